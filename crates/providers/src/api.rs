@@ -1,0 +1,580 @@
+//! The contract between a provider and the engine.
+//!
+//! A provider does no I/O. It is asked to [`begin`](Provider::begin) a task and answers with the HTTP call to make; it is handed the
+//! [`Reply`] and says what comes [`next`](Provider::resume): another call, or what it found. The engine sends, times out, stores intents,
+//! redacts, logs, measures and retries, the same for all.
+//!
+//! **Architecture invariants:** no clock, no random source, no socket in this crate; everything a provider may use is in [`Context`].
+//! A provider never decides on its own what happens after silence: it names the call's [`Doubt`], and the engine acts on it.
+
+use crate::descriptor::Descriptor;
+use domain::urls::Environment;
+use domain::{ErrorCode, Json, Money, Operation, Secret, SessionId, Settings, Timestamp, TransactionId};
+use std::collections::BTreeMap;
+
+pub use domain::company::SettingValue;
+
+/// One of the providers: a descriptor and pure functions.
+pub trait Provider: Send + Sync + 'static {
+    /// Everything about the provider that is data.
+    fn descriptor(&self) -> &'static Descriptor;
+
+    /// The first step of a task.
+    fn begin(&self, task: Task, cx: &Context<'_>) -> Step;
+
+    /// The step after a call was answered, or not.
+    fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step;
+
+    /// Reads a callback. Only for providers whose descriptor has callbacks.
+    fn read_callback(&self, account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {
+        let _ = (account, callback);
+        CallbackReading::refused(404)
+    }
+
+    /// The reading of the inquiry answers' amount etc. is the provider's own; this is the request for "Test connection": it moves nothing.
+    /// Default: [`Task::Test`] goes through [`begin`](Provider::begin) like any other task.
+    fn destination(&self, order: &Order) -> Option<Destination> {
+        let _ = order;
+        None
+    }
+}
+
+/// What a provider is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// Create a pay-in.
+    PayIn,
+    /// Create a pay-out: send it, or bring it to the provider's hold.
+    PayOut,
+    /// A person approved a pay-out that the provider already holds: let it go.
+    Finalise,
+    /// A person ordered that a pay-out be released once more ("Release again").
+    ReleaseAgain,
+    /// Ask how a transaction stands.
+    Inquire,
+    /// "Test connection" (no order is at hand: [`Context::order`] is [`Order::probe`]).
+    Test,
+}
+
+impl Task {
+    /// The word in stored intents and on timelines.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PayIn => "pay_in",
+            Self::PayOut => "pay_out",
+            Self::Finalise => "finalise",
+            Self::ReleaseAgain => "release_again",
+            Self::Inquire => "inquire",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl std::str::FromStr for Task {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::PayIn, Self::PayOut, Self::Finalise, Self::ReleaseAgain, Self::Inquire, Self::Test]
+            .into_iter()
+            .find(|task| task.as_str() == text)
+            .ok_or(())
+    }
+}
+
+/// The account that a provider is used with: the payment method's settings and what the operator adds.
+#[derive(Clone, Copy, Debug)]
+pub struct Account<'a> {
+    /// The configured fields.
+    pub settings: &'a Settings,
+    /// `baseUrl` of the account, else the descriptor's default for the environment; never ends in `/`. Empty: none known.
+    pub base_url: &'a str,
+    /// Where we run.
+    pub environment: Environment,
+}
+
+impl Account<'_> {
+    /// A configured text; callers ask only for fields that the descriptor requires, whose absence was refused before (`""` would be the sign of a defect).
+    pub fn text(&self, field: &str) -> &str {
+        self.settings.text(field).unwrap_or_default()
+    }
+}
+
+/// What the merchant ordered: the validated request, claims applied.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Ours; the reference that the provider is given.
+    pub transaction_id: TransactionId,
+    /// Ours.
+    pub session_id: SessionId,
+    /// The direction.
+    pub operation: Operation,
+    /// The money.
+    pub amount: Money,
+    /// `merchantReference`, when sent.
+    pub merchant_reference: Option<String>,
+    /// When the transaction was created.
+    pub created_at: Timestamp,
+    /// The other fields of the request by name (`email`, `firstName`, `address.city`, ...), normalised, claims applied; only those of the descriptor.
+    pub fields: Fields,
+}
+
+impl Order {
+    /// An order for "Test connection": random ids, smallest amount; no field is set.
+    pub fn probe(transaction_id: TransactionId, session_id: SessionId, amount: Money, now: Timestamp) -> Self {
+        Self {
+            transaction_id,
+            session_id,
+            operation: Operation::PayIn,
+            amount,
+            merchant_reference: None,
+            created_at: now,
+            fields: Fields::default(),
+        }
+    }
+}
+
+/// Request fields by name. Secret ones (a voucher's PIN) are kept apart: they do not print, and are sealed at rest.
+#[derive(Clone, Default)]
+pub struct Fields {
+    /// Fields that may be seen.
+    pub plain: BTreeMap<String, Json>,
+    /// Fields that may not.
+    pub secret: BTreeMap<String, Secret>,
+}
+
+impl Fields {
+    /// The text of a field, secret or not.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.plain.get(name).and_then(Json::as_str).or_else(|| self.secret.get(name).map(Secret::expose))
+    }
+}
+
+impl std::fmt::Debug for Fields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Names only: the values are personal.
+        f.debug_set().entries(self.plain.keys()).entries(self.secret.keys()).finish()
+    }
+}
+
+/// What a provider remembers about one transaction between tasks (its payment id, an address): an object, sealed at rest.
+pub type Memo = Json;
+
+/// All that a provider may look at.
+pub struct Context<'a> {
+    /// The account.
+    pub account: Account<'a>,
+    /// The order.
+    pub order: &'a Order,
+    /// What earlier steps remembered; an empty object at first.
+    pub memo: &'a Memo,
+    /// The provider's id of the transaction, when it is known.
+    pub psp_transaction_id: Option<&'a str>,
+    /// Our address for this transaction's callbacks (empty where the provider has none).
+    pub callback_url: &'a str,
+    /// Now.
+    pub now: Timestamp,
+    /// Sixteen random bytes, fresh for each step.
+    pub random: [u8; 16],
+    /// Counts the inquiries of this transaction from 1 (Flexepin's `q<n>`).
+    pub inquiry: u32,
+    /// The callback that started this inquiry, as [`CallbackReading::hint`] kept it.
+    pub hint: Option<&'a Json>,
+}
+
+/// The next step.
+#[derive(Debug)]
+pub enum Step {
+    /// Make this call, then [`Provider::resume`].
+    Call(Box<Call>),
+    /// A readable, certain answer.
+    Found(Box<Finding>),
+    /// The provider certainly did not take it: the error row answers, and the transaction ends as `Failed`.
+    Refused(Refusal),
+    /// The call brought no readable answer: the engine acts by the call's [`Doubt`]; the row is what a failure would answer.
+    Silence(Refusal),
+    /// Nothing that may have arrived was sent (an approval whose provider is unreachable): begin the task anew on the schedule. The text goes on the timeline.
+    TryLater(&'static str),
+}
+
+/// An HTTP call to make.
+pub struct Call {
+    /// The step's name in intents, timelines and metrics (`withdraw`, `GetBuyRate`); unique within the provider.
+    pub step: &'static str,
+    /// `GET`, `POST` or `PUT`.
+    pub method: &'static str,
+    /// The whole address.
+    pub url: String,
+    /// The address fit for logs and timelines: no secret, no PIN, no personal data; host and path only.
+    pub shown: String,
+    /// Headers, `Content-Type` included where there is a body. Values may be secret and are never logged.
+    pub headers: Vec<(&'static str, Secret)>,
+    /// The exact bytes to send.
+    pub body: Vec<u8>,
+    /// What is to be done when no readable answer comes.
+    pub doubt: Doubt,
+    /// What the provider must remember whatever becomes of the call: stored with the intent before anything is sent. `None`: the memo stays.
+    pub memo: Option<Memo>,
+    /// Carried to [`Provider::resume`] in memory only.
+    pub scratch: Json,
+    /// Another limit for the answer than the descriptor's, milliseconds.
+    pub answer_limit_ms: Option<u32>,
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call")
+            .field("step", &self.step)
+            .field("method", &self.method)
+            .field("shown", &self.shown)
+            .field("doubt", &self.doubt)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What silence after a call means: what it may have done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It moves nothing and leaves nothing behind (validate, a rate): the task ends as `Failed` with the error row, without asking; inside an inquiry: ask again on
+    /// the schedule.
+    Harmless,
+    /// It opens a page or registers something: asked about once, at once, by our reference; found -> `Pending` beside the error row, else `Failed` and still
+    /// asked about later.
+    Page,
+    /// It moves or releases money: 200 `Pending`, inquiry decides, never sent again. Its certain refusals come back as [`Step::Refused`] or [`Step::Found`].
+    Money,
+}
+
+impl Doubt {
+    /// The word in stored intents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Harmless => "harmless",
+            Self::Page => "page",
+            Self::Money => "money",
+        }
+    }
+}
+
+/// The call that a reply belongs to.
+#[derive(Debug)]
+pub struct Sent {
+    /// [`Call::step`].
+    pub step: String,
+    /// [`Call::scratch`].
+    pub scratch: Json,
+}
+
+/// What came of a call.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// The provider answered.
+    Answer(Answer),
+    /// It did not.
+    Lost(Lost),
+}
+
+/// A provider's HTTP answer.
+#[derive(Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Header names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body, at most [`domain::limits::PROVIDER_ANSWER_MAX_BYTES`].
+    pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Answer({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+impl Answer {
+    /// The value of a header; the name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as exact JSON.
+    pub fn json(&self) -> Option<Json> {
+        Json::parse(&self.body).ok()
+    }
+
+    /// The body as text, bad UTF-8 replaced.
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lost {
+    /// No connection was ever established (refused, DNS, TLS): nothing was sent.
+    NotConnected,
+    /// No connection in the limit: nothing was sent.
+    ConnectTimeout,
+    /// The connection broke after sending, or the answer broke off.
+    Broken,
+    /// No whole answer in the limit.
+    TimedOut,
+    /// The answer is larger than we read.
+    TooLarge,
+}
+
+impl Lost {
+    /// Whether certainly nothing reached the provider.
+    pub const fn nothing_sent(self) -> bool {
+        matches!(self, Self::NotConnected | Self::ConnectTimeout)
+    }
+
+    /// The word on timelines and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotConnected => "not_connected",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Broken => "broken",
+            Self::TimedOut => "timed_out",
+            Self::TooLarge => "too_large",
+        }
+    }
+}
+
+/// An error row of the provider's table, with what the merchant is shown of the provider's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The normalised code.
+    pub code: ErrorCode,
+    /// For [`ErrorCode::UnknownPspError`]: the raw answer (JSON as it is, else a text). The engine masks secrets in it.
+    pub data: Option<Json>,
+    /// The provider's `Retry-After`, seconds.
+    pub retry_after_s: Option<u32>,
+}
+
+impl Refusal {
+    /// A row without anything of the provider's answer.
+    pub const fn of(code: ErrorCode) -> Self {
+        Self { code, data: None, retry_after_s: None }
+    }
+}
+
+/// Where a transaction stands at the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// Taken, open.
+    Pending,
+    /// Brought to the provider's hold: a person must approve before [`Task::Finalise`].
+    OnHold,
+    /// Paid.
+    Approved,
+    /// Refused.
+    Declined,
+    /// Cancelled by the payer.
+    Cancelled,
+    /// Ran out.
+    Expired,
+    /// Certainly not taken.
+    Failed,
+    /// Paid, then taken back.
+    Reversed,
+    /// The inquiry says nothing that changes anything; the status word is taken over when it is set and the transaction is open.
+    Unchanged,
+    /// The provider does not know it. Counts only `not_found_after_s` after the send, twice running.
+    NotFound,
+    /// A money-releasing call did not take effect ("not confirmed"). Counts like [`NotFound`](Self::NotFound), but ends with a person and "Release again".
+    NotReleased,
+    /// Something that only a person can settle: attention `stuck` at once, the status stays `Pending`.
+    Stuck,
+}
+
+/// What a provider found.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// Where it stands.
+    pub standing: Standing,
+    /// The word for `status`; empty: keep the one there is.
+    pub status: String,
+    /// For a person; `None`: keep.
+    pub message: Option<String>,
+    /// The provider's id; `None`: keep.
+    pub psp_transaction_id: Option<String>,
+    /// To be kept on the timeline and shown: contradictions, wrong amounts.
+    pub anomalies: Vec<String>,
+    /// What to remember; `None`: the memo stays.
+    pub memo: Option<Memo>,
+    /// What the Cashier call answers; only for [`Task::PayIn`] and [`Task::PayOut`].
+    pub answer: Option<CashierAnswer>,
+    /// For [`Task::Test`]: the sentence shown.
+    pub proven: bool,
+}
+
+impl Finding {
+    /// A finding with that standing and word.
+    pub fn new(standing: Standing, status: impl Into<String>) -> Self {
+        Self {
+            standing,
+            status: status.into(),
+            message: None,
+            psp_transaction_id: None,
+            anomalies: Vec::new(),
+            memo: None,
+            answer: None,
+            proven: true,
+        }
+    }
+
+    /// Nothing changes.
+    pub fn unchanged() -> Self {
+        Self::new(Standing::Unchanged, "")
+    }
+
+    /// Nothing changes, and a person should see why.
+    pub fn anomaly(text: impl Into<String>) -> Self {
+        Self { anomalies: vec![text.into()], ..Self::unchanged() }
+    }
+
+    /// With a message.
+    #[must_use]
+    pub fn message(mut self, text: impl Into<String>) -> Self {
+        self.message = Some(text.into());
+        self
+    }
+
+    /// With the provider's id.
+    #[must_use]
+    pub fn psp_id(mut self, id: impl Into<String>) -> Self {
+        self.psp_transaction_id = Some(id.into());
+        self
+    }
+
+    /// With the Cashier's answer.
+    #[must_use]
+    pub fn answer(mut self, answer: CashierAnswer) -> Self {
+        self.answer = Some(answer);
+        self
+    }
+
+    /// With the memo.
+    #[must_use]
+    pub fn memo(mut self, memo: Memo) -> Self {
+        self.memo = Some(memo);
+        self
+    }
+
+    /// As a step.
+    pub fn step(self) -> Step {
+        Step::Found(Box::new(self))
+    }
+}
+
+/// What the Cashier call answers, apart from `transaction`, which is added to it.
+#[derive(Debug, Clone)]
+pub enum CashierAnswer {
+    /// 200 with `message` and `data`.
+    Success {
+        /// `message`.
+        message: String,
+        /// `data`, exactly as the sheet shows it.
+        data: Json,
+        /// The page's address inside `data`, for `transaction.redirectUrl`.
+        redirect_url: Option<String>,
+    },
+    /// 400 without `errorCode`: the provider said no at once.
+    Declined {
+        /// The reason, fit for a payer.
+        message: String,
+        /// The raw answer as the sheet shows it.
+        data: Option<Json>,
+    },
+}
+
+/// Where the money of a pay-out goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The whole of it, for comparison (duplicates, ledgers).
+    pub full: String,
+    /// Masked, for approvals and lists.
+    pub masked: String,
+}
+
+/// A callback as it came in.
+#[derive(Debug, Clone, Copy)]
+pub struct Callback<'a> {
+    /// `POST` or `GET`.
+    pub method: &'a str,
+    /// The query without `?`.
+    pub query: &'a str,
+    /// Header names in lower case.
+    pub headers: &'a [(String, String)],
+    /// The raw bytes.
+    pub body: &'a [u8],
+    /// The transaction that the token belongs to, where it is a transaction's.
+    pub transaction_id: Option<TransactionId>,
+    /// Its money, where the transaction is known.
+    pub amount: Option<Money>,
+}
+
+impl Callback<'_> {
+    /// The value of a header; the name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What a callback says.
+#[derive(Debug, Clone)]
+pub struct CallbackReading {
+    /// The answer to the provider.
+    pub answer: CallbackAnswer,
+    /// What is to be done.
+    pub outcome: CallbackOutcome,
+    /// Where the token is an account's: how to find the transaction.
+    pub locate: Option<Locate>,
+}
+
+impl CallbackReading {
+    /// Refused with that status; nothing is started.
+    pub fn refused(status: u16) -> Self {
+        Self { answer: CallbackAnswer::empty(status), outcome: CallbackOutcome::Ignore, locate: None }
+    }
+}
+
+/// The answer to a callback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallbackAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// Body.
+    pub body: String,
+}
+
+impl CallbackAnswer {
+    /// No body.
+    pub const fn empty(status: u16) -> Self {
+        Self { status, content_type: "text/plain", body: String::new() }
+    }
+}
+
+/// What a callback leads to.
+#[derive(Debug, Clone)]
+pub enum CallbackOutcome {
+    /// Nothing (a connection test, a refused one).
+    Ignore,
+    /// Forged, or not what it says: nothing changes, an anomaly with this text is shown.
+    Anomaly(String),
+    /// Unsigned or too weakly signed: the provider is asked, with this kept for [`Context::hint`].
+    Hint(Json),
+    /// Fully signed facts.
+    Fact(Box<Finding>),
+}
+
+/// How to find the transaction of a callback to an account's address.
+#[derive(Debug, Clone, Default)]
+pub struct Locate {
+    /// By our reference.
+    pub transaction_id: Option<TransactionId>,
+    /// By the provider's id.
+    pub psp_transaction_id: Option<String>,
+}

@@ -1,0 +1,304 @@
+//! What is data about a provider. One source feeds validation, the back-office form, the generated docs and the conformance suite.
+
+use crate::api::Reply;
+use domain::urls::Environment;
+use domain::{ErrorCode, Operation};
+
+/// A provider as data.
+#[derive(Debug)]
+pub struct Descriptor {
+    /// The Cashier API's name of it: `PAYONE`.
+    pub psp_type: &'static str,
+    /// Its folder here, its name in callback addresses and at the simulators: `payone`.
+    pub name: &'static str,
+    /// For people: `PayOne`.
+    pub title: &'static str,
+    /// One line for people: what kind of payment it is.
+    pub kind: &'static str,
+    /// Pay-ins.
+    pub pay_in: Option<OperationSpec>,
+    /// Pay-outs.
+    pub pay_out: Option<OperationSpec>,
+    /// Whether merchants get webhooks about it.
+    pub webhooks: bool,
+    /// The member of `data` that holds the page's address.
+    pub redirect_field: Option<&'static str>,
+    /// Configuration fields; the common ones (`webhookUrl`, `siteUrl`, ...) are listed where the provider has them.
+    pub settings: &'static [Setting],
+    /// Alternative names of settings, all or none of which are used in one configuration (Flexepin's two published sets).
+    pub setting_aliases: &'static [SettingAlias],
+    /// Default base addresses.
+    pub base_urls: BaseUrls,
+    /// How the provider tells us about outcomes.
+    pub callbacks: Callbacks,
+    /// Time limits of calls.
+    pub limits: CallLimits,
+    /// "Not found" counts only this long after the send, seconds.
+    pub not_found_after_s: u32,
+    /// The name of the protocol, when it is assumed as a whole.
+    pub assumed_protocol: Option<&'static str>,
+    /// The error table, first match wins. Row 1 (not configured) is common and not listed.
+    pub errors: &'static [ErrorRow],
+    /// The status table.
+    pub statuses: &'static [StatusRow],
+    /// What the answer is when the fate of a creating call is unknown.
+    pub unknown_fate: UnknownFate,
+    /// Whether "Release again" exists.
+    pub release_again: bool,
+}
+
+impl Descriptor {
+    /// The spec of an operation, if the provider has it.
+    pub const fn operation(&self, operation: Operation) -> Option<&OperationSpec> {
+        match operation {
+            Operation::PayIn => self.pay_in.as_ref(),
+            Operation::PayOut => self.pay_out.as_ref(),
+        }
+    }
+}
+
+/// One operation of a provider.
+#[derive(Debug)]
+pub struct OperationSpec {
+    /// The request fields beyond `pspType` and `type`, in table order.
+    pub fields: &'static [RequestField],
+    /// Pay-outs that always wait for a back-office approval.
+    pub always_held: bool,
+    /// Published example of a request, for docs and tests.
+    pub example: &'static str,
+}
+
+/// A field of the Cashier request.
+#[derive(Debug)]
+pub struct RequestField {
+    /// `firstName`, `address.city`, `card.pan`.
+    pub name: &'static str,
+    /// Must be in the body.
+    pub required: bool,
+    /// What it must be.
+    pub rule: FieldRule,
+}
+
+/// What a request field must be. The sentences are those of providers/common "Request fields".
+#[derive(Debug, Clone, Copy)]
+pub enum FieldRule {
+    /// `baseamount`.
+    Amount,
+    /// `currency`.
+    Currency,
+    /// `currency` or `currencyCode` that must be this one: `currency must be CAD`.
+    OnlyCurrency(&'static str),
+    /// `currencyCode must equal currency`.
+    SameCurrency,
+    /// `userId`.
+    UserId,
+    /// `email`, `emailVerification`.
+    Email,
+    /// A text of that many characters: `firstName must be 1 to 64 characters`; minimum 0: `bonusCode must be at most 64 characters`.
+    Text {
+        /// Fewest characters.
+        min: usize,
+        /// Most characters.
+        max: usize,
+    },
+    /// `phone must contain at least 6 digits`.
+    Phone,
+    /// An ISO 3166-1 alpha-2 code.
+    Country,
+    /// `YYYY-MM-DD`; `past`: must be in the past.
+    Date {
+        /// Whether it must lie in the past.
+        past: bool,
+    },
+    /// A boolean.
+    Bool,
+    /// `isTestMode`: a boolean that production refuses when true.
+    TestMode,
+    /// A number (`userBalance`).
+    Number,
+    /// A text of digits (`transactionCount`).
+    Digits,
+    /// An object; its members have rows of their own (`address`).
+    Object,
+    /// `userIp must be an IP address`. Absent: the caller's address is taken.
+    IpAddress,
+    /// A merchant URL.
+    MerchantUrl,
+    /// The provider's own check of a text: the normalised text, or the rest of the sentence after the field's name (`must be 16 digits`).
+    Own(fn(&str) -> Result<String, &'static str>),
+    /// Like [`Own`](Self::Own), for a field that is secret (a voucher's PIN): kept apart, sealed, never shown.
+    OwnSecret(fn(&str) -> Result<String, &'static str>),
+}
+
+/// A configuration field of a payment method.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name.
+    pub name: &'static str,
+    /// Without it a Cashier call answers `PSP_NOT_CONFIGURED`.
+    pub required: bool,
+    /// Write-only, encrypted.
+    pub secret: bool,
+    /// What it must be.
+    pub rule: SettingRule,
+    /// For people.
+    pub meaning: &'static str,
+}
+
+/// What a configuration value must be. The sentences are those of providers/common "Payment-method configuration".
+#[derive(Debug, Clone, Copy)]
+pub enum SettingRule {
+    /// `<field> must be <a> to <b> characters`; `visible_ascii`: and visible ASCII without `not`.
+    Text {
+        /// Fewest characters.
+        min: usize,
+        /// Most characters.
+        max: usize,
+    },
+    /// Visible ASCII of that many characters, without the given one: `<field> must be <a> to <b> visible ASCII characters[ without <c>]`.
+    VisibleAscii {
+        /// Fewest characters.
+        min: usize,
+        /// Most characters.
+        max: usize,
+        /// A character that must not be in it.
+        without: Option<char>,
+    },
+    /// Characters of a set, that many: `<field> must match <pattern>`.
+    Pattern {
+        /// As shown.
+        shown: &'static str,
+        /// The check.
+        check: fn(&str) -> bool,
+    },
+    /// `<field> must be one of <a>, <b>`.
+    OneOf(&'static [&'static str]),
+    /// `<field> must be a boolean`.
+    Bool,
+    /// `<field> must be an https URL`.
+    MerchantUrl,
+    /// Like a merchant URL; the address of the provider, guarded by scope and environment.
+    BaseUrl,
+}
+
+/// Another published name of a setting.
+#[derive(Debug)]
+pub struct SettingAlias {
+    /// The other name.
+    pub alias: &'static str,
+    /// The name in [`Descriptor::settings`].
+    pub setting: &'static str,
+}
+
+/// Default addresses of a provider.
+#[derive(Debug)]
+pub struct BaseUrls {
+    /// In the sandbox.
+    pub sandbox: Option<&'static str>,
+    /// In production.
+    pub production: Option<&'static str>,
+    /// The path below `{simulator}/{name}` that a simulated account's `baseUrl` has (`/pay/v2`), without a trailing slash.
+    pub simulator_path: &'static str,
+}
+
+impl BaseUrls {
+    /// The default of an environment.
+    pub const fn of(&self, environment: Environment) -> Option<&'static str> {
+        match environment {
+            Environment::Sandbox => self.sandbox,
+            Environment::Production => self.production,
+        }
+    }
+}
+
+/// How callbacks come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Callbacks {
+    /// A token per transaction, told to the provider in the call.
+    pub per_transaction: bool,
+    /// A token per account, entered in the provider's portal.
+    pub per_account: bool,
+}
+
+/// Time limits of a provider's calls.
+#[derive(Debug, Clone, Copy)]
+pub struct CallLimits {
+    /// To connect, milliseconds.
+    pub connect_ms: u32,
+    /// To answer, milliseconds.
+    pub answer_ms: u32,
+}
+
+impl CallLimits {
+    /// Those of providers/common: 5 s and 30 s.
+    pub const COMMON: CallLimits = CallLimits { connect_ms: 5_000, answer_ms: 30_000 };
+}
+
+/// `not_found_after_s` of providers/common.
+pub const NOT_FOUND_AFTER_S: u32 = 900;
+/// The same where the whole protocol is assumed.
+pub const NOT_FOUND_AFTER_ASSUMED_S: u32 = 86_400;
+
+/// A row of the error table.
+#[derive(Debug, Clone, Copy)]
+pub struct ErrorRow {
+    /// The number in the sheet's table.
+    pub row: u8,
+    /// What the provider's answer looks like.
+    pub signal: Signal,
+    /// What the merchant gets.
+    pub code: ErrorCode,
+}
+
+/// A recognisable answer. Texts match without regard to case.
+#[derive(Debug, Clone, Copy)]
+pub enum Signal {
+    /// One of these HTTP statuses.
+    Http(&'static [u16]),
+    /// 404 with an empty body.
+    EmptyNotFound,
+    /// The body contains one of these texts.
+    Body(&'static [&'static str]),
+    /// The member of a JSON body is set, and contains one of these texts (none: any value).
+    Member(&'static str, &'static [&'static str]),
+    /// 408, `timeout` in the body, no connection or no answer in the limit.
+    TimedOut,
+    /// 5xx; connection refused or broken, DNS, TLS.
+    Unavailable,
+    /// Anything else.
+    Otherwise,
+}
+
+impl Signal {
+    /// Whether a reply shows this signal.
+    pub fn matches(&self, reply: &Reply) -> bool {
+        crate::signals::matches(self, reply)
+    }
+}
+
+/// A row of the status table.
+#[derive(Debug, Clone, Copy)]
+pub struct StatusRow {
+    /// The provider's word.
+    pub word: &'static str,
+    /// Where it leads.
+    pub standing: crate::api::Standing,
+    /// The word in `status`; `None`: the provider's.
+    pub status: Option<&'static str>,
+}
+
+/// What a creating call answers when its fate is unknown.
+#[derive(Debug, Clone, Copy)]
+pub enum UnknownFate {
+    /// 200, `Transaction is being processed`, `data` with `message`, `transactionId`, `merchantReference`, `amount`.
+    Accepted,
+    /// Up to `inquiries` inquiries within `within_ms` before answering; then 504 `PSP_TIMEOUT`, not retryable, with this sentence (Flexepin).
+    GatewayTimeout {
+        /// The `message`.
+        message: &'static str,
+        /// Inline inquiries.
+        inquiries: u8,
+        /// Time for them, milliseconds.
+        within_ms: u32,
+    },
+}

@@ -1,0 +1,1 @@
+//! Checking the fields of a Cashier request.

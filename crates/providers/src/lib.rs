@@ -1,0 +1,15 @@
+//! The payment providers: one folder each, pure functions over data, and the registry that lists them.
+
+pub mod api;
+pub mod descriptor;
+pub mod fields;
+pub mod registry;
+pub mod settings;
+pub mod signals;
+
+pub use api::{
+    Account, Answer, Call, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, CashierAnswer, Context,
+    Destination, Doubt, Fields, Finding, Locate, Lost, Memo, Order, Provider, Refusal, Reply, Sent, Standing, Step, Task,
+};
+pub use descriptor::Descriptor;
+pub use registry::{all, by_name, by_psp_type};

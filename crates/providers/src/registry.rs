@@ -1,0 +1,20 @@
+//! Every provider has one line here.
+
+use crate::Provider;
+
+static ALL: &[&dyn Provider] = &[];
+
+/// All providers, in the order of the published list.
+pub fn all() -> &'static [&'static dyn Provider] {
+    ALL
+}
+
+/// The provider of a `pspType`.
+pub fn by_psp_type(psp_type: &str) -> Option<&'static dyn Provider> {
+    ALL.iter().copied().find(|provider| provider.descriptor().psp_type == psp_type)
+}
+
+/// The provider of a folder name (`payone`), as callback addresses have it.
+pub fn by_name(name: &str) -> Option<&'static dyn Provider> {
+    ALL.iter().copied().find(|provider| provider.descriptor().name == name)
+}

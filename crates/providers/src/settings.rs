@@ -1,0 +1,1 @@
+//! Checking the configuration of a payment method.

@@ -1,0 +1,85 @@
+//! Recognising a provider's answer by its error table, and telling certain refusals from doubt.
+
+use crate::api::{Answer, Lost, Refusal, Reply};
+use crate::descriptor::{ErrorRow, Signal};
+use domain::limits::RAW_ANSWER_MAX_BYTES;
+use domain::{ErrorCode, Json};
+
+fn contains(haystack: &str, needle: &str) -> bool {
+    haystack.to_ascii_lowercase().contains(&needle.to_ascii_lowercase())
+}
+
+/// Whether the body speaks of a time-out (providers/common, row 4).
+pub fn says_timeout(answer: &Answer) -> bool {
+    contains(&answer.text(), "timeout")
+}
+
+pub(crate) fn matches(signal: &Signal, reply: &Reply) -> bool {
+    match (signal, reply) {
+        (Signal::Otherwise, _) => true,
+        (Signal::TimedOut, Reply::Lost(lost)) => matches!(lost, Lost::ConnectTimeout | Lost::TimedOut),
+        (Signal::Unavailable, Reply::Lost(lost)) => matches!(lost, Lost::NotConnected | Lost::Broken),
+        (_, Reply::Lost(_)) => false,
+        (Signal::TimedOut, Reply::Answer(answer)) => answer.status == 408 || says_timeout(answer),
+        (Signal::Unavailable, Reply::Answer(answer)) => (500..=599).contains(&answer.status),
+        (Signal::Http(statuses), Reply::Answer(answer)) => statuses.contains(&answer.status),
+        (Signal::EmptyNotFound, Reply::Answer(answer)) => answer.status == 404 && answer.body.is_empty(),
+        (Signal::Body(texts), Reply::Answer(answer)) => {
+            let body = answer.text();
+            texts.iter().any(|text| contains(&body, text))
+        }
+        (Signal::Member(name, texts), Reply::Answer(answer)) => {
+            let body = answer.json();
+            match body.as_ref().and_then(|body| body.get(name)) {
+                None | Some(Json::Null) => false,
+                Some(value) => {
+                    let shown = value.as_scalar().map_or_else(|| value.to_text(), str::to_owned);
+                    !shown.is_empty() && (texts.is_empty() || texts.iter().any(|text| contains(&shown, text)))
+                }
+            }
+        }
+    }
+}
+
+/// The refusal that the table gives for a reply; the first row that matches. Without any, an unknown error.
+pub fn judge(rows: &[ErrorRow], reply: &Reply) -> Refusal {
+    let code = rows
+        .iter()
+        .find(|row| row.signal.matches(reply))
+        .map_or(ErrorCode::UnknownPspError, |row| row.code);
+    let mut refusal = Refusal::of(code);
+    if let Reply::Answer(answer) = reply {
+        if code == ErrorCode::UnknownPspError {
+            refusal.data = Some(raw(answer));
+        }
+        if code == ErrorCode::PspRateLimited {
+            refusal.retry_after_s = answer.header("retry-after").and_then(|value| value.trim().parse().ok());
+        }
+    }
+    refusal
+}
+
+/// A provider's raw answer as `data` shows it: JSON as it is, else a text of at most 4 KiB.
+pub fn raw(answer: &Answer) -> Json {
+    if let Some(json) = answer.json() {
+        return json;
+    }
+    let text = answer.text();
+    let mut end = text.len().min(RAW_ANSWER_MAX_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    Json::text(&text[..end])
+}
+
+/// Whether a reply to a money-moving call is a certain refusal (providers/common "Money, doubt and time"): a connection that was never established, one of the
+/// sheet's HTTP statuses, or a refusal in a readable body that is not spoilt by a 5xx, a 408 or `timeout` in its text.
+pub fn certainly_refused(reply: &Reply, statuses: &[u16], readable_refusal: bool) -> bool {
+    match reply {
+        Reply::Lost(lost) => lost.nothing_sent(),
+        Reply::Answer(answer) => {
+            let spoilt = answer.status >= 500 || answer.status == 408 || says_timeout(answer);
+            !spoilt && (statuses.contains(&answer.status) || readable_refusal)
+        }
+    }
+}
