@@ -105,3 +105,28 @@ fn trim_end_zeros(mut digits: &[u8]) -> &[u8] {
     }
     digits
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Decimal;
+
+    #[test]
+    fn significant_digits_leave_out_the_zeros_that_carry_nothing() {
+        let cases = [
+            ("0", 0),
+            ("0.000", 0),
+            ("0.05", 1),
+            ("0.0500", 1),
+            ("0.0000000000000000001", 1),
+            ("10.05", 4),
+            ("100", 3),
+            ("100.00", 3),
+            ("1.10", 2),
+            ("-1.5", 2),
+        ];
+        for (literal, digits) in cases {
+            let decimal = Decimal::read(literal).unwrap();
+            assert_eq!(decimal.significant_digits(), digits, "{literal}");
+        }
+    }
+}
