@@ -5,6 +5,7 @@
 
 pub mod driver;
 pub mod migrate;
+pub mod vault;
 
 pub use driver::{
     Batch, CommitError, Dialect, Driver, Expect, QueryError, Row, RowError, Statement, Value,

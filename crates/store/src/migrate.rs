@@ -112,8 +112,10 @@ impl From<QueryError> for MigrationError {
     }
 }
 
-/// The table that remembers, the same text for both engines.
-pub(crate) const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
+/// The table that remembers.
+pub(crate) const CREATE_TABLE_SQLITE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
+     version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT";
+pub(crate) const CREATE_TABLE_POSTGRES: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
 pub(crate) const SELECT_APPLIED: &str =
     "SELECT version, name, checksum, applied_at FROM schema_migrations ORDER BY version";

@@ -155,8 +155,7 @@ CREATE TABLE jobs (                        -- the one next action of a transacti
   attempt INTEGER NOT NULL,
   first_at INTEGER NOT NULL,               -- when this kind of job began, for schedules that end
   detail TEXT NOT NULL,                    -- JSON: the intent (task, step, doubt, sent at), counters; nothing secret
-  owner TEXT,                              -- the process that works on it
-  lease_until INTEGER,
+  owner TEXT,                              -- the process that works on it until due_at; past that anybody may
   PRIMARY KEY (company_id, transaction_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX jobs_by_due ON jobs (due_at);
@@ -168,11 +167,9 @@ CREATE TABLE callbacks (                   -- the inbox: committed before the pr
   id TEXT NOT NULL,
   received_at INTEGER NOT NULL,
   raw BLOB NOT NULL,                       -- sealed
-  outcome BLOB NOT NULL,                   -- sealed JSON: how it was read
   due_at INTEGER,                          -- NULL: processed
   attempt INTEGER NOT NULL,
   owner TEXT,
-  lease_until INTEGER,
   PRIMARY KEY (company_id, transaction_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX callbacks_by_due ON callbacks (due_at) WHERE due_at IS NOT NULL;

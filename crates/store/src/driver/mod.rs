@@ -6,6 +6,7 @@
 
 mod batch;
 mod error;
+pub mod sqlite;
 mod value;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use futures::future::BoxFuture;
 
 pub use self::batch::{Batch, Expect, MAX_BATCH_STATEMENTS, Statement};
 pub use self::error::{BackupError, COMMIT_OUTCOME_UNKNOWN, CommitError, OpenError, QueryError};
+pub use self::sqlite::SqliteDriver;
 pub use self::value::{Row, RowError, Value};
 pub use crate::migrate::{AppliedMigration, Migration, MigrationError, MigrationStatus};
 

@@ -1,0 +1,335 @@
+//! The one thread that writes. It takes everything that waits, runs each batch in a savepoint, commits once and only
+//! then answers: with a sync of the disk per commit, that is what makes many small batches fast.
+
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::convert::{self, Class, Failure};
+use super::open_writer;
+use crate::driver::{
+    AppliedMigration, Batch, CommitError, CommitResult, Expect, MAX_BATCH_STATEMENTS, Migration,
+    MigrationError, OpenError, Row,
+};
+use crate::migrate;
+
+/// The most batches that share one commit.
+const MAX_GROUP_BATCHES: usize = 256;
+
+/// What waits for the writer.
+pub(super) enum Work {
+    Batch(Batch, oneshot::Sender<CommitResult>),
+    Migrate(
+        &'static [Migration],
+        oneshot::Sender<Result<Vec<AppliedMigration>, MigrationError>>,
+    ),
+}
+
+/// Why a whole transaction came to nothing.
+enum GroupFailure {
+    /// Rolled back for a reason that may lie with one batch alone: worth running each by itself.
+    RolledBack(CommitError),
+    /// The database cannot be written; nothing is stored.
+    Unavailable(String),
+    /// The log may or may not hold the commit.
+    Unknown(String),
+}
+
+struct Writer {
+    path: PathBuf,
+    /// None after a failure that leaves the connection in doubt, until it could be opened again.
+    connection: Option<Connection>,
+}
+
+/// Starts the writer. It ends when the queue is closed and empty.
+pub(super) fn spawn(
+    path: PathBuf,
+    connection: Connection,
+    mut queue: mpsc::Receiver<Work>,
+) -> Result<JoinHandle<()>, OpenError> {
+    let mut writer = Writer {
+        path,
+        connection: Some(connection),
+    };
+    let serve = move || {
+        while let Some(first) = queue.blocking_recv() {
+            writer.take(first, &mut queue);
+        }
+        writer.finish();
+    };
+    let spawned = std::thread::Builder::new()
+        .name("sqlite-writer".to_owned())
+        .spawn(serve);
+    spawned.map_err(|error| OpenError::Unavailable(error.to_string()))
+}
+
+impl Writer {
+    /// Takes what waits, up to a group, and answers it.
+    fn take(&mut self, first: Work, queue: &mut mpsc::Receiver<Work>) {
+        let mut batches = Vec::new();
+        let mut replies = Vec::new();
+        let mut next = Some(first);
+        while let Some(work) = next.take() {
+            match work {
+                Work::Batch(batch, reply) => {
+                    batches.push(batch);
+                    replies.push(reply);
+                    if batches.len() < MAX_GROUP_BATCHES {
+                        next = queue.try_recv().ok();
+                    }
+                }
+                Work::Migrate(list, reply) => {
+                    answer(
+                        std::mem::take(&mut replies),
+                        self.commit(&std::mem::take(&mut batches)),
+                    );
+                    // A caller that has gone away does not stop its work.
+                    let _ = reply.send(self.migrate(list));
+                }
+            }
+        }
+        answer(replies, self.commit(&batches));
+    }
+
+    /// Commits a group; one result per batch, in order.
+    fn commit(&mut self, batches: &[Batch]) -> Vec<CommitResult> {
+        if batches.is_empty() {
+            return Vec::new();
+        }
+        match self.transaction(batches) {
+            Ok(results) => results,
+            Err(GroupFailure::RolledBack(error)) if batches.len() == 1 => vec![Err(error)],
+            Err(GroupFailure::RolledBack(_)) => batches
+                .iter()
+                .flat_map(|batch| self.commit(std::slice::from_ref(batch)))
+                .collect(),
+            Err(GroupFailure::Unavailable(why)) => {
+                tracing::error!(batches = batches.len(), reason = %why, "nothing can be written");
+                batches
+                    .iter()
+                    .map(|_| Err(CommitError::Unavailable(why.clone())))
+                    .collect()
+            }
+            Err(GroupFailure::Unknown(why)) => {
+                tracing::error!(batches = batches.len(), reason = %why, "a commit has no known outcome");
+                batches
+                    .iter()
+                    .map(|_| Err(CommitError::unknown(&why)))
+                    .collect()
+            }
+        }
+    }
+
+    fn transaction(&mut self, batches: &[Batch]) -> Result<Vec<CommitResult>, GroupFailure> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => open_writer(&self.path)
+                .map_err(|error| GroupFailure::Unavailable(error.to_string()))?,
+        };
+        let result = run_group(&connection, batches);
+        // Kept only if it is certainly outside of a transaction and the disk was not at fault.
+        if result.is_ok() || matches!(result, Err(GroupFailure::RolledBack(_))) {
+            if connection.is_autocommit() {
+                self.connection = Some(connection);
+            }
+        }
+        result
+    }
+
+    fn migrate(
+        &mut self,
+        list: &'static [Migration],
+    ) -> Result<Vec<AppliedMigration>, MigrationError> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => open_writer(&self.path)
+                .map_err(|error| MigrationError::Unavailable(error.to_string()))?,
+        };
+        let result = run_migrations(&connection, list);
+        if connection.is_autocommit() {
+            self.connection = Some(connection);
+        }
+        result
+    }
+
+    fn finish(&mut self) {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        let tidy = "PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);";
+        if let Err(error) = connection.execute_batch(tidy) {
+            tracing::warn!(%error, "the log could not be copied back; the next start will do it");
+        }
+    }
+}
+
+fn answer(replies: Vec<oneshot::Sender<CommitResult>>, results: Vec<CommitResult>) {
+    debug_assert_eq!(replies.len(), results.len());
+    for (reply, result) in replies.into_iter().zip(results) {
+        // A caller that has gone away learns nothing; its batch stands as committed.
+        let _ = reply.send(result);
+    }
+}
+
+fn run_group(
+    connection: &Connection,
+    batches: &[Batch],
+) -> Result<Vec<CommitResult>, GroupFailure> {
+    debug_assert!(connection.is_autocommit());
+    let unavailable = |error: rusqlite::Error| GroupFailure::Unavailable(error.to_string());
+    convert::control(connection, "BEGIN IMMEDIATE").map_err(unavailable)?;
+    let isolate = batches.len() > 1;
+    let mut results = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let result = match isolate {
+            true => run_isolated(connection, batch),
+            false => run_batch(connection, batch).map_err(|(error, class)| match class {
+                Class::Broken => GroupFailure::Unavailable(error.to_string()),
+                _ => GroupFailure::RolledBack(error),
+            }),
+        };
+        match result {
+            Ok(rows) => results.push(Ok(rows)),
+            Err(GroupFailure::RolledBack(error)) if isolate && !connection.is_autocommit() => {
+                results.push(Err(error));
+            }
+            Err(failure) => {
+                // SQLite has already rolled back by itself after a full disk and the like.
+                if !connection.is_autocommit() {
+                    convert::control(connection, "ROLLBACK").map_err(unavailable)?;
+                }
+                return Err(failure);
+            }
+        }
+    }
+    if let Err(error) = convert::control(connection, "COMMIT") {
+        return Err(commit_failed(connection, error));
+    }
+    debug_assert!(connection.is_autocommit());
+    Ok(results)
+}
+
+/// A batch among others: its failure takes back its own changes only.
+fn run_isolated(connection: &Connection, batch: &Batch) -> Result<Vec<Vec<Row>>, GroupFailure> {
+    let unavailable = |error: rusqlite::Error| GroupFailure::Unavailable(error.to_string());
+    convert::control(connection, "SAVEPOINT batch").map_err(unavailable)?;
+    let result = run_batch(connection, batch);
+    if result.is_err() && !connection.is_autocommit() {
+        convert::control(connection, "ROLLBACK TO batch").map_err(unavailable)?;
+    }
+    if !connection.is_autocommit() {
+        convert::control(connection, "RELEASE batch").map_err(unavailable)?;
+    }
+    result.map_err(|(error, class)| match class {
+        Class::Broken => GroupFailure::Unavailable(error.to_string()),
+        _ => GroupFailure::RolledBack(error),
+    })
+}
+
+fn run_batch(
+    connection: &Connection,
+    batch: &Batch,
+) -> Result<Vec<Vec<Row>>, (CommitError, Class)> {
+    if batch.len() > MAX_BATCH_STATEMENTS {
+        let text = format!("a batch of more than {MAX_BATCH_STATEMENTS} statements");
+        return Err((CommitError::Corrupt(text), Class::Corrupt));
+    }
+    let mut returned = Vec::new();
+    for statement in &batch.0 {
+        let failed = |failure: Failure| (failure.commit_error(statement.label), failure.class());
+        if convert::has_nul(&statement.params) {
+            return Err((CommitError::Check(statement.label), Class::Check));
+        }
+        let prepared = connection.prepare_cached(statement.sql);
+        let mut prepared = prepared.map_err(|error| failed(error.into()))?;
+        match statement.expect {
+            Expect::Returning => {
+                let rows = convert::collect(&mut prepared, &statement.params);
+                returned.push(rows.map_err(failed)?);
+            }
+            Expect::Any => {
+                convert::count(&mut prepared, &statement.params).map_err(failed)?;
+            }
+            Expect::Rows(expected) => {
+                let changed = convert::count(&mut prepared, &statement.params).map_err(failed)?;
+                if changed != expected {
+                    return Err((CommitError::Guard(statement.label), Class::Check));
+                }
+            }
+        }
+    }
+    Ok(returned)
+}
+
+/// Nothing of the group is answered as stored. Of a write or sync that failed, part may have reached the log; only a
+/// full disk or a deferred constraint certainly left no commit record there.
+fn commit_failed(connection: &Connection, error: rusqlite::Error) -> GroupFailure {
+    let class = convert::class(&error);
+    let rolled_back =
+        connection.is_autocommit() || convert::control(connection, "ROLLBACK").is_ok();
+    match class {
+        Class::Check | Class::Duplicate if rolled_back => {
+            GroupFailure::RolledBack(CommitError::Check("a deferred constraint"))
+        }
+        Class::Unavailable if rolled_back => GroupFailure::Unavailable(error.to_string()),
+        _ => GroupFailure::Unknown(error.to_string()),
+    }
+}
+
+fn run_migrations(
+    connection: &Connection,
+    list: &'static [Migration],
+) -> Result<Vec<AppliedMigration>, MigrationError> {
+    let unavailable = |error: rusqlite::Error| MigrationError::Unavailable(error.to_string());
+    connection
+        .execute_batch(migrate::CREATE_TABLE_SQLITE)
+        .map_err(unavailable)?;
+    let applied = {
+        let prepared = connection.prepare_cached(migrate::SELECT_APPLIED);
+        let rows = convert::collect(&mut prepared.map_err(unavailable)?, &[]);
+        let rows = rows.map_err(|failure| MigrationError::Unavailable(failure.to_string()))?;
+        rows.iter()
+            .map(AppliedMigration::from_row)
+            .collect::<Result<Vec<_>, _>>()?
+    };
+    let mut done = Vec::new();
+    for migration in migrate::pending(list, &applied)? {
+        let result = run_migration(connection, migration);
+        if result.is_err() && !connection.is_autocommit() {
+            convert::control(connection, "ROLLBACK").map_err(unavailable)?;
+        }
+        done.push(result.map_err(|reason| MigrationError::Failed {
+            version: migration.version,
+            name: migration.name,
+            reason,
+        })?);
+    }
+    connection.flush_prepared_statement_cache();
+    Ok(done)
+}
+
+fn run_migration(
+    connection: &Connection,
+    migration: &'static Migration,
+) -> Result<AppliedMigration, String> {
+    let text = |error: rusqlite::Error| error.to_string();
+    convert::control(connection, "BEGIN IMMEDIATE").map_err(text)?;
+    connection.execute_batch(migration.sql).map_err(text)?;
+    if connection.is_autocommit() {
+        return Err("its text ends the transaction; it must not".to_owned());
+    }
+    let applied = AppliedMigration::now(migration);
+    let params = (
+        &applied.version,
+        &applied.name,
+        &applied.checksum,
+        &applied.applied_at_ms,
+    );
+    connection
+        .execute(migrate::INSERT_APPLIED, params)
+        .map_err(text)?;
+    convert::control(connection, "COMMIT").map_err(text)?;
+    Ok(applied)
+}
