@@ -1,0 +1,5 @@
+//! The simulators on a real socket, driven as a platform, a browser and a tester would.
+
+mod controls;
+mod payone;
+mod world;
