@@ -5,6 +5,7 @@
 
 pub mod driver;
 pub mod migrate;
+pub mod repository;
 pub mod vault;
 
 pub use driver::{

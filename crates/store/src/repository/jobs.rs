@@ -1,0 +1,148 @@
+//! The one next action of each open transaction. A job's due time is also its lease: whoever claims it moves it into the future, and past that anybody may take it.
+
+use super::read::{self, parse};
+use crate::{Batch, CommitError, Driver, QueryError, Row};
+use domain::{CompanyId, Json, Timestamp, TransactionId};
+
+/// What a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JobKind {
+    /// A provider flow is running; past its due time, or when its owner is dead, it is recovered.
+    Intent,
+    /// A task is to be run (an approved pay-out).
+    Run,
+    /// The provider is to be asked.
+    Inquire,
+    /// The provider is to be asked for a late success.
+    Late,
+    /// A person is to be reminded of a hold.
+    Hold,
+}
+
+impl JobKind {
+    /// The word in the store and in `nextAction`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Intent => "intent",
+            Self::Run => "run",
+            Self::Inquire => "inquire",
+            Self::Late => "late",
+            Self::Hold => "hold",
+        }
+    }
+}
+
+impl std::str::FromStr for JobKind {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Intent, Self::Run, Self::Inquire, Self::Late, Self::Hold].into_iter().find(|k| k.as_str() == text).ok_or(())
+    }
+}
+
+/// A job.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The company.
+    pub company_id: CompanyId,
+    /// The transaction; it has at most one job.
+    pub transaction_id: TransactionId,
+    /// What it is.
+    pub kind: JobKind,
+    /// When it is due, or until when its owner has it.
+    pub due_at: Timestamp,
+    /// How often it was tried.
+    pub attempt: u32,
+    /// When this kind of job began: schedules end.
+    pub first_at: Timestamp,
+    /// The intent or counters; nothing secret.
+    pub detail: Json,
+    /// Who works on it.
+    pub owner: Option<String>,
+}
+
+const PUT: &str = "INSERT INTO jobs (company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+                   ON CONFLICT (company_id, transaction_id) DO UPDATE SET kind = excluded.kind, due_at = excluded.due_at, \
+                   attempt = excluded.attempt, first_at = excluded.first_at, detail = excluded.detail, owner = excluded.owner";
+const DELETE: &str = "DELETE FROM jobs WHERE company_id = ?1 AND transaction_id = ?2";
+const FIND: &str = "SELECT company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner FROM jobs \
+                    WHERE company_id = ?1 AND transaction_id = ?2";
+const CLAIM: &str = "UPDATE jobs SET owner = ?1, due_at = ?2 WHERE (company_id, transaction_id) IN \
+                     (SELECT company_id, transaction_id FROM jobs WHERE due_at <= ?3 ORDER BY due_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */) \
+                     RETURNING company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner";
+const RELEASE_DEAD: &str = "UPDATE jobs SET owner = NULL, due_at = ?1 WHERE owner IS NOT NULL AND owner <> ?2 AND due_at > ?1 \
+                            AND owner NOT IN (SELECT id FROM nodes WHERE heartbeat_at >= ?3)";
+const PULL_FORWARD: &str = "UPDATE jobs SET due_at = ?1 WHERE kind = 'inquire' AND owner IS NULL AND due_at > ?1";
+const NEXT_DUE: &str = "SELECT due_at FROM jobs ORDER BY due_at LIMIT 1";
+
+/// Sets the next action of a transaction, in place of the one before.
+pub fn put(batch: &mut Batch, job: &Job) {
+    let values = vec![
+        job.company_id.to_string().into(),
+        job.transaction_id.to_string().into(),
+        job.kind.as_str().into(),
+        job.due_at.millis().into(),
+        i64::from(job.attempt).into(),
+        job.first_at.millis().into(),
+        job.detail.to_text().into(),
+        job.owner.clone().into(),
+    ];
+    batch.run(PUT, values);
+}
+
+/// Takes the next action away.
+pub fn delete(batch: &mut Batch, company: CompanyId, transaction: TransactionId) {
+    batch.run(DELETE, vec![company.to_string().into(), transaction.to_string().into()]);
+}
+
+/// The next action of a transaction.
+///
+/// # Errors
+/// [`QueryError`] when the store does not answer.
+pub async fn find(db: &dyn Driver, company: CompanyId, transaction: TransactionId) -> Result<Option<Job>, QueryError> {
+    let rows = db.query(FIND, vec![company.to_string().into(), transaction.to_string().into()]).await?;
+    rows.first().map(job).transpose()
+}
+
+/// Takes up to `limit` due jobs until `lease_until`.
+///
+/// # Errors
+/// [`CommitError`] when the store does not answer.
+pub async fn claim(db: &dyn Driver, node: &str, now: Timestamp, lease_until: Timestamp, limit: u32) -> Result<Vec<Job>, CommitError> {
+    let mut batch = Batch::new();
+    batch.returning(CLAIM, vec![node.into(), lease_until.millis().into(), now.millis().into(), i64::from(limit).into()]);
+    let rows = db.commit(batch).await?;
+    rows.iter().flatten().map(|row| job(row).map_err(|error| CommitError::Corrupt(error.to_string()))).collect()
+}
+
+/// When the next job is due.
+///
+/// # Errors
+/// [`QueryError`] when the store does not answer.
+pub async fn next_due(db: &dyn Driver) -> Result<Option<Timestamp>, QueryError> {
+    let rows = db.query(NEXT_DUE, vec![]).await?;
+    rows.first().map(|row| Ok(Timestamp::from_millis(row.int(0)?))).transpose()
+}
+
+/// Makes the jobs of dead owners due now. An owner is alive while it has a heartbeat at or after `alive_since`.
+pub fn release_dead(batch: &mut Batch, this_node: &str, now: Timestamp, alive_since: Timestamp) {
+    batch.run(RELEASE_DEAD, vec![now.millis().into(), this_node.into(), alive_since.millis().into()]);
+}
+
+/// Makes every open inquiry due now (after a start).
+pub fn pull_inquiries_forward(batch: &mut Batch, now: Timestamp) {
+    batch.run(PULL_FORWARD, vec![now.millis().into()]);
+}
+
+fn job(row: &Row) -> Result<Job, QueryError> {
+    Ok(Job {
+        company_id: parse(row, 0)?,
+        transaction_id: parse(row, 1)?,
+        kind: parse(row, 2)?,
+        due_at: Timestamp::from_millis(row.int(3)?),
+        attempt: row.uint32(4)?,
+        first_at: Timestamp::from_millis(row.int(5)?),
+        detail: read::json(row, 6)?,
+        owner: row.opt_text(7)?,
+    })
+}

@@ -1,0 +1,15 @@
+//! What is kept, entity by entity: the SQL text, and typed rows.
+//!
+//! The SQL is written once and runs on both engines. Writes add statements to a [`Batch`](crate::Batch), so that a use case commits
+//! everything it changes at once; reads go straight to the [`Driver`](crate::Driver).
+//!
+//! **Architecture invariant:** every query on a company's rows names the company, but for the claims of workers and the look-up of a callback token's hash.
+
+pub mod callbacks;
+pub mod holds;
+pub mod idempotency;
+pub mod jobs;
+pub mod nodes;
+pub mod read;
+pub mod single_use;
+pub mod transactions;

@@ -1,0 +1,317 @@
+//! Transactions and their timelines.
+
+use super::read::{self, parse};
+use crate::{Batch, Driver, QueryError, Row, Value};
+use domain::{
+    Attention, BrandId, CompanyId, CredentialId, Json, MethodId, Money, Operation, RuleId, SessionId, Timestamp,
+    Transaction, TransactionId, TransactionStatus,
+};
+
+/// A transaction with what only its company's data key opens.
+#[derive(Clone, Debug)]
+pub struct StoredTransaction {
+    /// The row.
+    pub transaction: Transaction,
+    /// Sealed JSON: order fields and the provider's memo.
+    pub sealed: Vec<u8>,
+}
+
+/// One entry of a timeline.
+#[derive(Clone, Debug)]
+pub struct TimelineEntry {
+    /// 1, 2, ... per transaction.
+    pub n: i64,
+    /// When it was stored.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: String,
+    /// The status before, where it changed.
+    pub from: Option<TransactionStatus>,
+    /// The status after, where it changed.
+    pub to: Option<TransactionStatus>,
+    /// Redacted details: an object.
+    pub detail: Json,
+}
+
+macro_rules! columns {
+    () => {
+        "company_id, id, session_id, psp_type, operation, method_id, brand_id, merchant_reference, user_id, amount_minor, currency, status, \
+         psp_status, message, psp_transaction_id, redirect_url, destination_masked, attention, rule_id, rule_version, maker, events_sent, \
+         timeline_length, version, created_at, updated_at, sealed"
+    };
+}
+
+const INSERT: &str = concat!(
+    "INSERT INTO transactions (",
+    columns!(),
+    ", callback_token_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
+     ?24, ?25, ?26, ?27, ?28)"
+);
+const UPDATE: &str = "UPDATE transactions SET status = ?4, psp_status = ?5, message = ?6, psp_transaction_id = ?7, redirect_url = ?8, \
+                      attention = ?9, events_sent = ?10, timeline_length = ?11, version = ?12, updated_at = ?13 \
+                      WHERE company_id = ?1 AND id = ?2 AND version = ?3";
+const UPDATE_SEALED: &str = "UPDATE transactions SET sealed = ?3 WHERE company_id = ?1 AND id = ?2";
+const UPDATE_TOKEN: &str = "UPDATE transactions SET callback_token_hash = ?3 WHERE company_id = ?1 AND id = ?2";
+const BY_ID: &str = concat!("SELECT ", columns!(), " FROM transactions WHERE company_id = ?1 AND id = ?2");
+const BY_SESSION: &str = concat!("SELECT ", columns!(), " FROM transactions WHERE company_id = ?1 AND session_id = ?2");
+const BY_PSP_ID: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM transactions WHERE company_id = ?1 AND psp_transaction_id = ?2 AND method_id = ?3 LIMIT 2"
+);
+const BY_TOKEN: &str = "SELECT company_id, id FROM transactions WHERE callback_token_hash = ?1";
+const TIMELINE_INSERT: &str = "INSERT INTO timeline (company_id, transaction_id, n, at, event, from_status, to_status, detail) \
+                               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const TIMELINE: &str = "SELECT n, at, event, from_status, to_status, detail FROM timeline WHERE company_id = ?1 AND transaction_id = ?2 ORDER BY n";
+
+/// The label of the guard that fails when the transaction changed in between.
+pub const VERSION_GUARD: &str = "transaction version";
+
+/// Adds a new transaction. `token_hash`: SHA-256 of its callback token.
+pub fn insert(batch: &mut Batch, t: &Transaction, sealed: Vec<u8>, token_hash: Option<[u8; 32]>) {
+    let values = vec![
+        t.company_id.to_string().into(),
+        t.id.to_string().into(),
+        t.session_id.to_string().into(),
+        (&*t.psp_type).into(),
+        t.operation.as_str().into(),
+        t.method_id.to_string().into(),
+        t.brand_id.as_ref().map(|id| id.as_str().to_owned()).into(),
+        t.merchant_reference.clone().into(),
+        (&*t.user_id).into(),
+        t.amount.minor().into(),
+        t.amount.currency().code().into(),
+        t.status.as_str().into(),
+        (&*t.psp_status).into(),
+        t.message.clone().into(),
+        t.psp_transaction_id.clone().into(),
+        t.redirect_url.clone().into(),
+        t.destination_masked.clone().into(),
+        t.attention.map(|a| a.as_str().to_owned()).into(),
+        t.rule.map(|(id, _)| id.to_string()).into(),
+        t.rule.map(|(_, version)| version).into(),
+        t.maker.to_string().into(),
+        t.events_sent.into(),
+        t.timeline_length.into(),
+        t.version.into(),
+        t.created_at.millis().into(),
+        t.updated_at.millis().into(),
+        sealed.into(),
+        token_hash.map(|hash| hash.to_vec()).into(),
+    ];
+    batch.insert("transaction", INSERT, values);
+}
+
+/// Changes a transaction that is still at the version before `t.version`; otherwise the batch fails with [`VERSION_GUARD`].
+pub fn update(batch: &mut Batch, t: &Transaction) {
+    let values = vec![
+        t.company_id.to_string().into(),
+        t.id.to_string().into(),
+        (t.version - 1).into(),
+        t.status.as_str().into(),
+        (&*t.psp_status).into(),
+        t.message.clone().into(),
+        t.psp_transaction_id.clone().into(),
+        t.redirect_url.clone().into(),
+        t.attention.map(|a| a.as_str().to_owned()).into(),
+        t.events_sent.into(),
+        t.timeline_length.into(),
+        t.version.into(),
+        t.updated_at.millis().into(),
+    ];
+    batch.guard(VERSION_GUARD, UPDATE, values);
+}
+
+/// Replaces the sealed part; only beside [`update`] in one batch.
+pub fn update_sealed(batch: &mut Batch, company: CompanyId, id: TransactionId, sealed: Vec<u8>) {
+    batch.run(UPDATE_SEALED, vec![company.to_string().into(), id.to_string().into(), sealed.into()]);
+}
+
+/// Replaces the callback token; only beside [`update`] in one batch.
+pub fn update_token(batch: &mut Batch, company: CompanyId, id: TransactionId, token_hash: [u8; 32]) {
+    batch.run(UPDATE_TOKEN, vec![company.to_string().into(), id.to_string().into(), token_hash.to_vec().into()]);
+}
+
+/// Adds a timeline entry; its number is the transaction's `timeline_length` after it.
+pub fn add_to_timeline(batch: &mut Batch, company: CompanyId, id: TransactionId, entry: &TimelineEntry) {
+    let values = vec![
+        company.to_string().into(),
+        id.to_string().into(),
+        entry.n.into(),
+        entry.at.millis().into(),
+        (&*entry.event).into(),
+        entry.from.map(|s| s.as_str().to_owned()).into(),
+        entry.to.map(|s| s.as_str().to_owned()).into(),
+        entry.detail.to_text().into(),
+    ];
+    batch.run(TIMELINE_INSERT, values);
+}
+
+/// The transaction of that id.
+///
+/// # Errors
+/// [`QueryError`] when the store does not answer.
+pub async fn find(db: &dyn Driver, company: CompanyId, id: TransactionId) -> Result<Option<StoredTransaction>, QueryError> {
+    one(db.query(BY_ID, vec![company.to_string().into(), id.to_string().into()]).await?)
+}
+
+/// The transaction of that session id.
+///
+/// # Errors
+/// [`QueryError`] when the store does not answer.
+pub async fn find_by_session(db: &dyn Driver, company: CompanyId, id: SessionId) -> Result<Option<StoredTransaction>, QueryError> {
+    one(db.query(BY_SESSION, vec![company.to_string().into(), id.to_string().into()]).await?)
+}
+
+/// The transaction of an account with that provider id; `None` also when several have it.
+///
+/// # Errors
+/// [`QueryError`] when the store does not answer.
+pub async fn find_by_psp_id(
+    db: &dyn Driver,
+    company: CompanyId,
+    method: MethodId,
+    psp_id: &str,
+) -> Result<Option<StoredTransaction>, QueryError> {
+    let rows = db.query(BY_PSP_ID, vec![company.to_string().into(), psp_id.into(), method.to_string().into()]).await?;
+    if rows.len() == 1 { one(rows) } else { Ok(None) }
+}
+
+/// Whose callback token has that SHA-256.
+///
+/// # Errors
+/// [`QueryError`] when the store does not answer.
+pub async fn find_by_token(db: &dyn Driver, token_hash: [u8; 32]) -> Result<Option<(CompanyId, TransactionId)>, QueryError> {
+    let rows = db.query(BY_TOKEN, vec![token_hash.to_vec().into()]).await?;
+    rows.first().map(|row| Ok((parse(row, 0)?, parse(row, 1)?))).transpose()
+}
+
+/// A transaction's timeline, oldest first.
+///
+/// # Errors
+/// [`QueryError`] when the store does not answer.
+pub async fn timeline(db: &dyn Driver, company: CompanyId, id: TransactionId) -> Result<Vec<TimelineEntry>, QueryError> {
+    let rows = db.query(TIMELINE, vec![company.to_string().into(), id.to_string().into()]).await?;
+    rows.iter().map(timeline_entry).collect()
+}
+
+/// What a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// `pspType`.
+    pub psp_type: Option<String>,
+    /// `type`.
+    pub operation: Option<Operation>,
+    /// `transaction_status`, as shown: `Pending` includes `Created`.
+    pub status: Option<TransactionStatus>,
+    /// `userId`.
+    pub user_id: Option<String>,
+    /// `merchantReference`.
+    pub merchant_reference: Option<String>,
+    /// `attention`.
+    pub attention: Option<Attention>,
+    /// Created at or after.
+    pub from: Option<Timestamp>,
+    /// Created before.
+    pub to: Option<Timestamp>,
+    /// Only older than this one.
+    pub before: Option<TransactionId>,
+}
+
+/// A page of a company's transactions, newest first.
+///
+/// # Errors
+/// [`QueryError`] when the store does not answer.
+pub async fn list(db: &dyn Driver, company: CompanyId, filter: &Filter, limit: u32) -> Result<Vec<Transaction>, QueryError> {
+    let mut sql = concat!("SELECT ", columns!(), " FROM transactions WHERE company_id = ?1").to_owned();
+    let mut params: Vec<Value> = vec![company.to_string().into()];
+    let mut add = |condition: &str, value: Value| {
+        params.push(value);
+        sql.push_str(&format!(" AND {condition} ?{}", params.len()));
+    };
+    if let Some(value) = &filter.psp_type {
+        add("psp_type =", value.clone().into());
+    }
+    if let Some(value) = filter.operation {
+        add("operation =", value.as_str().into());
+    }
+    if let Some(value) = &filter.user_id {
+        add("user_id =", value.clone().into());
+    }
+    if let Some(value) = &filter.merchant_reference {
+        add("merchant_reference =", value.clone().into());
+    }
+    if let Some(value) = filter.attention {
+        add("attention =", value.as_str().into());
+    }
+    if let Some(value) = filter.from {
+        add("created_at >=", value.millis().into());
+        // Ids begin with the time: the same bound on the key keeps the scan short.
+        add("id >=", TransactionId::new(value, [0; 6]).to_string().into());
+    }
+    if let Some(value) = filter.to {
+        add("created_at <", value.millis().into());
+        add("id <", TransactionId::new(value, [0; 6]).to_string().into());
+    }
+    if let Some(value) = filter.before {
+        add("id <", value.to_string().into());
+    }
+    match filter.status {
+        Some(TransactionStatus::Pending | TransactionStatus::Created) => sql.push_str(" AND status IN ('Created', 'Pending')"),
+        Some(value) => add("status =", value.as_str().into()),
+        None => {}
+    }
+    sql.push_str(&format!(" ORDER BY id DESC LIMIT {limit}"));
+    let rows = db.query_dynamic(sql, params).await?;
+    rows.iter().map(|row| Ok(stored(row)?.transaction)).collect()
+}
+
+fn one(rows: Vec<Row>) -> Result<Option<StoredTransaction>, QueryError> {
+    rows.first().map(stored).transpose()
+}
+
+fn stored(row: &Row) -> Result<StoredTransaction, QueryError> {
+    let currency = read::currency(row, 10)?;
+    let rule = match (row.opt_str(18)?, row.opt_int(19)?) {
+        (Some(_), Some(version)) => Some((parse::<RuleId>(row, 18)?, version)),
+        _ => None,
+    };
+    let transaction = Transaction {
+        company_id: parse(row, 0)?,
+        id: parse(row, 1)?,
+        session_id: parse(row, 2)?,
+        psp_type: row.text(3)?,
+        operation: parse(row, 4)?,
+        method_id: parse(row, 5)?,
+        brand_id: read::opt_parse::<BrandId>(row, 6)?,
+        merchant_reference: row.opt_text(7)?,
+        user_id: row.text(8)?,
+        amount: Money::from_minor(row.int(9)?, currency),
+        status: parse(row, 11)?,
+        psp_status: row.text(12)?,
+        message: row.opt_text(13)?,
+        psp_transaction_id: row.opt_text(14)?,
+        redirect_url: row.opt_text(15)?,
+        destination_masked: row.opt_text(16)?,
+        attention: read::opt_parse(row, 17)?,
+        rule,
+        maker: parse::<CredentialId>(row, 20)?,
+        events_sent: row.int(21)?,
+        timeline_length: row.int(22)?,
+        version: row.int(23)?,
+        created_at: Timestamp::from_millis(row.int(24)?),
+        updated_at: Timestamp::from_millis(row.int(25)?),
+    };
+    Ok(StoredTransaction { transaction, sealed: row.bytes(26)? })
+}
+
+fn timeline_entry(row: &Row) -> Result<TimelineEntry, QueryError> {
+    Ok(TimelineEntry {
+        n: row.int(0)?,
+        at: Timestamp::from_millis(row.int(1)?),
+        event: row.text(2)?,
+        from: read::opt_parse(row, 3)?,
+        to: read::opt_parse(row, 4)?,
+        detail: read::json(row, 5)?,
+    })
+}
