@@ -6,6 +6,7 @@
 //! one), `/control/{provider}/...` are the test controls, `/assets/...` the files of the hosted pages.
 //! Everything that matters is committed to `simulators.db` before any answer leaves.
 
+mod flexepin;
 mod kit;
 mod payone;
 
@@ -40,6 +41,7 @@ pub async fn serve(
     settings: Settings,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let providers: Vec<Box<dyn kit::Provider>> = vec![Box::new(payone::PayOne)];
+    let providers: Vec<Box<dyn kit::Provider>> =
+        vec![Box::new(payone::PayOne), Box::new(flexepin::Flexepin)];
     kit::serve(listener, settings, providers, stop).await
 }
