@@ -6,6 +6,8 @@
 
 mod batch;
 mod error;
+pub mod postgres;
+mod sql;
 pub mod sqlite;
 mod value;
 
@@ -15,6 +17,7 @@ use futures::future::BoxFuture;
 
 pub use self::batch::{Batch, Expect, MAX_BATCH_STATEMENTS, Statement};
 pub use self::error::{BackupError, COMMIT_OUTCOME_UNKNOWN, CommitError, OpenError, QueryError};
+pub use self::postgres::PostgresDriver;
 pub use self::sqlite::SqliteDriver;
 pub use self::value::{Row, RowError, Value};
 pub use crate::migrate::{AppliedMigration, Migration, MigrationError, MigrationStatus};

@@ -16,6 +16,7 @@ use futures::future::BoxFuture;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
+pub(super) use self::convert::has_nul;
 use self::readers::{Read, Sql};
 use self::writer::Work;
 use super::{

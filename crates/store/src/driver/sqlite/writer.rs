@@ -130,10 +130,9 @@ impl Writer {
         };
         let result = run_group(&connection, batches);
         // Kept only if it is certainly outside of a transaction and the disk was not at fault.
-        if result.is_ok() || matches!(result, Err(GroupFailure::RolledBack(_))) {
-            if connection.is_autocommit() {
-                self.connection = Some(connection);
-            }
+        let sound = matches!(result, Ok(_) | Err(GroupFailure::RolledBack(_)));
+        if sound && connection.is_autocommit() {
+            self.connection = Some(connection);
         }
         result
     }

@@ -1,0 +1,328 @@
+//! The writers: a few tasks that take what waits. One of them at a time may run many batches in one transaction
+//! (one sync of the disk for all); the others carry single batches meanwhile. Two groups at once would lock
+//! the same busy rows in different orders.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::Duration;
+
+use deadpool_postgres::{Object as Connection, Pool};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::convert::{self, Class};
+use super::pipeline::{self, Isolation, Outcome, Patience, Refusal, Step};
+use super::session;
+use crate::driver::sql::{self, PostgresText};
+use crate::driver::sqlite::has_nul;
+use crate::driver::{
+    Batch, CommitError, CommitResult, Expect, MAX_BATCH_STATEMENTS, Statement, Value,
+};
+
+/// Writer tasks, and connections for writing.
+pub(super) const WRITERS: usize = 3;
+/// How many batches may wait; further callers wait for a place.
+pub(super) const WRITE_QUEUE_BATCHES: usize = 1_024;
+/// The most batches that share one transaction; the server keeps at most 64 savepoints at hand. 1 turns grouping off.
+const MAX_GROUP_BATCHES: usize = 60;
+/// How often a batch is tried when other transactions stand in its way.
+const MAX_ATTEMPTS: u32 = 6;
+/// The most that an attempt pauses before the next, times the number of those made. How long it really is, chance
+/// says, so that two that met do not meet again.
+const ATTEMPT_PAUSE_MS: u64 = 10;
+/// A transaction without an answer for so long has an unknown outcome, and its connection is given up.
+const COMMIT_TIME_LIMIT: Duration = Duration::from_secs(30);
+/// Prepared statements kept per connection; at this number all are dropped and prepared anew as needed.
+pub(super) const STATEMENT_CACHE: usize = 1_000;
+
+/// A batch that waits for a writer.
+pub(super) struct Work {
+    pub(super) batch: Batch,
+    pub(super) reply: oneshot::Sender<CommitResult>,
+}
+
+struct Shared {
+    queue: Mutex<mpsc::Receiver<Work>>,
+    /// Held by the one writer that may form groups.
+    grouping: Mutex<()>,
+    pool: Pool,
+    texts: StdMutex<HashMap<(&'static str, bool), Arc<PostgresText>>>,
+}
+
+/// Starts the writers. They end when the queue is closed and empty.
+pub(super) fn spawn(pool: &Pool, queue: mpsc::Receiver<Work>) -> Vec<JoinHandle<()>> {
+    let shared = Arc::new(Shared {
+        queue: Mutex::new(queue),
+        grouping: Mutex::new(()),
+        pool: pool.clone(),
+        texts: StdMutex::default(),
+    });
+    let start = |_| tokio::spawn(serve(Arc::clone(&shared)));
+    (0..WRITERS).map(start).collect()
+}
+
+async fn serve(shared: Arc<Shared>) {
+    loop {
+        let mut queue = shared.queue.lock().await;
+        let Some(first) = queue.recv().await else {
+            return;
+        };
+        let grouping = shared.grouping.try_lock();
+        let most = if grouping.is_ok() {
+            MAX_GROUP_BATCHES
+        } else {
+            1
+        };
+        let mut work = vec![first];
+        while work.len() < most
+            && let Ok(next) = queue.try_recv()
+        {
+            work.push(next);
+        }
+        drop(queue);
+        // A lone batch leaves the right to form groups to the others.
+        let grouping = grouping.ok().filter(|_| work.len() > 1);
+        let (batches, replies): (Vec<_>, Vec<_>) = work
+            .into_iter()
+            .map(|work| (work.batch, work.reply))
+            .unzip();
+        let results = Writer { shared: &shared }.commit(batches).await;
+        drop(grouping);
+        debug_assert_eq!(replies.len(), results.len());
+        for (reply, result) in replies.into_iter().zip(results) {
+            // A caller that has gone away learns nothing; its batch stands as committed.
+            let _ = reply.send(result);
+        }
+    }
+}
+
+struct Writer<'a> {
+    shared: &'a Shared,
+}
+
+impl Writer<'_> {
+    /// Commits a group; one result per batch, in order.
+    async fn commit(&self, batches: Vec<Batch>) -> Vec<CommitResult> {
+        if let [_] = batches.as_slice() {
+            return vec![self.commit_one(&batches[0]).await];
+        }
+        for (isolation, patience) in [
+            (Isolation::None, Patience::Group),
+            (Isolation::Savepoints, Patience::Savepoint),
+        ] {
+            match self.attempt(&batches, isolation, patience).await {
+                Ok(results) => return self.settle(&batches, results).await,
+                Err(Failed::Whole(error)) => {
+                    return batches.iter().map(|_| Err(error.clone())).collect();
+                }
+                // One of them spoilt it for all: next time each by itself, in the same transaction.
+                Err(Failed::RolledBack(_)) => {}
+            }
+        }
+        let mut results = Vec::with_capacity(batches.len());
+        for batch in &batches {
+            results.push(self.commit_one(batch).await);
+        }
+        results
+    }
+
+    /// Gives those of a committed group another try that others stood in the way of.
+    async fn settle(&self, batches: &[Batch], results: Vec<Attempted>) -> Vec<CommitResult> {
+        let mut settled = Vec::with_capacity(results.len());
+        for (batch, result) in batches.iter().zip(results) {
+            settled.push(match result {
+                Err(refusal) if deserves_another(refusal.class) => self.commit_one(batch).await,
+                Err(refusal) => Err(refusal.error),
+                Ok(returned) => Ok(returned),
+            });
+        }
+        settled
+    }
+
+    /// Commits a batch in its own transaction. It is complete in itself, so that the driver may repeat it as long
+    /// as it was certainly rolled back.
+    async fn commit_one(&self, batch: &Batch) -> CommitResult {
+        let mut attempts = 1;
+        loop {
+            // A transaction lasts for milliseconds. Whoever waits much longer for a row most likely waits in a circle.
+            let last = attempts == MAX_ATTEMPTS;
+            let patience = if last {
+                Patience::Last
+            } else {
+                Patience::Single
+            };
+            let one = std::slice::from_ref(batch);
+            let attempt = self.attempt(one, Isolation::None, patience).await;
+            let refusal = match attempt {
+                Ok(mut results) => match results.pop() {
+                    Some(Ok(returned)) => return Ok(returned),
+                    Some(Err(refusal)) => refusal,
+                    None => return Ok(Vec::new()),
+                },
+                Err(Failed::Whole(error)) => return Err(error),
+                Err(Failed::RolledBack(refusal)) => refusal,
+            };
+            if !deserves_another(refusal.class) || last {
+                return Err(refusal.error);
+            }
+            tokio::time::sleep(pause(attempts)).await;
+            attempts += 1;
+        }
+    }
+
+    /// One transaction of these batches.
+    async fn attempt(
+        &self,
+        batches: &[Batch],
+        isolation: Isolation,
+        patience: Patience,
+    ) -> Result<Vec<Attempted>, Failed> {
+        let unavailable = |why: String| Failed::Whole(CommitError::Unavailable(why));
+        let connection = self.shared.pool.get().await;
+        let connection = connection.map_err(|e| unavailable(session::pool_error(&e)))?;
+        if connection.statement_cache.size() > STATEMENT_CACHE {
+            connection.statement_cache.clear();
+        }
+        let mut plans = Vec::with_capacity(batches.len());
+        let mut refused = Vec::with_capacity(batches.len());
+        for batch in batches {
+            match self.plan(&connection, batch).await {
+                Ok(plan) => plans.push(plan),
+                Err(refusal) if refusal.class == Class::Unavailable => {
+                    return Err(Failed::Whole(refusal.error));
+                }
+                Err(refusal) if connection.is_closed() => return Err(Failed::RolledBack(refusal)),
+                Err(refusal) => {
+                    refused.push((plans.len() + refused.len(), refusal));
+                }
+            }
+        }
+        if plans.is_empty() {
+            return Ok(refused
+                .into_iter()
+                .map(|(_, refusal)| Err(refusal))
+                .collect());
+        }
+        let run = pipeline::run(&connection, &plans, isolation, patience);
+        let outcome = match tokio::time::timeout(COMMIT_TIME_LIMIT, run).await {
+            Ok(outcome) => outcome,
+            Err(_) => Outcome::Unknown("no answer in time".to_owned()),
+        };
+        match outcome {
+            Outcome::Committed(mut results) => {
+                for (place, refusal) in refused {
+                    results.insert(place, Err(refusal));
+                }
+                Ok(results)
+            }
+            Outcome::RolledBack(refusal) => {
+                if refusal.class == Class::StalePlan {
+                    connection.statement_cache.clear();
+                }
+                Err(Failed::RolledBack(refusal))
+            }
+            Outcome::NotSent(why) => {
+                drop(Connection::take(connection));
+                let error = CommitError::Unavailable(why);
+                Err(Failed::RolledBack(Refusal {
+                    error,
+                    class: Class::Conflict,
+                }))
+            }
+            Outcome::Unknown(why) => {
+                tracing::error!(reason = %why, batches = batches.len(), "a commit has no known outcome");
+                drop(Connection::take(connection));
+                Err(Failed::Whole(CommitError::unknown(why)))
+            }
+        }
+    }
+
+    /// Prepares what is not prepared yet. Nothing of the batch has run when this fails.
+    async fn plan(&self, connection: &Connection, batch: &Batch) -> Result<Vec<Step>, Refusal> {
+        if batch.len() > MAX_BATCH_STATEMENTS {
+            let text = format!("a batch of more than {MAX_BATCH_STATEMENTS} statements");
+            return Err(Refusal {
+                error: CommitError::Corrupt(text),
+                class: Class::Corrupt,
+            });
+        }
+        let mut steps = Vec::with_capacity(batch.len());
+        for statement in &batch.0 {
+            steps.push(self.step(connection, statement).await?);
+        }
+        Ok(steps)
+    }
+
+    async fn step(&self, connection: &Connection, statement: &Statement) -> Result<Step, Refusal> {
+        let label = statement.label;
+        if has_nul(&statement.params) {
+            return Err(Refusal {
+                error: CommitError::Check(label),
+                class: Class::Check,
+            });
+        }
+        let mut params = statement.params.clone();
+        if let Expect::Rows(expected) = statement.expect {
+            params.push(Value::Int(i64::try_from(expected).unwrap_or(i64::MAX)));
+        }
+        let text = self.text(statement.sql, matches!(statement.expect, Expect::Rows(_)));
+        if text.params != params.len() {
+            let text = format!("{} parameters for {label}", statement.params.len());
+            return Err(Refusal {
+                error: CommitError::Corrupt(text),
+                class: Class::Corrupt,
+            });
+        }
+        let types: Vec<_> = params.iter().map(convert::type_of).collect();
+        let prepared = connection.prepare_typed_cached(&text.sql, &types).await;
+        let prepared = prepared.map_err(|error| {
+            // Without a word from the server the connection broke; nothing was sent yet, so another may do.
+            let class = convert::class(&error).unwrap_or(Class::Conflict);
+            Refusal {
+                error: convert::commit_error(&error, class, label),
+                class,
+            }
+        })?;
+        Ok(Step {
+            prepared,
+            params,
+            expect: statement.expect,
+            label,
+        })
+    }
+
+    /// The text for PostgreSQL; each is made once.
+    fn text(&self, sql: &'static str, guard: bool) -> Arc<PostgresText> {
+        let mut texts = self
+            .shared
+            .texts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let text = sql::to_postgres(sql);
+            Arc::new(if guard { sql::guarded(text) } else { text })
+        };
+        Arc::clone(texts.entry((sql, guard)).or_insert_with(make))
+    }
+}
+
+type Attempted = Result<Vec<Vec<crate::driver::Row>>, Refusal>;
+
+enum Failed {
+    /// Every batch gets this answer.
+    Whole(CommitError),
+    /// Nothing is stored; the batches may be tried in another way.
+    RolledBack(Refusal),
+}
+
+/// Without random bytes the pause is the longest one.
+fn pause(attempts: u32) -> Duration {
+    let mut random = [u8::MAX];
+    let _ = aws_lc_rs::rand::fill(&mut random);
+    let most_us = ATTEMPT_PAUSE_MS * 1_000 * u64::from(attempts);
+    Duration::from_micros(most_us * (u64::from(random[0]) + 1) / 256)
+}
+
+fn deserves_another(class: Class) -> bool {
+    matches!(class, Class::Conflict | Class::StalePlan)
+}

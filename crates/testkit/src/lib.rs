@@ -1,0 +1,3 @@
+//! mozarto-testkit
+
+pub mod postgres;
