@@ -30,6 +30,7 @@ const LATER: &str = "UPDATE callbacks SET due_at = ?4, owner = NULL, attempt = a
 const CLAIM: &str = "UPDATE callbacks SET owner = ?1, due_at = ?2 WHERE (company_id, transaction_id, id) IN \
                      (SELECT company_id, transaction_id, id FROM callbacks WHERE due_at <= ?3 ORDER BY due_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */) \
                      RETURNING company_id, transaction_id";
+const ANY_DUE: &str = "SELECT due_at FROM callbacks WHERE due_at <= ?1 LIMIT 1";
 const RELEASE_DEAD: &str = "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at IS NOT NULL AND owner IS NOT NULL AND owner <> ?2 AND due_at > ?1 \
                             AND owner NOT IN (SELECT id FROM nodes WHERE heartbeat_at >= ?3)";
 
@@ -84,6 +85,21 @@ pub async fn claim(
     let rows = db.commit(batch).await?;
     let corrupt = |error: QueryError| CommitError::Corrupt(error.to_string());
     rows.iter().flatten().map(|row| Ok((parse(row, 0).map_err(corrupt)?, parse(row, 1).map_err(corrupt)?))).collect()
+}
+
+/// Like [`claim`], but writes nothing when nothing is due.
+///
+/// # Errors
+/// As [`claim`].
+pub async fn claim_due(
+    db: &dyn Driver,
+    node: &str,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: u32,
+) -> Result<Vec<(CompanyId, TransactionId)>, CommitError> {
+    let due = db.query(ANY_DUE, vec![now.millis().into()]).await.map_err(|error| CommitError::Unavailable(error.to_string()))?;
+    if due.is_empty() { Ok(Vec::new()) } else { claim(db, node, now, lease_until, limit).await }
 }
 
 /// Makes the callbacks of dead owners due now.

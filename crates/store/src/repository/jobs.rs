@@ -73,6 +73,7 @@ const CLAIM: &str = "UPDATE jobs SET owner = ?1, due_at = ?2 WHERE (company_id, 
 const RELEASE_DEAD: &str = "UPDATE jobs SET owner = NULL, due_at = ?1 WHERE owner IS NOT NULL AND owner <> ?2 AND due_at > ?1 \
                             AND owner NOT IN (SELECT id FROM nodes WHERE heartbeat_at >= ?3)";
 const PULL_FORWARD: &str = "UPDATE jobs SET due_at = ?1 WHERE kind = 'inquire' AND owner IS NULL AND due_at > ?1";
+const PUT_BACK: &str = "UPDATE jobs SET owner = NULL, due_at = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND owner = ?3";
 const NEXT_DUE: &str = "SELECT due_at FROM jobs ORDER BY due_at LIMIT 1";
 
 /// Sets the next action of a transaction, in place of the one before.
@@ -93,6 +94,11 @@ pub fn put(batch: &mut Batch, job: &Job) {
 /// Takes the next action away.
 pub fn delete(batch: &mut Batch, company: CompanyId, transaction: TransactionId) {
     batch.run(DELETE, vec![company.to_string().into(), transaction.to_string().into()]);
+}
+
+/// Gives a claimed job back, due at another time; one that changed hands stays as it is.
+pub fn put_back(batch: &mut Batch, company: CompanyId, transaction: TransactionId, node: &str, due_at: Timestamp) {
+    batch.run(PUT_BACK, vec![company.to_string().into(), transaction.to_string().into(), node.into(), due_at.millis().into()]);
 }
 
 /// The next action of a transaction.
