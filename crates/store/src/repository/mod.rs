@@ -5,11 +5,18 @@
 //!
 //! **Architecture invariant:** every query on a company's rows names the company, but for the claims of workers and the look-up of a callback token's hash.
 
+pub mod audit;
+pub mod brands;
 pub mod callbacks;
+pub mod companies;
+pub mod credentials;
 pub mod holds;
 pub mod idempotency;
 pub mod jobs;
+pub mod methods;
 pub mod nodes;
 pub mod read;
+pub mod rules;
 pub mod single_use;
 pub mod transactions;
+pub mod users;
