@@ -9,7 +9,9 @@
 
 use crate::descriptor::Descriptor;
 use domain::urls::Environment;
-use domain::{ErrorCode, Json, Money, Operation, Secret, SessionId, Settings, Timestamp, TransactionId};
+use domain::{
+    ErrorCode, Json, Money, Operation, Secret, SessionId, Settings, Timestamp, TransactionId, TransactionStatus,
+};
 use std::collections::BTreeMap;
 
 pub use domain::company::SettingValue;
@@ -31,8 +33,7 @@ pub trait Provider: Send + Sync + 'static {
         CallbackReading::refused(404)
     }
 
-    /// The reading of the inquiry answers' amount etc. is the provider's own; this is the request for "Test connection": it moves nothing.
-    /// Default: [`Task::Test`] goes through [`begin`](Provider::begin) like any other task.
+    /// Where the money of a pay-out goes; `None` where the provider has no pay-outs.
     fn destination(&self, order: &Order) -> Option<Destination> {
         let _ = order;
         None
@@ -176,8 +177,19 @@ pub struct Context<'a> {
     pub random: [u8; 16],
     /// Counts the inquiries of this transaction from 1 (Flexepin's `q<n>`).
     pub inquiry: u32,
-    /// The callback that started this inquiry, as [`CallbackReading::hint`] kept it.
+    /// The callback that started this inquiry, as [`CallbackOutcome::Hint`] kept it.
     pub hint: Option<&'a Json>,
+    /// Where the transaction stands now ([`Task::Test`]: `Created`).
+    pub status: TransactionStatus,
+    /// By what every wait is divided (`--time-scale`); 1 in real life.
+    pub time_scale: u32,
+}
+
+impl Context<'_> {
+    /// A wait of `ms` milliseconds as it is waited for here.
+    pub fn scaled_ms(&self, ms: i64) -> i64 {
+        ms / i64::from(self.time_scale.max(1))
+    }
 }
 
 /// The next step.
@@ -256,12 +268,17 @@ impl Doubt {
 }
 
 /// The call that a reply belongs to.
-#[derive(Debug)]
 pub struct Sent {
     /// [`Call::step`].
     pub step: String,
     /// [`Call::scratch`].
     pub scratch: Json,
+}
+
+impl std::fmt::Debug for Sent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sent").field("step", &self.step).finish_non_exhaustive()
+    }
 }
 
 /// What came of a call.
@@ -341,7 +358,7 @@ impl Lost {
 }
 
 /// An error row of the provider's table, with what the merchant is shown of the provider's answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The normalised code.
     pub code: ErrorCode,
@@ -349,12 +366,21 @@ pub struct Refusal {
     pub data: Option<Json>,
     /// The provider's `Retry-After`, seconds.
     pub retry_after_s: Option<u32>,
+    /// To be kept on the timeline and shown to a person: the answer contradicts what was asked.
+    pub anomaly: Option<String>,
+}
+
+impl std::fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The raw answer may hold anything.
+        f.debug_struct("Refusal").field("code", &self.code).finish_non_exhaustive()
+    }
 }
 
 impl Refusal {
     /// A row without anything of the provider's answer.
     pub const fn of(code: ErrorCode) -> Self {
-        Self { code, data: None, retry_after_s: None }
+        Self { code, data: None, retry_after_s: None, anomaly: None }
     }
 }
 
@@ -388,7 +414,7 @@ pub enum Standing {
 }
 
 /// What a provider found.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Finding {
     /// Where it stands.
     pub standing: Standing,
@@ -400,12 +426,28 @@ pub struct Finding {
     pub psp_transaction_id: Option<String>,
     /// To be kept on the timeline and shown: contradictions, wrong amounts.
     pub anomalies: Vec<String>,
+    /// To be kept on the timeline only: nothing is wrong, nothing changes.
+    pub notes: Vec<String>,
     /// What to remember; `None`: the memo stays.
     pub memo: Option<Memo>,
-    /// What the Cashier call answers; only for [`Task::PayIn`] and [`Task::PayOut`].
+    /// What the Cashier call answers: for [`Task::PayIn`], [`Task::PayOut`], and an inquiry that may settle a Cashier call still open
+    /// ([`UnknownFate::GatewayTimeout`](crate::descriptor::UnknownFate::GatewayTimeout)).
     pub answer: Option<CashierAnswer>,
-    /// For [`Task::Test`]: the sentence shown.
+    /// For [`Task::Test`]: whether the account works; [`message`](Self::message) is the sentence shown.
     pub proven: bool,
+}
+
+impl std::fmt::Debug for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not the memo and the answer: they hold tokens and personal data.
+        f.debug_struct("Finding")
+            .field("standing", &self.standing)
+            .field("status", &self.status)
+            .field("psp_transaction_id", &self.psp_transaction_id)
+            .field("anomalies", &self.anomalies)
+            .field("notes", &self.notes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Finding {
@@ -417,6 +459,7 @@ impl Finding {
             message: None,
             psp_transaction_id: None,
             anomalies: Vec::new(),
+            notes: Vec::new(),
             memo: None,
             answer: None,
             proven: true,
@@ -437,6 +480,20 @@ impl Finding {
     #[must_use]
     pub fn message(mut self, text: impl Into<String>) -> Self {
         self.message = Some(text.into());
+        self
+    }
+
+    /// With something that a person should see.
+    #[must_use]
+    pub fn with_anomalies(mut self, texts: impl IntoIterator<Item = String>) -> Self {
+        self.anomalies.extend(texts);
+        self
+    }
+
+    /// With a line for the timeline.
+    #[must_use]
+    pub fn note(mut self, text: impl Into<String>) -> Self {
+        self.notes.push(text.into());
         self
     }
 
@@ -468,7 +525,7 @@ impl Finding {
 }
 
 /// What the Cashier call answers, apart from `transaction`, which is added to it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum CashierAnswer {
     /// 200 with `message` and `data`.
     Success {
@@ -488,8 +545,17 @@ pub enum CashierAnswer {
     },
 }
 
+impl std::fmt::Debug for CashierAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Success { .. } => "Success(..)",
+            Self::Declined { .. } => "Declined(..)",
+        })
+    }
+}
+
 /// Where the money of a pay-out goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Destination {
     /// The whole of it, for comparison (duplicates, ledgers).
     pub full: String,
@@ -497,8 +563,14 @@ pub struct Destination {
     pub masked: String,
 }
 
+impl std::fmt::Debug for Destination {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Destination({})", self.masked)
+    }
+}
+
 /// A callback as it came in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Callback<'a> {
     /// `POST` or `GET`.
     pub method: &'a str,
@@ -512,6 +584,12 @@ pub struct Callback<'a> {
     pub transaction_id: Option<TransactionId>,
     /// Its money, where the transaction is known.
     pub amount: Option<Money>,
+}
+
+impl std::fmt::Debug for Callback<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Callback({}, {} bytes)", self.method, self.body.len())
+    }
 }
 
 impl Callback<'_> {
@@ -558,7 +636,7 @@ impl CallbackAnswer {
 }
 
 /// What a callback leads to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum CallbackOutcome {
     /// Nothing (a connection test, a refused one).
     Ignore,
@@ -568,6 +646,17 @@ pub enum CallbackOutcome {
     Hint(Json),
     /// Fully signed facts.
     Fact(Box<Finding>),
+}
+
+impl std::fmt::Debug for CallbackOutcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ignore => f.write_str("Ignore"),
+            Self::Anomaly(text) => write!(f, "Anomaly({text})"),
+            Self::Hint(_) => f.write_str("Hint(..)"),
+            Self::Fact(finding) => write!(f, "Fact({finding:?})"),
+        }
+    }
 }
 
 /// How to find the transaction of a callback to an account's address.

@@ -45,6 +45,9 @@ pub struct Descriptor {
     pub unknown_fate: UnknownFate,
     /// Whether "Release again" exists.
     pub release_again: bool,
+    /// A secret request field whose value can be spent once (a voucher's PIN): while a transaction of the account with the same value is unsettled, the engine
+    /// refuses another one. After a final outcome only its last four digits are kept.
+    pub single_use_field: Option<SingleUse>,
 }
 
 impl Descriptor {
@@ -55,6 +58,17 @@ impl Descriptor {
             Operation::PayOut => self.pay_out.as_ref(),
         }
     }
+}
+
+/// A request field whose value can be spent once.
+#[derive(Debug, Clone, Copy)]
+pub struct SingleUse {
+    /// Its name; an [`FieldRule::OwnSecret`] field.
+    pub field: &'static str,
+    /// The reason of the refusal, in the provider's rejection form (400 without `errorCode`, `Declined`).
+    pub message: &'static str,
+    /// The word in `status`.
+    pub status: &'static str,
 }
 
 /// One operation of a provider.
@@ -148,14 +162,15 @@ pub struct Setting {
 /// What a configuration value must be. The sentences are those of providers/common "Payment-method configuration".
 #[derive(Debug, Clone, Copy)]
 pub enum SettingRule {
-    /// `<field> must be <a> to <b> characters`; `visible_ascii`: and visible ASCII without `not`.
+    /// `<field> must be <a> to <b> characters`.
     Text {
         /// Fewest characters.
         min: usize,
         /// Most characters.
         max: usize,
     },
-    /// Visible ASCII of that many characters, without the given one: `<field> must be <a> to <b> visible ASCII characters[ without <c>]`.
+    /// Visible ASCII of that many characters, without the given one. A wrong length: `<field> must be <a> to <b> characters`; another character:
+    /// `<field> must match [!-~]{<a>,<b>}`.
     VisibleAscii {
         /// Fewest characters.
         min: usize,
@@ -181,13 +196,16 @@ pub enum SettingRule {
     BaseUrl,
 }
 
-/// Another published name of a setting.
+/// Another published name of a setting. Values are kept under the name they were given; a configuration that uses one of these names requires the aliases marked so,
+/// and no other setting.
 #[derive(Debug)]
 pub struct SettingAlias {
     /// The other name.
     pub alias: &'static str,
-    /// The name in [`Descriptor::settings`].
+    /// The name in [`Descriptor::settings`], whose rule and secrecy it shares.
     pub setting: &'static str,
+    /// Whether the other set requires it.
+    pub required: bool,
 }
 
 /// Default addresses of a provider.
@@ -195,7 +213,7 @@ pub struct SettingAlias {
 pub struct BaseUrls {
     /// In the sandbox.
     pub sandbox: Option<&'static str>,
-    /// In production.
+    /// In production; without a trailing slash, like the sandbox's.
     pub production: Option<&'static str>,
     /// The path below `{simulator}/{name}` that a simulated account's `baseUrl` has (`/pay/v2`), without a trailing slash.
     pub simulator_path: &'static str,

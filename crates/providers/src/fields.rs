@@ -1,1 +1,348 @@
-//! Checking the fields of a Cashier request.
+//! Checking the fields of a Cashier request: every problem at once, in the sentences and the order of providers/common "Request fields".
+
+use crate::api::Fields;
+use crate::countries::is_country;
+use crate::descriptor::{FieldRule, OperationSpec, RequestField};
+use domain::urls::{Environment, merchant_url};
+use domain::{BrandId, Currency, Json, Money, Secret, Timestamp};
+use money::AmountError;
+use std::net::IpAddr;
+
+/// Longest `userId`, characters.
+pub const USER_ID_MAX_CHARS: usize = 64;
+/// Longest `brandId`, characters.
+pub const BRAND_ID_MAX_CHARS: usize = BrandId::MAX_CHARS;
+/// Longest `merchantReference`, characters.
+pub const MERCHANT_REFERENCE_MAX_CHARS: usize = 255;
+/// Longest `email`, bytes (RFC 5321: a path of 256 with its brackets).
+pub const EMAIL_MAX_BYTES: usize = 254;
+/// Longest part of an address before the `@`, bytes.
+const EMAIL_LOCAL_MAX_BYTES: usize = 64;
+/// Fewest digits of `phone`.
+pub const PHONE_MIN_DIGITS: usize = 6;
+/// Longest run of digits in a field of digits (`transactionCount`).
+const DIGITS_MAX: usize = 20;
+
+/// What is known about the user from the user token or the User Auth URL. An empty claim is an absent one.
+#[derive(Clone, Default)]
+pub struct Claims {
+    /// `userId`.
+    pub user_id: String,
+    /// `email`.
+    pub email: Option<String>,
+    /// `firstName`.
+    pub first_name: Option<String>,
+    /// `lastName`.
+    pub last_name: Option<String>,
+    /// `phone`.
+    pub phone: Option<String>,
+    /// `countryCode`.
+    pub country_code: Option<String>,
+    /// `emailVerified`: the verified address.
+    pub email_verified: Option<String>,
+}
+
+impl std::fmt::Debug for Claims {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The values are personal.
+        f.debug_struct("Claims").finish_non_exhaustive()
+    }
+}
+
+impl Claims {
+    /// The claim that wins over the body's field of that name.
+    fn winner(&self, field: &str) -> Option<&str> {
+        let claim = match field {
+            "email" => &self.email,
+            "firstName" => &self.first_name,
+            "lastName" => &self.last_name,
+            "phone" => &self.phone,
+            "country" | "countryCode" => &self.country_code,
+            _ => return None,
+        };
+        claim.as_deref().filter(|text| !text.is_empty())
+    }
+}
+
+/// A Cashier request, about to be checked.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The body: an object.
+    pub body: &'a Json,
+    /// The user.
+    pub claims: Option<&'a Claims>,
+    /// Where the Cashier call came from: `userIp` when the body has none.
+    pub caller_ip: Option<IpAddr>,
+    /// Where we run.
+    pub environment: Environment,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// A request without problems.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// `baseamount` with its currency.
+    pub amount: Money,
+    /// The user: the claims', else the body's.
+    pub user_id: String,
+    /// `brandId`.
+    pub brand_id: Option<BrandId>,
+    /// `merchantReference`.
+    pub merchant_reference: Option<String>,
+    /// The other fields of the provider's list, normalised, claims applied. Members of an object stand under their whole name (`address.city`).
+    pub fields: Fields,
+}
+
+/// Everything that is wrong with a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems {
+    /// Names of required fields that are not there, in table order.
+    pub missing: Vec<String>,
+    /// Whole sentences, in table order.
+    pub invalid: Vec<String>,
+}
+
+/// `brandId`, `merchantReference`, `isTestMode` are checked whether a provider's list repeats them or not.
+const EVERYWHERE: [RequestField; 3] = [
+    RequestField { name: "brandId", required: false, rule: FieldRule::Text { min: 0, max: BRAND_ID_MAX_CHARS } },
+    RequestField { name: "merchantReference", required: false, rule: FieldRule::Text { min: 0, max: MERCHANT_REFERENCE_MAX_CHARS } },
+    RequestField { name: "isTestMode", required: false, rule: FieldRule::TestMode },
+];
+
+/// Checks the fields of a request against an operation's list. `pspType` and `type` were checked before.
+///
+/// # Errors
+/// All [`Problems`] at once. No sentence quotes a value.
+pub fn check(spec: &OperationSpec, request: &Request<'_>) -> Result<Checked, Problems> {
+    let mut check = Check { spec, request, currency: None, amount: None, fields: Fields::default(), problems: Problems::default() };
+    check.currency = check.read_currency();
+    let rest = EVERYWHERE.iter().filter(|field| !spec.fields.iter().any(|listed| listed.name == field.name));
+    for field in spec.fields.iter().chain(rest) {
+        check.field(field);
+    }
+    check.user_id_of_claims();
+    let Check { amount, mut fields, problems, .. } = check;
+    let mut take = |name: &str| match fields.plain.remove(name) {
+        Some(Json::String(text)) => Some(text),
+        _ => None,
+    };
+    let (body_user, brand, reference) = (take("userId"), take("brandId"), take("merchantReference"));
+    match amount {
+        Some(amount) if problems == Problems::default() => Ok(Checked {
+            amount,
+            user_id: request.claims.map(|claims| claims.user_id.clone()).or(body_user).unwrap_or_default(),
+            // The length was checked above with the same limit.
+            brand_id: brand.and_then(|text| text.parse().ok()),
+            merchant_reference: reference,
+            fields,
+        }),
+        _ => Err(problems),
+    }
+}
+
+struct Check<'a> {
+    spec: &'a OperationSpec,
+    request: &'a Request<'a>,
+    currency: Option<Currency>,
+    amount: Option<Money>,
+    fields: Fields,
+    problems: Problems,
+}
+
+impl Check<'_> {
+    /// The member of the body: absent, `null` and `""` are the same.
+    fn in_body(&self, name: &str) -> Option<&Json> {
+        let mut value = self.request.body;
+        for part in name.split('.') {
+            value = value.get(part)?;
+        }
+        match value {
+            Json::Null => None,
+            Json::String(text) if text.is_empty() => None,
+            value => Some(value),
+        }
+    }
+
+    /// The currency by which `baseamount` is measured, wherever it stands in the table.
+    fn read_currency(&self) -> Option<Currency> {
+        Currency::from_code(self.in_body("currency")?.as_str()?)
+    }
+
+    /// Whether the field belongs to an object that the list has and the body has not: then the object's own row speaks.
+    fn parent_is_away(&self, name: &str) -> bool {
+        let Some((parent, _)) = name.rsplit_once('.') else { return false };
+        let listed = self.spec.fields.iter().any(|field| field.name == parent);
+        listed && !self.in_body(parent).is_some_and(Json::is_object)
+    }
+
+    fn field(&mut self, field: &RequestField) {
+        if self.parent_is_away(field.name) {
+            return;
+        }
+        let sent = self.in_body(field.name).cloned();
+        if sent.is_none() && field.required {
+            self.problems.missing.push(field.name.to_owned());
+            return;
+        }
+        let claim = self.request.claims.and_then(|claims| claims.winner(field.name)).map(Json::text);
+        let Some(value) = claim.or(sent).or_else(|| self.default_of(field)) else { return };
+        match self.value(field, &value) {
+            Ok(Some(kept)) => {
+                self.fields.plain.insert(field.name.to_owned(), kept);
+            }
+            Ok(None) => {}
+            Err(sentence) => self.problems.invalid.push(sentence),
+        }
+    }
+
+    fn default_of(&self, field: &RequestField) -> Option<Json> {
+        match field.rule {
+            FieldRule::IpAddress => self.request.caller_ip.map(|ip| Json::text(ip.to_canonical().to_string())),
+            _ => None,
+        }
+    }
+
+    /// What is kept of a value (`None`: it is kept elsewhere), or the sentence.
+    fn value(&mut self, field: &RequestField, value: &Json) -> Result<Option<Json>, String> {
+        let name = field.name;
+        match field.rule {
+            FieldRule::Amount => {
+                self.amount = self.base_amount(value)?;
+                Ok(None)
+            }
+            FieldRule::Bool => boolean(name, value).map(|flag| Some(Json::Bool(flag))),
+            FieldRule::TestMode => match (boolean(name, value)?, self.request.environment) {
+                (true, Environment::Production) => Err(format!("{name} is not allowed in production")),
+                (flag, _) => Ok(Some(Json::Bool(flag))),
+            },
+            FieldRule::Number => value.as_number().map(|_| Some(value.clone())).ok_or_else(|| format!("{name} must be a number")),
+            // Its members have rows of their own, under which they are kept.
+            FieldRule::Object => value.is_object().then_some(None).ok_or_else(|| format!("{name} must be an object")),
+            FieldRule::OwnSecret(own) => {
+                let text = own(string(name, value)?).map_err(|rest| format!("{name} {rest}"))?;
+                self.fields.secret.insert(name.to_owned(), Secret::new(text));
+                Ok(None)
+            }
+            rule => self.text(name, rule, string(name, value)?).map(|text| Some(Json::String(text))),
+        }
+    }
+
+    /// The rules of texts.
+    fn text(&self, name: &str, rule: FieldRule, text: &str) -> Result<String, String> {
+        let kept = |good: bool, sentence: &str| if good { Ok(text.to_owned()) } else { Err(format!("{name} {sentence}")) };
+        match rule {
+            FieldRule::Currency => kept(Currency::from_code(text).is_some(), "must be an ISO 4217 code"),
+            FieldRule::OnlyCurrency(only) => kept(text == only, &format!("must be {only}")),
+            FieldRule::SameCurrency => {
+                let other = self.in_body("currency").and_then(Json::as_str);
+                kept(other.is_none_or(|other| other == text), "must equal currency")
+            }
+            FieldRule::UserId => self.user_id(text),
+            FieldRule::Email => kept(is_email(text), "must be a valid email"),
+            FieldRule::Text { min, max } => {
+                let range = if min == 0 { format!("must be at most {max} characters") } else { format!("must be {min} to {max} characters") };
+                kept((min..=max).contains(&text.chars().count()), &range)
+            }
+            FieldRule::Phone => {
+                let digits = text.bytes().filter(u8::is_ascii_digit).count();
+                kept(digits >= PHONE_MIN_DIGITS, "must contain at least 6 digits")
+            }
+            FieldRule::Country => kept(is_country(text), "must be an ISO 3166-1 alpha-2 code"),
+            FieldRule::Date { past } => {
+                let date = read_date(text).ok_or_else(|| format!("{name} must be a date in the form YYYY-MM-DD"))?;
+                kept(!past || date < self.request.now.date_utc(), "must be in the past")
+            }
+            FieldRule::Digits => {
+                let good = text.len() <= DIGITS_MAX && text.bytes().all(|byte| byte.is_ascii_digit());
+                kept(good, "must be a string of digits")
+            }
+            FieldRule::IpAddress => match text.parse::<IpAddr>() {
+                Ok(ip) => Ok(ip.to_canonical().to_string()),
+                Err(_) => Err(format!("{name} must be an IP address")),
+            },
+            FieldRule::MerchantUrl => kept(merchant_url(text, self.request.environment).is_some(), "must be an https URL"),
+            FieldRule::Own(own) => own(text).map_err(|rest| format!("{name} {rest}")),
+            // `value` has taken every other rule.
+            _ => Ok(text.to_owned()),
+        }
+    }
+
+    /// `baseamount`. Without a valid currency only what needs none is checked; the currency has its own sentence.
+    fn base_amount(&self, value: &Json) -> Result<Option<Money>, String> {
+        let literal = value.as_number().ok_or_else(|| AmountError::NotAboveZero.to_string())?;
+        match self.currency {
+            Some(currency) => Money::parse_base_amount(literal, currency).map(Some).map_err(|error| error.to_string()),
+            None => {
+                let most_decimals = Currency::from_code("CLF").map(|currency| Money::parse_base_amount(literal, currency));
+                match most_decimals {
+                    Some(Err(error @ (AmountError::NotAboveZero | AmountError::TooManySignificantDigits))) => Err(error.to_string()),
+                    _ => Ok(None),
+                }
+            }
+        }
+    }
+
+    fn user_id(&self, text: &str) -> Result<String, String> {
+        if !is_user_id(text) {
+            return Err(BAD_USER_ID.to_owned());
+        }
+        match self.request.claims {
+            Some(claims) if claims.user_id != text => Err("userId must match the authenticated user".to_owned()),
+            _ => Ok(text.to_owned()),
+        }
+    }
+
+    /// The claims' `userId` is used where the body has none, so the rule holds for it too.
+    fn user_id_of_claims(&mut self) {
+        let from_claims = self.in_body("userId").is_none().then_some(self.request.claims).flatten();
+        if from_claims.is_some_and(|claims| !is_user_id(&claims.user_id)) {
+            self.problems.invalid.push(BAD_USER_ID.to_owned());
+        }
+    }
+}
+
+const BAD_USER_ID: &str = "userId must be 1 to 64 characters";
+
+fn is_user_id(text: &str) -> bool {
+    (1..=USER_ID_MAX_CHARS).contains(&text.chars().count())
+}
+
+fn string<'a>(name: &str, value: &'a Json) -> Result<&'a str, String> {
+    value.as_str().ok_or_else(|| format!("{name} must be a string"))
+}
+
+fn boolean(name: &str, value: &Json) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| format!("{name} must be a boolean"))
+}
+
+/// The date itself, which sorts as text, if it is one of the calendar.
+fn read_date(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let form = bytes.len() == 10
+        && bytes.iter().enumerate().all(|(at, byte)| if at == 4 || at == 7 { *byte == b'-' } else { byte.is_ascii_digit() });
+    (form && text.parse::<jiff::civil::Date>().is_ok()).then(|| text.to_owned())
+}
+
+/// Something before one `@`, a domain with a dot after it, nothing that would need quoting. Whether mail arrives there is not for us to know.
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let local_ok = !local.is_empty()
+        && local.len() <= EMAIL_LOCAL_MAX_BYTES
+        && !local.contains("..")
+        && !local.starts_with('.')
+        && !local.ends_with('.')
+        && local.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c));
+    let labels: Vec<&str> = domain.split('.').collect();
+    let domain_ok = labels.len() >= 2
+        && labels.iter().all(|label| {
+            (1..=63).contains(&label.len())
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+        });
+    text.len() <= EMAIL_MAX_BYTES && local_ok && domain_ok
+}
+
+#[cfg(test)]
+mod tests;

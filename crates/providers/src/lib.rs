@@ -1,6 +1,7 @@
 //! The payment providers: one folder each, pure functions over data, and the registry that lists them.
 
 pub mod api;
+mod countries;
 pub mod descriptor;
 pub mod fields;
 pub mod registry;
