@@ -7,6 +7,7 @@
 //! Everything that matters is committed to `simulators.db` before any answer leaves.
 
 mod flexepin;
+mod forumpay;
 mod kit;
 mod payone;
 
@@ -41,7 +42,10 @@ pub async fn serve(
     settings: Settings,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let providers: Vec<Box<dyn kit::Provider>> =
-        vec![Box::new(payone::PayOne), Box::new(flexepin::Flexepin)];
+    let providers: Vec<Box<dyn kit::Provider>> = vec![
+        Box::new(payone::PayOne),
+        Box::new(flexepin::Flexepin),
+        Box::new(forumpay::ForumPay),
+    ];
     kit::serve(listener, settings, providers, stop).await
 }

@@ -2,5 +2,7 @@
 
 mod controls;
 mod flexepin;
+mod forumpay;
+mod forumpay_scenarios;
 mod payone;
 mod world;
