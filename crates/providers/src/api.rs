@@ -114,11 +114,16 @@ pub struct Order {
     pub merchant_reference: Option<String>,
     /// When the transaction was created.
     pub created_at: Timestamp,
-    /// The other fields of the request by name (`email`, `firstName`, `address.city`, ...), normalised, claims applied; only those of the descriptor.
+    /// The other fields of the request by name (`userId`, `email`, `firstName`, `address.city`, ...), normalised, claims applied; only those of the descriptor.
     pub fields: Fields,
 }
 
 impl Order {
+    /// A field that the operation's list requires or defaults, so that it was checked to be there (`""` would be the sign of a defect).
+    pub fn text(&self, field: &str) -> &str {
+        self.fields.text(field).unwrap_or_default()
+    }
+
     /// An order for "Test connection": random ids, smallest amount; no field is set.
     pub fn probe(transaction_id: TransactionId, session_id: SessionId, amount: Money, now: Timestamp) -> Self {
         Self {

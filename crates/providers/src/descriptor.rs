@@ -93,6 +93,27 @@ pub struct RequestField {
     pub rule: FieldRule,
 }
 
+impl RequestField {
+    /// A field that must be in the body.
+    pub const fn required(name: &'static str, rule: FieldRule) -> Self {
+        Self { name, required: true, rule }
+    }
+
+    /// A field that may be left out.
+    pub const fn optional(name: &'static str, rule: FieldRule) -> Self {
+        Self { name, required: false, rule }
+    }
+}
+
+/// `brandId` of every provider.
+pub const BRAND_ID: RequestField = RequestField::optional("brandId", FieldRule::Text { min: 0, max: 64 });
+/// `merchantReference` of every provider.
+pub const MERCHANT_REFERENCE: RequestField = RequestField::optional("merchantReference", FieldRule::Text { min: 0, max: 255 });
+/// `isTestMode` of every provider.
+pub const IS_TEST_MODE: RequestField = RequestField::optional("isTestMode", FieldRule::TestMode);
+/// The rule of `firstName` and `lastName`.
+pub const NAME: FieldRule = FieldRule::Text { min: 1, max: 64 };
+
 /// What a request field must be. The sentences are those of providers/common "Request fields".
 #[derive(Debug, Clone, Copy)]
 pub enum FieldRule {
@@ -157,6 +178,39 @@ pub struct Setting {
     pub rule: SettingRule,
     /// For people.
     pub meaning: &'static str,
+}
+
+impl Setting {
+    /// A setting that may be read back.
+    pub const fn plain(name: &'static str, required: bool, rule: SettingRule, meaning: &'static str) -> Self {
+        Self { name, required, secret: false, rule, meaning }
+    }
+
+    /// A write-only one.
+    pub const fn secret(name: &'static str, required: bool, rule: SettingRule, meaning: &'static str) -> Self {
+        Self { name, required, secret: true, rule, meaning }
+    }
+
+    /// `accountName` of providers/common.
+    pub const fn account_name(required: bool) -> Self {
+        Self::plain("accountName", required, SettingRule::Text { min: 1, max: 100 }, "Display name")
+    }
+
+    /// `webhookUrl` of providers/common.
+    pub const fn webhook_url(required: bool) -> Self {
+        Self::plain("webhookUrl", required, SettingRule::MerchantUrl, "Your endpoint for transaction status updates")
+    }
+
+    /// `siteUrl` of providers/common.
+    pub const fn site_url(required: bool) -> Self {
+        Self::plain("siteUrl", required, SettingRule::MerchantUrl, "Your page that the payer returns to")
+    }
+
+    /// `isWebhookSecured` of providers/common.
+    pub const IS_WEBHOOK_SECURED: Self = Self::plain("isWebhookSecured", false, SettingRule::Bool, "Adds the Authorization header to webhooks");
+
+    /// `baseUrl` of providers/common.
+    pub const BASE_URL: Self = Self::plain("baseUrl", false, SettingRule::BaseUrl, "Another address of the provider");
 }
 
 /// What a configuration value must be. The sentences are those of providers/common "Payment-method configuration".

@@ -2,7 +2,7 @@
 
 use crate::api::Fields;
 use crate::countries::is_country;
-use crate::descriptor::{FieldRule, OperationSpec, RequestField};
+use crate::descriptor::{BRAND_ID, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE, OperationSpec, RequestField};
 use domain::urls::{Environment, merchant_url};
 use domain::{BrandId, Currency, Json, Money, Secret, Timestamp};
 use money::AmountError;
@@ -10,10 +10,6 @@ use std::net::IpAddr;
 
 /// Longest `userId`, characters.
 pub const USER_ID_MAX_CHARS: usize = 64;
-/// Longest `brandId`, characters.
-pub const BRAND_ID_MAX_CHARS: usize = BrandId::MAX_CHARS;
-/// Longest `merchantReference`, characters.
-pub const MERCHANT_REFERENCE_MAX_CHARS: usize = 255;
 /// Longest `email`, bytes (RFC 5321: a path of 256 with its brackets).
 pub const EMAIL_MAX_BYTES: usize = 254;
 /// Longest part of an address before the `@`, bytes.
@@ -90,7 +86,7 @@ pub struct Checked {
     pub brand_id: Option<BrandId>,
     /// `merchantReference`.
     pub merchant_reference: Option<String>,
-    /// The other fields of the provider's list, normalised, claims applied. Members of an object stand under their whole name (`address.city`).
+    /// The other fields of the provider's list, and `userId`, normalised, claims applied. Members of an object stand under their whole name (`address.city`).
     pub fields: Fields,
 }
 
@@ -103,12 +99,8 @@ pub struct Problems {
     pub invalid: Vec<String>,
 }
 
-/// `brandId`, `merchantReference`, `isTestMode` are checked whether a provider's list repeats them or not.
-const EVERYWHERE: [RequestField; 3] = [
-    RequestField { name: "brandId", required: false, rule: FieldRule::Text { min: 0, max: BRAND_ID_MAX_CHARS } },
-    RequestField { name: "merchantReference", required: false, rule: FieldRule::Text { min: 0, max: MERCHANT_REFERENCE_MAX_CHARS } },
-    RequestField { name: "isTestMode", required: false, rule: FieldRule::TestMode },
-];
+/// Checked whether a provider's list repeats them or not.
+const EVERYWHERE: [RequestField; 3] = [BRAND_ID, MERCHANT_REFERENCE, IS_TEST_MODE];
 
 /// Checks the fields of a request against an operation's list. `pspType` and `type` were checked before.
 ///
@@ -128,10 +120,12 @@ pub fn check(spec: &OperationSpec, request: &Request<'_>) -> Result<Checked, Pro
         _ => None,
     };
     let (body_user, brand, reference) = (take("userId"), take("brandId"), take("merchantReference"));
+    let user_id = request.claims.map(|claims| claims.user_id.clone()).or(body_user).unwrap_or_default();
+    fields.plain.insert("userId".to_owned(), Json::text(&*user_id));
     match amount {
         Some(amount) if problems == Problems::default() => Ok(Checked {
             amount,
-            user_id: request.claims.map(|claims| claims.user_id.clone()).or(body_user).unwrap_or_default(),
+            user_id,
             // The length was checked above with the same limit.
             brand_id: brand.and_then(|text| text.parse().ok()),
             merchant_reference: reference,

@@ -4,6 +4,8 @@ pub mod api;
 mod countries;
 pub mod descriptor;
 pub mod fields;
+mod kit;
+pub mod payone;
 pub mod registry;
 pub mod settings;
 pub mod signals;

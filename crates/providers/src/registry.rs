@@ -2,7 +2,9 @@
 
 use crate::Provider;
 
-static ALL: &[&dyn Provider] = &[];
+static ALL: &[&dyn Provider] = &[
+    &crate::payone::PayOne,
+];
 
 /// All providers, in the order of the published list.
 pub fn all() -> &'static [&'static dyn Provider] {

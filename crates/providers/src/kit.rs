@@ -1,0 +1,137 @@
+//! Small things that several providers need.
+
+use crate::api::{Context, Reply};
+use aws_lc_rs::{constant_time, hmac};
+use domain::urls::merchant_url;
+use domain::{Currency, Json, Money};
+use url::form_urlencoded;
+
+/// Lower-case hex HMAC-SHA256.
+pub(crate) fn hmac_sha256_hex(key: &[u8], message: &[u8]) -> String {
+    hex::encode(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message))
+}
+
+/// Compares in constant time.
+pub(crate) fn same_bytes(ours: &str, presented: &str) -> bool {
+    constant_time::verify_slices_are_equal(ours.as_bytes(), presented.as_bytes()).is_ok()
+}
+
+/// `application/x-www-form-urlencoded`, for queries and bodies.
+pub(crate) fn form(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// One segment of a path, every byte that could end it escaped.
+pub(crate) fn path_segment(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
+/// Host and path of an address: what may stand in logs where the path has no secret.
+pub(crate) fn host_and_path(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
+/// The status and the object of an answer whose body is a JSON object.
+pub(crate) fn object(reply: &Reply) -> Option<(u16, Json)> {
+    match reply {
+        Reply::Answer(answer) => answer.json().filter(Json::is_object).map(|body| (answer.status, body)),
+        Reply::Lost(_) => None,
+    }
+}
+
+/// 2xx.
+pub(crate) fn is_success(status: u16) -> bool {
+    (200..=299).contains(&status)
+}
+
+/// The HTTP status under which a readable refusal may be believed: neither a redirect nor a fault of the server.
+pub(crate) fn may_refuse(status: u16) -> bool {
+    is_success(status) || (400..=499).contains(&status)
+}
+
+/// A member that is set: neither absent, `null`, `false` nor empty.
+pub(crate) fn is_set(body: &Json, name: &str) -> bool {
+    match body.get(name) {
+        None | Some(Json::Null | Json::Bool(false)) => false,
+        Some(Json::String(text)) => !text.is_empty(),
+        Some(Json::Array(items)) => !items.is_empty(),
+        Some(Json::Object(pairs)) => !pairs.is_empty(),
+        Some(Json::Bool(true) | Json::Number(_)) => true,
+    }
+}
+
+/// A text or number that is not empty.
+pub(crate) fn scalar<'a>(body: &'a Json, name: &str) -> Option<&'a str> {
+    body.get(name).and_then(Json::as_scalar).filter(|text| !text.is_empty())
+}
+
+/// An amount in major units, as text or number.
+pub(crate) fn money(body: &Json, name: &str, currency: Currency) -> Option<Money> {
+    Money::parse_decimal(scalar(body, name)?, currency).ok()
+}
+
+/// An address that a payer's browser may be sent to.
+pub(crate) fn page_url<'a>(body: &'a Json, name: &str, cx: &Context<'_>) -> Option<&'a str> {
+    body.str_at(name).filter(|text| merchant_url(text, cx.account.environment).is_some())
+}
+
+/// The `merchantReference` of answers: `""` when none was sent.
+pub(crate) fn merchant_reference(cx: &Context<'_>) -> Json {
+    Json::text(cx.order.merchant_reference.as_deref().unwrap_or_default())
+}
+
+/// Longest text of a provider that is kept as a message or status word, characters.
+pub(crate) const PROVIDER_TEXT_MAX_CHARS: usize = 255;
+
+/// A provider's text, cut to what is kept, without control characters.
+pub(crate) fn provider_text(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(PROVIDER_TEXT_MAX_CHARS).collect()
+}
+
+/// `p***@example.com`.
+pub(crate) fn mask_email(email: &str) -> String {
+    match email.rsplit_once('@') {
+        Some((local, domain)) => format!("{}***@{domain}", local.chars().take(1).collect::<String>()),
+        None => "***".to_owned(),
+    }
+}
+
+/// The first and last characters, at most a quarter of the text at either end.
+pub(crate) fn mask_middle(text: &str, first: usize, last: usize) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let (first, last) = (first.min(chars.len() / 4), last.min(chars.len() / 4));
+    let (head, tail) = (&chars[..first], &chars[chars.len() - last..]);
+    format!("{}***{}", head.iter().collect::<String>(), tail.iter().collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_show_little() {
+        assert_eq!(mask_email("player@example.com"), "p***@example.com");
+        assert_eq!(mask_email("nonsense"), "***");
+        assert_eq!(mask_middle("bc1qxy2kgdygjrsqtzq2n0yrf2493p83kkfjhx0wlh", 6, 4), "bc1qxy***0wlh");
+        assert_eq!(mask_middle("4915112345678", 0, 4), "***678");
+        assert_eq!(mask_middle("abc", 6, 4), "***");
+        assert_eq!(mask_middle("", 6, 4), "***");
+    }
+
+    #[test]
+    fn a_segment_cannot_leave_its_place() {
+        assert_eq!(path_segment("HS932097JV"), "HS932097JV");
+        assert_eq!(path_segment("../a?b#c d/é"), "%2E%2E%2Fa%3Fb%23c%20d%2F%C3%A9");
+    }
+
+    #[test]
+    fn shown_addresses_have_no_query() {
+        assert_eq!(host_and_path("https://h.example:1/a/b?referenceId=1"), "h.example:1/a/b");
+    }
+}

@@ -1,0 +1,261 @@
+//! The wire protocol `payone-assumed-v0`. Every line of it is assumed (PayOne sheet, "Upstream wire protocol"): it is one module, so that it can be
+//! replaced as a whole.
+
+use super::DESCRIPTOR;
+use crate::api::{
+    Account, Call, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, CashierAnswer, Context, Doubt, Finding, Refusal,
+    Reply, Sent, Standing, Step, Task,
+};
+use crate::kit;
+use crate::signals::{certainly_refused, judge};
+use domain::urls::{ReturnResult, return_address};
+use domain::{Json, Money, Operation, Secret, TransactionId, amounts};
+use url::Url;
+
+/// HTTP statuses with which a withdraw is certainly refused.
+const CERTAIN_REFUSALS: [u16; 4] = [401, 403, 404, 429];
+/// The header of a callback's signature.
+const SIGNATURE_HEADER: &str = "x-signature";
+
+pub(super) fn begin(task: Task, cx: &Context<'_>) -> Step {
+    match task {
+        Task::PayIn => call(cx, "deposit", "/api/deposit", Some(create_body(cx, &deposit_site(cx))), Doubt::Page),
+        Task::PayOut => call(cx, "withdraw", "/api/withdraw", Some(create_body(cx, cx.account.text("siteUrl"))), Doubt::Money),
+        Task::Inquire => match cx.hint.and_then(|hint| hint.str_at("transactionId")) {
+            Some(id) => {
+                let path = format!("/api/transaction/{}", kit::path_segment(id));
+                call(cx, "transaction", &path, None, Doubt::Harmless)
+            }
+            None => by_reference(cx, "transaction_by_reference"),
+        },
+        Task::Test => by_reference(cx, "test"),
+        // PayOne holds nothing: a pay-out that a rule held is sent as a whole once it is approved.
+        Task::Finalise | Task::ReleaseAgain => Finding::anomaly("PayOne has no such step").step(),
+    }
+}
+
+pub(super) fn resume(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
+    match sent.step.as_str() {
+        "deposit" => deposited(cx, reply),
+        "withdraw" => withdrawn(cx, reply),
+        "test" => tested(reply),
+        // The callback's own id is not known there: our reference still may be.
+        "transaction" if is_not_found(reply) => by_reference(cx, "transaction_by_reference"),
+        _ if is_not_found(reply) => Finding::new(Standing::NotFound, "").step(),
+        _ => match kit::object(reply) {
+            Some((status, record)) if kit::is_success(status) && record.get("status").is_some() => found(cx, &record).step(),
+            _ => Step::Silence(judge(DESCRIPTOR.errors, reply)),
+        },
+    }
+}
+
+// --- requests ---------------------------------------------------------------------------------
+
+fn by_reference(cx: &Context<'_>, step: &'static str) -> Step {
+    let path = format!("/api/transaction?referenceId={}", cx.order.transaction_id);
+    call(cx, step, &path, None, Doubt::Harmless)
+}
+
+fn call(cx: &Context<'_>, step: &'static str, path: &str, body: Option<Json>, doubt: Doubt) -> Step {
+    let url = format!("{}{path}", cx.account.base_url);
+    let mut headers = vec![("x-api-key", Secret::new(cx.account.text("apiKey")))];
+    if body.is_some() {
+        headers.push(("content-type", Secret::new("application/json")));
+    }
+    Step::Call(Box::new(Call {
+        step,
+        method: if body.is_some() { "POST" } else { "GET" },
+        shown: kit::host_and_path(&url),
+        url,
+        headers,
+        body: body.map(|body| body.to_text().into_bytes()).unwrap_or_default(),
+        doubt,
+        memo: None,
+        scratch: Json::Null,
+        answer_limit_ms: None,
+    }))
+}
+
+/// The page that the payer returns to: the request's `siteUrl` wins over the configured one.
+fn deposit_site(cx: &Context<'_>) -> String {
+    let site = cx.order.fields.text("siteUrl").unwrap_or_else(|| cx.account.text("siteUrl"));
+    let reference = cx.order.merchant_reference.as_deref();
+    return_address(site, cx.order.transaction_id, cx.order.session_id, reference, ReturnResult::Return).unwrap_or_default()
+}
+
+fn create_body(cx: &Context<'_>, site: &str) -> Json {
+    let (order, account_name) = (cx.order, cx.account.text("accountName"));
+    let texts = [
+        ("client", account_name),
+        ("brand", account_name),
+        ("userId", order.text("userId")),
+        ("first_name", order.text("firstName")),
+        ("last_name", order.text("lastName")),
+        ("email", order.text("email")),
+        ("phone", order.text("phone")),
+        ("userIp", order.text("userIp")),
+        ("currency", order.amount.currency().code()),
+        ("amount", &order.amount.to_fixed()),
+        ("siteUrl", site),
+        ("referenceId", &order.transaction_id.to_string()),
+        ("callbackUrl", cx.callback_url),
+    ];
+    Json::object(texts.map(|(name, text)| (name, Json::text(text))))
+}
+
+// --- answers to the creating calls ------------------------------------------------------------
+
+/// The body of an accepted create call.
+fn accepted(reply: &Reply) -> Option<Json> {
+    let (status, body) = kit::object(reply)?;
+    (kit::is_success(status) && body.get("success") == Some(&Json::Bool(true))).then_some(body)
+}
+
+/// What to do with an answer that accepts nothing: a certain refusal ends it, anything else is asked about.
+fn not_accepted(reply: &Reply) -> Step {
+    let readable = kit::object(reply).is_some_and(|(status, body)| {
+        kit::may_refuse(status) && body.get("success") == Some(&Json::Bool(false)) && kit::is_set(&body, "error")
+    });
+    let refusal: Refusal = judge(DESCRIPTOR.errors, reply);
+    if certainly_refused(reply, &CERTAIN_REFUSALS, readable) { Step::Refused(refusal) } else { Step::Silence(refusal) }
+}
+
+fn deposited(cx: &Context<'_>, reply: &Reply) -> Step {
+    let Some(body) = accepted(reply) else { return not_accepted(reply) };
+    let Some(url) = kit::page_url(&body, "redirect_url", cx).map(str::to_owned) else {
+        return Step::Silence(judge(DESCRIPTOR.errors, reply));
+    };
+    let mut finding = Finding::new(Standing::Pending, "Pending");
+    finding.psp_transaction_id = reference_in(&url);
+    finding.answer(answer(cx, "Transaction successfully processed", body, Some(url))).step()
+}
+
+fn withdrawn(cx: &Context<'_>, reply: &Reply) -> Step {
+    let Some(body) = accepted(reply) else { return not_accepted(reply) };
+    let currency = cx.order.amount.currency();
+    let ours = body.get("withdraw").is_some_and(|withdraw| {
+        let amount_fits = withdraw.get("amount").is_none() || kit::money(withdraw, "amount", currency) == Some(cx.order.amount);
+        let currency_fits = withdraw.get("currency").is_none() || withdraw.str_at("currency") == Some(currency.code());
+        withdraw.is_object() && amount_fits && currency_fits
+    });
+    if !ours {
+        // Unreadable, or about another order: what became of ours is not known.
+        return Step::Silence(judge(DESCRIPTOR.errors, reply));
+    }
+    let mut finding = Finding::new(Standing::Pending, "Pending");
+    finding.psp_transaction_id = body.get("withdraw").and_then(|withdraw| kit::scalar(withdraw, "transactionId")).map(kit::provider_text);
+    finding.answer(answer(cx, "Withdraw request successfully processed", body, None)).step()
+}
+
+/// `data`: the upstream body, then ours.
+fn answer(cx: &Context<'_>, message: &str, body: Json, redirect_url: Option<String>) -> CashierAnswer {
+    let mut data = body;
+    let ours = [
+        ("transactionId", Json::text(cx.order.transaction_id.to_string())),
+        ("merchantReference", kit::merchant_reference(cx)),
+        ("amount", amounts::as_number(&cx.order.amount)),
+    ];
+    for (name, value) in ours {
+        data.remove(name);
+        data.set(name, value);
+    }
+    CashierAnswer::Success { message: message.to_owned(), data, redirect_url }
+}
+
+/// The `<reference>` of `.../webflow-payment/<reference>/<token>`; published: the webhook's `psp_transaction_id` is the id in there.
+fn reference_in(page: &str) -> Option<String> {
+    let url = Url::parse(page).ok()?;
+    let segments: Vec<&str> = url.path_segments()?.collect();
+    match segments.as_slice() {
+        [.., "webflow-payment", reference, token] if !reference.is_empty() && !token.is_empty() => Some(kit::provider_text(reference)),
+        _ => None,
+    }
+}
+
+// --- inquiry ----------------------------------------------------------------------------------
+
+/// 404 with a readable body. One without a body is a wrong key, so no answer at all.
+fn is_not_found(reply: &Reply) -> bool {
+    kit::object(reply).is_some_and(|(status, body)| {
+        let said = body.str_at("error").unwrap_or_default().to_ascii_lowercase();
+        status == 404 && body.get("success") == Some(&Json::Bool(false)) && said.contains("not found")
+    })
+}
+
+fn found(cx: &Context<'_>, record: &Json) -> Finding {
+    if let Some(what) = foreign(record, cx.order.transaction_id, cx.order.amount) {
+        return Finding::anomaly(format!("PayOne's record has another {what}"));
+    }
+    let kind = match cx.order.operation {
+        Operation::PayIn => "deposit",
+        Operation::PayOut => "withdraw",
+    };
+    if record.str_at("type") != Some(kind) {
+        return Finding::anomaly("PayOne's record has another type");
+    }
+    let word = record.str_at("status").unwrap_or_default();
+    let Some(row) = DESCRIPTOR.statuses.iter().find(|row| row.word == word) else {
+        return Finding::anomaly(format!("PayOne's status is unknown: {}", kit::provider_text(word)));
+    };
+    let mut finding = Finding::new(row.standing, row.status.unwrap_or(row.word));
+    finding.psp_transaction_id = kit::scalar(record, "transactionId").map(kit::provider_text);
+    match row.standing {
+        Standing::Approved => finding.message("Transaction approved and successfully processed"),
+        Standing::Pending => finding,
+        _ => {
+            let said = record.str_at("message").filter(|text| !text.is_empty()).unwrap_or(row.word);
+            finding.message(kit::provider_text(said))
+        }
+    }
+}
+
+/// What in a record or callback is not our transaction's.
+fn foreign(record: &Json, id: TransactionId, amount: Money) -> Option<&'static str> {
+    let currency = amount.currency();
+    if record.str_at("referenceId") != Some(&id.to_string()) {
+        return Some("reference");
+    }
+    if record.str_at("currency") != Some(currency.code()) {
+        return Some("currency");
+    }
+    (kit::money(record, "amount", currency) != Some(amount)).then_some("amount")
+}
+
+fn tested(reply: &Reply) -> Step {
+    let known = kit::object(reply).is_some_and(|(status, body)| kit::is_success(status) && body.get("status").is_some());
+    if is_not_found(reply) || known {
+        return Finding::unchanged().message("PayOne accepts the API key").step();
+    }
+    Step::Refused(judge(DESCRIPTOR.errors, reply))
+}
+
+// --- callbacks --------------------------------------------------------------------------------
+
+/// Scheme and key are guesses, so that even a signed callback only starts an inquiry.
+pub(super) fn read_callback(account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {
+    if callback.method != "POST" {
+        return CallbackReading::refused(405);
+    }
+    let key = account.text("apiKey").as_bytes();
+    let expected = kit::hmac_sha256_hex(key, callback.body);
+    // An account without a key has no callbacks: anybody can sign with an empty one.
+    let signed = !key.is_empty() && callback.header(SIGNATURE_HEADER).is_some_and(|presented| kit::same_bytes(&expected, presented));
+    if !signed {
+        return reading(CallbackAnswer::empty(401), CallbackOutcome::Anomaly("a PayOne callback has a missing or wrong signature".to_owned()));
+    }
+    let outcome = match (Json::parse(callback.body).ok().filter(Json::is_object), callback.transaction_id, callback.amount) {
+        (Some(body), Some(id), Some(amount)) => match foreign(&body, id, amount) {
+            Some(what) => CallbackOutcome::Anomaly(format!("a PayOne callback has another {what}")),
+            None => CallbackOutcome::Hint(Json::object(
+                kit::scalar(&body, "transactionId").map(|id| ("transactionId", Json::text(kit::provider_text(id)))),
+            )),
+        },
+        _ => CallbackOutcome::Anomaly("a PayOne callback cannot be read".to_owned()),
+    };
+    let received = CallbackAnswer { status: 200, content_type: "application/json", body: r#"{"success":true}"#.to_owned() };
+    reading(received, outcome)
+}
+
+fn reading(answer: CallbackAnswer, outcome: CallbackOutcome) -> CallbackReading {
+    CallbackReading { answer, outcome, locate: None }
+}
