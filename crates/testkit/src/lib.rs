@@ -1,3 +1,14 @@
-//! mozarto-testkit
+//! What tests use to stand outside the product: it is started as a process, spoken to over HTTP as a role, and looked at afterwards by a checker
+//! that shares no code with it.
+//!
+//! * [`sandbox`] - the binary as a child process: started, killed, started again;
+//! * [`client`] - the Cashier and the Management API as their users speak to them;
+//! * [`sink`] - a merchant's webhook endpoint that verifies with code of its own;
+//! * [`invariants`] - reads the store and the simulators' ledgers and says which promise is broken;
+//! * [`postgres`] - a PostgreSQL server for tests.
 
+pub mod client;
+pub mod invariants;
 pub mod postgres;
+pub mod sandbox;
+pub mod sink;

@@ -1,0 +1,246 @@
+//! The APIs as their users speak to them.
+
+use crate::sandbox::Sandbox;
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// An HTTP answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Header names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The exact bytes.
+    pub bytes: Vec<u8>,
+    /// The bytes as JSON; `null` when they are none.
+    pub body: Value,
+}
+
+impl Answer {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A text in the body, by JSON pointer; `""` where there is none.
+    pub fn text(&self, pointer: &str) -> &str {
+        self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+/// A caller with the sandbox's tokens.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    /// The platform.
+    pub base: String,
+    /// The simulators.
+    pub simulator: String,
+    /// For the Cashier API.
+    pub company_token: String,
+    /// The user's.
+    pub user_token: String,
+    /// For the Management API.
+    pub management_token: String,
+}
+
+impl Client {
+    /// A caller of that sandbox.
+    ///
+    /// # Panics
+    /// When the HTTP client cannot be made.
+    pub fn of(sandbox: &Sandbox) -> Self {
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .timeout(Duration::from_secs(60))
+            .build()
+            .expect("an HTTP client");
+        Self {
+            http,
+            base: sandbox.text("baseUrl").to_owned(),
+            simulator: sandbox.text("simulatorUrl").to_owned(),
+            company_token: sandbox.text("companyToken").to_owned(),
+            user_token: sandbox.text("userToken").to_owned(),
+            management_token: sandbox.text("managementToken").to_owned(),
+        }
+    }
+
+    /// A request of any kind.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Result<Answer> {
+        let mut request = self.http.request(method.parse().context("method")?, url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let bytes = response.bytes().await?.to_vec();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Ok(Answer { status, headers, bytes, body })
+    }
+
+    /// A Cashier call with raw bytes and further headers.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn cashier_raw(&self, body: Vec<u8>, more: &[(&str, &str)]) -> Result<Answer> {
+        let company = format!("Bearer {}", self.company_token);
+        let user = format!("Bearer {}", self.user_token);
+        let mut headers = vec![("authorization", company.as_str()), ("x-user-token", user.as_str()), ("content-type", "application/json")];
+        headers.extend_from_slice(more);
+        self.send("POST", &format!("{}/v1/api/mozarto/cashier", self.base), &headers, Some(body)).await
+    }
+
+    /// A Cashier call.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn cashier(&self, body: &str) -> Result<Answer> {
+        self.cashier_raw(body.as_bytes().to_vec(), &[]).await
+    }
+
+    /// A Cashier call with an idempotency key.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn cashier_with_key(&self, body: &str, key: &str) -> Result<Answer> {
+        self.cashier_raw(body.as_bytes().to_vec(), &[("idempotency-key", key)]).await
+    }
+
+    /// The status query, by either id.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn status(&self, id: &str) -> Result<Answer> {
+        let company = format!("Bearer {}", self.company_token);
+        self.send("GET", &format!("{}/v1/api/mozarto/transactions/{id}", self.base), &[("authorization", &company)], None).await
+    }
+
+    /// A company call that reads.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn read(&self, path: &str) -> Result<Answer> {
+        let company = format!("Bearer {}", self.company_token);
+        self.send("GET", &format!("{}{path}", self.base), &[("authorization", &company)], None).await
+    }
+
+    /// A Management call: `path` below `/v1/api/mozarto/admin`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn manage(&self, method: &str, path: &str, body: Option<Value>) -> Result<Answer> {
+        let token = format!("Bearer {}", self.management_token);
+        let headers = [("authorization", token.as_str()), ("content-type", "application/json")];
+        let url = format!("{}/v1/api/mozarto/admin{path}", self.base);
+        self.send(method, &url, &headers, body.map(|body| body.to_string().into_bytes())).await
+    }
+
+    /// A control call of the simulators: `path` below `/control`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn control(&self, method: &str, path: &str, body: Option<Value>) -> Result<Answer> {
+        let url = format!("{}/control{path}", self.simulator);
+        let headers = [("content-type", "application/json")];
+        self.send(method, &url, &headers, body.map(|body| body.to_string().into_bytes())).await
+    }
+
+    /// A simulator's ledger.
+    ///
+    /// # Errors
+    /// When there is no answer or no ledger in it.
+    pub async fn ledger(&self, provider: &str) -> Result<Vec<Value>> {
+        let answer = self.control("GET", &format!("/{provider}/ledger"), None).await?;
+        answer.body["transfers"].as_array().cloned().with_context(|| format!("no ledger: {}", answer.body))
+    }
+
+    /// The id of the demo company's payment method of that provider.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn method_of(&self, psp_type: &str) -> Result<String> {
+        let answer = self.manage("GET", "/payment-methods?limit=200", None).await?;
+        let items = answer.body["data"]["items"].as_array().cloned().unwrap_or_default();
+        let found = items.iter().find(|item| item["pspType"] == psp_type).with_context(|| format!("no {psp_type}: {}", answer.body))?;
+        Ok(found["id"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Sets the webhook address of every method that has one.
+    ///
+    /// # Errors
+    /// When a method refuses it.
+    pub async fn set_webhooks(&self, url: &str, psp_types: &[&str]) -> Result<()> {
+        for psp_type in psp_types {
+            let id = self.method_of(psp_type).await?;
+            let answer = self.manage("PATCH", &format!("/payment-methods/{id}"), Some(json!({"config": {"webhookUrl": url}}))).await?;
+            anyhow::ensure!(answer.status == 200, "{psp_type}: {}", answer.body);
+        }
+        Ok(())
+    }
+
+    /// Asks for a transaction until it shows one of the statuses.
+    ///
+    /// # Errors
+    /// When it does not within the limit; the last answer is in the error.
+    pub async fn wait_for(&self, id: &str, statuses: &[&str], limit: Duration) -> Result<Value> {
+        let until = tokio::time::Instant::now() + limit;
+        loop {
+            let answer = self.status(id).await?;
+            let data = &answer.body["data"];
+            if statuses.contains(&data["transaction_status"].as_str().unwrap_or_default()) {
+                return Ok(data.clone());
+            }
+            if tokio::time::Instant::now() > until {
+                anyhow::bail!("{id} is not {statuses:?} after {limit:?}: {}", answer.body);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// The published bodies with other amounts, and what else tests pay with.
+pub mod bodies {
+    /// PayOne, `PAYIN` or `PAYOUT`.
+    pub fn payone(operation: &str, amount: &str) -> String {
+        format!(
+            r#"{{"pspType":"PAYONE","type":"{operation}","baseamount":{amount},"currency":"CAD","currencyCode":"CAD","userId":"user_123","email":"player@example.com","firstName":"John","lastName":"Doe","phone":"4915112345678"}}"#
+        )
+    }
+
+    /// ForumPay pay-in.
+    pub fn forumpay_in(amount: &str) -> String {
+        format!(
+            r#"{{"pspType":"FORUMPAY","type":"PAYIN","baseamount":{amount},"currency":"EUR","userId":"user_123","email":"player@example.com","country":"DE"}}"#
+        )
+    }
+
+    /// ForumPay pay-out.
+    pub fn forumpay_out(amount: &str) -> String {
+        format!(
+            r#"{{"pspType":"FORUMPAY","type":"PAYOUT","baseamount":{amount},"currency":"EUR","userId":"user_123","email":"player@example.com","country":"DE","preferredCrypto":"BTC","walletAddress":"bc1qxy2kgdygjrsqtzq2n0yrf2493p83kkfjhx0wlh"}}"#
+        )
+    }
+
+    /// Flexepin with a simulator's voucher of that serial; `minor`: cents.
+    pub fn flexepin(serial: u32, minor: u32) -> String {
+        format!(
+            r#"{{"pspType":"FLEXEPIN","type":"PAYIN","voucherPin":"10{serial:06}{minor:08}","baseamount":{}.{:02},"currency":"EUR","currencyCode":"EUR","userId":"user_123","email":"player@example.com"}}"#,
+            minor / 100,
+            minor % 100
+        )
+    }
+}

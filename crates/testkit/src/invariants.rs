@@ -1,0 +1,1 @@
+//! Says which promise is broken, by reading the store and the simulators' ledgers.
