@@ -4,6 +4,7 @@ pub mod api;
 mod countries;
 pub mod descriptor;
 pub mod fields;
+pub mod flexepin;
 mod kit;
 pub mod payone;
 pub mod registry;

@@ -4,6 +4,7 @@ use crate::Provider;
 
 static ALL: &[&dyn Provider] = &[
     &crate::payone::PayOne,
+    &crate::flexepin::Flexepin,
 ];
 
 /// All providers, in the order of the published list.

@@ -1,0 +1,296 @@
+//! Flexepin's calls: validate, redeem (takes the money), inquiry, status. Sheet: "Upstream wire protocol".
+
+use super::{DESCRIPTOR, PIN_DIGITS};
+use crate::api::{Answer, Call, CashierAnswer, Context, Doubt, Finding, Reply, Sent, Standing, Step, Task};
+use crate::kit;
+use crate::signals::{certainly_refused, judge};
+use domain::{Currency, ErrorCode, Json, Money, Secret};
+use money::DecimalError;
+
+/// HTTP statuses with which a redeem is certainly refused.
+const CERTAIN_REFUSALS: [u16; 4] = [401, 403, 404, 429];
+/// What stands for a PIN in anything that is kept, logged or answered.
+const MASKED_PIN: &str = "****************";
+/// Members of a voucher that are nobody's business.
+const TAKEN_OUT: [&str; 2] = ["serial", "ean"];
+
+pub(super) fn begin(task: Task, cx: &Context<'_>) -> Step {
+    let order = cx.order.transaction_id;
+    match task {
+        Task::PayIn => voucher_call(cx, "validate", "GET", Doubt::Harmless),
+        Task::Inquire => {
+            let path = format!("/trans/trans_id/{order}/{}/{order}q{:02}", terminal(cx), cx.inquiry);
+            call(cx, "inquiry", "GET", &path, path.clone(), Vec::new(), Doubt::Harmless)
+        }
+        Task::Test => call(cx, "status", "GET", "/status", "/status".to_owned(), Vec::new(), Doubt::Harmless),
+        Task::PayOut | Task::Finalise | Task::ReleaseAgain => Finding::anomaly("Flexepin has no such step").step(),
+    }
+}
+
+pub(super) fn resume(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
+    let reply = &clean(reply, cx.order.fields.text("voucherPin"));
+    match sent.step.as_str() {
+        "validate" => validated(cx, reply),
+        "redeem" => redeemed(cx, reply),
+        "inquiry" => inquired(cx, reply),
+        _ => match kit::object(reply) {
+            Some((status, body)) if kit::is_success(status) && body.str_at("status") == Some("alive") => {
+                Finding::unchanged().message("Flexepin is alive").step()
+            }
+            _ => Step::Refused(judge(DESCRIPTOR.errors, reply)),
+        },
+    }
+}
+
+// --- requests ---------------------------------------------------------------------------------
+
+/// A setting by its newer or its older published name.
+fn setting<'a>(cx: &Context<'a>, name: &str) -> Option<&'a str> {
+    let alias = DESCRIPTOR.setting_aliases.iter().find(|alias| alias.setting == name)?;
+    cx.account.settings.text(name).or_else(|| cx.account.settings.text(alias.alias))
+}
+
+fn terminal<'a>(cx: &Context<'a>) -> &'a str {
+    setting(cx, "terminalId").or_else(|| setting(cx, "apiKey")).unwrap_or_default()
+}
+
+fn voucher_call(cx: &Context<'_>, step: &'static str, method: &'static str, doubt: Doubt) -> Step {
+    let path = |pin: &str| format!("/voucher/{step}/{pin}/{}/{}", terminal(cx), cx.order.transaction_id);
+    let body = match method {
+        "PUT" => Json::object(cx.order.fields.text("userIp").map(|ip| ("customer_ip", Json::text(ip)))).to_text().into_bytes(),
+        _ => Vec::new(),
+    };
+    call(cx, step, method, &path(cx.order.text("voucherPin")), path(MASKED_PIN), body, doubt)
+}
+
+fn call(cx: &Context<'_>, step: &'static str, method: &'static str, path: &str, shown: String, body: Vec<u8>, doubt: Doubt) -> Step {
+    let (key, secret) = (setting(cx, "apiKey").unwrap_or_default(), setting(cx, "secret").unwrap_or_default());
+    let nonce = hex::encode(cx.random);
+    let signature = signature(secret, method, path, &nonce, &body);
+    let mut headers = vec![("AUTHENTICATION", Secret::new(format!("HMAC {key}:{signature}:{nonce}")))];
+    if !body.is_empty() {
+        headers.push(("content-type", Secret::new("application/json")));
+    }
+    Step::Call(Box::new(Call {
+        step,
+        method,
+        url: format!("{}{path}", cx.account.base_url),
+        shown: kit::host_and_path(&format!("{}{shown}", cx.account.base_url)),
+        headers,
+        body,
+        doubt,
+        memo: None,
+        scratch: Json::Null,
+        answer_limit_ms: None,
+    }))
+}
+
+/// `path` begins after any path of the base address (a simulator's).
+pub(super) fn signature(secret: &str, method: &str, path: &str, nonce: &str, body: &[u8]) -> String {
+    let mut message = format!("{method}\n{path}\n{nonce}\n").into_bytes();
+    message.extend_from_slice(body);
+    kit::hmac_sha256_hex(secret.as_bytes(), &message)
+}
+
+// --- answers ----------------------------------------------------------------------------------
+
+/// A voucher object: its HTTP status, its `result` (the provider writes it as text or number), itself.
+fn voucher(reply: &Reply) -> Option<(u16, String, Json)> {
+    let (status, body) = kit::object(reply)?;
+    let result = kit::scalar(&body, "result")?.trim().to_owned();
+    Some((status, result, body))
+}
+
+/// How a voucher's money compares with what was ordered.
+#[derive(PartialEq)]
+enum Fit {
+    Same,
+    OtherCurrency,
+    OtherValue,
+    Unreadable,
+}
+
+fn fit(voucher: &Json, ordered: Money) -> Fit {
+    let (Some(currency), Some(value)) = (voucher.str_at("currency"), kit::scalar(voucher, "value")) else { return Fit::Unreadable };
+    if Currency::from_code(&currency.to_ascii_uppercase()) != Some(ordered.currency()) {
+        return Fit::OtherCurrency;
+    }
+    match Money::parse_decimal(value, ordered.currency()) {
+        Ok(value) if value == ordered => Fit::Same,
+        Ok(_) | Err(DecimalError::TooManyDecimals(_) | DecimalError::TooLarge) => Fit::OtherValue,
+        Err(_) => Fit::Unreadable,
+    }
+}
+
+fn is_foreign(voucher: &Json, cx: &Context<'_>) -> bool {
+    kit::is_set(voucher, "transaction_id") && voucher.str_at("transaction_id") != Some(&cx.order.transaction_id.to_string())
+}
+
+fn word(voucher: &Json) -> String {
+    kit::provider_text(voucher.str_at("status").unwrap_or_default())
+}
+
+fn validated(cx: &Context<'_>, reply: &Reply) -> Step {
+    // Nothing has moved, so whatever is no voucher object ends it.
+    let refused = || Step::Refused(judge(DESCRIPTOR.errors, reply));
+    let Some((status, result, voucher)) = voucher(reply) else { return refused() };
+    let usable = kit::is_success(status) && result == "0";
+    let row = judge(DESCRIPTOR.errors, reply).code;
+    if (!usable && row != ErrorCode::UnknownPspError) || is_foreign(&voucher, cx) {
+        return refused();
+    }
+    if result != "0" {
+        return declined(result, said(&voucher, "Voucher refused"), voucher);
+    }
+    let word = word(&voucher);
+    if !word.eq_ignore_ascii_case("ACTIVE") {
+        return declined(word.clone(), format!("Voucher is not active ({word})"), voucher);
+    }
+    match fit(&voucher, cx.order.amount) {
+        Fit::Same if usable => voucher_call(cx, "redeem", "PUT", Doubt::Money),
+        Fit::OtherCurrency => {
+            declined("currency_mismatch".to_owned(), "Voucher currency does not match the requested currency".to_owned(), voucher)
+        }
+        Fit::OtherValue => declined("amount_mismatch".to_owned(), "Voucher amount does not match the requested amount".to_owned(), voucher),
+        Fit::Same | Fit::Unreadable => refused(),
+    }
+}
+
+fn redeemed(cx: &Context<'_>, reply: &Reply) -> Step {
+    let silence = || Step::Silence(judge(DESCRIPTOR.errors, reply));
+    let read = voucher(reply);
+    let refuses = read.as_ref().is_some_and(|(status, result, _)| kit::may_refuse(*status) && result != "0");
+    if certainly_refused(reply, &CERTAIN_REFUSALS, false) {
+        return Step::Refused(judge(DESCRIPTOR.errors, reply));
+    }
+    match read {
+        Some((_, _, voucher)) if is_foreign(&voucher, cx) => silence(),
+        Some((_, result, voucher)) if certainly_refused(reply, &[], refuses) => {
+            let reason = said(&voucher, "Voucher refused");
+            declined(result, reason, voucher)
+        }
+        Some((status, result, voucher)) if kit::is_success(status) && result == "0" && word(&voucher).eq_ignore_ascii_case("USED") => {
+            taken(cx, &voucher, &voucher).map_or_else(silence, Finding::step)
+        }
+        _ => silence(),
+    }
+}
+
+/// Sheet: "Inquiry answer"; the inner object, and what stands for "not found", are assumed.
+fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
+    let silence = || Step::Silence(judge(DESCRIPTOR.errors, reply));
+    let Some((status, result, body)) = voucher(reply) else { return silence() };
+    if !kit::is_success(status) {
+        return silence();
+    }
+    let inner = match (body.get("transaction").filter(|inner| inner.is_object()), result.as_str()) {
+        (Some(inner), "0") => inner,
+        (None, "0") => return silence(),
+        (None, _) => return Finding::new(Standing::NotFound, "").step(),
+        (Some(_), _) => return Finding::anomaly(format!("Flexepin's inquiry contradicts itself: result {result}")).step(),
+    };
+    if is_foreign(inner, cx) {
+        return Finding::anomaly("Flexepin's inquiry is about another transaction").step();
+    }
+    let word = word(inner);
+    let row = DESCRIPTOR.statuses.iter().find(|row| row.word.eq_ignore_ascii_case(&word));
+    let contradicts = kit::scalar(inner, "result").is_some_and(|result| result.trim() != "0");
+    match row.map(|row| row.standing) {
+        Some(Standing::NotFound) => Finding::new(Standing::NotFound, "").step(),
+        Some(_) if !contradicts => {
+            let unreadable = || Finding::anomaly("Flexepin's inquiry has no readable value");
+            taken(cx, inner, &body).unwrap_or_else(unreadable).step()
+        }
+        _ => Finding::anomaly(format!("Flexepin's status is unknown: {word}")).step(),
+    }
+}
+
+/// A voucher that we redeemed; `None` when its value cannot be read.
+fn taken(cx: &Context<'_>, voucher: &Json, speaker: &Json) -> Option<Finding> {
+    let mut finding = match fit(voucher, cx.order.amount) {
+        Fit::Unreadable => return None,
+        Fit::Same => {
+            let data = Json::object([("status", Json::text("PENDING")), ("sessionId", Json::text(cx.order.session_id.to_string()))]);
+            let answer = CashierAnswer::Success { message: "Successfully".to_owned(), data, redirect_url: None };
+            Finding::new(Standing::Approved, "USED").message(said(speaker, "Success")).answer(answer)
+        }
+        Fit::OtherCurrency | Fit::OtherValue => {
+            let (value, currency) = (kit::scalar(voucher, "value"), voucher.str_at("currency"));
+            let shown = kit::provider_text(&format!("{} {}", value.unwrap_or_default(), currency.unwrap_or_default()));
+            Finding::new(Standing::Stuck, "value_mismatch").with_anomalies([format!("a voucher of {shown} was redeemed")])
+        }
+    };
+    finding.psp_transaction_id = kit::scalar(voucher, "trans_no").map(kit::provider_text);
+    Some(finding)
+}
+
+fn said(voucher: &Json, otherwise: &str) -> String {
+    voucher.str_at("result_description").filter(|text| !text.is_empty()).map_or_else(|| otherwise.to_owned(), kit::provider_text)
+}
+
+fn declined(status: String, message: String, voucher: Json) -> Step {
+    let mut finding = Finding::new(Standing::Declined, kit::provider_text(&status)).message(message.clone());
+    finding.psp_transaction_id = kit::scalar(&voucher, "trans_no").map(kit::provider_text);
+    finding.answer(CashierAnswer::Declined { message, data: Some(voucher) }).step()
+}
+
+// --- what must not be kept --------------------------------------------------------------------
+
+/// The answer without `serial` and `ean`, the PIN masked wherever it stands: an error page may echo the path.
+fn clean(reply: &Reply, pin: Option<&str>) -> Reply {
+    let Reply::Answer(answer) = reply else { return reply.clone() };
+    let body = match answer.json() {
+        Some(json) => clean_json(json, pin).to_text(),
+        None => mask(&answer.text(), pin),
+    };
+    Reply::Answer(Answer { status: answer.status, headers: answer.headers.clone(), body: body.into_bytes() })
+}
+
+fn clean_json(json: Json, pin: Option<&str>) -> Json {
+    match json {
+        Json::String(text) => Json::String(mask(&text, pin)),
+        Json::Number(literal) if mask(&literal, pin) != *literal => Json::text(MASKED_PIN),
+        Json::Array(items) => Json::Array(items.into_iter().map(|item| clean_json(item, pin)).collect()),
+        Json::Object(pairs) => {
+            let kept = pairs.into_iter().filter(|(key, _)| !TAKEN_OUT.iter().any(|name| key.eq_ignore_ascii_case(name)));
+            Json::object(kept.map(|(key, value)| (mask(&key, pin), clean_json(value, pin))))
+        }
+        other => other,
+    }
+}
+
+/// Masks the PIN, single spaces or dashes between its digits included.
+fn mask(text: &str, pin: Option<&str>) -> String {
+    let Some(pin) = pin.filter(|pin| pin.len() == PIN_DIGITS) else { return text.to_owned() };
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        match end_of_pin(rest, pin) {
+            Some(end) => {
+                masked.push_str(MASKED_PIN);
+                rest = &rest[end..];
+            }
+            None => {
+                masked.push(c);
+                rest = &rest[c.len_utf8()..];
+            }
+        }
+    }
+    masked
+}
+
+/// Where the PIN that this text begins with ends.
+fn end_of_pin(text: &str, pin: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    for (index, digit) in pin.bytes().enumerate() {
+        if index > 0 && matches!(bytes.get(at), Some(b' ' | b'-')) {
+            at += 1;
+        }
+        if bytes.get(at) != Some(&digit) {
+            return None;
+        }
+        at += 1;
+    }
+    Some(at)
+}
