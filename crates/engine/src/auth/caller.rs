@@ -1,0 +1,170 @@
+//! Company tokens of both kinds, and management tokens.
+
+use super::issue::sha256;
+use super::jwt::{Bad, Parts};
+use super::{
+    API_KEY_PREFIX, AuthError, CLOCK_SKEW_S, Caller, ISSUED_PREFIX, MANAGEMENT_PREFIX, SELF_SIGNED_MAX_S, bearer,
+};
+use crate::core::Engine;
+use crate::directory::{CompanySnapshot, Directory};
+use domain::company::CredentialKind;
+use domain::urls::Environment;
+use domain::{Credential, CredentialId, Json, Scope, Timestamp};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use std::sync::Arc;
+use subtle::ConstantTimeEq as _;
+
+/// An issued token is good for at most a year (a leap day is granted), seconds.
+const ISSUED_MAX_S: i64 = 366 * 24 * 3_600;
+
+impl From<Bad> for AuthError {
+    fn from(_: Bad) -> Self {
+        Self::Unauthorized
+    }
+}
+
+impl Engine {
+    /// Whose company token this is, issued or self-signed. Scopes are for the caller to check: [`Caller::require`].
+    ///
+    /// # Errors
+    /// [`AuthError::Unauthorized`] for anything that is not a good token of a credential that stands; [`AuthError::Forbidden`] where the
+    /// company is suspended; [`AuthError::Internal`].
+    pub async fn company_caller(&self, authorization: Option<&str>) -> Result<Caller, AuthError> {
+        company_caller(self.directory(), authorization, self.clock().now()).await
+    }
+
+    /// Whose management token this is.
+    ///
+    /// # Errors
+    /// As [`company_caller`](Self::company_caller).
+    pub async fn management_caller(&self, authorization: Option<&str>) -> Result<Caller, AuthError> {
+        management_caller(self.directory(), authorization, self.clock().now()).await
+    }
+}
+
+/// How a company token proves itself.
+#[derive(Clone, Copy)]
+enum Proof {
+    SelfSigned,
+    Issued,
+}
+
+pub(super) async fn company_caller(
+    directory: &Directory,
+    authorization: Option<&str>,
+    now: Timestamp,
+) -> Result<Caller, AuthError> {
+    let token = authorization.and_then(bearer).ok_or(AuthError::Unauthorized)?;
+    let parts = Parts::of(token)?;
+    let (proof, id) = parts.header.str_at("kid").and_then(read_kid).ok_or(AuthError::Unauthorized)?;
+    let (company, credential) = standing(directory, id, CredentialKind::Company).await?;
+    let scopes = match proof {
+        Proof::SelfSigned => check_self_signed(&parts, &credential, directory.environment(), now)?,
+        Proof::Issued => {
+            let key = directory.token_key().await?;
+            check_issued(&parts, &credential, key, directory.environment(), now)?
+        }
+    };
+    admitted(directory, company, credential, scopes, now)
+}
+
+pub(super) async fn management_caller(
+    directory: &Directory,
+    authorization: Option<&str>,
+    now: Timestamp,
+) -> Result<Caller, AuthError> {
+    let token = authorization.and_then(bearer).ok_or(AuthError::Unauthorized)?;
+    // The rest is base64url, in which the separator may occur: the id is what stands before the first one.
+    let rest = token.strip_prefix(MANAGEMENT_PREFIX).ok_or(AuthError::Unauthorized)?;
+    let id = rest.split_once('_').and_then(|(id, _)| id.parse().ok()).ok_or(AuthError::Unauthorized)?;
+    let (company, credential) = standing(directory, id, CredentialKind::Management).await?;
+    let digest = credential.token_digest.ok_or(AuthError::Unauthorized)?;
+    let matches: bool = digest.ct_eq(&sha256(token.as_bytes())).into();
+    if !matches || credential.expires_at <= now {
+        return Err(AuthError::Unauthorized);
+    }
+    let scopes = credential.scopes.clone();
+    admitted(directory, company, credential, scopes, now)
+}
+
+fn read_kid(kid: &str) -> Option<(Proof, CredentialId)> {
+    let prefixes = [(API_KEY_PREFIX, Proof::SelfSigned), (ISSUED_PREFIX, Proof::Issued)];
+    let (proof, id) = prefixes.iter().find_map(|(prefix, proof)| Some((*proof, kid.strip_prefix(prefix)?)))?;
+    Some((proof, id.parse().ok()?))
+}
+
+/// The credential, unless it is unknown, revoked or of the other kind.
+async fn standing(
+    directory: &Directory,
+    id: CredentialId,
+    kind: CredentialKind,
+) -> Result<(Arc<CompanySnapshot>, Arc<Credential>), AuthError> {
+    let found = directory.company_of(id).await?;
+    let good = |credential: &Credential| credential.kind == kind && credential.revoked_at.is_none();
+    found.filter(|(_, credential)| good(credential)).ok_or(AuthError::Unauthorized)
+}
+
+fn check_self_signed(
+    parts: &Parts<'_>,
+    credential: &Credential,
+    environment: Environment,
+    now: Timestamp,
+) -> Result<Vec<Scope>, Bad> {
+    let secret = credential.secret.as_ref().ok_or(Bad)?;
+    parts.verify(Algorithm::HS256, &DecodingKey::from_secret(secret.expose().as_bytes()))?;
+    check_lifetime(parts, SELF_SIGNED_MAX_S, now)?;
+    // Nobody has to name the environment here, but who names the other one means it.
+    match parts.claims.get("aud") {
+        Some(audience) if audience.as_str() != Some(environment.as_str()) => Err(Bad),
+        _ => Ok(credential.scopes.clone()),
+    }
+}
+
+fn check_issued(
+    parts: &Parts<'_>,
+    credential: &Credential,
+    key: &[u8; 32],
+    environment: Environment,
+    now: Timestamp,
+) -> Result<Vec<Scope>, Bad> {
+    parts.verify(Algorithm::HS256, &DecodingKey::from_secret(key))?;
+    check_lifetime(parts, ISSUED_MAX_S, now)?;
+    let claims = &parts.claims;
+    let generation = claims.get("gen").and_then(Json::as_number).and_then(|literal| literal.parse::<i64>().ok());
+    let good = claims.str_at("aud") == Some(environment.as_str())
+        && claims.str_at("sub") == Some(&credential.company_id.to_string())
+        && generation == Some(credential.generation);
+    if !good {
+        return Err(Bad);
+    }
+    let words = claims.get("scopes").and_then(Json::as_array).ok_or(Bad)?;
+    let scopes = words.iter().filter_map(|word| word.as_str()?.parse().ok());
+    Ok(scopes.filter(|scope| credential.scopes.contains(scope)).collect())
+}
+
+/// `iat` and `exp` are there, in order, not too far apart, and `iat` not in the future; the token is good now.
+fn check_lifetime(parts: &Parts<'_>, most_s: i64, now: Timestamp) -> Result<(), Bad> {
+    let issued = parts.seconds("iat")?.ok_or(Bad)?;
+    let ends = parts.seconds("exp")?.ok_or(Bad)?;
+    let lifetime = ends.checked_sub(issued).ok_or(Bad)?;
+    let early = issued > now.seconds().saturating_add(CLOCK_SKEW_S);
+    if early || !(0..=most_s).contains(&lifetime) {
+        return Err(Bad);
+    }
+    parts.check_times(now)
+}
+
+/// A good token. Whether its company may do anything at all is looked at last: a stranger learns nothing about it.
+fn admitted(
+    directory: &Directory,
+    company: Arc<CompanySnapshot>,
+    credential: Arc<Credential>,
+    scopes: Vec<Scope>,
+    now: Timestamp,
+) -> Result<Caller, AuthError> {
+    directory.touch(credential.id, now);
+    if company.company.suspended {
+        return Err(AuthError::Forbidden);
+    }
+    Ok(Caller { company, credential, scopes })
+}
