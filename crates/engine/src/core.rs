@@ -64,7 +64,6 @@ pub struct Engine {
 
 pub(crate) struct Inner {
     pub(crate) db: Arc<dyn Driver>,
-    pub(crate) master_key: MasterKey,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) config: Config,
@@ -77,6 +76,7 @@ pub(crate) struct Inner {
     /// Use cases that call a provider run here, not in the request's future.
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
+    pub(crate) workers_running: std::sync::atomic::AtomicBool,
 }
 
 /// Wakes workers of this process early; polling finds what other processes wrote.
@@ -105,7 +105,6 @@ impl Engine {
         let inner = Inner {
             directory: Directory::new(db.clone(), &master_key, &config),
             db,
-            master_key,
             clock,
             random,
             config,
@@ -115,6 +114,7 @@ impl Engine {
             locks: crate::flow::locks::Locks::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            workers_running: std::sync::atomic::AtomicBool::new(false),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

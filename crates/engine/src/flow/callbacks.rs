@@ -1,0 +1,253 @@
+//! The inbox: a callback is stored, answered, and then processed in order per transaction.
+
+use super::EngineError;
+use super::conclude::Commit;
+use super::jobs::Asked;
+use super::work::Work;
+use crate::core::Engine;
+use aws_lc_rs::digest::{SHA256, digest};
+use domain::{CompanyId, Json, TransactionId};
+use providers::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Provider};
+use store::Batch;
+use store::repository::callbacks::{self, StoredCallback};
+use store::repository::jobs::{self, JobKind};
+use store::repository::transactions;
+
+/// How long this process has a callback to itself, milliseconds, not scaled.
+const LEASE_MS: i64 = 60_000;
+/// A callback that came while another process's call is open waits this long, milliseconds as written.
+const EARLY_WAIT_MS: i64 = 1_000;
+/// Most headers of a callback that are kept.
+const HEADERS_MAX: usize = 64;
+
+/// SHA-256 of a callback token: all that is kept of it.
+pub(super) fn token_hash(token: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    hash
+}
+
+/// A callback as it came in.
+#[derive(Debug, Clone, Copy)]
+struct Incoming<'a> {
+    method: &'a str,
+    query: &'a str,
+    headers: &'a [(String, String)],
+    body: &'a [u8],
+}
+
+impl Engine {
+    /// Takes a provider's callback: unknown token 404, a failed write 503, else the provider's own answer once the raw callback is stored.
+    pub async fn callback(
+        &self,
+        provider_name: &str,
+        token: &str,
+        method: &str,
+        query: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> CallbackAnswer {
+        let incoming = Incoming { method, query, headers, body };
+        match self.take_callback(provider_name, token, incoming).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!(provider = provider_name, "storing a callback: {error}");
+                CallbackAnswer::empty(503)
+            }
+        }
+    }
+
+    async fn take_callback(&self, provider_name: &str, token: &str, incoming: Incoming<'_>) -> Result<CallbackAnswer, EngineError> {
+        let not_found = CallbackAnswer::empty(404);
+        let Some(provider) = providers::by_name(provider_name) else { return Ok(not_found) };
+        let kinds = provider.descriptor().callbacks;
+        if token.len() > 128 || !(kinds.per_transaction || kinds.per_account) {
+            return Ok(not_found);
+        }
+        let hash = token_hash(token);
+        if kinds.per_transaction
+            && let Some((company, id)) = transactions::find_by_token(self.store(), hash).await?
+        {
+            let Some(work) = self.load(company, id).await? else { return Ok(not_found) };
+            if work.provider.descriptor().name != provider_name {
+                return Ok(not_found);
+            }
+            let reading = self.read(&work, incoming);
+            self.keep_callback(&work, incoming, &reading).await?;
+            return Ok(reading.answer);
+        }
+        if kinds.per_account
+            && let Some((company, method_id)) = self.directory().method_by_callback_token(hash).await?
+        {
+            return self.take_account_callback(provider, company, method_id, incoming).await;
+        }
+        Ok(not_found)
+    }
+
+    /// A callback to an account's address: the transaction is found by what it says.
+    async fn take_account_callback(
+        &self,
+        provider: &'static dyn Provider,
+        company: CompanyId,
+        method_id: domain::MethodId,
+        incoming: Incoming<'_>,
+    ) -> Result<CallbackAnswer, EngineError> {
+        let Some(snapshot) = self.directory().company(company).await? else { return Ok(CallbackAnswer::empty(404)) };
+        let Some(method) = snapshot.method(method_id).filter(|m| m.psp_type == provider.descriptor().psp_type) else {
+            return Ok(CallbackAnswer::empty(404));
+        };
+        let base_url = self.base_url(provider, method).unwrap_or_default();
+        let account = Account { settings: &method.settings, base_url: &base_url, environment: self.config().environment };
+        let reading = provider.read_callback(&account, &as_callback(incoming, None, None));
+        let Some(locate) = &reading.locate else { return Ok(reading.answer) };
+        let mut found = match locate.transaction_id {
+            Some(id) => transactions::find(self.store(), company, id).await?,
+            None => None,
+        };
+        if found.is_none()
+            && let Some(psp_id) = &locate.psp_transaction_id
+        {
+            found = transactions::find_by_psp_id(self.store(), company, method_id, psp_id).await?;
+        }
+        match found.filter(|found| found.transaction.method_id == method_id) {
+            Some(found) => {
+                let work = self.take_in_hand(found).await?;
+                self.keep_callback(&work, incoming, &reading).await?;
+            }
+            None => {
+                metrics::counter!("mozarto_callbacks_unmatched_total", "provider" => provider.descriptor().name).increment(1);
+                tracing::warn!(provider = provider.descriptor().name, "a callback names no transaction of its account");
+            }
+        }
+        Ok(reading.answer)
+    }
+
+    fn read(&self, work: &Work, incoming: Incoming<'_>) -> CallbackReading {
+        let context = work.context(self, None);
+        work.provider.read_callback(&context.account, &as_callback(incoming, Some(work.id()), Some(work.order.amount)))
+    }
+
+    async fn keep_callback(&self, work: &Work, incoming: Incoming<'_>, reading: &CallbackReading) -> Result<(), EngineError> {
+        metrics::counter!("mozarto_callbacks_total", "provider" => work.provider.descriptor().name).increment(1);
+        if matches!(reading.outcome, CallbackOutcome::Ignore) {
+            return Ok(());
+        }
+        let now = self.clock().now();
+        let id = TransactionId::new(now, self.inner.random.bytes());
+        let key = &work.company.data_key;
+        let raw = key
+            .seal(&["callbacks", &id.to_string(), "raw"], to_document(incoming).to_text().as_bytes())
+            .map_err(|error| EngineError::Corrupt(error.to_string()))?;
+        let stored = StoredCallback {
+            company_id: work.company_id(),
+            transaction_id: work.id(),
+            id,
+            received_at: now,
+            raw,
+            attempt: 0,
+        };
+        let mut batch = Batch::new();
+        callbacks::insert(&mut batch, &stored, now.plus_ms(LEASE_MS), &self.inner.node_id);
+        self.store().commit(batch).await?;
+        let engine = self.clone();
+        let (company, transaction) = (work.company_id(), work.id());
+        self.inner.tasks.spawn(async move {
+            if let Err(error) = engine.process_callbacks(company, transaction).await {
+                // The row stays due: the worker takes it when the lease passes.
+                tracing::error!(%transaction, "processing a callback: {error}");
+            }
+        });
+        Ok(())
+    }
+
+    /// Processes the open callbacks of a transaction, oldest first. Hints that wait together are answered by one inquiry.
+    pub(super) async fn process_callbacks(&self, company: CompanyId, id: TransactionId) -> Result<(), EngineError> {
+        let _lock = self.inner.locks.lock(id).await;
+        let open = callbacks::open(self.store(), company, id).await?;
+        let Some(newest) = open.last().map(|callback| callback.id) else { return Ok(()) };
+        let job = jobs::find(self.store(), company, id).await?;
+        let Some(mut work) = self.load(company, id).await? else { return Ok(()) };
+        if let Some(job) = &job
+            && job.kind == JobKind::Intent
+            && job.due_at > self.clock().now()
+        {
+            // Another process's call is open: its outcome comes first.
+            let mut batch = Batch::new();
+            callbacks::later(&mut batch, company, id, newest, self.clock().after(EARLY_WAIT_MS));
+            self.store().commit(batch).await?;
+            return Ok(());
+        }
+        let mut hint = None;
+        let mut asked = false;
+        let mut commit = Commit::open(self, &mut work);
+        for callback in &open {
+            let plain = commit.work.company.data_key.open(&["callbacks", &callback.id.to_string(), "raw"], &callback.raw);
+            let Some(document) = plain.ok().and_then(|plain| Json::parse(&plain).ok()) else {
+                commit.anomaly("a stored callback cannot be read", "warning");
+                continue;
+            };
+            match self.reread(commit.work, &document).outcome {
+                CallbackOutcome::Ignore => {}
+                CallbackOutcome::Anomaly(text) => commit.anomaly(&text, "warning"),
+                CallbackOutcome::Hint(json) => {
+                    hint = Some(json);
+                    asked = true;
+                }
+                CallbackOutcome::Fact(finding) => commit.settle(&finding, &Json::object([("by", Json::text("callback"))])),
+            }
+        }
+        if !asked {
+            callbacks::done(&mut commit.batch, company, id, newest);
+        }
+        commit.store().await?;
+        if asked {
+            let job = jobs::find(self.store(), company, id).await?;
+            self.inquire(&mut work, job.as_ref(), Asked::Callback { hint: hint.as_ref(), last: newest }).await?;
+        }
+        Ok(())
+    }
+
+    fn reread(&self, work: &Work, document: &Json) -> CallbackReading {
+        let headers: Vec<(String, String)> = document
+            .get("headers")
+            .and_then(Json::as_object)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+            .collect();
+        let body = document.str_at("body").and_then(|text| hex::decode(text).ok()).unwrap_or_default();
+        let incoming = Incoming {
+            method: document.str_at("method").unwrap_or_default(),
+            query: document.str_at("query").unwrap_or_default(),
+            headers: &headers,
+            body: &body,
+        };
+        self.read(work, incoming)
+    }
+}
+
+fn as_callback<'a>(incoming: Incoming<'a>, id: Option<TransactionId>, amount: Option<domain::Money>) -> Callback<'a> {
+    Callback {
+        method: incoming.method,
+        query: incoming.query,
+        headers: incoming.headers,
+        body: incoming.body,
+        transaction_id: id,
+        amount,
+    }
+}
+
+fn to_document(incoming: Incoming<'_>) -> Json {
+    let mut headers: Vec<(String, Json)> = Vec::new();
+    for (name, value) in incoming.headers.iter().take(HEADERS_MAX) {
+        if !headers.iter().any(|(known, _)| known == name) {
+            headers.push((name.clone(), Json::text(&**value)));
+        }
+    }
+    Json::object([
+        ("method", Json::text(incoming.method)),
+        ("query", Json::text(incoming.query)),
+        ("headers", Json::Object(headers)),
+        ("body", Json::text(hex::encode(incoming.body))),
+    ])
+}

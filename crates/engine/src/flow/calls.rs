@@ -1,0 +1,173 @@
+//! Running a provider's task: each call that leaves something behind has its intent stored first; transport never retries.
+
+use super::EngineError;
+use super::work::Work;
+use crate::core::Engine;
+use crate::transport::{Failure, Guard, Outgoing};
+use domain::limits::{CALLS_PER_FLOW_MAX, PROVIDER_ANSWER_MAX_BYTES};
+use domain::{ErrorCode, Json, Timestamp};
+use providers::{Answer, Call, Doubt, Lost, Refusal, Reply, Sent, Step, Task};
+use std::time::Instant;
+use store::Batch;
+use store::repository::jobs::{self, Job, JobKind};
+use store::repository::transactions;
+
+/// How a task ended. `step` is never a call.
+pub(super) struct Ended {
+    pub(super) step: Step,
+    /// Of the last call; `None` when none was made.
+    pub(super) doubt: Option<Doubt>,
+    /// What was called, for the timeline.
+    pub(super) calls: Vec<Json>,
+    /// When the last call that leaves something behind was sent.
+    pub(super) sent_at: Option<Timestamp>,
+}
+
+/// Added to an intent's time limit before anybody else may take it, milliseconds, not scaled: scheduling and commits take their time on any scale.
+const INTENT_GRACE_MS: i64 = 5_000;
+/// How many calls of full length one intent covers: the harmless ones after it, and inline inquiries.
+const INTENT_CALLS: i64 = 4;
+
+impl Engine {
+    /// Runs the task from its first step. `None`: this begins it.
+    ///
+    /// The first call's intent is taken as stored when `first_is_stored` (creation stores it with the transaction).
+    pub(super) async fn run_task(
+        &self,
+        work: &mut Work,
+        task: Task,
+        first: Option<Step>,
+        hint: Option<&Json>,
+        mut new_token: Option<[u8; 32]>,
+    ) -> Result<Ended, EngineError> {
+        let mut first_is_stored = first.is_some();
+        if task == Task::Inquire {
+            work.inquiries += 1;
+        }
+        let mut step = match first {
+            Some(step) => step,
+            None => work.provider.begin(task, &work.context(self, hint)),
+        };
+        let mut ended = Ended { step: Step::TryLater(""), doubt: None, calls: Vec::new(), sent_at: None };
+        for _ in 0..CALLS_PER_FLOW_MAX {
+            let call = match step {
+                Step::Call(call) => *call,
+                other => {
+                    ended.step = other;
+                    return Ok(ended);
+                }
+            };
+            let leaves_something = call.doubt != Doubt::Harmless || call.memo.is_some();
+            if let Some(memo) = &call.memo {
+                work.memo = memo.clone();
+            }
+            if (leaves_something && !first_is_stored) || new_token.is_some() {
+                self.store_intent(work, task, &call, new_token.take()).await?;
+            }
+            first_is_stored = false;
+            ended.doubt = Some(call.doubt);
+            if leaves_something {
+                ended.sent_at = Some(self.clock().now());
+            }
+            let sent = Sent { step: call.step.to_owned(), scratch: call.scratch.clone() };
+            let reply = self.send(work, call, &mut ended.calls).await;
+            step = work.provider.resume(task, &work.context(self, hint), &sent, &reply);
+        }
+        tracing::error!(provider = work.provider.descriptor().name, task = task.as_str(), "a provider flow does not end");
+        ended.step = Step::Silence(Refusal::of(ErrorCode::UnknownPspError));
+        Ok(ended)
+    }
+
+    /// The job that stands for an open intent.
+    pub(super) fn intent_job(&self, work: &Work, task: Task, call: Option<&Call>) -> Job {
+        let now = self.clock().now();
+        let limits = work.provider.descriptor().limits;
+        let one_call = i64::from(limits.connect_ms) + i64::from(call.and_then(|c| c.answer_limit_ms).unwrap_or(limits.answer_ms));
+        let doubt = call.map_or(Doubt::Harmless, |call| call.doubt);
+        Job {
+            company_id: work.company_id(),
+            transaction_id: work.id(),
+            kind: JobKind::Intent,
+            due_at: now.plus_ms(self.clock().scaled_ms(one_call * INTENT_CALLS) + INTENT_GRACE_MS),
+            attempt: 0,
+            first_at: now,
+            detail: Json::object([
+                ("task", Json::text(task.as_str())),
+                ("step", Json::text(call.map_or("", |call| call.step))),
+                ("doubt", Json::text(doubt.as_str())),
+                ("reference", Json::text(work.id().to_string())),
+                ("amount", Json::text(work.order.amount.to_fixed())),
+                ("currency", Json::text(work.order.amount.currency().code())),
+                ("sentAt", Json::from(now.millis())),
+            ]),
+            owner: Some(self.inner.node_id.clone()),
+        }
+    }
+
+    async fn store_intent(&self, work: &mut Work, task: Task, call: &Call, new_token: Option<[u8; 32]>) -> Result<(), EngineError> {
+        let mut batch = Batch::new();
+        let mut changed = work.transaction.clone();
+        changed.version += 1;
+        changed.updated_at = self.clock().now();
+        transactions::update(&mut batch, &changed);
+        if call.memo.is_some() {
+            transactions::update_sealed(&mut batch, work.company_id(), work.id(), work.seal()?);
+        }
+        if let Some(hash) = new_token {
+            transactions::update_token(&mut batch, work.company_id(), work.id(), hash);
+        }
+        jobs::put(&mut batch, &self.intent_job(work, task, Some(call)));
+        self.store().commit(batch).await?;
+        work.transaction = changed;
+        Ok(())
+    }
+
+    async fn send(&self, work: &Work, call: Call, log: &mut Vec<Json>) -> Reply {
+        let limits = work.provider.descriptor().limits;
+        let headers: Vec<(&str, &str)> = call.headers.iter().map(|(name, value)| (*name, value.expose())).collect();
+        let started = Instant::now();
+        let result = self
+            .transport()
+            .send(Outgoing {
+                method: call.method,
+                url: &call.url,
+                headers: &headers,
+                body: call.body,
+                connect_ms: i64::from(limits.connect_ms),
+                answer_ms: i64::from(call.answer_limit_ms.unwrap_or(limits.answer_ms)),
+                read_max_bytes: PROVIDER_ANSWER_MAX_BYTES,
+                guard: Guard::Provider,
+            })
+            .await;
+        let elapsed = started.elapsed();
+        let name = work.provider.descriptor().name;
+        metrics::histogram!("mozarto_provider_call_seconds", "provider" => name, "step" => call.step).record(elapsed);
+        let reply = match result {
+            Ok(incoming) if incoming.truncated => Reply::Lost(Lost::TooLarge),
+            Ok(incoming) => Reply::Answer(Answer { status: incoming.status, headers: incoming.headers, body: incoming.body }),
+            Err(failure) => Reply::Lost(lost(failure)),
+        };
+        let outcome = match &reply {
+            Reply::Answer(answer) => ("http", Json::from(i64::from(answer.status))),
+            Reply::Lost(lost) => ("failure", Json::text(lost.as_str())),
+        };
+        tracing::debug!(provider = name, step = call.step, transaction = %work.id(), outcome = %outcome.1.to_text(), "provider call");
+        log.push(Json::object([
+            ("step", Json::text(call.step)),
+            ("address", Json::text(format!("{} {}", call.method, call.shown))),
+            outcome,
+            ("ms", Json::from(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))),
+        ]));
+        reply
+    }
+}
+
+fn lost(failure: Failure) -> Lost {
+    match failure {
+        Failure::Dns | Failure::RefusedAddress | Failure::Connect | Failure::Tls => Lost::NotConnected,
+        Failure::ConnectTimeout => Lost::ConnectTimeout,
+        Failure::Timeout => Lost::TimedOut,
+        Failure::TooLarge => Lost::TooLarge,
+        Failure::Broken => Lost::Broken,
+    }
+}

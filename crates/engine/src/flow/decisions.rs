@@ -1,0 +1,330 @@
+//! What people do: approve, reject, release again, resolve, ask now, test a connection.
+
+use super::EngineError;
+use super::conclude::Commit;
+use super::jobs::Asked;
+use super::mask::mask_text;
+use super::work::Work;
+use crate::auth::Caller;
+use crate::core::Engine;
+use domain::{Attention, Change, Json, Money, Operation, PaymentMethod, Scope, SessionId, Transaction, TransactionId, TransactionStatus};
+use providers::{Order, Standing, Step, Task};
+use std::sync::Arc;
+use std::time::Instant;
+use store::CommitError;
+use store::repository::audit::{self, AuditEntry};
+use store::repository::holds::{self, HoldStatus, MAKER_GUARD, UNDECIDED_GUARD};
+use store::repository::jobs::{self, JobKind};
+
+/// Why a decision was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum DecisionError {
+    /// There is no such transaction in this company.
+    #[error("not found")]
+    NotFound,
+    /// It was decided before: who, when, and how.
+    #[error("This pay-out was {status} already by {by} at {at}")]
+    Decided {
+        /// `approved` or `rejected`.
+        status: String,
+        /// Who.
+        by: String,
+        /// When.
+        at: String,
+    },
+    /// The transaction is not in a state for this.
+    #[error("{0}")]
+    NotPossible(String),
+    /// Whoever made a pay-out may not decide about it.
+    #[error("Whoever made a pay-out may not decide about it")]
+    MakerIsChecker,
+    /// Something of ours.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl From<CommitError> for DecisionError {
+    fn from(error: CommitError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl From<store::QueryError> for DecisionError {
+    fn from(error: store::QueryError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+/// What "Test connection" found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestResult {
+    /// The account works.
+    pub ok: bool,
+    /// One sentence.
+    pub message: String,
+    /// How long it took, milliseconds.
+    pub latency_ms: i64,
+}
+
+/// A decision to be taken.
+#[derive(Debug, Clone, Copy)]
+struct Decided<'a> {
+    word: &'static str,
+    by: &'a str,
+    reason: Option<&'a str>,
+}
+
+impl Engine {
+    /// Lets a pay-out on hold go: one commit, answered at once; the sending is a job.
+    ///
+    /// # Errors
+    /// [`DecisionError`].
+    pub async fn approve(&self, caller: &Caller, id: &str, reason: Option<String>) -> Result<Transaction, DecisionError> {
+        let (by, mut work, _lock) = self.in_hand(caller, id).await?;
+        let decided = Decided { word: "approve", by: &by, reason: reason.as_deref() };
+        self.must_wait(&work).await?;
+        self.must_not_be_maker(caller, &work)?;
+        let held_by_provider = work.provider.descriptor().operation(Operation::PayOut).is_some_and(|spec| spec.always_held);
+        let mut commit = Commit::open(self, &mut work);
+        let (company, transaction) = (commit.work.company_id(), commit.work.id());
+        commit.work.transaction.psp_status = "processing".to_owned();
+        commit.work.transaction.message = None;
+        commit.work.transaction.attention = None;
+        change(&mut commit, Change::Release, decided)?;
+        holds::decide(&mut commit.batch, company, transaction, HoldStatus::Approved, commit.now);
+        self.record(&mut commit, decided);
+        let task = if held_by_provider { Task::Finalise } else { Task::PayOut };
+        let job = commit.new_job(JobKind::Run, 0, Json::object([("task", Json::text(task.as_str()))]));
+        commit.job(&job);
+        self.store_decision(commit).await?;
+        self.inner.wake.jobs.notify_one();
+        Ok(work.transaction)
+    }
+
+    /// Refuses a pay-out on hold: nothing is sent.
+    ///
+    /// # Errors
+    /// [`DecisionError`].
+    pub async fn reject(&self, caller: &Caller, id: &str, reason: String) -> Result<Transaction, DecisionError> {
+        let (by, mut work, _lock) = self.in_hand(caller, id).await?;
+        let decided = Decided { word: "reject", by: &by, reason: Some(&reason) };
+        self.must_wait(&work).await?;
+        self.must_not_be_maker(caller, &work)?;
+        let mut commit = Commit::open(self, &mut work);
+        let (company, transaction) = (commit.work.company_id(), commit.work.id());
+        commit.work.transaction.psp_status = "rejected".to_owned();
+        commit.work.transaction.message = Some(reason.clone());
+        commit.work.transaction.attention = None;
+        change(&mut commit, Change::Reject, decided)?;
+        holds::decide(&mut commit.batch, company, transaction, HoldStatus::Rejected, commit.now);
+        self.record(&mut commit, decided);
+        self.store_decision(commit).await?;
+        Ok(work.transaction)
+    }
+
+    /// Orders that a pay-out whose release never took effect be released once more, where the provider has it.
+    ///
+    /// # Errors
+    /// [`DecisionError`].
+    pub async fn release(&self, caller: &Caller, id: &str, reason: Option<String>) -> Result<Transaction, DecisionError> {
+        let (by, mut work, _lock) = self.in_hand(caller, id).await?;
+        self.must_be_stuck(&work)?;
+        self.must_not_be_maker(caller, &work)?;
+        if !work.provider.descriptor().release_again || work.transaction.operation != Operation::PayOut {
+            return Err(DecisionError::NotPossible(format!("{} has no \"Release again\"", work.transaction.psp_type)));
+        }
+        let decided = Decided { word: "release", by: &by, reason: reason.as_deref() };
+        let mut commit = Commit::open(self, &mut work);
+        commit.work.transaction.attention = None;
+        commit.note("released_again", None, None, decided_detail(decided));
+        self.record(&mut commit, decided);
+        let job = commit.new_job(JobKind::Run, 0, Json::object([("task", Json::text(Task::ReleaseAgain.as_str()))]));
+        commit.job(&job);
+        self.store_decision(commit).await?;
+        self.inner.wake.jobs.notify_one();
+        Ok(work.transaction)
+    }
+
+    /// Settles a transaction that no schedule could settle.
+    ///
+    /// # Errors
+    /// [`DecisionError`].
+    pub async fn resolve(&self, caller: &Caller, id: &str, to: TransactionStatus, reason: String) -> Result<Transaction, DecisionError> {
+        let (by, mut work, _lock) = self.in_hand(caller, id).await?;
+        self.must_be_stuck(&work)?;
+        self.must_not_be_maker(caller, &work)?;
+        let step = match to {
+            TransactionStatus::Approved => Change::Approve,
+            TransactionStatus::Failed => Change::Fail,
+            _ => return Err(DecisionError::NotPossible("to must be Approved or Failed".to_owned())),
+        };
+        let decided = Decided { word: "resolve", by: &by, reason: Some(&reason) };
+        let mut commit = Commit::open(self, &mut work);
+        commit.work.transaction.psp_status = "resolved".to_owned();
+        commit.work.transaction.message = Some(reason.clone());
+        change(&mut commit, step, decided)?;
+        self.record(&mut commit, decided);
+        self.store_decision(commit).await?;
+        Ok(work.transaction)
+    }
+
+    /// Asks the provider now.
+    ///
+    /// # Errors
+    /// [`DecisionError`].
+    pub async fn inquire_now(&self, caller: &Caller, id: &str) -> Result<Transaction, DecisionError> {
+        let (_, mut work, _lock) = self.in_hand(caller, id).await?;
+        let job = jobs::find(self.store(), work.company_id(), work.id()).await?;
+        if work.transaction.status == TransactionStatus::Created || job.as_ref().is_some_and(|job| job.kind == JobKind::Intent) {
+            return Err(DecisionError::NotPossible("The provider has not answered the first call yet".to_owned()));
+        }
+        self.inquire(&mut work, job.as_ref(), Asked::ByHand).await?;
+        Ok(work.transaction)
+    }
+
+    /// "Test connection": asks the provider something that moves nothing.
+    pub async fn test_connection(&self, caller: &Caller, method: &Arc<PaymentMethod>) -> TestResult {
+        let started = Instant::now();
+        let (ok, message) = self.try_connection(caller, method).await;
+        TestResult { ok, message, latency_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX) }
+    }
+
+    async fn try_connection(&self, caller: &Caller, method: &Arc<PaymentMethod>) -> (bool, String) {
+        let Some(provider) = providers::by_psp_type(&method.psp_type) else {
+            return (false, "This provider is not known".to_owned());
+        };
+        if !self.configured(provider, method) {
+            return (false, domain::ErrorCode::PspNotConfigured.message().to_owned());
+        }
+        let mut work = self.probe(caller, method, provider);
+        let ended = self.run_task(&mut work, Task::Test, None, None, None).await;
+        match ended.map(|ended| ended.step) {
+            Ok(Step::Found(finding)) => {
+                let ok = !matches!(finding.standing, Standing::Failed | Standing::Declined);
+                let message = finding.message.unwrap_or_else(|| "The provider answered".to_owned());
+                (ok, mask_text(&message, &work.secrets()))
+            }
+            Ok(Step::Refused(refusal) | Step::Silence(refusal)) => (false, refusal.code.message().to_owned()),
+            Ok(Step::TryLater(why)) => (false, why.to_owned()),
+            Ok(Step::Call(_)) | Err(_) => (false, "The test could not be made".to_owned()),
+        }
+    }
+
+    /// A transaction that exists only for a test of the connection; it is never stored.
+    fn probe(&self, caller: &Caller, method: &Arc<PaymentMethod>, provider: &'static dyn providers::Provider) -> Work {
+        let now = self.clock().now();
+        let random = &self.inner.random;
+        let currency = domain::Currency::from_code("EUR").unwrap_or_else(|| domain::Currency::all().next().expect("ISO 4217 is not empty"));
+        let (id, session_id) = (TransactionId::new(now, random.bytes()), SessionId::new(now, random.bytes()));
+        let amount = Money::from_minor(1, currency);
+        let transaction = Transaction {
+            id,
+            session_id,
+            company_id: method.company_id,
+            psp_type: method.psp_type.clone(),
+            operation: Operation::PayIn,
+            method_id: method.id,
+            brand_id: None,
+            merchant_reference: None,
+            user_id: String::new(),
+            amount,
+            status: TransactionStatus::Created,
+            psp_status: String::new(),
+            message: None,
+            psp_transaction_id: None,
+            redirect_url: None,
+            destination_masked: None,
+            attention: None,
+            rule: None,
+            maker: caller.credential.id,
+            events_sent: 0,
+            timeline_length: 0,
+            version: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        Work {
+            company: caller.company.clone(),
+            method: method.clone(),
+            provider,
+            transaction,
+            order: Order::probe(id, session_id, amount, now),
+            memo: Json::Object(Vec::new()),
+            has_key: false,
+            inquiries: 0,
+            callback_url: String::new(),
+            base_url: self.base_url(provider, method).unwrap_or_default(),
+        }
+    }
+
+    async fn in_hand(&self, caller: &Caller, id: &str) -> Result<(String, Work, tokio::sync::OwnedMutexGuard<()>), DecisionError> {
+        let company = caller.company.company.id;
+        let found = self.find_either(company, id).await?.ok_or(DecisionError::NotFound)?;
+        let lock = self.inner.locks.lock(found.transaction.id).await;
+        // Read again under the lock: whoever held it may have changed it.
+        let work = self.load(company, found.transaction.id).await?.ok_or(DecisionError::NotFound)?;
+        Ok((format!("credential:{}", caller.credential.id), work, lock))
+    }
+
+    async fn must_wait(&self, work: &Work) -> Result<(), DecisionError> {
+        if work.transaction.status == TransactionStatus::OnHold {
+            return Ok(());
+        }
+        Err(self.already_decided(work).await?)
+    }
+
+    async fn already_decided(&self, work: &Work) -> Result<DecisionError, EngineError> {
+        let decisions = holds::decisions(self.store(), work.company_id(), work.id()).await?;
+        let decision = decisions.into_iter().find(|d| d.decision == "approve" || d.decision == "reject");
+        Ok(match decision {
+            Some(decision) => DecisionError::Decided {
+                status: if decision.decision == "approve" { "approved".to_owned() } else { "rejected".to_owned() },
+                by: decision.decided_by,
+                at: decision.at.to_string(),
+            },
+            None => DecisionError::NotPossible("This transaction is not on hold".to_owned()),
+        })
+    }
+
+    fn must_not_be_maker(&self, caller: &Caller, work: &Work) -> Result<(), DecisionError> {
+        debug_assert!(caller.scopes.contains(&Scope::Approve), "the route names its scope");
+        if work.transaction.maker == caller.credential.id { Err(DecisionError::MakerIsChecker) } else { Ok(()) }
+    }
+
+    fn must_be_stuck(&self, work: &Work) -> Result<(), DecisionError> {
+        let open = work.transaction.status == TransactionStatus::Pending;
+        if open && work.transaction.attention == Some(Attention::Stuck) {
+            return Ok(());
+        }
+        Err(DecisionError::NotPossible("Only a pending transaction with attention stuck can be settled by a person".to_owned()))
+    }
+
+    fn record(&self, commit: &mut Commit<'_>, decided: Decided<'_>) {
+        let (company, id, maker, now) =
+            (commit.work.company_id(), commit.work.id(), commit.work.transaction.maker, commit.now);
+        holds::record(&mut commit.batch, company, id, decided.word, decided.by, maker, decided.reason, now);
+        let action = format!("transaction.{}", decided.word);
+        let mut entry = AuditEntry::new(now, self.inner.random.bytes(), decided.by, &action, format!("transaction:{id}"));
+        entry.after = Some(decided_detail(decided));
+        audit::insert(&mut commit.batch, company, &entry);
+    }
+
+    async fn store_decision(&self, commit: Commit<'_>) -> Result<(), DecisionError> {
+        match commit.store().await {
+            Ok(()) => Ok(()),
+            Err(EngineError::Commit(CommitError::Guard(guard))) if guard == UNDECIDED_GUARD || guard == store::repository::transactions::VERSION_GUARD => {
+                Err(DecisionError::NotPossible("Somebody else changed this transaction just now".to_owned()))
+            }
+            Err(EngineError::Commit(CommitError::Check(MAKER_GUARD))) => Err(DecisionError::MakerIsChecker),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn decided_detail(decided: Decided<'_>) -> Json {
+    Json::object([("by", Json::text(decided.by)), ("reason", Json::from(decided.reason.map(str::to_owned)))])
+}
+
+fn change(commit: &mut Commit<'_>, step: Change, decided: Decided<'_>) -> Result<(), DecisionError> {
+    commit.change(step, decided_detail(decided)).map_err(|refused| DecisionError::NotPossible(refused.to_string()))
+}

@@ -1,0 +1,271 @@
+//! What is due: inquiries, late checks, approved pay-outs, holds that nobody decided.
+
+use super::EngineError;
+use super::calls::Ended;
+use super::conclude::Commit;
+use super::pay::calls_detail;
+use super::work::Work;
+use crate::core::Engine;
+use domain::schedule::{LATE_CHECKS_MS, inquiry_wait_ms};
+use domain::{Change, Json, Operation, Timestamp, TransactionId, TransactionStatus};
+use providers::{Doubt, Finding, Refusal, Standing, Step, Task};
+use store::repository::callbacks;
+use store::repository::jobs::{self, Job, JobKind};
+
+/// Why the provider is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asked<'a> {
+    /// The schedule says so.
+    Schedule,
+    /// A late success is looked for.
+    Late,
+    /// A person wants to know.
+    ByHand,
+    /// A callback hints at something; processed up to and including this one.
+    Callback { hint: Option<&'a Json>, last: TransactionId },
+}
+
+/// The numbers that an inquiry job carries in its detail.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counters {
+    sent_at: Option<Timestamp>,
+    not_found: i64,
+}
+
+impl Counters {
+    fn read(detail: &Json) -> Self {
+        let number = |name: &str| detail.get(name).and_then(Json::as_number).and_then(|n| n.parse::<i64>().ok());
+        Self { sent_at: number("sentAt").map(Timestamp::from_millis), not_found: number("notFound").unwrap_or_default() }
+    }
+
+    fn write(self) -> Json {
+        Json::object([("sentAt", Json::from(self.sent_at.map(Timestamp::millis))), ("notFound", Json::from(self.not_found))])
+    }
+}
+
+/// The first inquiry after a call; `sent_at`: when what may be asked about was sent.
+pub(super) fn first_inquiry(commit: &Commit<'_>, sent_at: Option<Timestamp>) -> Job {
+    let counters = Counters { sent_at: Some(sent_at.unwrap_or(commit.now)), not_found: 0 };
+    commit.new_job(JobKind::Inquire, inquiry_wait_ms(0, 0).unwrap_or_default(), counters.write())
+}
+
+impl Engine {
+    /// Does a claimed job. Whatever goes wrong, the job stays and is due again when its lease passes.
+    pub(super) async fn do_job(&self, claimed: &Job) -> Result<(), EngineError> {
+        let _lock = self.inner.locks.lock(claimed.transaction_id).await;
+        // Between the claim and the lock somebody here may have changed it.
+        let job = jobs::find(self.store(), claimed.company_id, claimed.transaction_id).await?;
+        let Some(job) = job.filter(|job| job.kind == claimed.kind && job.owner.as_deref() == Some(&*self.inner.node_id)) else {
+            return Ok(());
+        };
+        let Some(mut work) = self.load(job.company_id, job.transaction_id).await? else { return Ok(()) };
+        match job.kind {
+            JobKind::Intent => self.recover(&mut work, &job).await,
+            JobKind::Run => self.run_approved(&mut work, &job).await,
+            JobKind::Inquire => self.inquire(&mut work, Some(&job), Asked::Schedule).await,
+            JobKind::Late => self.inquire(&mut work, Some(&job), Asked::Late).await,
+            JobKind::Hold => self.remind_of_hold(&mut work).await,
+        }
+    }
+
+    async fn remind_of_hold(&self, work: &mut Work) -> Result<(), EngineError> {
+        let mut commit = Commit::open(self, work);
+        if commit.work.transaction.status == TransactionStatus::OnHold {
+            commit.stuck("nobody has decided about this pay-out");
+        } else {
+            commit.no_job();
+        }
+        commit.store().await
+    }
+
+    /// Asks the provider and commits what it says, with the next action.
+    pub(super) async fn inquire(&self, work: &mut Work, job: Option<&Job>, asked: Asked<'_>) -> Result<(), EngineError> {
+        let hint = match asked {
+            Asked::Callback { hint, .. } => hint,
+            _ => None,
+        };
+        let ended = self.run_task(work, Task::Inquire, None, hint, None).await?;
+        let not_found_after_ms = self.not_found_after_ms(work.provider);
+        let memo = work.memo.clone();
+        let mut commit = Commit::open(self, work);
+        // The number of inquiries is part of the sealed row.
+        commit.remember(Some(memo));
+        let mut counters = job.map(|job| Counters::read(&job.detail)).unwrap_or_default();
+        let readable = match &ended.step {
+            Step::Found(finding) => {
+                let detail = self.inquiry_detail(ended.calls.clone(), asked);
+                self.take_finding(&mut commit, finding, &detail, &mut counters, not_found_after_ms);
+                true
+            }
+            _ => {
+                counters.not_found = 0;
+                false
+            }
+        };
+        self.next_action(&mut commit, job, asked, counters);
+        if let Asked::Callback { last, .. } = asked {
+            let (company, id) = (commit.work.company_id(), commit.work.id());
+            // With a schedule of its own running, a silent provider will be asked again anyway.
+            let open_job = job.is_some_and(|job| matches!(job.kind, JobKind::Inquire | JobKind::Late | JobKind::Run));
+            if readable || open_job {
+                callbacks::done(&mut commit.batch, company, id, last);
+            } else {
+                callbacks::later(&mut commit.batch, company, id, last, self.clock().after(30_000));
+            }
+        }
+        commit.store().await
+    }
+
+    fn inquiry_detail(&self, calls: Vec<Json>, asked: Asked<'_>) -> Json {
+        let by = match asked {
+            Asked::Schedule => "inquiry",
+            Asked::Late => "late inquiry",
+            Asked::ByHand => "inquiry by hand",
+            Asked::Callback { .. } => "callback",
+        };
+        let mut detail = calls_detail(calls);
+        detail.set("by", Json::text(by));
+        detail
+    }
+
+    fn take_finding(&self, commit: &mut Commit<'_>, finding: &Finding, detail: &Json, counters: &mut Counters, not_found_after_ms: i64) {
+        let absent = matches!(finding.standing, Standing::NotFound | Standing::NotReleased);
+        if !absent {
+            counters.not_found = 0;
+        }
+        match commit.work.transaction.status {
+            // An order that lapses while it is on hold is only noted.
+            TransactionStatus::OnHold => {
+                let mut detail = detail.clone();
+                detail.set("status", Json::text(&*finding.status));
+                commit.note("provider_status", None, None, detail);
+                return;
+            }
+            TransactionStatus::Pending if absent => {}
+            _ => {
+                commit.settle(finding, detail);
+                if finding.standing == Standing::Stuck && !commit.work.transaction.status.is_final() {
+                    commit.stuck("the provider's record contradicts the transaction");
+                }
+                return;
+            }
+        }
+        let since = counters.sent_at.unwrap_or(commit.work.transaction.created_at);
+        if self.clock().written_between(since, commit.now) < not_found_after_ms {
+            return;
+        }
+        counters.not_found += 1;
+        if counters.not_found < 2 {
+            return;
+        }
+        if finding.standing == Standing::NotReleased {
+            commit.stuck("the provider never confirmed this pay-out; it may be released again");
+            return;
+        }
+        let failed = Finding::new(Standing::Failed, "not_found").message("The provider does not know this transaction");
+        commit.settle(&failed, detail);
+    }
+
+    fn next_action(&self, commit: &mut Commit<'_>, job: Option<&Job>, asked: Asked<'_>, counters: Counters) {
+        let Some(job) = job else { return };
+        let status = commit.work.transaction.status;
+        let stuck = commit.work.transaction.attention == Some(domain::Attention::Stuck);
+        match asked {
+            Asked::Schedule if status == TransactionStatus::Pending && !stuck => {
+                let attempt = job.attempt + 1;
+                let since = self.clock().written_between(job.first_at, commit.now);
+                match inquiry_wait_ms(attempt, since) {
+                    Some(wait_ms) => {
+                        let due_at = self.clock().after(wait_ms);
+                        commit.job(&Job { due_at, attempt, detail: counters.write(), owner: None, ..job.clone() });
+                    }
+                    None => commit.stuck("the provider was asked for three days and the outcome is still open"),
+                }
+            }
+            Asked::Schedule if !status.is_final() && !stuck => commit.no_job(),
+            Asked::Late if status.may_turn_late() => {
+                let attempt = job.attempt + 1;
+                let wait = usize::try_from(attempt).ok().and_then(|index| LATE_CHECKS_MS.get(index));
+                match wait {
+                    Some(wait_ms) => {
+                        let due_at = job.first_at.plus_ms(self.clock().scaled_ms(*wait_ms));
+                        commit.job(&Job { due_at, attempt, owner: None, ..job.clone() });
+                    }
+                    None => commit.no_job(),
+                }
+            }
+            Asked::Late => commit.no_job(),
+            _ => {}
+        }
+    }
+
+    /// Runs what a person let go: the provider's finishing step, or the sending itself.
+    async fn run_approved(&self, work: &mut Work, job: &Job) -> Result<(), EngineError> {
+        let task = job.detail.str_at("task").and_then(|task| task.parse().ok()).unwrap_or(Task::Finalise);
+        if work.transaction.status != TransactionStatus::Pending || work.transaction.operation != Operation::PayOut {
+            let mut commit = Commit::open(self, work);
+            commit.no_job();
+            return commit.store().await;
+        }
+        let mut token_hash = None;
+        if task == Task::PayOut {
+            // The first token was never told to anybody, and only its hash is kept: this call brings a new one.
+            (work.callback_url, token_hash) = self.new_callback_token(work.provider);
+        }
+        let ended = self.run_task(work, task, None, None, token_hash).await?;
+        self.finish_approved(work, job, task, ended).await
+    }
+
+    pub(super) async fn finish_approved(&self, work: &mut Work, job: &Job, task: Task, ended: Ended) -> Result<(), EngineError> {
+        let Ended { step, doubt, calls, sent_at } = ended;
+        let memo = work.memo.clone();
+        let mut commit = Commit::open(self, work);
+        commit.remember(Some(memo));
+        let detail = calls_detail(calls);
+        match step {
+            Step::Found(finding) => {
+                commit.settle(&finding, &detail);
+                if finding.standing == Standing::Stuck {
+                    commit.stuck("the provider's record contradicts the transaction");
+                } else if commit.work.transaction.status == TransactionStatus::Pending {
+                    commit.note("sent", None, None, detail);
+                    let next = first_inquiry(&commit, sent_at);
+                    commit.job(&next);
+                }
+            }
+            Step::Refused(refusal) => fail(&mut commit, &refusal, detail),
+            Step::Silence(_) if doubt == Some(Doubt::Money) || task == Task::ReleaseAgain => {
+                commit.work.transaction.psp_status = "unknown".to_owned();
+                commit.note("unknown", None, None, detail);
+                let next = first_inquiry(&commit, sent_at);
+                commit.job(&next);
+            }
+            Step::Silence(refusal) if task == Task::PayOut => fail(&mut commit, &refusal, detail),
+            Step::Silence(_) => self.run_later(&mut commit, job, "the provider did not answer", detail),
+            Step::TryLater(why) => self.run_later(&mut commit, job, why, detail),
+            Step::Call(_) => return Err(EngineError::Corrupt("a flow ended with a call".into())),
+        }
+        commit.store().await
+    }
+
+    fn run_later(&self, commit: &mut Commit<'_>, job: &Job, why: &str, mut detail: Json) {
+        detail.set("text", Json::text(why));
+        commit.note("tried", None, None, detail);
+        let since = self.clock().written_between(job.first_at, commit.now);
+        match inquiry_wait_ms(job.attempt, since) {
+            Some(wait_ms) => {
+                let due_at = self.clock().after(wait_ms);
+                commit.job(&Job { kind: JobKind::Run, due_at, attempt: job.attempt + 1, owner: None, ..job.clone() });
+            }
+            None => commit.stuck("the provider could not be reached for three days"),
+        }
+    }
+}
+
+fn fail(commit: &mut Commit<'_>, refusal: &Refusal, detail: Json) {
+    let t = &mut commit.work.transaction;
+    t.psp_status = refusal.code.status_word();
+    t.message = Some(refusal.code.message().to_owned());
+    // From `Pending` the table always has this way.
+    let _ = commit.change(Change::Fail, detail);
+}

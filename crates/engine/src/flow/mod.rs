@@ -1,0 +1,44 @@
+//! The life of a transaction: created, sent, asked about, told about by callbacks, approved by people, recovered after crashes.
+//!
+//! * [`pay`](Engine::pay) creates; `calls` runs a provider's task; `conclude` turns what was found into one commit;
+//! * `jobs` does what is due; `recover` takes over what a dead process left; `callbacks` is the inbox; `decisions` is what people do.
+
+mod callbacks;
+mod calls;
+mod conclude;
+mod decisions;
+mod idempotency;
+mod jobs;
+pub(crate) mod locks;
+mod mask;
+mod pay;
+mod production;
+mod recover;
+mod route;
+mod views;
+mod work;
+mod workers;
+
+pub use decisions::{DecisionError, TestResult};
+pub use idempotency::{IdempotencyTicket, KnownKey};
+pub use pay::PayRequest;
+pub use production::may_be_production_base;
+pub use store::repository::holds::{Decision, Hold, HoldStatus};
+pub use store::repository::transactions::{Filter as TransactionFilter, TimelineEntry};
+pub use views::{HoldView, TransactionPage, TransactionView};
+
+use store::{CommitError, QueryError};
+
+/// Something of ours failed: 500, and a line in the log.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store could not be read.
+    #[error("reading: {0}")]
+    Query(#[from] QueryError),
+    /// The store could not be written.
+    #[error("writing: {0}")]
+    Commit(#[from] CommitError),
+    /// Stored data cannot be understood.
+    #[error("{0}")]
+    Corrupt(String),
+}

@@ -1,0 +1,495 @@
+//! Creating a pay-in or a pay-out: rule, account, intent, call, outcome, answer.
+
+use super::calls::Ended;
+use super::conclude::Commit;
+use super::idempotency::{IdempotencyTicket, KnownKey};
+use super::mask::mask;
+use super::route::{self, NoRoute};
+use super::work::Work;
+use super::{EngineError, jobs as due};
+use crate::answer::{CashierAnswer, ProviderFailure};
+use crate::auth::Caller;
+use crate::core::Engine;
+use domain::schedule::HOLD_ATTENTION_MS;
+use domain::urls::Environment;
+use domain::{Change, ErrorCode, Json, Operation, SessionId, Transaction, TransactionData, TransactionId, TransactionStatus, amounts};
+use providers::descriptor::UnknownFate;
+use providers::fields::Checked;
+use providers::{CashierAnswer as ProviderAnswer, Doubt, Finding, Order, Provider, Refusal, Standing, Step, Task};
+use store::repository::holds::{self, Hold, HoldStatus};
+use store::repository::jobs::JobKind;
+use store::repository::transactions::{self, TimelineEntry};
+use store::repository::{idempotency as keys, jobs, single_use};
+use store::{Batch, CommitError};
+
+/// A request that passed every check that needs no store.
+pub struct PayRequest {
+    /// Who calls.
+    pub caller: Caller,
+    /// `pspType`.
+    pub provider: &'static dyn Provider,
+    /// `type`.
+    pub operation: Operation,
+    /// The provider's fields.
+    pub checked: Checked,
+    /// The idempotency key, when one was sent.
+    pub idempotency: Option<IdempotencyTicket>,
+}
+
+/// The answer to a pay-out that waits for a person (published for ForumPay; providers/common "Holds").
+const ON_HOLD: &str = "Transaction is on hold";
+/// The answer while nobody knows (providers/common "Unknown fate").
+const IN_PROCESS: &str = "Transaction is being processed";
+
+impl Engine {
+    /// Creates a transaction and answers. Runs in a task of its own: a client that hangs up does not orphan an intent.
+    pub async fn pay(&self, request: PayRequest) -> CashierAnswer {
+        let engine = self.clone();
+        let task = self.inner.tasks.spawn(async move { engine.pay_in_task(request).await });
+        match task.await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                tracing::error!("paying: {error}");
+                CashierAnswer::internal()
+            }
+            Err(_) => CashierAnswer::internal(),
+        }
+    }
+
+    async fn pay_in_task(&self, request: PayRequest) -> Result<CashierAnswer, EngineError> {
+        let company = &request.caller.company;
+        let descriptor = request.provider.descriptor();
+        let route = match route::find(company, descriptor.psp_type, request.operation, request.checked.brand_id.as_ref()) {
+            Ok(route) => route,
+            Err(NoRoute::Rule) => return Ok(CashierAnswer::error(400, "Rules action is not matched", Vec::new(), None)),
+            Err(NoRoute::Method) => {
+                let data = Json::text("PSP Configuration not found. Please check you psp Configuration");
+                return Ok(CashierAnswer::error(400, "Something went wrong", Vec::new(), Some(data)));
+            }
+        };
+        if !self.configured(request.provider, &route.method) {
+            return Ok(failure_answer(&Refusal::of(ErrorCode::PspNotConfigured), None, None));
+        }
+        let held_by_rule = request.operation == Operation::PayOut
+            && route.rule.hold
+            && !descriptor.operation(request.operation).is_some_and(|spec| spec.always_held);
+        let ticket = request.idempotency.clone();
+        let (mut work, token_hash) = self.new_work(request, &route);
+        let _lock = self.inner.locks.lock(work.id()).await;
+        if held_by_rule {
+            return self.create_held(work, ticket.as_ref()).await;
+        }
+        let task = match work.transaction.operation {
+            Operation::PayIn => Task::PayIn,
+            Operation::PayOut => Task::PayOut,
+        };
+        let step = work.provider.begin(task, &work.context(self, None));
+        if let Step::Call(call) = &step
+            && let Some(memo) = &call.memo
+        {
+            work.memo = memo.clone();
+        }
+        let mut batch = self.creation(&mut work, token_hash, ticket.as_ref())?;
+        let job = match &step {
+            Step::Call(call) => self.intent_job(&work, task, Some(call)),
+            _ => self.intent_job(&work, task, None),
+        };
+        jobs::put(&mut batch, &job);
+        match self.store().commit(batch).await {
+            Ok(_) => {}
+            Err(CommitError::Duplicate(keys::KEY_TAKEN)) => return self.key_taken(&work, ticket.as_ref()).await,
+            Err(CommitError::Duplicate(single_use::IN_FLIGHT)) => return self.create_in_flight(work, ticket.as_ref()).await,
+            Err(error) => return Err(error.into()),
+        }
+        let ended = self.run_task(&mut work, task, Some(step), None, None).await?;
+        self.finish_creation(&mut work, task, ended, false).await
+    }
+
+    /// Whether the account has all that it needs, and may be used here.
+    pub(super) fn configured(&self, provider: &dyn Provider, method: &domain::PaymentMethod) -> bool {
+        let descriptor = provider.descriptor();
+        let environment = self.config().environment;
+        let of_operator = self.config().providers.get(descriptor.name);
+        let accepted = descriptor.assumed_protocol.is_none()
+            || environment == Environment::Sandbox
+            || of_operator.is_some_and(|config| config.accept_assumed_protocol);
+        let missing = providers::settings::missing(descriptor, &method.settings, environment);
+        let has_base = self.base_url(provider, method).is_some();
+        accepted && has_base && missing.iter().all(|field| *field == "baseUrl")
+    }
+
+    fn new_work(&self, request: PayRequest, route: &route::Route) -> (Work, Option<[u8; 32]>) {
+        let now = self.clock().now();
+        let random = &self.inner.random;
+        let descriptor = request.provider.descriptor();
+        let checked = request.checked;
+        let id = TransactionId::new(now, random.bytes());
+        let session_id = SessionId::new(now, random.bytes());
+        let order = Order {
+            transaction_id: id,
+            session_id,
+            operation: request.operation,
+            amount: checked.amount,
+            merchant_reference: checked.merchant_reference.clone(),
+            created_at: now,
+            fields: checked.fields,
+        };
+        let (callback_url, token_hash) = self.new_callback_token(request.provider);
+        let transaction = Transaction {
+            id,
+            session_id,
+            company_id: request.caller.company.company.id,
+            psp_type: descriptor.psp_type.to_owned(),
+            operation: request.operation,
+            method_id: route.method.id,
+            brand_id: checked.brand_id,
+            merchant_reference: checked.merchant_reference,
+            user_id: checked.user_id,
+            amount: checked.amount,
+            status: TransactionStatus::Created,
+            psp_status: "created".to_owned(),
+            message: None,
+            psp_transaction_id: None,
+            redirect_url: None,
+            destination_masked: request.provider.destination(&order).map(|destination| destination.masked),
+            attention: None,
+            rule: Some((route.rule.id, route.rule.version)),
+            maker: request.caller.credential.id,
+            events_sent: 0,
+            timeline_length: 0,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        let base_url = self.base_url(request.provider, &route.method).unwrap_or_default();
+        let work = Work {
+            company: request.caller.company,
+            method: route.method.clone(),
+            provider: request.provider,
+            transaction,
+            order,
+            memo: Json::Object(Vec::new()),
+            has_key: request.idempotency.is_some(),
+            inquiries: 0,
+            callback_url,
+            base_url,
+        };
+        (work, token_hash)
+    }
+
+    /// A new callback address for a transaction, and the SHA-256 of its token; none for providers that do not call back per transaction.
+    pub(super) fn new_callback_token(&self, provider: &dyn Provider) -> (String, Option<[u8; 32]>) {
+        if !provider.descriptor().callbacks.per_transaction {
+            return (String::new(), None);
+        }
+        let token = self.inner.random.token();
+        let hash = super::callbacks::token_hash(&token);
+        (self.callback_url(provider, &token), Some(hash))
+    }
+
+    /// The statements that create the transaction: row, first timeline entry, key, single-use secret.
+    fn creation(&self, work: &mut Work, token_hash: Option<[u8; 32]>, ticket: Option<&IdempotencyTicket>) -> Result<Batch, EngineError> {
+        let mut batch = Batch::new();
+        let (company, id, now) = (work.company_id(), work.id(), work.transaction.created_at);
+        work.transaction.timeline_length = 1;
+        transactions::insert(&mut batch, &work.transaction, work.seal()?, token_hash);
+        let rule = work.transaction.rule.map(|(id, version)| {
+            Json::object([("id", Json::text(id.to_string())), ("version", Json::from(version))])
+        });
+        let detail = Json::object([("rule", Json::from(rule)), ("paymentMethodId", Json::text(work.method.id.to_string()))]);
+        let entry = TimelineEntry {
+            n: 1,
+            at: now,
+            event: "created".to_owned(),
+            from: None,
+            to: Some(work.transaction.status),
+            detail,
+        };
+        transactions::add_to_timeline(&mut batch, company, id, &entry);
+        if let Some(ticket) = ticket {
+            keys::insert(&mut batch, company, ticket.path, &ticket.key, ticket.fingerprint, id, now);
+        }
+        if let Some(secret) = work.provider.descriptor().single_use_field.and_then(|single| work.order.fields.secret.get(single.field)) {
+            let digest = work.company.data_key.digest("single_use", secret.expose().as_bytes());
+            single_use::take(&mut batch, company, work.method.id, digest, id);
+        }
+        Ok(batch)
+    }
+
+    /// Another request with the key was faster.
+    async fn key_taken(&self, work: &Work, ticket: Option<&IdempotencyTicket>) -> Result<CashierAnswer, EngineError> {
+        let Some(ticket) = ticket else { return Ok(CashierAnswer::internal()) };
+        Ok(match self.known_key(&work.company, ticket).await? {
+            KnownKey::Answered(answer) => answer,
+            KnownKey::OtherBody => CashierAnswer::error(422, "Idempotency-Key was used with another body", Vec::new(), None),
+            KnownKey::Running | KnownKey::New => {
+                CashierAnswer::error(409, "A request with this Idempotency-Key is still running", Vec::new(), None).retry_after(1)
+            }
+        })
+    }
+
+    /// A pay-out that a rule holds: nobody is called before a person approves.
+    async fn create_held(&self, mut work: Work, ticket: Option<&IdempotencyTicket>) -> Result<CashierAnswer, EngineError> {
+        let finding = Finding::new(Standing::OnHold, "on_hold").message(ON_HOLD).answer(ProviderAnswer::Success {
+            message: ON_HOLD.to_owned(),
+            data: plain_data(&work, ON_HOLD),
+            redirect_url: None,
+        });
+        self.create_concluded(&mut work, ticket, finding).await
+    }
+
+    /// The voucher is in another unsettled transaction: refused without a call.
+    async fn create_in_flight(&self, mut work: Work, ticket: Option<&IdempotencyTicket>) -> Result<CashierAnswer, EngineError> {
+        let Some(single) = work.provider.descriptor().single_use_field else {
+            return Err(EngineError::Corrupt("a provider without a single-use field met one in flight".into()));
+        };
+        // Never sent, so never needed.
+        work.order.fields.secret.clear();
+        let finding = Finding::new(Standing::Declined, single.status)
+            .message(single.message)
+            .answer(ProviderAnswer::Declined { message: single.message.to_owned(), data: None });
+        self.create_concluded(&mut work, ticket, finding).await
+    }
+
+    /// Creates and concludes without any call: two commits, the second by the same way as every outcome.
+    async fn create_concluded(&self, work: &mut Work, ticket: Option<&IdempotencyTicket>, finding: Finding) -> Result<CashierAnswer, EngineError> {
+        work.transaction.timeline_length = 0;
+        let mut batch = self.creation(work, None, ticket)?;
+        jobs::put(&mut batch, &self.intent_job(work, Task::PayOut, None));
+        match self.store().commit(batch).await {
+            Ok(_) => {}
+            Err(CommitError::Duplicate(keys::KEY_TAKEN)) => return self.key_taken(work, ticket).await,
+            Err(error) => return Err(error.into()),
+        }
+        let ended = Ended { step: finding.step(), doubt: None, calls: Vec::new(), sent_at: None };
+        self.finish_creation(work, Task::PayOut, ended, false).await
+    }
+
+    /// Turns the end of a creating task into its commit and its answer. `crashed`: the process that began it died.
+    pub(super) async fn finish_creation(&self, work: &mut Work, task: Task, ended: Ended, crashed: bool) -> Result<CashierAnswer, EngineError> {
+        let Ended { step, doubt, calls, sent_at } = ended;
+        match step {
+            Step::Found(finding) => self.conclude_found(work, &finding, calls, sent_at).await,
+            Step::Refused(refusal) => self.conclude_failed(work, &refusal, calls, None).await,
+            Step::Silence(refusal) => match doubt {
+                Some(Doubt::Money) => self.conclude_unknown(work, calls, sent_at).await,
+                Some(Doubt::Page) => self.conclude_page_silence(work, &refusal, calls, crashed).await,
+                Some(Doubt::Harmless) | None => self.conclude_failed(work, &refusal, calls, None).await,
+            },
+            Step::TryLater(_) | Step::Call(_) => {
+                tracing::error!(task = task.as_str(), "a creating task ended without an outcome");
+                self.conclude_failed(work, &Refusal::of(ErrorCode::PspUnavailable), calls, None).await
+            }
+        }
+    }
+
+    async fn conclude_found(
+        &self,
+        work: &mut Work,
+        finding: &Finding,
+        calls: Vec<Json>,
+        sent_at: Option<domain::Timestamp>,
+    ) -> Result<CashierAnswer, EngineError> {
+        let mut commit = Commit::open(self, work);
+        if let Some(ProviderAnswer::Success { redirect_url, .. }) = &finding.answer {
+            commit.work.transaction.redirect_url.clone_from(redirect_url);
+        }
+        commit.settle(finding, &calls_detail(calls));
+        if finding.standing == Standing::Stuck {
+            let _ = commit.change(Change::Accept, Json::Object(Vec::new()));
+            commit.stuck(finding.anomalies.first().map_or("the provider's answer contradicts the request", String::as_str));
+        }
+        match commit.work.transaction.status {
+            TransactionStatus::Pending if finding.standing != Standing::Stuck => {
+                let job = due::first_inquiry(&commit, sent_at);
+                commit.job(&job);
+            }
+            TransactionStatus::OnHold => {
+                let (company, id, now) = (commit.work.company_id(), commit.work.id(), commit.now);
+                let hold = Hold {
+                    transaction_id: id,
+                    status: HoldStatus::Waiting,
+                    requested_at: now,
+                    expires_at: self.clock().after(HOLD_ATTENTION_MS),
+                    required: 1,
+                    decided_at: None,
+                };
+                holds::insert(&mut commit.batch, company, &hold);
+                let job = commit.new_job(JobKind::Hold, HOLD_ATTENTION_MS, Json::Object(Vec::new()));
+                commit.job(&job);
+            }
+            _ => {}
+        }
+        let answer = found_answer(commit.work, finding);
+        commit.answer(&answer)?;
+        commit.store().await?;
+        Ok(answer)
+    }
+
+    /// Certainly not taken: `Failed`, and the error row answers.
+    async fn conclude_failed(&self, work: &mut Work, refusal: &Refusal, calls: Vec<Json>, word: Option<&str>) -> Result<CashierAnswer, EngineError> {
+        let mut commit = Commit::open(self, work);
+        let t = &mut commit.work.transaction;
+        t.psp_status = word.map_or_else(|| refusal.code.status_word(), str::to_owned);
+        t.message = Some(refusal.code.message().to_owned());
+        // From `Created` the table always has this way.
+        let _ = commit.change(Change::Fail, calls_detail(calls));
+        let answer = failure_answer(refusal, Some(commit.work), None);
+        commit.answer(&answer)?;
+        commit.store().await?;
+        Ok(answer)
+    }
+
+    /// A page call without a readable answer: asked about once, at once.
+    async fn conclude_page_silence(&self, work: &mut Work, refusal: &Refusal, mut calls: Vec<Json>, crashed: bool) -> Result<CashierAnswer, EngineError> {
+        let asked = self.run_task(work, Task::Inquire, None, None, None).await?;
+        calls.extend(asked.calls);
+        let found = match asked.step {
+            Step::Found(finding) => match finding.standing {
+                Standing::NotFound | Standing::NotReleased | Standing::Failed => None,
+                Standing::Unchanged if finding.status.is_empty() => None,
+                _ => Some(finding),
+            },
+            _ => None,
+        };
+        let Some(finding) = found else {
+            return self.conclude_failed(work, refusal, calls, crashed.then_some("not_found")).await;
+        };
+        let mut commit = Commit::open(self, work);
+        let _ = commit.change(Change::Accept, calls_detail(calls));
+        commit.settle(&finding, &Json::object([("by", Json::text("inquiry"))]));
+        if commit.work.transaction.status == TransactionStatus::Pending {
+            let job = due::first_inquiry(&commit, None);
+            commit.job(&job);
+        }
+        let answer = failure_answer(refusal, Some(commit.work), Some(false));
+        commit.answer(&answer)?;
+        commit.store().await?;
+        Ok(answer)
+    }
+
+    /// The fate of a money-moving call is unknown: 200 `Pending`, and inquiry decides; or, where the descriptor says so, inquiries before the answer and then 504.
+    async fn conclude_unknown(&self, work: &mut Work, mut calls: Vec<Json>, sent_at: Option<domain::Timestamp>) -> Result<CashierAnswer, EngineError> {
+        let fate = work.provider.descriptor().unknown_fate;
+        if let UnknownFate::GatewayTimeout { inquiries, within_ms, .. } = fate
+            && let Some(finding) = self.inquire_inline(work, inquiries, within_ms, &mut calls).await?
+        {
+            return self.conclude_found(work, &finding, calls, sent_at).await;
+        }
+        let mut commit = Commit::open(self, work);
+        commit.work.transaction.psp_status = "unknown".to_owned();
+        commit.work.transaction.message = Some(IN_PROCESS.to_owned());
+        let _ = commit.change(Change::Accept, calls_detail(calls));
+        let job = due::first_inquiry(&commit, sent_at);
+        commit.job(&job);
+        let answer = match fate {
+            UnknownFate::Accepted => {
+                CashierAnswer::success(Some(IN_PROCESS), plain_data(commit.work, IN_PROCESS), Some(shown(commit.work)))
+            }
+            UnknownFate::GatewayTimeout { message, .. } => CashierAnswer::provider_failure(ProviderFailure {
+                code: ErrorCode::PspTimeout,
+                message: Some(message),
+                retryable: false,
+                retry_after_s: None,
+                data: None,
+                transaction_id: Some(commit.work.id().to_string()),
+                transaction: Some(shown(commit.work)),
+            }),
+        };
+        commit.answer(&answer)?;
+        commit.store().await?;
+        Ok(answer)
+    }
+
+    /// Asks up to `times` within the time; answers the first finding that ends it.
+    async fn inquire_inline(&self, work: &mut Work, times: u8, within_ms: u32, calls: &mut Vec<Json>) -> Result<Option<Finding>, EngineError> {
+        let until = self.clock().after(i64::from(within_ms));
+        for round in 0..times {
+            if round > 0 {
+                let pause = self.clock().after(i64::from(within_ms) / (i64::from(times) * 4));
+                self.clock().sleep_until(pause).await;
+            }
+            let left = until.since(self.clock().now());
+            let Ok(left) = u64::try_from(left) else { break };
+            let asked = tokio::time::timeout(std::time::Duration::from_millis(left), self.run_task(work, Task::Inquire, None, None, None)).await;
+            let Ok(asked) = asked else { break };
+            let asked = asked?;
+            calls.extend(asked.calls);
+            if let Step::Found(finding) = asked.step
+                && !matches!(finding.standing, Standing::Unchanged | Standing::NotFound | Standing::NotReleased | Standing::Pending)
+            {
+                return Ok(Some(*finding));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The calls made, as a timeline entry's detail.
+pub(super) fn calls_detail(calls: Vec<Json>) -> Json {
+    Json::object([("calls", Json::Array(calls))])
+}
+
+pub(super) fn shown(work: &Work) -> Json {
+    TransactionData(&work.transaction).to_json()
+}
+
+/// `data` of a hold by a rule and of an unknown fate: `message`, our ids, the amount.
+fn plain_data(work: &Work, message: &str) -> Json {
+    Json::object([
+        ("message", Json::text(message)),
+        ("transactionId", Json::text(work.id().to_string())),
+        ("merchantReference", Json::text(work.order.merchant_reference.clone().unwrap_or_default())),
+        ("amount", amounts::as_number(&work.order.amount)),
+    ])
+}
+
+fn found_answer(work: &Work, finding: &Finding) -> CashierAnswer {
+    match &finding.answer {
+        Some(ProviderAnswer::Success { message, data, .. }) => {
+            CashierAnswer::success(Some(message), data.clone(), Some(shown(work)))
+        }
+        Some(ProviderAnswer::Declined { message, data }) => {
+            let data = data.clone().map(|data| mask(data, &work.secrets()));
+            CashierAnswer::declined(message, work.id().to_string(), data, shown(work))
+        }
+        None => recovered_answer(work),
+    }
+}
+
+/// An answer built from the transaction as it stands: for a call whose process died, and for findings that bring none.
+pub(super) fn recovered_answer(work: &Work) -> CashierAnswer {
+    use TransactionStatus as S;
+    match work.transaction.status {
+        S::Failed => {
+            let code = work.transaction.psp_status.parse().unwrap_or(ErrorCode::PspUnavailable);
+            failure_answer(&Refusal::of(code), Some(work), None)
+        }
+        S::Declined | S::Cancelled | S::Expired | S::Rejected => {
+            let message = work.transaction.message.as_deref().unwrap_or(&work.transaction.psp_status);
+            CashierAnswer::declined(message, work.id().to_string(), None, shown(work))
+        }
+        S::Created | S::Pending | S::OnHold | S::Approved | S::Reversed => {
+            let message = match work.transaction.status {
+                S::OnHold => ON_HOLD,
+                S::Approved | S::Reversed => "Successfully",
+                _ => IN_PROCESS,
+            };
+            CashierAnswer::success(Some(message), plain_data(work, message), Some(shown(work)))
+        }
+    }
+}
+
+/// The error row, with the provider's words masked.
+fn failure_answer(refusal: &Refusal, work: Option<&Work>, retryable: Option<bool>) -> CashierAnswer {
+    let secrets = work.map(Work::secrets).unwrap_or_default();
+    CashierAnswer::provider_failure(ProviderFailure {
+        code: refusal.code,
+        message: None,
+        retryable: retryable.unwrap_or(refusal.code.retryable()),
+        retry_after_s: refusal.retry_after_s,
+        data: refusal.data.clone().map(|data| mask(data, &secrets)),
+        transaction_id: work.map(|work| work.id().to_string()),
+        transaction: work.map(shown),
+    })
+}

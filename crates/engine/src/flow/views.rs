@@ -1,0 +1,125 @@
+//! Reading transactions and holds.
+
+use super::EngineError;
+use crate::core::Engine;
+use domain::{CompanyId, SessionId, Timestamp, Transaction, TransactionId};
+use store::repository::holds::{self, Decision, Hold, HoldStatus};
+use store::repository::jobs;
+use store::repository::transactions::{self, Filter, StoredTransaction, TimelineEntry};
+
+/// A transaction with what happened to it.
+#[derive(Debug, Clone)]
+pub struct TransactionView {
+    /// The transaction.
+    pub transaction: Transaction,
+    /// Its timeline, oldest first.
+    pub events: Vec<TimelineEntry>,
+    /// What happens next, and when; none: final, or a person's turn.
+    pub next_action: Option<(String, Timestamp)>,
+}
+
+/// A page of transactions, newest first.
+#[derive(Debug, Clone)]
+pub struct TransactionPage {
+    /// The transactions.
+    pub items: Vec<Transaction>,
+    /// Where the next page begins; none: this was the last.
+    pub next_cursor: Option<String>,
+}
+
+/// A pay-out that waits, or waited, for a person.
+#[derive(Debug, Clone)]
+pub struct HoldView {
+    /// The hold.
+    pub hold: Hold,
+    /// The pay-out.
+    pub transaction: Transaction,
+    /// What people decided.
+    pub decisions: Vec<Decision>,
+}
+
+impl Engine {
+    /// The transaction of either id, with its timeline; `None` also for another company's.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store does not answer.
+    pub async fn transaction(&self, company: CompanyId, id: &str) -> Result<Option<TransactionView>, EngineError> {
+        let Some(found) = self.find_either(company, id).await? else { return Ok(None) };
+        let transaction = found.transaction;
+        let events = transactions::timeline(self.store(), company, transaction.id).await?;
+        let job = jobs::find(self.store(), company, transaction.id).await?;
+        let next_action = job.map(|job| (job.kind.as_str().to_owned(), job.due_at));
+        Ok(Some(TransactionView { transaction, events, next_action }))
+    }
+
+    /// A page of a company's transactions. The cursor is the last id of the page before.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store does not answer.
+    pub async fn transactions(
+        &self,
+        company: CompanyId,
+        mut filter: Filter,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<TransactionPage, EngineError> {
+        if let Some(cursor) = cursor {
+            let Ok(before) = cursor.parse::<TransactionId>() else {
+                return Ok(TransactionPage { items: Vec::new(), next_cursor: None });
+            };
+            filter.before = Some(before);
+        }
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut items = transactions::list(self.store(), company, &filter, limit + 1).await?;
+        let more = items.len() > wanted;
+        items.truncate(wanted);
+        let next_cursor = items.last().filter(|_| more).map(|last| last.id.to_string());
+        Ok(TransactionPage { items, next_cursor })
+    }
+
+    /// A page of a company's holds, oldest first, with a cursor for the next.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store does not answer.
+    pub async fn holds(
+        &self,
+        company: CompanyId,
+        status: Option<HoldStatus>,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<(Vec<HoldView>, Option<String>), EngineError> {
+        let after = cursor.and_then(parse_hold_cursor);
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut found = holds::list(self.store(), company, status, after, limit + 1).await?;
+        let more = found.len() > wanted;
+        found.truncate(wanted);
+        let next = found.last().filter(|_| more).map(|hold| format!("{}-{}", hold.requested_at.millis(), hold.transaction_id));
+        let mut views = Vec::with_capacity(found.len());
+        for hold in found {
+            let Some(stored) = transactions::find(self.store(), company, hold.transaction_id).await? else { continue };
+            let decisions = if hold.status == HoldStatus::Waiting {
+                Vec::new()
+            } else {
+                holds::decisions(self.store(), company, hold.transaction_id).await?
+            };
+            views.push(HoldView { hold, transaction: stored.transaction, decisions });
+        }
+        Ok((views, next))
+    }
+
+    /// The stored transaction of a transaction id or a session id.
+    pub(super) async fn find_either(&self, company: CompanyId, id: &str) -> Result<Option<StoredTransaction>, EngineError> {
+        if let Ok(id) = id.parse::<TransactionId>() {
+            return Ok(transactions::find(self.store(), company, id).await?);
+        }
+        if let Ok(session) = id.parse::<SessionId>() {
+            return Ok(transactions::find_by_session(self.store(), company, session).await?);
+        }
+        Ok(None)
+    }
+}
+
+fn parse_hold_cursor(text: &str) -> Option<(Timestamp, TransactionId)> {
+    let (at, id) = text.split_once('-')?;
+    Some((Timestamp::from_millis(at.parse().ok()?), id.parse().ok()?))
+}

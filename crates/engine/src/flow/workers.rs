@@ -1,0 +1,240 @@
+//! What runs beside the requests: due jobs, callbacks, deliveries, heartbeat and recovery, retention; and the graceful stop.
+
+use super::EngineError;
+use crate::core::Engine;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use store::repository::{callbacks, idempotency, jobs, nodes};
+use store::{Batch, Dialect};
+use tokio::sync::Semaphore;
+
+/// Jobs that run at once in one process.
+const JOBS_AT_ONCE: usize = 64;
+/// How long a claimed job or callback belongs to its process, milliseconds, not scaled.
+const LEASE_MS: i64 = 120_000;
+/// How often due work of other processes is looked for, milliseconds as written.
+const POLL_MS: i64 = 250;
+/// The shortest real pause between two looks, milliseconds.
+const POLL_MIN_MS: i64 = 50;
+/// A heartbeat is written this often, milliseconds, not scaled.
+const BEAT_MS: i64 = 1_000;
+/// A process without a heartbeat for this long is dead, milliseconds, not scaled.
+const DEAD_AFTER_MS: i64 = 5_000;
+/// Rows of processes dead for this long are removed, milliseconds.
+const FORGET_AFTER_MS: i64 = 24 * 3_600_000;
+/// How often changes of other processes are looked for, milliseconds.
+const DIRECTORY_MS: u64 = 500;
+/// How often expired rows are purged, and how many at once.
+const PURGE_MS: u64 = 60_000;
+const PURGE_ROWS: u32 = 5_000;
+/// How long a graceful stop waits for what is running.
+const STOP_WAIT: Duration = Duration::from_secs(8);
+
+impl Engine {
+    /// Takes over what dead processes left, and starts everything that runs beside the requests.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store does not take the first heartbeat.
+    pub async fn run_workers(&self) -> Result<(), EngineError> {
+        self.first_beat().await?;
+        self.spawn_worker(|engine| async move { engine.work_on_jobs().await });
+        self.spawn_worker(|engine| async move { engine.work_on_callbacks().await });
+        self.spawn_worker(|engine| async move { engine.run_deliveries().await });
+        self.spawn_worker(|engine| async move { engine.keep_beating().await });
+        self.spawn_worker(|engine| async move { engine.keep_tidy().await });
+        if self.config().shared_store {
+            self.spawn_worker(|engine| async move { engine.keep_directory_fresh().await });
+        }
+        self.inner.workers_running.store(true, std::sync::atomic::Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Stops: takes no new work, waits up to 8 s for what is running. Provider calls still open stay as intents and are asked about by whoever starts next.
+    pub async fn stop(&self) {
+        self.inner.workers_running.store(false, std::sync::atomic::Ordering::SeqCst);
+        self.inner.stop.cancel();
+        self.inner.tasks.close();
+        if tokio::time::timeout(STOP_WAIT, self.inner.tasks.wait()).await.is_err() {
+            tracing::warn!("stopping with work still running: it is taken over at the next start");
+        }
+        self.directory().flush_last_used().await;
+        let mut batch = Batch::new();
+        let before = self.clock().now().plus_ms(-FORGET_AFTER_MS);
+        nodes::forget(&mut batch, &self.inner.node_id, before);
+        if let Err(error) = self.store().commit(batch).await {
+            tracing::warn!("saying good-bye to the store: {error}");
+        }
+    }
+
+    /// Whether requests can be served: the store answers and the workers run.
+    ///
+    /// # Errors
+    /// What is missing, in a sentence.
+    pub async fn ready(&self) -> Result<(), String> {
+        self.store().ping().await.map_err(|_| "the store does not answer".to_owned())?;
+        if self.inner.workers_running.load(std::sync::atomic::Ordering::SeqCst) {
+            Ok(())
+        } else {
+            Err("the workers are not running".to_owned())
+        }
+    }
+
+    fn spawn_worker<F: Future<Output = ()> + Send + 'static>(&self, work: impl FnOnce(Engine) -> F) {
+        let stop = self.inner.stop.clone();
+        let work = work(self.clone());
+        self.inner.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
+    async fn first_beat(&self) -> Result<(), EngineError> {
+        let now = self.clock().now();
+        let mut batch = Batch::new();
+        // The embedded store belongs to one process (a file lock says so): every other owner is dead.
+        let alone = self.store().dialect() == Dialect::Sqlite;
+        let alive_since = if alone { now.plus_ms(1) } else { now.plus_ms(-DEAD_AFTER_MS) };
+        let forget_before = if alone { now.plus_ms(1) } else { now.plus_ms(-FORGET_AFTER_MS) };
+        nodes::forget(&mut batch, "", forget_before);
+        nodes::beat(&mut batch, &self.inner.node_id, now);
+        jobs::release_dead(&mut batch, &self.inner.node_id, now, alive_since);
+        callbacks::release_dead(&mut batch, &self.inner.node_id, now, alive_since);
+        jobs::pull_inquiries_forward(&mut batch, now);
+        self.store().commit(batch).await?;
+        Ok(())
+    }
+
+    async fn keep_beating(self) {
+        loop {
+            tokio::time::sleep(Duration::from_millis(BEAT_MS.unsigned_abs())).await;
+            let now = self.clock().now();
+            let mut batch = Batch::new();
+            nodes::beat(&mut batch, &self.inner.node_id, now);
+            if self.store().dialect() == Dialect::Postgres {
+                let alive_since = now.plus_ms(-DEAD_AFTER_MS);
+                jobs::release_dead(&mut batch, &self.inner.node_id, now, alive_since);
+                callbacks::release_dead(&mut batch, &self.inner.node_id, now, alive_since);
+            }
+            if let Err(error) = self.store().commit(batch).await {
+                tracing::warn!("heartbeat: {error}");
+            }
+        }
+    }
+
+    async fn keep_directory_fresh(self) {
+        loop {
+            tokio::time::sleep(Duration::from_millis(DIRECTORY_MS)).await;
+            if let Err(error) = self.directory().refresh().await {
+                tracing::warn!("looking for changed configuration: {error}");
+            }
+        }
+    }
+
+    async fn keep_tidy(self) {
+        loop {
+            tokio::time::sleep(Duration::from_millis(PURGE_MS)).await;
+            self.directory().flush_last_used().await;
+            let mut batch = Batch::new();
+            idempotency::purge(&mut batch, self.clock().now(), PURGE_ROWS);
+            if let Err(error) = self.store().commit(batch).await {
+                tracing::warn!("purging expired keys: {error}");
+            }
+        }
+    }
+
+    fn poll_ms(&self) -> i64 {
+        (POLL_MS / i64::from(self.clock().scale())).max(POLL_MIN_MS)
+    }
+
+    async fn work_on_jobs(self) {
+        let slots = Arc::new(Semaphore::new(JOBS_AT_ONCE));
+        loop {
+            let free = slots.available_permits();
+            let claimed = if free == 0 { Vec::new() } else { self.claim_jobs(free).await };
+            let more = claimed.len() == free && free > 0;
+            for job in claimed {
+                // There are as many slots as jobs were claimed, and only this loop takes them.
+                let Ok(slot) = slots.clone().acquire_owned().await else { return };
+                let engine = self.clone();
+                self.inner.tasks.spawn(async move {
+                    if let Err(error) = engine.do_job(&job).await {
+                        tracing::error!(transaction = %job.transaction_id, kind = job.kind.as_str(), "job: {error}");
+                        engine.put_back(&job).await;
+                    }
+                    drop(slot);
+                });
+            }
+            if !more {
+                let at = self.clock().now().plus_ms(self.poll_ms());
+                tokio::select! {
+                    () = self.inner.wake.jobs.notified() => {}
+                    () = self.clock().sleep_until(at) => {}
+                }
+            }
+        }
+    }
+
+    /// A job that failed for a reason of ours is tried again soon, not only when its lease passes.
+    async fn put_back(&self, job: &jobs::Job) {
+        let due_at = self.clock().after(5_000);
+        let mut batch = Batch::new();
+        jobs::put_back(&mut batch, job.company_id, job.transaction_id, &self.inner.node_id, due_at);
+        if let Err(error) = self.store().commit(batch).await {
+            tracing::warn!("putting a job back: {error}");
+        }
+    }
+
+    async fn claim_jobs(&self, free: usize) -> Vec<jobs::Job> {
+        let now = self.clock().now();
+        match jobs::next_due(self.store()).await {
+            Ok(Some(at)) if at <= now => {}
+            Ok(_) => return Vec::new(),
+            Err(error) => {
+                tracing::warn!("looking for due jobs: {error}");
+                return Vec::new();
+            }
+        }
+        let limit = u32::try_from(free).unwrap_or(u32::MAX);
+        jobs::claim(self.store(), &self.inner.node_id, now, now.plus_ms(LEASE_MS), limit).await.unwrap_or_else(|error| {
+            tracing::warn!("claiming jobs: {error}");
+            Vec::new()
+        })
+    }
+
+    async fn work_on_callbacks(self) {
+        let slots = Arc::new(Semaphore::new(JOBS_AT_ONCE));
+        loop {
+            let now = self.clock().now();
+            let free = u32::try_from(slots.available_permits()).unwrap_or(u32::MAX);
+            let claimed = if free == 0 {
+                Ok(Vec::new())
+            } else {
+                callbacks::claim_due(self.store(), &self.inner.node_id, now, now.plus_ms(LEASE_MS), free).await
+            };
+            match claimed {
+                Ok(transactions) => {
+                    let distinct: std::collections::BTreeSet<_> = transactions.into_iter().collect();
+                    for (company, id) in distinct {
+                        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+                        let engine = self.clone();
+                        self.inner.tasks.spawn(async move {
+                            if let Err(error) = engine.process_callbacks(company, id).await {
+                                tracing::error!(transaction = %id, "processing callbacks: {error}");
+                            }
+                            drop(slot);
+                        });
+                    }
+                }
+                Err(error) => tracing::warn!("claiming callbacks: {error}"),
+            }
+            let at = self.clock().now().plus_ms(self.poll_ms() * 2);
+            tokio::select! {
+                () = self.inner.wake.callbacks.notified() => {}
+                () = self.clock().sleep_until(at) => {}
+            }
+        }
+    }
+}

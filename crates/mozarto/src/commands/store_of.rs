@@ -1,0 +1,54 @@
+//! The store that a command works on, without a server.
+
+use crate::cli::StoreArgs;
+use crate::config::{self, Settings};
+use crate::files::DataDirectory;
+use crate::platform::{self, Database};
+use anyhow::{Context, Result};
+use domain::urls::Environment;
+use engine::{Clock, Config, Engine};
+use std::sync::Arc;
+use store::Driver;
+use store::vault::MasterKey;
+
+/// An open store with what opens its secrets.
+pub(crate) struct OpenStore {
+    pub(crate) db: Arc<dyn Driver>,
+    settings: Option<Settings>,
+    key: MasterKey,
+    shared: bool,
+    _data: Option<DataDirectory>,
+}
+
+/// Opens the store of a configuration, or of a sandbox that is not running.
+pub(crate) async fn open(args: &StoreArgs) -> Result<OpenStore> {
+    if let Some(data) = &args.data {
+        let data = DataDirectory::open(&data.to_string_lossy())?;
+        let database = Database::of(&data.path, None);
+        let key = data.master_key()?;
+        return Ok(OpenStore { db: database.open().await?, settings: None, key, shared: false, _data: Some(data) });
+    }
+    let settings = config::load(args.config.config.as_deref(), &config::variables())?;
+    let database = Database::of(&settings.data, settings.database.as_ref().map(domain::Secret::expose));
+    let data = if database.is_shared() { None } else { Some(DataDirectory::open(&settings.data.to_string_lossy())?) };
+    let key = settings.master_key.as_ref().context("there is no master key")?.read()?;
+    let shared = database.is_shared();
+    Ok(OpenStore { db: database.open().await?, settings: Some(settings), key, shared, _data: data })
+}
+
+impl OpenStore {
+    /// The use cases over this store; no worker runs.
+    pub(crate) async fn engine(self) -> Result<(Engine, Option<DataDirectory>)> {
+        platform::migrate(self.db.as_ref()).await?;
+        let config = Config {
+            environment: self.settings.as_ref().map_or(Environment::Sandbox, |settings| settings.environment),
+            public_url: self.settings.as_ref().map_or_else(|| "http://127.0.0.1:8080".to_owned(), |s| s.public_url.clone()),
+            providers: self.settings.map(|settings| settings.providers).unwrap_or_default(),
+            simulator_url: None,
+            shop_url: None,
+            shared_store: self.shared,
+        };
+        let engine = platform::engine(self.db, self.key, Clock::system(1), config).await?;
+        Ok((engine, self._data))
+    }
+}

@@ -1,0 +1,353 @@
+//! `mozarto.toml` and `MOZARTO_...`: read, checked, explained. Secrets come from the environment or a file, never from the command line.
+
+use anyhow::{Context, Result, bail};
+use domain::Secret;
+use domain::urls::Environment;
+use engine::core::ProviderConfig;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use store::vault::MasterKey;
+
+/// The file as it is written. Unknown settings are refused: a typing error must not be silence.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    environment: Option<String>,
+    public_url: Option<String>,
+    listen: Option<String>,
+    database: Option<String>,
+    data: Option<PathBuf>,
+    master_key_file: Option<PathBuf>,
+    log_format: Option<String>,
+    #[serde(default)]
+    limits: LimitsFile,
+    #[serde(default)]
+    providers: BTreeMap<String, ProviderFile>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsFile {
+    requests_per_second: Option<u32>,
+    burst: Option<u32>,
+    connections: Option<usize>,
+    trusted_proxies: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProviderFile {
+    not_found_after_seconds: Option<u32>,
+    accept_assumed_protocol: Option<bool>,
+    base_url: Option<String>,
+}
+
+/// The limits that the operator may set.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LimitSettings {
+    /// Requests per second of one credential.
+    pub(crate) requests_per_second: Option<u32>,
+    /// How many may come at once.
+    pub(crate) burst: Option<u32>,
+    /// Connections at once.
+    pub(crate) connections: Option<usize>,
+    /// Proxies whose `X-Forwarded-For` counts (CIDR).
+    pub(crate) trusted_proxies: Vec<String>,
+}
+
+/// What `serve` runs with.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) environment: Environment,
+    pub(crate) public_url: String,
+    pub(crate) listen: SocketAddr,
+    /// `postgres://...`; none: the embedded store in `data`.
+    pub(crate) database: Option<Secret>,
+    pub(crate) data: PathBuf,
+    pub(crate) master_key: Option<MasterKeySource>,
+    pub(crate) json_logs: bool,
+    pub(crate) limits: LimitSettings,
+    pub(crate) providers: BTreeMap<String, ProviderConfig>,
+}
+
+/// Where the master key comes from.
+#[derive(Debug)]
+pub(crate) enum MasterKeySource {
+    /// `MOZARTO_MASTER_KEY`.
+    Text(Secret),
+    /// `MOZARTO_MASTER_KEY_FILE` or `master_key_file`.
+    File(PathBuf),
+}
+
+impl MasterKeySource {
+    /// The key itself.
+    pub(crate) fn read(&self) -> Result<MasterKey> {
+        match self {
+            Self::Text(text) => MasterKey::from_text(text.expose()).context("MOZARTO_MASTER_KEY"),
+            Self::File(path) => MasterKey::from_file(path).with_context(|| format!("the master key in {}", path.display())),
+        }
+    }
+}
+
+/// The environment's variables, as a map: tests bring their own.
+pub(crate) type Variables = BTreeMap<String, String>;
+
+/// The variables of this process that are ours.
+pub(crate) fn variables() -> Variables {
+    std::env::vars().filter(|(name, _)| name.starts_with("MOZARTO_")).collect()
+}
+
+/// Names that belong to commands, not to the configuration.
+const OTHER_VARIABLES: [&str; 5] =
+    ["MOZARTO_LOG", "MOZARTO_TOKEN", "MOZARTO_URL", "MOZARTO_SANDBOX_DATABASE", "MOZARTO_WEBHOOK_SECRET"];
+
+/// Reads the settings; every problem is named at once.
+///
+/// # Errors
+/// The problems, one per line, each saying what to do.
+pub(crate) fn load(file: Option<&Path>, variables: &Variables) -> Result<Settings> {
+    let mut read = match file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+            toml::from_str::<File>(&text).with_context(|| format!("in {}", path.display()))?
+        }
+        None => File::default(),
+    };
+    let mut problems = Vec::new();
+    overlay(&mut read, variables, &mut problems);
+    let settings = check(read, variables, &mut problems);
+    match settings {
+        Some(settings) if problems.is_empty() => Ok(settings),
+        _ => bail!("the configuration is not usable:\n  - {}", problems.join("\n  - ")),
+    }
+}
+
+/// Provider settings from the environment alone: what the sandbox takes.
+pub(crate) fn providers_from(variables: &Variables) -> Result<BTreeMap<String, ProviderConfig>> {
+    let mut read = File::default();
+    let mut problems = Vec::new();
+    let of_providers = variables.iter().filter(|(name, _)| name.starts_with("MOZARTO_PROVIDERS_"));
+    overlay(&mut read, &of_providers.map(|(k, v)| (k.clone(), v.clone())).collect(), &mut problems);
+    if !problems.is_empty() {
+        bail!("the environment is not usable:\n  - {}", problems.join("\n  - "));
+    }
+    Ok(provider_settings(read.providers, &mut Vec::new()))
+}
+
+fn overlay(file: &mut File, variables: &Variables, problems: &mut Vec<String>) {
+    for (name, value) in variables {
+        let Some(key) = name.strip_prefix("MOZARTO_") else { continue };
+        if OTHER_VARIABLES.contains(&name.as_str()) || name == "MOZARTO_MASTER_KEY" {
+            continue;
+        }
+        let text = || Some(value.clone());
+        match key {
+            "ENVIRONMENT" => file.environment = text(),
+            "PUBLIC_URL" => file.public_url = text(),
+            "LISTEN" => file.listen = text(),
+            "DATABASE" => file.database = text(),
+            "DATA" => file.data = Some(value.into()),
+            "MASTER_KEY_FILE" => file.master_key_file = Some(value.into()),
+            "LOG_FORMAT" => file.log_format = text(),
+            "LIMITS_REQUESTS_PER_SECOND" => file.limits.requests_per_second = number(name, value, problems),
+            "LIMITS_BURST" => file.limits.burst = number(name, value, problems),
+            "LIMITS_CONNECTIONS" => file.limits.connections = number(name, value, problems),
+            "LIMITS_TRUSTED_PROXIES" => {
+                file.limits.trusted_proxies = Some(value.split(',').map(|part| part.trim().to_owned()).collect());
+            }
+            _ => overlay_provider(file, name, key, value, problems),
+        }
+    }
+}
+
+fn overlay_provider(file: &mut File, name: &str, key: &str, value: &str, problems: &mut Vec<String>) {
+    let unknown = || format!("{name} is no setting");
+    let Some(rest) = key.strip_prefix("PROVIDERS_") else {
+        problems.push(unknown());
+        return;
+    };
+    let provider = providers::all()
+        .iter()
+        .map(|provider| provider.descriptor().name)
+        .find(|provider| rest.strip_prefix(&provider.to_ascii_uppercase()).is_some_and(|tail| tail.starts_with('_')));
+    let Some(provider) = provider else {
+        problems.push(unknown());
+        return;
+    };
+    let entry = file.providers.entry(provider.to_owned()).or_default();
+    match &rest[provider.len() + 1..] {
+        "NOT_FOUND_AFTER_SECONDS" => entry.not_found_after_seconds = number(name, value, problems),
+        "ACCEPT_ASSUMED_PROTOCOL" => match value {
+            "true" => entry.accept_assumed_protocol = Some(true),
+            "false" => entry.accept_assumed_protocol = Some(false),
+            _ => problems.push(format!("{name} must be true or false")),
+        },
+        "BASE_URL" => entry.base_url = Some(value.to_owned()),
+        _ => problems.push(unknown()),
+    }
+}
+
+fn number<T: std::str::FromStr>(name: &str, value: &str, problems: &mut Vec<String>) -> Option<T> {
+    let parsed = value.parse().ok();
+    if parsed.is_none() {
+        problems.push(format!("{name} must be a number"));
+    }
+    parsed
+}
+
+fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Option<Settings> {
+    let environment = match file.environment.as_deref() {
+        Some(word) => word.parse().ok(),
+        None => None,
+    };
+    if environment.is_none() {
+        problems.push("environment must be \"sandbox\" or \"production\"".to_owned());
+    }
+    let listen: Option<SocketAddr> = file.listen.as_deref().unwrap_or("127.0.0.1:8080").parse().ok();
+    if listen.is_none() {
+        problems.push("listen must be an address with a port, such as 0.0.0.0:8080".to_owned());
+    }
+    let public_url = public_url(file.public_url.as_deref(), environment, problems);
+    let key_text = variables.get("MOZARTO_MASTER_KEY").map(|text| MasterKeySource::Text(Secret::new(text.clone())));
+    let master_key = key_text.or_else(|| file.master_key_file.map(MasterKeySource::File));
+    match &master_key {
+        None => problems.push(
+            "there is no master key: set MOZARTO_MASTER_KEY (32 bytes in hex or base64) or master_key_file; \
+             without it nothing that is stored can be opened again"
+                .to_owned(),
+        ),
+        Some(source) => {
+            if let Err(error) = source.read() {
+                problems.push(format!("{error:#}"));
+            }
+        }
+    }
+    let database = file.database.filter(|text| !text.is_empty());
+    if database.as_deref().is_some_and(|url| !(url.starts_with("postgres://") || url.starts_with("postgresql://"))) {
+        problems.push("database must be a postgres:// address; leave it out for the embedded store in `data`".to_owned());
+    }
+    let json_logs = match file.log_format.as_deref() {
+        None | Some("json") => true,
+        Some("text") => false,
+        Some(_) => {
+            problems.push("log_format must be \"json\" or \"text\"".to_owned());
+            true
+        }
+    };
+    let providers = provider_settings(file.providers, problems);
+    if environment == Some(Environment::Production) {
+        no_simulators(&providers, problems);
+    }
+    Some(Settings {
+        environment: environment?,
+        public_url: public_url?,
+        listen: listen?,
+        database: database.map(Secret::new),
+        data: file.data.unwrap_or_else(|| PathBuf::from("./mozarto-data")),
+        master_key,
+        json_logs,
+        limits: LimitSettings {
+            requests_per_second: file.limits.requests_per_second,
+            burst: file.limits.burst,
+            connections: file.limits.connections,
+            trusted_proxies: file.limits.trusted_proxies.unwrap_or_default(),
+        },
+        providers,
+    })
+}
+
+fn public_url(text: Option<&str>, environment: Option<Environment>, problems: &mut Vec<String>) -> Option<String> {
+    let Some(text) = text else {
+        problems.push("public_url is missing: the address where providers and browsers reach this server".to_owned());
+        return None;
+    };
+    let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
+    let Some(url) = url else {
+        problems.push("public_url must be an http or https address".to_owned());
+        return None;
+    };
+    if environment == Some(Environment::Production) && url.scheme() != "https" {
+        problems.push("public_url must be https in production: callbacks and payers' browsers use it".to_owned());
+    }
+    Some(text.trim_end_matches('/').to_owned())
+}
+
+fn provider_settings(read: BTreeMap<String, ProviderFile>, problems: &mut Vec<String>) -> BTreeMap<String, ProviderConfig> {
+    let mut settings = BTreeMap::new();
+    for (name, file) in read {
+        if providers::by_name(&name).is_none() {
+            problems.push(format!("[providers.{name}]: there is no such provider"));
+            continue;
+        }
+        let config = ProviderConfig {
+            not_found_after_s: file.not_found_after_seconds,
+            accept_assumed_protocol: file.accept_assumed_protocol.unwrap_or_default(),
+            base_url: file.base_url,
+        };
+        settings.insert(name, config);
+    }
+    settings
+}
+
+/// In production an operator's provider address must not be a simulator's.
+fn no_simulators(providers: &BTreeMap<String, ProviderConfig>, problems: &mut Vec<String>) {
+    for (name, config) in providers {
+        let Some(base) = &config.base_url else { continue };
+        if !engine::flow::may_be_production_base(base) {
+            problems.push(format!(
+                "providers.{name}.base_url must be an https address of the provider in production, not a loopback, private or link-local host"
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&str, &str)]) -> Variables {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    const KEY: (&str, &str) = ("MOZARTO_MASTER_KEY", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+
+    #[test]
+    fn the_environment_is_enough() {
+        let settings = load(
+            None,
+            &with(&[
+                KEY,
+                ("MOZARTO_ENVIRONMENT", "production"),
+                ("MOZARTO_PUBLIC_URL", "https://pay.example/"),
+                ("MOZARTO_PROVIDERS_PAYONE_NOT_FOUND_AFTER_SECONDS", "60"),
+            ]),
+        )
+        .unwrap();
+        assert_eq!(settings.public_url, "https://pay.example");
+        assert_eq!(settings.providers["payone"].not_found_after_s, Some(60));
+        assert!(!format!("{settings:?}").contains("000102"));
+    }
+
+    #[test]
+    fn every_problem_is_named_at_once() {
+        let error = load(
+            None,
+            &with(&[
+                ("MOZARTO_ENVIRONMENT", "production"),
+                ("MOZARTO_PUBLIC_URL", "http://pay.example"),
+                ("MOZARTO_LISTEN", "everywhere"),
+                ("MOZARTO_DATABASE", "mysql://x"),
+                ("MOZARTO_PROVIDERS_NOBODY_BASE_URL", "https://x.example"),
+                ("MOZARTO_PROVIDERS_PAYONE_BASE_URL", "https://127.0.0.1:8081/payone"),
+                ("MOZARTO_TYPO", "1"),
+            ]),
+        )
+        .unwrap_err()
+        .to_string();
+        for part in ["no master key", "public_url must be https", "listen must be", "database must be", "NOBODY_BASE_URL is no setting", "TYPO is no setting", "providers.payone.base_url"] {
+            assert!(error.contains(part), "{part} is not in {error}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The data directory: private to its owner, locked by the process that uses it.
+
+use anyhow::{Context, Result, bail};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use store::vault::MasterKey;
+
+/// Only the owner may look inside.
+const DIRECTORY_MODE: u32 = 0o700;
+/// Only the owner may read and write.
+const FILE_MODE: u32 = 0o600;
+
+/// A data directory that this process has to itself.
+#[derive(Debug)]
+pub(crate) struct DataDirectory {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// Held as long as the process runs: the operating system lets go of it even after kill -9.
+    _lock: File,
+    /// Removed at exit, for `:memory:`.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl DataDirectory {
+    /// Opens (or makes) the directory and locks it; `:memory:` is a private temporary one.
+    pub(crate) fn open(name: &str) -> Result<Self> {
+        let temporary = if name == ":memory:" {
+            Some(tempfile::Builder::new().prefix("mozarto-").tempdir().context("making a temporary directory")?)
+        } else {
+            None
+        };
+        let path = temporary.as_ref().map_or_else(|| PathBuf::from(name), |dir| dir.path().to_owned());
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(DIRECTORY_MODE)
+            .create(&path)
+            .with_context(|| format!("making the data directory {}", path.display()))?;
+        let lock_path = path.join("lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(&lock_path)?;
+        if fs4::FileExt::try_lock(&lock).is_err() {
+            bail!("{} is in use by another mozarto process", path.display());
+        }
+        Ok(Self { path, _lock: lock, _temporary: temporary })
+    }
+
+    /// The master key of this directory, made at the first start.
+    pub(crate) fn master_key(&self) -> Result<MasterKey> {
+        let path = self.path.join("master.key");
+        if path.exists() {
+            return MasterKey::from_file(&path).with_context(|| format!("reading {}", path.display()));
+        }
+        let key = MasterKey::generate().context("making a master key")?;
+        write_private(&path, key.to_text().as_bytes())?;
+        Ok(key)
+    }
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let beside = path.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(FILE_MODE).open(&beside)?;
+        file.set_permissions(std::fs::Permissions::from_mode(FILE_MODE))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)?;
+        // The new name itself must survive a power cut.
+        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    };
+    write().with_context(|| format!("writing {}", path.display()))
+}

@@ -1,0 +1,34 @@
+//! `mozarto`: the whole platform in one binary.
+
+mod cli;
+mod commands;
+mod config;
+mod files;
+mod logging;
+mod platform;
+mod sandbox;
+mod serve;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("mozarto: the run time cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(commands::run(cli));
+    // Threads that still wait for a provider must not hold the exit up: what they wait for is stored as an intent.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mozarto: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Putting the platform together: store, engine, HTTP. The same for sandbox and serve.
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::routing::get;
+use engine::{Clock, Config, Engine};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::path::Path;
+use std::sync::Arc;
+use store::Driver;
+use store::driver::postgres::PostgresDriver;
+use store::driver::sqlite::SqliteDriver;
+use store::migrate::migrations;
+use store::vault::MasterKey;
+
+/// Buckets of every histogram of seconds: from a tenth of a millisecond to a minute.
+const SECONDS_BUCKETS: [f64; 16] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0, 60.0];
+
+/// Which store.
+#[derive(Debug, Clone)]
+pub(crate) enum Database {
+    /// The embedded one, in this file.
+    Embedded(std::path::PathBuf),
+    /// PostgreSQL at this address, which may hold a password: never shown.
+    Postgres(domain::Secret),
+}
+
+impl Database {
+    /// The embedded store of a data directory, or the one named by a URL.
+    pub(crate) fn of(data: &Path, url: Option<&str>) -> Self {
+        match url {
+            Some(url) => Self::Postgres(domain::Secret::new(url)),
+            None => Self::Embedded(data.join("mozarto.db")),
+        }
+    }
+
+    /// Whether several processes may share it.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// Opens it. The drivers refuse a store that does not sync what it answers.
+    pub(crate) async fn open(&self) -> Result<Arc<dyn Driver>> {
+        Ok(match self {
+            Self::Embedded(path) => {
+                Arc::new(SqliteDriver::open(path).with_context(|| format!("opening {}", path.display()))?)
+            }
+            Self::Postgres(url) => {
+                Arc::new(PostgresDriver::connect(url.expose()).await.context("connecting to PostgreSQL")?)
+            }
+        })
+    }
+}
+
+/// Brings the schema up to date; answers how many migrations were applied.
+pub(crate) async fn migrate(db: &dyn Driver) -> Result<usize> {
+    let applied = db.migrate(migrations(db.dialect())).await.context("migrating the database")?;
+    Ok(applied.len())
+}
+
+/// The engine over an up-to-date store.
+pub(crate) async fn engine(db: Arc<dyn Driver>, key: MasterKey, clock: Clock, config: Config) -> Result<Engine> {
+    Engine::start(db, key, clock, config).await.context("starting the platform")
+}
+
+/// Starts measuring; the handle renders what `/metrics` shows.
+pub(crate) fn metrics() -> Result<PrometheusHandle> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
+        .context("histogram buckets")?
+        .install_recorder()
+        .context("starting the metrics")
+}
+
+/// The routes beside the API: metrics and the back office.
+pub(crate) fn extra_routes(handle: PrometheusHandle) -> Router {
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+            upkeep.run_upkeep();
+        }
+    });
+    let render = move || {
+        let text = handle.render();
+        async move { ([("content-type", "text/plain; version=0.0.4; charset=utf-8")], text) }
+    };
+    Router::new().route("/metrics", get(render)).merge(backoffice::router())
+}
+
+/// Waits for SIGTERM or an interrupt.
+pub(crate) async fn asked_to_stop() -> Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        result = tokio::signal::ctrl_c() => result?,
+    }
+    Ok(())
+}

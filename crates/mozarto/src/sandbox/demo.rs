@@ -1,0 +1,79 @@
+//! The demo company's accounts: one entry per provider, for its payment method and for its simulator.
+
+use super::Addresses;
+use super::seed::Demo;
+use anyhow::{Context, Result, bail};
+use domain::{Json, PaymentMethod};
+use engine::Engine;
+use std::time::Duration;
+
+/// The simulators answer their control calls within this.
+const CONTROL_LIMIT: Duration = Duration::from_secs(5);
+
+/// The demo account of one provider. Credentials here are the simulators' and open nothing else.
+pub(super) struct DemoAccount {
+    /// `pspType`.
+    pub(super) psp_type: &'static str,
+    /// The payment method's fields, JSON; addresses come by role.
+    pub(super) config: &'static str,
+    /// The simulator's name for the account.
+    simulator_account: &'static str,
+    /// What the simulator is told of it, JSON.
+    simulator_settings: &'static str,
+}
+
+/// Every provider's.
+pub(super) const ACCOUNTS: &[DemoAccount] = &[
+    DemoAccount {
+        psp_type: "FORUMPAY",
+        config: r#"{"accountName":"Demo company","username":"fp-demo","password":"fp-demo-secret-part1part2","forumpayUserId":"demo-payer-0001","isWebhookSecured":true}"#,
+        simulator_account: "fp-demo",
+        simulator_settings: r#"{"password":"fp-demo-secret-part1part2","payerIds":["demo-payer-0001"]}"#,
+    },
+    DemoAccount {
+        psp_type: "PAYONE",
+        config: r#"{"accountName":"Demo company","apiKey":"payone-demo-key-0001","isWebhookSecured":true}"#,
+        simulator_account: "payone-demo-key-0001",
+        simulator_settings: r#"{"client":"Demo company","active":true}"#,
+    },
+    DemoAccount {
+        psp_type: "FLEXEPIN",
+        config: r#"{"accountName":"Demo company","apiKey":"flexdemo01","secret":"flexepin-demo-secret-0001","terminalId":"TERM01"}"#,
+        simulator_account: "flexdemo01",
+        simulator_settings: r#"{"secret":"flexepin-demo-secret-0001","terminalId":"TERM01"}"#,
+    },
+];
+
+/// The fields that point at the sandbox's own parts.
+pub(super) const ROLES: [(&str, &str); 3] =
+    [("baseUrl", "role:simulator"), ("webhookUrl", "role:shop/webhook"), ("siteUrl", "role:shop/return")];
+
+/// Tells each simulator its account, at each start: credentials, and our callback address where the provider's portal needs one.
+pub(super) async fn register_at_simulators(engine: &Engine, demo: &Demo, addresses: &Addresses) -> Result<()> {
+    let snapshot = engine.directory().company(demo.company_id).await?.context("the demo company is gone")?;
+    let http = reqwest::Client::builder().no_proxy().timeout(CONTROL_LIMIT).build().context("the HTTP client")?;
+    for account in ACCOUNTS {
+        let Some(provider) = providers::by_psp_type(account.psp_type) else { bail!("no provider {}", account.psp_type) };
+        let mut settings = Json::parse(account.simulator_settings.as_bytes()).context("a demo account")?;
+        let method = snapshot.methods.iter().find(|method| method.psp_type == account.psp_type);
+        if let Some(address) = method.and_then(|method| callback_address(engine, provider, method)) {
+            settings.set("callbackUrl", Json::text(address));
+        }
+        let url = format!(
+            "{}/control/{}/accounts/{}",
+            addresses.simulators,
+            provider.descriptor().name,
+            account.simulator_account
+        );
+        let answer = http.put(&url).header("content-type", "application/json").body(settings.to_text()).send().await?;
+        if !answer.status().is_success() {
+            bail!("the {} simulator refused its account: {}", account.psp_type, answer.text().await.unwrap_or_default());
+        }
+    }
+    Ok(())
+}
+
+fn callback_address(engine: &Engine, provider: &dyn providers::Provider, method: &PaymentMethod) -> Option<String> {
+    let token = method.callback_token.as_ref()?;
+    Some(engine.callback_url(provider, token.expose()))
+}

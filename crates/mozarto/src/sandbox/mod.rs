@@ -1,0 +1,132 @@
+//! `mozarto sandbox`: the whole thing on a laptop, from nothing.
+
+mod banner;
+mod demo;
+mod seed;
+
+pub(crate) use seed::hash;
+
+use crate::cli::{Loopback, SandboxArgs};
+use crate::files::DataDirectory;
+use crate::logging::{self, Format};
+use crate::platform::{self, Database};
+use crate::{config, sandbox::banner::Ready};
+use anyhow::{Context, Result};
+use domain::urls::Environment;
+use engine::{Clock, Config, Engine};
+use std::future::Future;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// The three listeners, bound before anything starts, so that every part knows the others' addresses.
+struct Listeners {
+    platform: TcpListener,
+    simulators: TcpListener,
+    shop: TcpListener,
+}
+
+/// Their addresses as URLs.
+#[derive(Debug, Clone)]
+pub(crate) struct Addresses {
+    pub(crate) platform: String,
+    pub(crate) simulators: String,
+    pub(crate) shop: String,
+}
+
+impl Listeners {
+    async fn bind(args: &SandboxArgs) -> Result<Self> {
+        Ok(Self {
+            platform: bind(args.port, "--port").await?,
+            simulators: bind(args.simulator_port, "--simulator-port").await?,
+            shop: bind(args.shop_port, "--shop-port").await?,
+        })
+    }
+
+    fn addresses(&self) -> Result<Addresses> {
+        let url = |listener: &TcpListener| -> Result<String> { Ok(format!("http://{}", listener.local_addr()?)) };
+        Ok(Addresses { platform: url(&self.platform)?, simulators: url(&self.simulators)?, shop: url(&self.shop)? })
+    }
+}
+
+async fn bind(port: u16, flag: &str) -> Result<TcpListener> {
+    TcpListener::bind((Loopback::ADDRESS, port))
+        .await
+        .with_context(|| format!("port {port} is taken: choose another with {flag} (0 picks a free one)"))
+}
+
+/// Runs until SIGTERM or an interrupt.
+pub(crate) async fn run(args: SandboxArgs) -> Result<()> {
+    logging::start(Format::Text, if args.json { "warn" } else { "warn,mozarto=info" });
+    let handle = platform::metrics()?;
+    let data = DataDirectory::open(&args.data)?;
+    let key = data.master_key()?;
+    let listeners = Listeners::bind(&args).await?;
+    let addresses = listeners.addresses()?;
+    let database = Database::of(&data.path, args.database.as_deref());
+    let db = database.open().await?;
+    platform::migrate(db.as_ref()).await?;
+    let settings = Config {
+        environment: Environment::Sandbox,
+        public_url: addresses.platform.clone(),
+        providers: config::providers_from(&config::variables())?,
+        simulator_url: Some(addresses.simulators.clone()),
+        shop_url: Some(addresses.shop.clone()),
+        shared_store: database.is_shared(),
+    };
+    let engine = platform::engine(db, key, Clock::system(args.time_scale), settings).await?;
+
+    let stop = CancellationToken::new();
+    let simulator_settings = simulators::Settings {
+        data: data.path.clone(),
+        auto_settle_ms: args.auto_settle,
+        time_scale: args.time_scale,
+    };
+    let simulators = part("simulators", simulators::serve(listeners.simulators, simulator_settings, stop.clone()));
+    let demo = seed::demo_company(&engine, &data).await.context("making the demo company")?;
+    demo::register_at_simulators(&engine, &demo, &addresses).await.context("introducing the demo company to the simulators")?;
+    engine.run_workers().await.context("starting the workers")?;
+    let shop_settings = shop::Settings {
+        cashier_base_url: addresses.platform.clone(),
+        company_token: shop::Secret::new(demo.company_token.expose()),
+        signing_secret: shop::Secret::new(demo.webhook_secret.expose()),
+        bearer: shop::Secret::new(demo.webhook_bearer.expose()),
+        own_base_url: addresses.shop.clone(),
+        data: data.path.clone(),
+    };
+    let shop = part("demo shop", shop::serve(listeners.shop, shop_settings, stop.clone()));
+    let limits = http_api::Limits::default();
+    let router = http_api::router(engine.clone(), &limits, platform::extra_routes(handle));
+    let server = part("platform", http_api::serve(listeners.platform, router, limits, stop.clone()));
+
+    Ready { demo: &demo, addresses: &addresses, data: &data.path }.tell(args.json)?;
+    wait_and_stop(engine, stop, [simulators, shop, server]).await
+}
+
+/// Runs one of the three servers as a task; the sandbox ends when one fails.
+fn part<E>(name: &'static str, server: impl Future<Output = Result<(), E>> + Send + 'static) -> JoinHandle<Result<()>>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    tokio::spawn(async move { server.await.with_context(|| format!("the {name}")) })
+}
+
+async fn wait_and_stop(engine: Engine, stop: CancellationToken, mut parts: [JoinHandle<Result<()>>; 3]) -> Result<()> {
+    let [simulators, shop, server] = &mut parts;
+    let ended = tokio::select! {
+        asked = platform::asked_to_stop() => asked,
+        ended = simulators => ended?,
+        ended = shop => ended?,
+        ended = server => ended?,
+    };
+    tracing::info!("stopping");
+    stop.cancel();
+    engine.stop().await;
+    for part in parts {
+        if !part.is_finished() {
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(2), part).await;
+        }
+    }
+    engine.store().close().await;
+    ended
+}

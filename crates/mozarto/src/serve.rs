@@ -1,0 +1,80 @@
+//! `mozarto serve`: the platform by its configuration; any number of processes may share one PostgreSQL.
+
+use crate::cli::ConfigArgs;
+use crate::config::{self, Settings};
+use crate::files::DataDirectory;
+use crate::logging::{self, Format};
+use crate::platform::{self, Database};
+use anyhow::{Context, Result, bail};
+use engine::{Clock, Config, Engine};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Runs until SIGTERM.
+pub(crate) async fn run(args: &ConfigArgs) -> Result<()> {
+    let settings = config::load(args.config.as_deref(), &config::variables())?;
+    logging::start(if settings.json_logs { Format::Json } else { Format::Text }, "info");
+    let handle = platform::metrics()?;
+    // The embedded store belongs to one process at a time.
+    let database = Database::of(&settings.data, settings.database.as_ref().map(domain::Secret::expose));
+    let _data = if database.is_shared() { None } else { Some(DataDirectory::open(&settings.data.to_string_lossy())?) };
+    let engine = start_engine(&settings, &database).await?;
+    check_production(&engine).await?;
+    engine.run_workers().await.context("starting the workers")?;
+    let listener = TcpListener::bind(settings.listen).await.with_context(|| format!("listening on {}", settings.listen))?;
+    tracing::info!(address = %settings.listen, environment = settings.environment.as_str(), "ready");
+    let limits = limits(&settings)?;
+    let router = http_api::router(engine.clone(), &limits, platform::extra_routes(handle));
+    let stop = CancellationToken::new();
+    let server = tokio::spawn(http_api::serve(listener, router, limits, stop.clone()));
+    platform::asked_to_stop().await?;
+    tracing::info!("stopping");
+    stop.cancel();
+    server.await.context("the server")??;
+    engine.stop().await;
+    engine.store().close().await;
+    Ok(())
+}
+
+/// The engine of a configuration over its migrated store.
+pub(crate) async fn start_engine(settings: &Settings, database: &Database) -> Result<Engine> {
+    let db = database.open().await?;
+    platform::migrate(db.as_ref()).await?;
+    let Some(source) = &settings.master_key else { bail!("there is no master key") };
+    let config = Config {
+        environment: settings.environment,
+        public_url: settings.public_url.clone(),
+        providers: settings.providers.clone(),
+        simulator_url: None,
+        shop_url: None,
+        shared_store: database.is_shared(),
+    };
+    platform::engine(db, source.read()?, Clock::system(1), config).await
+}
+
+/// Production does not start with an enabled account that it may not call.
+async fn check_production(engine: &Engine) -> Result<()> {
+    let problems = engine.unusable_methods().await.context("looking at the payment methods")?;
+    if problems.is_empty() {
+        return Ok(());
+    }
+    bail!("these payment methods may not be used in production:\n  - {}", problems.join("\n  - "))
+}
+
+fn limits(settings: &Settings) -> Result<http_api::Limits> {
+    let mut limits = http_api::Limits::default();
+    let set = &settings.limits;
+    if let Some(value) = set.requests_per_second {
+        limits.requests_per_second = value;
+    }
+    if let Some(value) = set.burst {
+        limits.burst = value;
+    }
+    if let Some(value) = set.connections {
+        limits.connections = value;
+    }
+    for proxy in &set.trusted_proxies {
+        limits.trusted_proxies.push(proxy.parse().with_context(|| format!("limits.trusted_proxies: {proxy}"))?);
+    }
+    Ok(limits)
+}
