@@ -170,7 +170,7 @@ pub struct Context<'a> {
     pub account: Account<'a>,
     /// The order.
     pub order: &'a Order,
-    /// What earlier steps remembered; an empty object at first.
+    /// What earlier steps remembered, the [`Call::memo`] of the call just answered included; an empty object at first.
     pub memo: &'a Memo,
     /// The provider's id of the transaction, when it is known.
     pub psp_transaction_id: Option<&'a str>,

@@ -5,6 +5,7 @@ mod countries;
 pub mod descriptor;
 pub mod fields;
 pub mod flexepin;
+pub mod forumpay;
 mod kit;
 pub mod payone;
 pub mod registry;

@@ -3,6 +3,7 @@
 use crate::Provider;
 
 static ALL: &[&dyn Provider] = &[
+    &crate::forumpay::ForumPay,
     &crate::payone::PayOne,
     &crate::flexepin::Flexepin,
 ];

@@ -1,0 +1,54 @@
+//! ForumPay's callbacks: unsigned, so hints only. Sheet: "Callbacks".
+
+use crate::api::{Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Locate};
+use crate::kit;
+use domain::Json;
+use url::form_urlencoded;
+
+/// Members of a hint, for CheckPayment.
+const HINT_MEMBERS: [&str; 4] = ["pos_id", "currency", "payment_id", "address"];
+/// Longest connection-test hash that is sent back, characters.
+const WEBHOOK_TEST_MAX_CHARS: usize = 256;
+
+pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
+    if callback.method != "POST" {
+        return CallbackReading::refused(405);
+    }
+    let Some(body) = parse(callback.body) else { return CallbackReading::refused(400) };
+    if let Some(hash) = kit::scalar(&body, "webhook_test") {
+        let echoed: String = hash.chars().take(WEBHOOK_TEST_MAX_CHARS).collect();
+        let body = Json::object([("message", Json::text(echoed))]).to_text();
+        let answer = CallbackAnswer { status: 200, content_type: "application/json", body };
+        return CallbackReading { answer, outcome: CallbackOutcome::Ignore, locate: None };
+    }
+    let received = CallbackAnswer { status: 200, content_type: "text/plain", body: "OK".to_owned() };
+    let reference = kit::scalar(&body, "reference_no");
+    let outcome = match (callback.transaction_id, reference) {
+        (Some(ours), Some(theirs)) if theirs != ours.to_string() => {
+            CallbackOutcome::Anomaly("a ForumPay callback names another reference".to_owned())
+        }
+        _ => CallbackOutcome::Hint(Json::object(
+            HINT_MEMBERS.into_iter().filter_map(|name| Some((name, Json::text(kit::provider_text(kit::scalar(&body, name)?))))),
+        )),
+    };
+    let locate = callback.transaction_id.is_none().then(|| Locate {
+        transaction_id: reference.and_then(|reference| reference.parse().ok()),
+        psp_transaction_id: kit::scalar(&body, "payment_id").map(kit::provider_text),
+    });
+    CallbackReading { answer: received, outcome, locate }
+}
+
+/// JSON, or the form that older clients saw.
+fn parse(body: &[u8]) -> Option<Json> {
+    match Json::parse(body) {
+        Ok(json) => json.is_object().then_some(json),
+        Err(_) if body.contains(&b'=') => {
+            let mut object = Json::object::<String>([]);
+            for (name, value) in form_urlencoded::parse(body) {
+                object.set(&name, Json::text(value));
+            }
+            Some(object)
+        }
+        Err(_) => None,
+    }
+}
