@@ -1,1 +1,39 @@
-fn main() {}
+//! The project's own tools: `cargo xtask <command>`.
+
+mod install;
+mod licences;
+mod tests;
+mod tidy;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The project's own tools.
+#[derive(Debug, Parser)]
+#[command(name = "xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Installs what the tests need (PostgreSQL, Chromium, nextest, Python), then runs all of them.
+    Test {
+        /// Passed on to nextest.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        more: Vec<String>,
+    },
+    /// What a reader would stumble over: file lengths, paths of one machine, floats near money, provider sizes.
+    Tidy,
+    /// Licences, bans and sources of every dependency, by `deny.toml`.
+    Licences,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Test { more } => tests::run(&more),
+        Command::Tidy => tidy::run(),
+        Command::Licences => licences::run(),
+    }
+}

@@ -190,6 +190,38 @@ impl Changes<'_> {
         self.plan_saved(open, action, &stored, method)
     }
 
+    /// Gives a payment method webhook secrets that were made elsewhere: the sandbox's demo shop verifies every method with one pair.
+    ///
+    /// # Errors
+    /// [`ChangeError::NotFound`].
+    pub async fn set_webhook_secrets(
+        &self,
+        company: CompanyId,
+        id: MethodId,
+        signing: &Secret,
+        bearer: &Secret,
+    ) -> Result<PaymentMethod, ChangeError> {
+        change!(self, company, |open| self.plan_webhook_secrets(&open, id, signing, bearer).await)
+    }
+
+    async fn plan_webhook_secrets(
+        &self,
+        open: &Open,
+        id: MethodId,
+        signing: &Secret,
+        bearer: &Secret,
+    ) -> Result<Plan<PaymentMethod>, ChangeError> {
+        let stored = self.stored_method(open, id).await?;
+        let mut method = stored.method.clone();
+        method.webhook_secrets = WebhookSecrets {
+            signing: signing.clone(),
+            previous_signing: None,
+            bearer: bearer.clone(),
+            previous_bearer: None,
+        };
+        self.plan_saved(open, "payment_method.set_webhook_secrets", &stored, method)
+    }
+
     /// Saves a method that is as it shall be stored.
     fn plan_saved(
         &self,
