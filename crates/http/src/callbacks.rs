@@ -1,0 +1,66 @@
+//! `POST` and `GET /callbacks/{provider}/{token}`: what providers tell us. The token in the address is all that says who calls.
+
+use crate::app::App;
+use crate::reply;
+use crate::{body, headers};
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use engine::CashierAnswer;
+use http::{HeaderValue, Method, StatusCode, header};
+use providers::CallbackAnswer;
+
+/// Longest provider name and token that are looked up, characters; ours are shorter.
+const NAME_MAX_CHARS: usize = 64;
+
+pub(crate) async fn receive(
+    State(app): State<App>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    request: Request,
+) -> Response {
+    // The router lets HEAD through to GET; a callback is no such thing.
+    if request.method() == Method::HEAD {
+        let mut response = reply::response(reply::method_not_allowed());
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,POST"));
+        return response;
+    }
+    let (parts, body) = request.into_parts();
+    let body = match body::read(body).await {
+        Ok(body) => body,
+        Err(refused) => return refused.into_response(),
+    };
+    let Ok(Path((provider, token))) = path else { return reply::response(CashierAnswer::not_found()) };
+    if provider.len() > NAME_MAX_CHARS || token.len() > NAME_MAX_CHARS {
+        return reply::response(CashierAnswer::not_found());
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    let headers = headers::as_text(&parts.headers);
+    let answer = app.engine.callback(&provider, &token, parts.method.as_str(), query, &headers, &body).await;
+    response(answer)
+}
+
+/// The provider's answer as it wants it; where nothing but a status was said of an error, the usual envelope.
+fn response(answer: CallbackAnswer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if answer.body.is_empty() && !status.is_success() {
+        return reply::response(envelope(status));
+    }
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn envelope(status: StatusCode) -> CashierAnswer {
+    match status {
+        StatusCode::UNAUTHORIZED => CashierAnswer::unauthorized(),
+        StatusCode::FORBIDDEN => CashierAnswer::forbidden(),
+        StatusCode::NOT_FOUND => CashierAnswer::not_found(),
+        StatusCode::PAYLOAD_TOO_LARGE => reply::too_large(),
+        StatusCode::SERVICE_UNAVAILABLE => reply::unavailable(),
+        other if other.is_server_error() => CashierAnswer::internal(),
+        other => reply::plain(other.as_u16(), other.canonical_reason().unwrap_or("Refused")),
+    }
+}

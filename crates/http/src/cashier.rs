@@ -1,0 +1,266 @@
+//! `POST /v1/api/mozarto/cashier`: the checks in the order of the Cashier API, section 3, then the engine.
+
+use crate::app::{Admitted, App, Seen, respond};
+use crate::peer::Client;
+use crate::reply::{self, Refused};
+use crate::{body, headers};
+use axum::extract::{Request, State};
+use axum::response::Response;
+use domain::{Json, Operation, Scope};
+use engine::CashierAnswer;
+use engine::admin::AdminError;
+use engine::admin::error::MISSING;
+use engine::auth::UserError;
+use engine::flow::{IdempotencyTicket, KnownKey, PayRequest};
+use http::request::Parts;
+use providers::Provider;
+use providers::fields::{self, Checked, Problems};
+
+/// Method and path, as the scope of idempotency keys.
+const PATH: &str = "POST /v1/api/mozarto/cashier";
+/// Characters of an unknown `pspType` that the answer repeats.
+const SHOWN_CHARS: usize = 32;
+/// As many digits may be a card number: a word with so many is not repeated.
+const CARD_DIGITS: usize = 12;
+
+pub(crate) async fn create(State(app): State<App>, request: Request) -> Response {
+    let mut seen = Seen::default();
+    let answer = pay(&app, request, &mut seen).await;
+    respond(answer, seen)
+}
+
+async fn pay(app: &App, request: Request, seen: &mut Seen) -> Result<CashierAnswer, Refused> {
+    let (parts, body) = request.into_parts();
+    let raw = body::read(body).await?;
+    let admitted = app.admit(&parts.headers, seen).await?;
+    headers::json_media_type(&parts.headers)?;
+    let idempotency = match known(app, &admitted, &parts, &raw).await? {
+        Key::Use(ticket) => ticket,
+        Key::Replay(answer) => return Ok(answer),
+    };
+    let document = object(&raw)?;
+    let (provider, operation) = dispatch(&document, &admitted)?;
+    let checked = check(app, &admitted, &parts, &document, provider, operation).await?;
+    let Admitted { caller, _slot } = admitted;
+    Ok(app.engine.pay(PayRequest { caller, provider, operation, checked, idempotency }).await)
+}
+
+enum Key {
+    Use(Option<IdempotencyTicket>),
+    Replay(CashierAnswer),
+}
+
+/// The `Idempotency-Key`: looked up before anything in the body counts, so that a replay still answers when the user token has run out.
+async fn known(app: &App, admitted: &Admitted, parts: &Parts, raw: &[u8]) -> Result<Key, Refused> {
+    let Some(key) = headers::idempotency_key(&parts.headers)? else { return Ok(Key::Use(None)) };
+    let company = &admitted.caller.company;
+    let ticket = app.engine.idempotency_ticket(company, PATH, key, raw);
+    match app.engine.known_key(company, &ticket).await? {
+        KnownKey::New => Ok(Key::Use(Some(ticket))),
+        KnownKey::Answered(answer) => Ok(Key::Replay(answer)),
+        KnownKey::Running => {
+            Err(reply::plain(409, "A request with this Idempotency-Key is still running").retry_after(1).into())
+        }
+        KnownKey::OtherBody => Err(reply::plain(422, "Idempotency-Key was used with another body").into()),
+    }
+}
+
+fn object(raw: &[u8]) -> Result<Json, Refused> {
+    match Json::parse(raw) {
+        Ok(document) if document.is_object() => Ok(document),
+        Ok(_) => Err(reply::not_an_object().into()),
+        Err(_) => Err(reply::not_json().into()),
+    }
+}
+
+/// `pspType` and `type`. What the token may do goes before what else is wrong with them: it belongs to the token's checks, and only had to wait
+/// until `type` could be read.
+fn dispatch(document: &Json, admitted: &Admitted) -> Result<(&'static dyn Provider, Operation), Refused> {
+    let operation = operation(document);
+    if let Ok(operation) = operation {
+        admitted.must_have(match operation {
+            Operation::PayIn => Scope::Payin,
+            Operation::PayOut => Scope::Payout,
+        })?;
+    }
+    match (provider(document), operation) {
+        (Ok(provider), Ok(operation)) => supported(provider, operation),
+        (provider, operation) => Err(problems(provider.err(), operation.err()).into()),
+    }
+}
+
+/// What is wrong with one of the two.
+#[derive(Debug, PartialEq, Eq)]
+enum Problem {
+    Missing(&'static str),
+    /// The sentence is the message of the answer.
+    Unknown(String),
+    /// The sentence is one of `Validation failed`.
+    WrongType(String),
+}
+
+impl Problem {
+    fn missing_sentence(field: &str) -> String {
+        format!("{MISSING}{field}")
+    }
+
+    fn sentence(&self) -> String {
+        match self {
+            Self::Missing(field) => Self::missing_sentence(field),
+            Self::Unknown(sentence) | Self::WrongType(sentence) => sentence.clone(),
+        }
+    }
+}
+
+fn present<'a>(document: &'a Json, field: &'static str) -> Result<&'a Json, Problem> {
+    document.get(field).filter(|value| **value != Json::Null && value.as_str() != Some("")).ok_or(Problem::Missing(field))
+}
+
+fn provider(document: &Json) -> Result<&'static dyn Provider, Problem> {
+    let value = present(document, "pspType")?;
+    let word = value.as_str().ok_or_else(|| Problem::WrongType("pspType must be a string".to_owned()))?;
+    providers::by_psp_type(word).ok_or_else(|| Problem::Unknown(format!("Unknown pspType: {}", shown(word))))
+}
+
+fn operation(document: &Json) -> Result<Operation, Problem> {
+    let word = present(document, "type")?.as_str().unwrap_or_default();
+    word.parse().map_err(|()| Problem::Unknown("type must be PAYIN or PAYOUT".to_owned()))
+}
+
+/// A caller's word as an answer may repeat it: short, and nothing that may be a card number.
+fn shown(word: &str) -> String {
+    let digits = word.chars().filter(char::is_ascii_digit).count();
+    word.chars()
+        .filter(|c| !c.is_control())
+        .take(SHOWN_CHARS)
+        .map(|c| if digits >= CARD_DIGITS && c.is_ascii_digit() { '*' } else { c })
+        .collect()
+}
+
+/// The answer to problems with `pspType`, `type` or both: the missing ones first; one alone is the message and nothing else.
+fn problems(psp_type: Option<Problem>, kind: Option<Problem>) -> CashierAnswer {
+    let mut all: Vec<Problem> = psp_type.into_iter().chain(kind).collect();
+    all.sort_by_key(|problem| !matches!(problem, Problem::Missing(_)));
+    let sentences: Vec<String> = all.iter().map(Problem::sentence).collect();
+    match (all.first(), sentences.as_slice()) {
+        (Some(Problem::WrongType(_)), _) => reply::invalid(sentences),
+        (_, [only]) => reply::plain(400, only),
+        (_, [first, ..]) => CashierAnswer::error(400, &first.clone(), sentences, None),
+        // Called only when something is wrong.
+        (_, []) => CashierAnswer::internal(),
+    }
+}
+
+fn supported(provider: &'static dyn Provider, operation: Operation) -> Result<(&'static dyn Provider, Operation), Refused> {
+    let descriptor = provider.descriptor();
+    if descriptor.operation(operation).is_none() {
+        return Err(reply::plain(400, &format!("{} does not support {}", descriptor.psp_type, operation.as_str())).into());
+    }
+    Ok((provider, operation))
+}
+
+/// The user, then the provider's fields, all problems at once.
+async fn check(
+    app: &App,
+    admitted: &Admitted,
+    parts: &Parts,
+    document: &Json,
+    provider: &'static dyn Provider,
+    operation: Operation,
+) -> Result<Checked, Refused> {
+    let user_token = headers::credential(&parts.headers, headers::X_USER_TOKEN)?;
+    let user_authorization = headers::credential(&parts.headers, headers::X_USER_AUTHORIZATION)?;
+    let company = &admitted.caller.company;
+    let user = app.engine.user(company, user_token, user_authorization, document.str_at("userId")).await;
+    let claims = match user {
+        Ok(claims) => Some(claims),
+        // Nobody can be asked about nobody: the field is told with whatever else is wrong.
+        Err(UserError::MissingUserId) => None,
+        Err(UserError::WrongUser) => return Err(reply::invalid(vec![UserError::WrongUser.to_string()]).into()),
+        Err(UserError::Auth(error)) => return Err(error.into()),
+    };
+    let request = fields::Request {
+        body: document,
+        claims: claims.as_ref(),
+        caller_ip: parts.extensions.get::<Client>().map(|client| client.ip),
+        environment: app.engine.config().environment,
+        now: app.engine.clock().now(),
+    };
+    let Some(spec) = provider.descriptor().operation(operation) else { return Err(CashierAnswer::internal().into()) };
+    let mut problems = match fields::check(spec, &request) {
+        Ok(checked) if claims.is_some() => return Ok(checked),
+        Ok(_) => Problems::default(),
+        Err(problems) => problems,
+    };
+    if claims.is_none() && !problems.missing.iter().any(|field| field == "userId") {
+        problems.missing.push("userId".to_owned());
+    }
+    Err(AdminError::Invalid(sentences(problems)).into())
+}
+
+/// One sentence per missing field, then one per invalid field.
+fn sentences(problems: Problems) -> Vec<String> {
+    let missing = problems.missing.iter().map(|field| Problem::missing_sentence(field));
+    missing.chain(problems.invalid).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(psp_type: Option<Problem>, kind: Option<Problem>) -> String {
+        String::from_utf8(problems(psp_type, kind).body).unwrap()
+    }
+
+    fn error(message: &str, errors: &str) -> String {
+        format!(r#"{{"status":"error","message":"{message}","isSuccess":false,"errors":[{errors}]}}"#)
+    }
+
+    #[test]
+    fn one_problem_is_the_message_and_nothing_else() {
+        assert_eq!(answer(Some(Problem::Missing("pspType")), None), error("Missing required field: pspType", ""));
+        assert_eq!(answer(None, Some(Problem::Missing("type"))), error("Missing required field: type", ""));
+        assert_eq!(answer(Some(Problem::Unknown("Unknown pspType: X".into())), None), error("Unknown pspType: X", ""));
+        assert_eq!(
+            answer(Some(Problem::WrongType("pspType must be a string".into())), None),
+            error("Validation failed", r#""pspType must be a string""#)
+        );
+    }
+
+    #[test]
+    fn two_problems_are_both_told_missing_ones_first() {
+        let unknown = || Some(Problem::Unknown("Unknown pspType: X".into()));
+        assert_eq!(
+            answer(Some(Problem::Missing("pspType")), Some(Problem::Missing("type"))),
+            error("Missing required field: pspType", r#""Missing required field: pspType","Missing required field: type""#)
+        );
+        assert_eq!(
+            answer(unknown(), Some(Problem::Missing("type"))),
+            error("Missing required field: type", r#""Missing required field: type","Unknown pspType: X""#)
+        );
+        assert_eq!(
+            answer(unknown(), Some(Problem::Unknown("type must be PAYIN or PAYOUT".into()))),
+            error("Unknown pspType: X", r#""Unknown pspType: X","type must be PAYIN or PAYOUT""#)
+        );
+    }
+
+    #[test]
+    fn an_unknown_word_is_repeated_short_and_never_a_card_number() {
+        assert_eq!(shown("NOPE_EU2"), "NOPE_EU2");
+        assert_eq!(shown("4111 1111-1111 1111"), "**** ****-**** ****");
+        assert_eq!(shown(&"x".repeat(500)).len(), SHOWN_CHARS);
+        assert_eq!(shown("a\u{0}b\nc"), "abc");
+    }
+
+    #[test]
+    fn absent_null_and_empty_are_missing() {
+        for body in ["{}", r#"{"pspType":null,"type":null}"#, r#"{"pspType":"","type":""}"#] {
+            let document = Json::parse(body.as_bytes()).unwrap();
+            assert_eq!(provider(&document).err(), Some(Problem::Missing("pspType")), "{body}");
+            assert_eq!(operation(&document).err(), Some(Problem::Missing("type")), "{body}");
+        }
+        let document = Json::parse(br#"{"pspType":5,"type":["PAYIN"]}"#).unwrap();
+        assert!(matches!(provider(&document).err(), Some(Problem::WrongType(_))));
+        assert!(matches!(operation(&document).err(), Some(Problem::Unknown(_))));
+    }
+}

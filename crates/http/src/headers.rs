@@ -1,0 +1,139 @@
+//! What the headers of a request say.
+
+use crate::reply::{self, Refused};
+use http::header::{AsHeaderName, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The user's own token, from the merchant.
+pub const X_USER_TOKEN: HeaderName = HeaderName::from_static("x-user-token");
+/// The user's session at the merchant, checked by the merchant's User Auth URL.
+pub const X_USER_AUTHORIZATION: HeaderName = HeaderName::from_static("x-user-authorization");
+/// See [`idempotency_key`].
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Longest `Idempotency-Key`, characters.
+pub const IDEMPOTENCY_KEY_MAX_CHARS: usize = 255;
+
+/// A header that stands more than once, or has bytes that no text of ours has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ambiguous;
+
+/// The one value of a header, if it is there.
+///
+/// # Errors
+/// [`Ambiguous`]: with two values, two readers could act on different ones.
+pub fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Option<&str>, Ambiguous> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| Ambiguous),
+        (Some(_), Some(_)) => Err(Ambiguous),
+    }
+}
+
+/// The one value of a header that says who is calling.
+///
+/// # Errors
+/// 401 when it is there twice or is no text.
+pub fn credential(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Refused> {
+    single(headers, name).map_err(|Ambiguous| engine::CashierAnswer::unauthorized().into())
+}
+
+/// Checks that the body is said to be `application/json`; a `charset` can only be UTF-8, other parameters are passed over.
+///
+/// # Errors
+/// 415.
+pub fn json_media_type(headers: &HeaderMap) -> Result<(), Refused> {
+    match single(headers, CONTENT_TYPE) {
+        Ok(Some(text)) if is_json(text) => Ok(()),
+        _ => Err(reply::not_json_type().into()),
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    let mut parts = text.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    essence.eq_ignore_ascii_case("application/json")
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+                value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            _ => true,
+        })
+}
+
+/// The `Idempotency-Key`, if there is one: 1 to 255 visible ASCII characters, once.
+///
+/// # Errors
+/// 400 for anything else.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refused> {
+    let visible = |key: &&str| {
+        (1..=IDEMPOTENCY_KEY_MAX_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    match single(headers, IDEMPOTENCY_KEY) {
+        Ok(None) => Ok(None),
+        Ok(Some(key)) if visible(&key) => Ok(Some(key)),
+        _ => Err(reply::plain(400, "Idempotency-Key must be 1 to 255 visible ASCII characters").into()),
+    }
+}
+
+/// All headers as text, names in lower case; bytes that are no UTF-8 are replaced.
+pub fn as_text(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: HeaderName, values: &[&[u8]]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(name.clone(), HeaderValue::from_bytes(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn idempotency_keys() {
+        let longest = "k".repeat(255);
+        for good in ["a", "6f1c-a", "!~", &longest] {
+            assert_eq!(idempotency_key(&with(IDEMPOTENCY_KEY, &[good.as_bytes()])).unwrap(), Some(good));
+        }
+        assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
+        let too_long = "k".repeat(256);
+        for bad in ["".as_bytes(), b"a b", b"a\tb", "\u{e9}".as_bytes(), b"\xff", too_long.as_bytes()] {
+            assert_eq!(idempotency_key(&with(IDEMPOTENCY_KEY, &[bad])).unwrap_err().0.status, 400, "{bad:?}");
+        }
+        assert_eq!(idempotency_key(&with(IDEMPOTENCY_KEY, &[b"a", b"a"])).unwrap_err().0.status, 400);
+    }
+
+    #[test]
+    fn media_types() {
+        for good in ["application/json", "Application/JSON ; charset=UTF-8", "application/json;charset=\"utf-8\"", "application/json; v=1"] {
+            assert!(json_media_type(&with(CONTENT_TYPE, &[good.as_bytes()])).is_ok(), "{good}");
+        }
+        let bad: [&[&[u8]]; 7] = [
+            &[],
+            &[b"text/json"],
+            &[b"application/jsonp"],
+            &[b"application/x-www-form-urlencoded"],
+            &[b"application/json; charset=latin1"],
+            &[b""],
+            &[b"application/json", b"application/json"],
+        ];
+        for bad in bad {
+            assert_eq!(json_media_type(&with(CONTENT_TYPE, bad)).unwrap_err().0.status, 415, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_calling_is_said_once() {
+        let name = http::header::AUTHORIZATION;
+        assert_eq!(credential(&with(name.clone(), &[b"Bearer x"]), name.clone()).unwrap(), Some("Bearer x"));
+        assert_eq!(credential(&HeaderMap::new(), name.clone()).unwrap(), None);
+        for bad in [&[&b"Bearer x"[..], b"Bearer x"][..], &[&b"Bearer \xe9"[..]][..]] {
+            assert_eq!(credential(&with(name.clone(), bad), name.clone()).unwrap_err().0.status, 401);
+        }
+    }
+}

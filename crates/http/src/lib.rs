@@ -1,0 +1,53 @@
+//! The HTTP edge: the Cashier API, the Management API, provider callbacks, health; and the server that they run on.
+//!
+//! One file per resource, whose handlers only read the request and call the engine. What surrounds every request is in [`edge`], what surrounds every
+//! connection in [`server`] and [`connection`], the limits of both in [`limits`].
+//!
+//! **Architecture invariants:** every error has the envelope of the Cashier API, section 5; the order of checks of section 3 is that of the lines of
+//! `cashier::pay`; no more of a body is read than the limit, and no body, query value or header value is ever logged.
+
+pub mod admin;
+mod app;
+pub mod body;
+mod callbacks;
+mod cashier;
+pub mod connection;
+pub mod edge;
+mod events;
+pub mod gate;
+pub mod headers;
+mod health;
+pub mod limits;
+pub mod observe;
+pub mod peer;
+pub mod reply;
+pub mod server;
+mod transactions;
+
+pub use limits::Limits;
+pub use server::{Error, bind, serve};
+
+use app::App;
+use axum::Router;
+use axum::routing::{get, post};
+use engine::Engine;
+
+/// The whole platform as a router: the Cashier API, the Management API below `/v1/api/mozarto/admin`, callbacks, health, and `extra` (back office,
+/// hosted pages, `/metrics`) beside them. `extra` gets the same edge: request ids, access log, body deadline, the answers for 404 and 405 (pages that
+/// want their own nest them below a path).
+pub fn router(engine: Engine, limits: &Limits, extra: Router) -> Router {
+    let router = Router::new()
+        .route("/v1/api/mozarto/cashier", post(cashier::create))
+        .route("/v1/api/mozarto/transactions", get(transactions::list))
+        .route("/v1/api/mozarto/transactions/{id}", get(transactions::show))
+        .route("/v1/api/mozarto/events", get(events::list))
+        .route("/callbacks/{provider}/{token}", get(callbacks::receive).post(callbacks::receive))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .with_state(App::new(engine.clone(), limits))
+        .nest("/v1/api/mozarto/admin", admin::router(engine))
+        .merge(extra)
+        .method_not_allowed_fallback(edge::method_not_allowed)
+        .fallback(edge::not_found);
+    edge::around(router, limits)
+}

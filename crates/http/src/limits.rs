@@ -1,0 +1,65 @@
+//! The limits of the HTTP edge, each with its default.
+
+use ipnet::IpNet;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Longest request head (request line and headers) that is read, bytes; more is hyper's own 431.
+pub const HEAD_MAX_BYTES: usize = 32 * 1024;
+/// Connections that the kernel keeps waiting for us.
+pub const BACKLOG: i32 = 1024;
+/// How long a peer may leave our answer unread before its connection is cut.
+pub const WRITE_STALL: Duration = Duration::from_secs(15);
+/// How long, after an answer given before the whole request had come, the rest is thrown away so that the peer gets to read the answer.
+pub const LINGER: Duration = Duration::from_secs(1);
+/// How much is thrown away then, bytes.
+pub const LINGER_MAX_BYTES: usize = 1024 * 1024;
+/// How long accepting pauses when the system is out of descriptors or memory.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Checks of the rate limiter between two sweeps that forget credentials unseen for a while.
+pub const RATE_SWEEP_EVERY: u32 = 65_536;
+
+/// What an operator may set.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// A request head must be whole this long after the connection was made or the answer before it was sent; so a kept-alive connection may idle
+    /// this long. Then the connection is closed.
+    pub header_read: Duration,
+    /// A body must be whole this long after its head; then 408.
+    pub body_read: Duration,
+    /// Open connections; the next one gets 503 with `Retry-After` and is closed.
+    pub connections_max: usize,
+    /// Authenticated requests being worked on at once; the next one gets 503 with `Retry-After`.
+    pub in_flight_max: usize,
+    /// Requests per second of one credential, in the long run; beyond it 429 with `Retry-After`.
+    pub rate_per_second: NonZeroU32,
+    /// Requests that one credential may make at once before the rate counts.
+    pub rate_burst: NonZeroU32,
+    /// A graceful stop waits this long for answers under way, then cuts them off. Leaves two of the ten seconds to the engine and the store.
+    pub drain: Duration,
+    /// The proxies whose `X-Forwarded-For` is believed: the caller's address is then the last one in it that is not itself a trusted proxy. None: the
+    /// address of the peer counts, whatever the header says.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Limits {
+    /// [`Limits::rate_per_second`] unless set.
+    pub const RATE_PER_SECOND: NonZeroU32 = NonZeroU32::new(5_000).unwrap();
+    /// [`Limits::rate_burst`] unless set.
+    pub const RATE_BURST: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_read: Duration::from_secs(10),
+            body_read: Duration::from_secs(10),
+            connections_max: 4_096,
+            in_flight_max: 2_048,
+            rate_per_second: Self::RATE_PER_SECOND,
+            rate_burst: Self::RATE_BURST,
+            drain: Duration::from_secs(8),
+            trusted_proxies: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The accept loop. Our own, because axum's has no time limit for a request's head, no cap on connections and no limit to its graceful stop.
+
+use crate::connection::{Connection, Socket};
+use crate::limits::{ACCEPT_PAUSE, BACKLOG, HEAD_MAX_BYTES, Limits};
+use crate::{observe, reply};
+use axum::Router;
+use axum::extract::ConnectInfo;
+use engine::CashierAnswer;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+/// The server cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The listening socket is broken.
+    #[error("the listening socket does not work: {0}")]
+    Listener(#[from] io::Error),
+}
+
+/// Listens on an address, with `SO_REUSEADDR` (a restart must not wait for old connections to be forgotten) and a backlog of our own.
+///
+/// # Errors
+/// [`Error::Listener`] when the address is taken or not ours.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into())?)
+}
+
+/// Serves until `stop` is cancelled, then stops accepting, lets answers under way finish, and returns after [`Limits::drain`] at the latest.
+///
+/// # Errors
+/// [`Error::Listener`] when the listening socket breaks; being out of descriptors is waited for instead.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let connections = TaskTracker::new();
+    // Ends every connection, whether we were told to stop or the listener broke.
+    let closing = stop.child_token();
+    let full = raw(&reply::overloaded());
+    let slots = Arc::new(Semaphore::new(limits.connections_max));
+    // Cancelled when draining has taken too long: what is still open is cut off.
+    let cut = CancellationToken::new();
+    let accepted = loop {
+        let next = tokio::select! {
+            biased;
+            () = stop.cancelled() => break Ok(()),
+            next = listener.accept() => next,
+        };
+        match next {
+            Ok((stream, peer)) => match Arc::clone(&slots).try_acquire_owned() {
+                Ok(slot) => {
+                    let connection = converse(stream, peer, router.clone(), &limits, closing.clone());
+                    let cut = cut.clone();
+                    connections.spawn(async move {
+                        cut.run_until_cancelled(connection).await;
+                        release(slot);
+                    });
+                }
+                Err(_) => refuse(&stream, &full),
+            },
+            Err(error) if of_one_connection(&error) => {}
+            Err(error) if out_of_resources(&error) => {
+                tracing::warn!(%error, "connections cannot be accepted for the moment");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            Err(error) => break Err(Error::Listener(error)),
+        }
+    };
+    drop(listener);
+    closing.cancel();
+    connections.close();
+    if tokio::time::timeout(limits.drain, connections.wait()).await.is_err() {
+        tracing::warn!(open = connections.len(), "connections are cut off: their answers took too long");
+        cut.cancel();
+        connections.wait().await;
+    }
+    accepted
+}
+
+fn release(slot: OwnedSemaphorePermit) {
+    drop(slot);
+    observe::connection_closed();
+}
+
+/// Everything that happens on one connection, from its first request to its end.
+fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: &Limits,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + Send + 'static {
+    observe::connection_opened();
+    // Answers are small and whole: waiting to fill a packet only adds latency. A socket that refuses is about to fail anyway.
+    let _ = stream.set_nodelay(true);
+    let connection = Arc::new(Connection::new(peer));
+    let io = TokioIo::new(Socket::new(stream, Arc::clone(&connection)));
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(Arc::clone(&connection));
+        // A Router is always ready.
+        router.clone().call(request)
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(limits.header_read).max_buf_size(HEAD_MAX_BYTES);
+    let served = http.serve_connection(io, service);
+    async move {
+        tokio::pin!(served);
+        let ended = tokio::select! {
+            ended = served.as_mut() => ended,
+            () = stop.cancelled() => {
+                served.as_mut().graceful_shutdown();
+                served.await
+            }
+        };
+        if let Err(error) = ended {
+            // Peers that leave, stall or speak something else than HTTP are everyday life.
+            tracing::debug!(%error, "a connection ended");
+        }
+    }
+}
+
+/// One connection too many: told so if the socket takes it at once, and closed.
+fn refuse(stream: &TcpStream, answer: &[u8]) {
+    observe::connection_refused();
+    let _ = stream.try_write(answer);
+    // What has come already is taken off, because closing over unread bytes resets the connection and takes the answer away.
+    let _ = stream.try_read(&mut [0; 4096]);
+}
+
+/// An answer as it stands on the wire, for connections that hyper never sees.
+fn raw(answer: &CashierAnswer) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 {} Service Unavailable\r\ncontent-type: application/json\r\ncache-control: no-store\r\n\
+         x-content-type-options: nosniff\r\nretry-after: {}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        answer.status,
+        answer.retry_after_s.unwrap_or(1),
+        answer.body.len()
+    );
+    [head.as_bytes(), &answer.body].concat()
+}
+
+fn of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// `ENOMEM`, `ENFILE`, `EMFILE`, `ENOBUFS`: passes as connections end.
+fn out_of_resources(error: &io::Error) -> bool {
+    const NUMBERS: [i32; 4] = [12, 23, 24, 105];
+    error.kind() == io::ErrorKind::OutOfMemory || error.raw_os_error().is_some_and(|number| NUMBERS.contains(&number))
+}
