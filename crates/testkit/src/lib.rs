@@ -5,10 +5,14 @@
 //! * [`client`] - the Cashier and the Management API as their users speak to them;
 //! * [`sink`] - a merchant's webhook endpoint that verifies with code of its own;
 //! * [`invariants`] - reads the store and the simulators' ledgers and says which promise is broken;
+//! * [`world`] - all of these together; [`table`] - tests of many rows; [`shape`] - whole JSON documents against the contract's;
 //! * [`postgres`] - a PostgreSQL server for tests.
 
 pub mod client;
 pub mod invariants;
 pub mod postgres;
 pub mod sandbox;
+pub mod shape;
 pub mod sink;
+pub mod table;
+pub mod world;

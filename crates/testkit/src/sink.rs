@@ -28,8 +28,8 @@ pub struct Received {
     pub at: SystemTime,
 }
 
-/// The endpoint. It answers 200 as long as it lives.
-#[derive(Debug)]
+/// The endpoint. It answers 200 as long as the process lives.
+#[derive(Debug, Clone)]
 pub struct Sink {
     /// Where it listens.
     pub url: String,
