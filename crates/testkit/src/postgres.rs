@@ -7,17 +7,18 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tokio_postgres::NoTls;
+
+use self::server::Server;
+
+mod server;
 
 /// Names an administrator's address of a server that tests shall use.
 pub const URL_VARIABLE: &str = "MOZARTO_TEST_POSTGRES";
@@ -25,12 +26,8 @@ pub const URL_VARIABLE: &str = "MOZARTO_TEST_POSTGRES";
 const DATABASE_PREFIX: &str = "mozarto_test_";
 /// How many databases of dead processes one process clears away.
 const MAX_SWEPT: usize = 16;
-/// How long a server may take to start or stop, in seconds.
-const START_SECONDS: &str = "60";
 /// How long one administrative statement may take.
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(60);
-/// Connections that the cluster admits, all tests together.
-const MAX_CONNECTIONS: &str = "200";
 
 /// A database of its own for one test; dropped with the value, as far as possible.
 #[derive(Debug)]
@@ -307,200 +304,6 @@ fn remove(data: &Path) -> Result<()> {
     }
 }
 
-/// The programs and the files of one server.
-#[derive(Debug)]
-struct Server {
-    programs: PathBuf,
-    data: PathBuf,
-    log: PathBuf,
-    /// User and group to run as; the server refuses to run as root.
-    run_as: Option<(u32, u32)>,
-}
-
-impl Server {
-    fn new(directory: &Path) -> Result<Self> {
-        let programs = match find_programs() {
-            Some(programs) => programs,
-            None => install()?,
-        };
-        let run_as = if current_user()? == 0 {
-            Some(unprivileged_user()?)
-        } else {
-            None
-        };
-        let data = directory.join("data");
-        Ok(Server {
-            programs,
-            log: data.join("server.log"),
-            data,
-            run_as,
-        })
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.programs.join(program));
-        command
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .env("LC_ALL", "C");
-        if let Some((user, group)) = self.run_as {
-            command.uid(user).gid(group);
-        }
-        command
-    }
-
-    fn initialise(&self) -> Result<()> {
-        std::fs::create_dir(&self.data).context("the directory of the cluster cannot be made")?;
-        if let Some((user, group)) = self.run_as {
-            std::os::unix::fs::chown(&self.data, Some(user), Some(group))?;
-        }
-        // What initdb itself writes may be lost in a crash of the machine: it is made anew then.
-        let arguments = "--auth=trust --username=postgres --encoding=UTF8 --locale=C --no-sync";
-        let mut command = self.command("initdb");
-        command.args(arguments.split(' ')).arg("-D").arg(&self.data);
-        succeed(command, "initdb")
-    }
-
-    fn start_on_free_port(&self, settings: &[(String, String)]) -> Result<u16> {
-        let mut last = None;
-        // Somebody else may take the port in between.
-        for _ in 0..3 {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-                .local_addr()?
-                .port();
-            match self.start(port, settings) {
-                Ok(()) => return Ok(port),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or_else(|| anyhow::anyhow!("no port")))
-    }
-
-    fn start(&self, port: u16, settings: &[(String, String)]) -> Result<()> {
-        let mut options = format!(
-            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=on \
-             -c max_connections={MAX_CONNECTIONS} -c jit=off -c log_min_messages=warning"
-        );
-        for (name, value) in settings {
-            options.push_str(&format!(" -c {name}={value}"));
-        }
-        let mut command = self.command("pg_ctl");
-        command.args(["start", "-w", "-s", "-t", START_SECONDS, "-o", &options]);
-        command.arg("-D").arg(&self.data).arg("-l").arg(&self.log);
-        // The server outlives us: it must not hold on to our output.
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let status = command.status().context("pg_ctl cannot be run")?;
-        let log = || std::fs::read_to_string(&self.log).unwrap_or_default();
-        ensure!(
-            status.success(),
-            "the server did not start: {}",
-            tail(&log())
-        );
-        Ok(())
-    }
-
-    fn stop(&self) -> Result<()> {
-        let mut command = self.command("pg_ctl");
-        command.args(["stop", "-m", "immediate", "-w", "-s", "-t", START_SECONDS]);
-        command.arg("-D").arg(&self.data);
-        succeed(command, "pg_ctl stop")
-    }
-
-    /// The port, if the server runs and is the one of these files.
-    fn running_port(&self) -> Option<u16> {
-        let state = std::fs::read_to_string(self.data.join("postmaster.pid")).ok()?;
-        let port: u16 = state.lines().nth(3)?.trim().parse().ok()?;
-        let ask = async move { column(&url_of(port), "SHOW data_directory").await };
-        let directory = blocking(ask).ok()?;
-        (directory.first().map(Path::new) == Some(self.data.as_path())).then_some(port)
-    }
-}
-
-fn tail(log: &str) -> String {
-    let lines: Vec<_> = log.lines().collect();
-    lines[lines.len().saturating_sub(10)..].join("\n")
-}
-
-fn succeed(mut command: Command, what: &str) -> Result<()> {
-    let output = command
-        .output()
-        .with_context(|| format!("{what} cannot be run"))?;
-    let error = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{what} failed: {}", tail(&error));
-    Ok(())
-}
-
-/// The directory with `initdb`, `pg_ctl` and `postgres`, the newest version first.
-fn find_programs() -> Option<PathBuf> {
-    let complete = |directory: &PathBuf| {
-        ["initdb", "pg_ctl", "postgres"]
-            .iter()
-            .all(|program| directory.join(program).is_file())
-    };
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    // Links in the path point to where the programs really are, beside one another.
-    let real = |directory: PathBuf| {
-        let initdb = directory.join("initdb").canonicalize().ok()?;
-        initdb.parent().map(Path::to_owned)
-    };
-    if let Some(found) = std::env::split_paths(&path).filter_map(real).find(complete) {
-        return Some(found);
-    }
-    let mut found: Vec<(u32, PathBuf)> = Vec::new();
-    for version in std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten() {
-        let directory = version.path().join("bin");
-        if let Some(number) = version
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-            && complete(&directory)
-        {
-            found.push((number, directory));
-        }
-    }
-    found.into_iter().max().map(|(_, directory)| directory)
-}
-
-/// Installs the server, where that is possible without asking anybody.
-fn install() -> Result<PathBuf> {
-    let debian = Path::new("/etc/debian_version").exists();
-    ensure!(
-        debian && current_user()? == 0,
-        "no PostgreSQL server on this machine"
-    );
-    eprintln!(
-        "no PostgreSQL server on this machine: installing the package `postgresql` with apt-get"
-    );
-    for arguments in [
-        "update -q",
-        "install -y -q --no-install-recommends postgresql",
-    ] {
-        let mut command = Command::new("apt-get");
-        command
-            .args(arguments.split(' '))
-            .env("DEBIAN_FRONTEND", "noninteractive");
-        succeed(command, "apt-get")?;
-    }
-    find_programs()
-        .context("the package is installed, but its programs are not where they should be")
-}
-
-/// User and group ids of `postgres`, or of `nobody`.
-fn unprivileged_user() -> Result<(u32, u32)> {
-    let users = std::fs::read_to_string("/etc/passwd").context("/etc/passwd cannot be read")?;
-    for wanted in ["postgres", "nobody"] {
-        for line in users.lines() {
-            let mut fields = line.split(':');
-            if fields.next() == Some(wanted)
-                && let (Some(user), Some(group)) = (fields.nth(1), fields.next())
-            {
-                return Ok((user.parse()?, group.parse()?));
-            }
-        }
-    }
-    bail!("the server must not run as root, and there is neither a user `postgres` nor `nobody`")
-}
-
 /// The same server, another database.
 fn with_database(url: &str, name: &str) -> Result<String> {
     let (scheme, rest) = url.split_once("://").context("the address is no URL")?;
@@ -547,5 +350,42 @@ fn blocking<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static)
     match std::thread::spawn(run).join() {
         Ok(value) => value,
         Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_of_an_address_is_exchanged() {
+        for (url, expected) in [
+            ("postgres://u:p@h:1/postgres", "postgres://u:p@h:1/new"),
+            ("postgres://u@h", "postgres://u@h/new"),
+            (
+                "postgresql://h:1/a?sslmode=disable",
+                "postgresql://h:1/new?sslmode=disable",
+            ),
+        ] {
+            assert_eq!(with_database(url, "new").unwrap(), expected);
+        }
+        assert!(with_database("nonsense", "new").is_err());
+    }
+
+    #[tokio::test]
+    async fn databases_are_apart_and_go_with_their_value() {
+        let (one, two) = (database().await, database().await);
+        run(&one.url, &["CREATE TABLE only_here (a INT)".to_owned()])
+            .await
+            .unwrap();
+        let tables = "SELECT to_regclass('only_here')::text";
+        assert_eq!(column(&one.url, tables).await.unwrap(), ["only_here"]);
+        assert!(column(&two.url, tables).await.is_err(), "NULL is no text");
+        let settings = "SELECT current_setting('fsync') || current_setting('full_page_writes')";
+        assert_eq!(column(&two.url, settings).await.unwrap(), ["onon"]);
+        let url = one.url.clone();
+        drop(one);
+        assert!(column(&url, "SELECT 'there'").await.is_err());
+        assert_eq!(column(&two.url, "SELECT 'there'").await.unwrap(), ["there"]);
     }
 }

@@ -1,10 +1,11 @@
-//! The writers: a few tasks that take what waits. One of them at a time may run many batches in one transaction
-//! (one sync of the disk for all); the others carry single batches meanwhile. Two groups at once would lock
-//! the same busy rows in different orders.
+//! The writers: a few tasks that take what waits and run it as a group, in one transaction with one sync of the disk.
+//! Two groups that want the same busy rows in different orders stand in each other's way; once that happens, one
+//! writer at a time may form groups for a while, and the others carry single batches.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object as Connection, Pool};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -25,6 +26,8 @@ pub(super) const WRITERS: usize = 3;
 pub(super) const WRITE_QUEUE_BATCHES: usize = 1_024;
 /// The most batches that share one transaction; the server keeps at most 64 savepoints at hand. 1 turns grouping off.
 const MAX_GROUP_BATCHES: usize = 60;
+/// How long groups run one at a time after two of them met.
+const CONTENTION_MS: u64 = 2_000;
 /// How often a batch is tried when other transactions stand in its way.
 const MAX_ATTEMPTS: u32 = 6;
 /// The most that an attempt pauses before the next, times the number of those made. How long it really is, chance
@@ -43,8 +46,11 @@ pub(super) struct Work {
 
 struct Shared {
     queue: Mutex<mpsc::Receiver<Work>>,
-    /// Held by the one writer that may form groups.
+    /// Held by the one writer that may form groups while groups stand in each other's way.
     grouping: Mutex<()>,
+    started: Instant,
+    /// Until when that is so, in milliseconds since `started`.
+    contended_until_ms: AtomicU64,
     pool: Pool,
     texts: StdMutex<HashMap<(&'static str, bool), Arc<PostgresText>>>,
 }
@@ -54,11 +60,23 @@ pub(super) fn spawn(pool: &Pool, queue: mpsc::Receiver<Work>) -> Vec<JoinHandle<
     let shared = Arc::new(Shared {
         queue: Mutex::new(queue),
         grouping: Mutex::new(()),
+        started: Instant::now(),
+        contended_until_ms: AtomicU64::new(0),
         pool: pool.clone(),
         texts: StdMutex::default(),
     });
     let start = |_| tokio::spawn(serve(Arc::clone(&shared)));
     (0..WRITERS).map(start).collect()
+}
+
+impl Shared {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn contended(&self) -> bool {
+        self.now_ms() < self.contended_until_ms.load(Ordering::Relaxed)
+    }
 }
 
 async fn serve(shared: Arc<Shared>) {
@@ -67,12 +85,14 @@ async fn serve(shared: Arc<Shared>) {
         let Some(first) = queue.recv().await else {
             return;
         };
-        let grouping = shared.grouping.try_lock();
-        let most = if grouping.is_ok() {
-            MAX_GROUP_BATCHES
+        let contended = shared.contended();
+        let grouping = if contended {
+            shared.grouping.try_lock().ok()
         } else {
-            1
+            None
         };
+        let alone = contended && grouping.is_none();
+        let most = if alone { 1 } else { MAX_GROUP_BATCHES };
         let mut work = vec![first];
         while work.len() < most
             && let Ok(next) = queue.try_recv()
@@ -81,7 +101,7 @@ async fn serve(shared: Arc<Shared>) {
         }
         drop(queue);
         // A lone batch leaves the right to form groups to the others.
-        let grouping = grouping.ok().filter(|_| work.len() > 1);
+        let grouping = grouping.filter(|_| work.len() > 1);
         let (batches, replies): (Vec<_>, Vec<_>) = work
             .into_iter()
             .map(|work| (work.batch, work.reply))
@@ -116,7 +136,14 @@ impl Writer<'_> {
                     return batches.iter().map(|_| Err(error.clone())).collect();
                 }
                 // One of them spoilt it for all: next time each by itself, in the same transaction.
-                Err(Failed::RolledBack(_)) => {}
+                Err(Failed::RolledBack(refusal)) => {
+                    if refusal.class == Class::Conflict {
+                        let until = self.shared.now_ms() + CONTENTION_MS;
+                        self.shared
+                            .contended_until_ms
+                            .store(until, Ordering::Relaxed);
+                    }
+                }
             }
         }
         let mut results = Vec::with_capacity(batches.len());
