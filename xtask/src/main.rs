@@ -1,5 +1,6 @@
 //! The project's own tools: `cargo xtask <command>`.
 
+mod bench;
 mod install;
 mod licences;
 mod tests;
@@ -26,8 +27,20 @@ enum Command {
     },
     /// What a reader would stumble over: file lengths, paths of one machine, floats near money, provider sizes.
     Tidy,
+    /// Benchmarks.
+    #[command(subcommand)]
+    Bench(Bench),
+    /// The floor program that benchmarks compare with; started by them.
+    #[command(hide = true)]
+    Floor(bench::FloorArgs),
     /// Licences, bans and sources of every dependency, by `deny.toml`.
     Licences,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Pay-ins: added latency, and throughput over the floor program's.
+    PayIn(bench::BenchArgs),
 }
 
 fn main() -> Result<()> {
@@ -35,5 +48,7 @@ fn main() -> Result<()> {
         Command::Test { more } => tests::run(&more),
         Command::Tidy => tidy::run(),
         Command::Licences => licences::run(),
+        Command::Bench(Bench::PayIn(args)) => bench::pay_in(&args),
+        Command::Floor(args) => bench::serve_floor(&args),
     }
 }

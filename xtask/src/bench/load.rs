@@ -1,0 +1,228 @@
+//! The load generator: a small HTTP/1.1 client over plain sockets, so that it takes as little of the two cores as possible. Open loop measures latency from the time a
+//! request was due, not from when there was room for it.
+
+use anyhow::{Context, Result, bail};
+use hdrhistogram::Histogram;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use testkit::client::bodies;
+use testkit::sandbox::Sandbox;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+
+/// Connections of the open-loop run: enough that one is always free while the target keeps up.
+const OPEN_CONNECTIONS: usize = 256;
+/// How long a target is warmed up.
+const WARM_UP: Duration = Duration::from_secs(2);
+/// Largest latency that is told apart, microseconds.
+const LATENCY_MAX_US: u64 = 120_000_000;
+
+/// What is asked.
+pub(crate) struct Target {
+    address: String,
+    head: String,
+    body: Box<dyn Fn(u64) -> String + Send + Sync>,
+    counter: AtomicU64,
+    accepted: AtomicU64,
+}
+
+impl Target {
+    /// The platform's Cashier API: a PayOne pay-in.
+    pub(crate) fn platform(sandbox: &Sandbox) -> Result<Arc<Self>> {
+        let head = format!(
+            "POST /v1/api/mozarto/cashier HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\nx-user-token: Bearer {}\r\ncontent-type: application/json\r\n",
+            sandbox.text("companyToken"),
+            sandbox.text("userToken")
+        );
+        Self::new(sandbox.text("baseUrl"), head, Box::new(|_| bodies::payone("PAYIN", "100.00")))
+    }
+
+    /// The simulator's route alone: what the provider itself takes.
+    pub(crate) fn simulator(sandbox: &Sandbox) -> Result<Arc<Self>> {
+        let head = "POST /payone/api/deposit HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: payone-demo-key-0001\r\ncontent-type: application/json\r\n";
+        Self::new(sandbox.text("simulatorUrl"), head.to_owned(), Box::new(|number| super::floor::deposit(&format!("{number:024x}"))))
+    }
+
+    /// The floor program.
+    pub(crate) fn floor(address: &str) -> Arc<Self> {
+        let head = format!(
+            "POST /pay HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n",
+            super::floor::token()
+        );
+        Arc::new(Self {
+            address: address.to_owned(),
+            head,
+            body: Box::new(|_| bodies::payone("PAYIN", "100.00")),
+            counter: AtomicU64::new(1),
+            accepted: AtomicU64::new(0),
+        })
+    }
+
+    fn new(url: &str, head: String, body: Box<dyn Fn(u64) -> String + Send + Sync>) -> Result<Arc<Self>> {
+        let address = url.strip_prefix("http://").context("an http address")?.to_owned();
+        Ok(Arc::new(Self { address, head, body, counter: AtomicU64::new(1), accepted: AtomicU64::new(0) }))
+    }
+
+    /// How many requests were answered 200 so far.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    async fn connect(&self) -> Result<TcpStream> {
+        let stream = TcpStream::connect(&self.address).await.with_context(|| format!("connecting to {}", self.address))?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    /// One request; answers the HTTP status.
+    async fn ask(&self, stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<u16> {
+        let body = (self.body)(self.counter.fetch_add(1, Ordering::Relaxed));
+        let request = format!("{}content-length: {}\r\n\r\n{body}", self.head, body.len());
+        stream.write_all(request.as_bytes()).await?;
+        buffer.clear();
+        loop {
+            if stream.read_buf(buffer).await? == 0 {
+                bail!("the connection was closed");
+            }
+            if let Some(status) = whole_answer(buffer) {
+                if status == 200 {
+                    self.accepted.fetch_add(1, Ordering::Relaxed);
+                }
+                return Ok(status);
+            }
+        }
+    }
+}
+
+/// The status, once the whole answer is there.
+fn whole_answer(buffer: &[u8]) -> Option<u16> {
+    let end = buffer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&buffer[..end]).ok()?;
+    let status = head.get(9..12)?.parse().ok()?;
+    let length: usize = head
+        .lines()
+        .find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length")))
+        .and_then(|(_, value)| value.trim().parse().ok())?;
+    (buffer.len() >= end + 4 + length).then_some(status)
+}
+
+/// What a run showed.
+#[derive(Debug, Clone)]
+pub(crate) struct Figures {
+    /// Answers of any kind.
+    pub(crate) answers: u64,
+    /// Answers that were not 200.
+    pub(crate) others: u64,
+    /// Answers per second, hundredths.
+    pub(crate) per_second: f64,
+    /// Latencies, microseconds: p50, p90, p99, p99.9, largest.
+    pub(crate) latency_us: [u64; 5],
+}
+
+impl Figures {
+    fn of(histogram: &Histogram<u64>, others: u64, took: Duration) -> Self {
+        let at = |quantile: f64| histogram.value_at_quantile(quantile);
+        Self {
+            answers: histogram.len(),
+            others,
+            per_second: count(histogram.len()) / took.as_secs_f64(),
+            latency_us: [at(0.5), at(0.9), at(0.99), at(0.999), histogram.max()],
+        }
+    }
+}
+
+/// A count as a figure of the report.
+#[expect(clippy::cast_precision_loss, reason = "a figure for people; no amount is touched")]
+pub(crate) fn count(number: u64) -> f64 {
+    number as f64
+}
+
+fn histogram() -> Result<Histogram<u64>> {
+    Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).context("a histogram")
+}
+
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(LATENCY_MAX_US).clamp(1, LATENCY_MAX_US)
+}
+
+/// Lets caches, pools and prepared statements settle.
+pub(crate) async fn warm_up(target: &Arc<Target>, connections: usize) -> Result<()> {
+    closed_loop(target, connections, WARM_UP).await.map(|_| ())
+}
+
+/// As fast as it goes over so many connections.
+pub(crate) async fn closed_loop(target: &Arc<Target>, connections: usize, length: Duration) -> Result<Figures> {
+    let began = Instant::now();
+    let until = began + length;
+    let mut tasks = Vec::new();
+    for _ in 0..connections {
+        let target = target.clone();
+        tasks.push(tokio::spawn(async move {
+            let mut stream = target.connect().await?;
+            let mut buffer = Vec::with_capacity(4096);
+            let mut latencies = histogram()?;
+            let mut others = 0;
+            while Instant::now() < until {
+                let sent = Instant::now();
+                if target.ask(&mut stream, &mut buffer).await? != 200 {
+                    others += 1;
+                }
+                latencies.saturating_record(micros(sent.elapsed()));
+            }
+            anyhow::Ok((latencies, others))
+        }));
+    }
+    let mut all = histogram()?;
+    let mut others = 0;
+    for task in tasks {
+        let (latencies, other) = task.await??;
+        all.add(&latencies).context("adding histograms")?;
+        others += other;
+    }
+    Ok(Figures::of(&all, others, began.elapsed()))
+}
+
+/// So many per second, whatever the target makes of it.
+pub(crate) async fn open_loop(target: &Arc<Target>, rate: u64, length: Duration) -> Result<Figures> {
+    let mut idle = Vec::new();
+    for _ in 0..OPEN_CONNECTIONS {
+        idle.push((target.connect().await?, Vec::with_capacity(4096)));
+    }
+    let idle = Arc::new(Mutex::new(idle));
+    let shared = Arc::new(Mutex::new((histogram()?, 0_u64)));
+    let began = Instant::now();
+    let total = rate * length.as_secs();
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..total {
+        let due = began + Duration::from_nanos(number * 1_000_000_000 / rate);
+        tokio::time::sleep_until(due.into()).await;
+        while tasks.try_join_next().is_some() {}
+        let (target, idle, shared) = (target.clone(), idle.clone(), shared.clone());
+        tasks.spawn(async move {
+            let taken = idle.lock().await.pop();
+            let (mut stream, mut buffer) = match taken {
+                Some(connection) => connection,
+                None => match target.connect().await {
+                    Ok(stream) => (stream, Vec::with_capacity(4096)),
+                    Err(_) => return shared.lock().await.1 += 1,
+                },
+            };
+            let status = target.ask(&mut stream, &mut buffer).await;
+            let took = micros(due.elapsed());
+            let mut shared = shared.lock().await;
+            shared.0.saturating_record(took);
+            match status {
+                Ok(200) => {}
+                Ok(_) => shared.1 += 1,
+                Err(_) => return shared.1 += 1,
+            }
+            drop(shared);
+            idle.lock().await.push((stream, buffer));
+        });
+    }
+    while tasks.join_next().await.is_some() {}
+    let shared = shared.lock().await;
+    Ok(Figures::of(&shared.0, shared.1, began.elapsed()))
+}
