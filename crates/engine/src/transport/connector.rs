@@ -41,25 +41,15 @@ impl Exchange {
         let now = Instant::now();
         let end = now + total.unwrap_or(connect + answer);
         let (deadline, receiver) = watch::channel((now + answer).min(end));
-        (
-            Arc::new(Self {
-                connect,
-                answer,
-                end,
-                deadline,
-            }),
-            receiver,
-        )
+        (Arc::new(Self { connect, answer, end, deadline }), receiver)
     }
 
     fn connecting(&self) {
-        self.deadline
-            .send_replace((Instant::now() + self.connect + self.answer).min(self.end));
+        self.deadline.send_replace((Instant::now() + self.connect + self.answer).min(self.end));
     }
 
     fn connected(&self) {
-        self.deadline
-            .send_replace((Instant::now() + self.answer).min(self.end));
+        self.deadline.send_replace((Instant::now() + self.answer).min(self.end));
     }
 }
 
@@ -119,12 +109,7 @@ fn why_not_connected(error: &(dyn StdError + 'static)) -> Failure {
     if let Some(NotConnected(failure)) = find::<NotConnected>(error) {
         return *failure;
     }
-    let tls = |kind| {
-        matches!(
-            kind,
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-        )
-    };
+    let tls = |kind| matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(io_error) = error.downcast_ref::<io::Error>() {
@@ -142,19 +127,14 @@ fn why_not_connected(error: &(dyn StdError + 'static)) -> Failure {
 
 /// The error that this one wraps. An `io::Error` around another one does not name it as its source, but as its content.
 fn below<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
-    match error
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref)
-    {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inner) => Some(inner),
         None => error.source(),
     }
 }
 
 /// The first error of that type in the chain.
-pub(super) fn find<'a, E: StdError + 'static>(
-    error: &'a (dyn StdError + 'static),
-) -> Option<&'a E> {
+pub(super) fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<E>() {

@@ -103,10 +103,7 @@ impl std::fmt::Debug for Incoming {
 impl Incoming {
     /// The value of a header, named in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -134,10 +131,7 @@ pub enum Failure {
 impl Failure {
     /// Whether certainly nothing was sent.
     pub const fn nothing_sent(self) -> bool {
-        matches!(
-            self,
-            Self::Dns | Self::RefusedAddress | Self::Connect | Self::ConnectTimeout | Self::Tls
-        )
+        matches!(self, Self::Dns | Self::RefusedAddress | Self::Connect | Self::ConnectTimeout | Self::Tls)
     }
 
     /// The word of the closed list of delivery failures (webhooks "The target").
@@ -164,10 +158,7 @@ pub struct Transport {
 
 impl std::fmt::Debug for Transport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Transport")
-            .field("policy", &self.policy)
-            .field("scale", &self.scale)
-            .finish_non_exhaustive()
+        f.debug_struct("Transport").field("policy", &self.policy).field("scale", &self.scale).finish_non_exhaustive()
     }
 }
 
@@ -184,11 +175,7 @@ impl Transport {
     ///
     /// # Errors
     /// As [`Transport::new`].
-    pub fn with_lookup(
-        environment: Environment,
-        scale: u32,
-        lookup: Arc<dyn Lookup>,
-    ) -> Result<Self, String> {
+    pub fn with_lookup(environment: Environment, scale: u32, lookup: Arc<dyn Lookup>) -> Result<Self, String> {
         let policy = Policy::of(environment);
         let client = match client(policy, lookup.clone(), Trust::System) {
             Ok(client) => client,
@@ -199,11 +186,7 @@ impl Transport {
             }
             Err(error) => return Err(error),
         };
-        Ok(Self {
-            client,
-            policy,
-            scale: scale.max(1),
-        })
+        Ok(Self { client, policy, scale: scale.max(1) })
     }
 
     /// Makes the call, once.
@@ -222,15 +205,9 @@ impl Transport {
     ///
     /// # Errors
     /// [`Failure`] when there is no status.
-    pub(crate) async fn send_for_status(
-        &self,
-        outgoing: Outgoing<'_>,
-        total_ms: i64,
-    ) -> Result<Incoming, Failure> {
+    pub(crate) async fn send_for_status(&self, outgoing: Outgoing<'_>, total_ms: i64) -> Result<Incoming, Failure> {
         let total = self.scaled(total_ms);
-        self.exchange(outgoing, Some(total))
-            .await
-            .map(|(incoming, _)| incoming)
+        self.exchange(outgoing, Some(total)).await.map(|(incoming, _)| incoming)
     }
 
     /// Posts JSON to a merchant's URL; everything ends `limit_ms` (as written) after the start.
@@ -267,10 +244,7 @@ impl Transport {
     /// # Errors
     /// [`Failure::RefusedAddress`].
     pub fn check_address(&self, url: &str) -> Result<(), Failure> {
-        self.policy
-            .check_url(url)
-            .map(|_| ())
-            .ok_or(Failure::RefusedAddress)
+        self.policy.check_url(url).map(|_| ()).ok_or(Failure::RefusedAddress)
     }
 
     fn scaled(&self, written_ms: i64) -> Duration {
@@ -284,28 +258,18 @@ impl Transport {
         outgoing: Outgoing<'_>,
         total: Option<Duration>,
     ) -> Result<(Incoming, Option<Failure>), Failure> {
-        let url = self
-            .policy
-            .check_url(outgoing.url)
-            .ok_or(Failure::RefusedAddress)?;
-        if outgoing.guard == Guard::Merchant
-            && url.scheme() == "http"
-            && !domain::urls::is_loopback(&url)
-        {
+        let url = self.policy.check_url(outgoing.url).ok_or(Failure::RefusedAddress)?;
+        if outgoing.guard == Guard::Merchant && url.scheme() == "http" && !domain::urls::is_loopback(&url) {
             return Err(Failure::RefusedAddress);
         }
-        let method = reqwest::Method::from_bytes(outgoing.method.as_bytes())
-            .map_err(|_| unsendable("method"))?;
+        let method = reqwest::Method::from_bytes(outgoing.method.as_bytes()).map_err(|_| unsendable("method"))?;
         let headers = header_map(outgoing.headers).ok_or_else(|| unsendable("header"))?;
         let mut request = self.client.request(method, url).headers(headers);
         if !outgoing.body.is_empty() {
             request = request.body(outgoing.body);
         }
-        let (exchange, mut deadline) = Exchange::begin(
-            self.scaled(outgoing.connect_ms),
-            self.scaled(outgoing.answer_ms),
-            total,
-        );
+        let (exchange, mut deadline) =
+            Exchange::begin(self.scaled(outgoing.connect_ms), self.scaled(outgoing.answer_ms), total);
         let head = EXCHANGE.scope(exchange, request.send());
         let response = match until(&mut deadline, head).await {
             Some(Ok(response)) => response,
@@ -316,16 +280,9 @@ impl Transport {
         let headers = response
             .headers()
             .iter()
-            .filter_map(|(name, value)| {
-                Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
-            })
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
             .collect();
-        let mut incoming = Incoming {
-            status,
-            headers,
-            body: Vec::new(),
-            truncated: false,
-        };
+        let mut incoming = Incoming { status, headers, body: Vec::new(), truncated: false };
         let body = read_body(response, &mut incoming, outgoing.read_max_bytes);
         let broke_off = match until(&mut deadline, body).await {
             Some(Ok(())) => None,
@@ -342,11 +299,7 @@ enum Trust {
     Nobody,
 }
 
-fn client(
-    policy: Policy,
-    lookup: Arc<dyn Lookup>,
-    trust: Trust,
-) -> Result<reqwest::Client, String> {
+fn client(policy: Policy, lookup: Arc<dyn Lookup>, trust: Trust) -> Result<reqwest::Client, String> {
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
@@ -363,9 +316,7 @@ fn client(
         builder = builder.tls_certs_only([]);
     }
     builder.build().map_err(|error| {
-        let cause = std::error::Error::source(&error)
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         format!("{error} {cause}")
     })
 }
@@ -388,10 +339,7 @@ fn header_map(headers: &[(&str, &str)]) -> Option<HeaderMap> {
 }
 
 /// Waits for the future until the deadline, which may move meanwhile. `None`: the deadline came first.
-async fn until<T>(
-    deadline: &mut watch::Receiver<Instant>,
-    future: impl Future<Output = T>,
-) -> Option<T> {
+async fn until<T>(deadline: &mut watch::Receiver<Instant>, future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     loop {
         let at = *deadline.borrow_and_update();
@@ -420,19 +368,13 @@ fn why_no_answer(error: &reqwest::Error) -> Failure {
     }
 }
 
-async fn read_body(
-    mut response: reqwest::Response,
-    incoming: &mut Incoming,
-    max_bytes: usize,
-) -> Result<(), Failure> {
+async fn read_body(mut response: reqwest::Response, incoming: &mut Incoming, max_bytes: usize) -> Result<(), Failure> {
     loop {
         match response.chunk().await {
             Ok(None) => return Ok(()),
             Ok(Some(chunk)) => {
                 let room = max_bytes - incoming.body.len();
-                incoming
-                    .body
-                    .extend_from_slice(&chunk[..chunk.len().min(room)]);
+                incoming.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
                 if chunk.len() > room {
                     // The rest is not read: dropping the answer closes its connection.
                     incoming.truncated = true;

@@ -24,10 +24,7 @@ impl Lookup for SystemLookup {
     fn addresses(&self, name: String) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> {
         Box::pin(async move {
             let found = tokio::net::lookup_host((name, 0)).await?;
-            Ok(found
-                .map(|address| address.ip())
-                .take(ADDRESSES_MAX + 1)
-                .collect())
+            Ok(found.map(|address| address.ip()).take(ADDRESSES_MAX + 1).collect())
         })
     }
 }
@@ -45,19 +42,13 @@ pub(super) struct VettingResolver {
 
 impl VettingResolver {
     /// The addresses to dial.
-    pub(super) async fn vetted(
-        lookup: Arc<dyn Lookup>,
-        policy: Policy,
-        name: String,
-    ) -> Result<Vec<IpAddr>, Failure> {
+    pub(super) async fn vetted(lookup: Arc<dyn Lookup>, policy: Policy, name: String) -> Result<Vec<IpAddr>, Failure> {
         let addresses = lookup.addresses(name).await.map_err(|_| Failure::Dns)?;
         if addresses.is_empty() {
             return Err(Failure::Dns);
         }
         // One bad address among good ones is refused too: a name that points inside at all is not a merchant's public endpoint.
-        if addresses.len() > ADDRESSES_MAX
-            || !addresses.iter().all(|address| policy.allows(*address))
-        {
+        if addresses.len() > ADDRESSES_MAX || !addresses.iter().all(|address| policy.allows(*address)) {
             return Err(Failure::RefusedAddress);
         }
         Ok(addresses)
@@ -68,15 +59,9 @@ impl Resolve for VettingResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (lookup, policy) = (self.lookup.clone(), self.policy);
         Box::pin(async move {
-            let addresses = Self::vetted(lookup, policy, name.as_str().to_owned())
-                .await
-                .map_err(NotConnected)?;
+            let addresses = Self::vetted(lookup, policy, name.as_str().to_owned()).await.map_err(NotConnected)?;
             // Port 0: the client puts the URL's port in.
-            let addresses: Addrs = Box::new(
-                addresses
-                    .into_iter()
-                    .map(|address| SocketAddr::new(address, 0)),
-            );
+            let addresses: Addrs = Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0)));
             Ok(addresses)
         })
     }

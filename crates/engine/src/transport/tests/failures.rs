@@ -8,20 +8,19 @@ async fn an_answer_comes_back_with_lower_case_headers() {
         Box::pin(async move {
             let request = peer.request().await.unwrap();
             assert!(request.starts_with("POST /hook HTTP/1.1\r\n"), "{request}");
-            assert!(request.contains("authorization: Bearer canary-secret\r\n") && request.ends_with("{\"canary\":1}"), "{request}");
-            peer.answer("HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/\r\nX-Thing: A\r\ncontent-length: 5\r\n\r\nhello").await;
+            assert!(
+                request.contains("authorization: Bearer canary-secret\r\n") && request.ends_with("{\"canary\":1}"),
+                "{request}"
+            );
+            peer.answer(
+                "HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/\r\nX-Thing: A\r\ncontent-length: 5\r\n\r\nhello",
+            )
+            .await;
         })
     })
     .await;
     let incoming = sandbox().send(post(server.url())).await.unwrap();
-    assert_eq!(
-        (
-            incoming.status,
-            incoming.body.as_slice(),
-            incoming.truncated
-        ),
-        (302, b"hello".as_slice(), false)
-    );
+    assert_eq!((incoming.status, incoming.body.as_slice(), incoming.truncated), (302, b"hello".as_slice(), false));
     assert_eq!(incoming.header("x-thing"), Some("A"));
     assert_eq!(server.requests(), 1, "a redirect is not followed");
 }
@@ -38,15 +37,8 @@ async fn a_refused_connection_is_certainly_not_sent() {
 
 #[tokio::test]
 async fn a_name_without_addresses_is_dns() {
-    let transport =
-        Transport::with_lookup(Environment::Production, 1, Arc::new(Table::default())).unwrap();
-    assert_eq!(
-        transport
-            .send(post("https://nowhere.example.com/"))
-            .await
-            .unwrap_err(),
-        Failure::Dns
-    );
+    let transport = Transport::with_lookup(Environment::Production, 1, Arc::new(Table::default())).unwrap();
+    assert_eq!(transport.send(post("https://nowhere.example.com/")).await.unwrap_err(), Failure::Dns);
 }
 
 /// A resolver that never answers.
@@ -61,16 +53,9 @@ impl Lookup for Silent {
 #[tokio::test]
 async fn connecting_has_its_own_limit_and_covers_the_resolver() {
     let transport = Transport::with_lookup(Environment::Production, 1, Arc::new(Silent)).unwrap();
-    let call = Outgoing {
-        connect_ms: 50,
-        answer_ms: 60_000,
-        ..post("https://shop.example.com/")
-    };
+    let call = Outgoing { connect_ms: 50, answer_ms: 60_000, ..post("https://shop.example.com/") };
     let started = std::time::Instant::now();
-    assert_eq!(
-        transport.send(call).await.unwrap_err(),
-        Failure::ConnectTimeout
-    );
+    assert_eq!(transport.send(call).await.unwrap_err(), Failure::ConnectTimeout);
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
@@ -102,16 +87,10 @@ async fn no_answer_in_time_is_a_timeout() {
         })
     })
     .await;
-    let call = Outgoing {
-        answer_ms: 80,
-        ..post(server.url())
-    };
+    let call = Outgoing { answer_ms: 80, ..post(server.url()) };
     let started = std::time::Instant::now();
     assert_eq!(sandbox().send(call).await.unwrap_err(), Failure::Timeout);
-    assert!(
-        started.elapsed() < Duration::from_millis(1_500),
-        "the connect limit is not added to the answer's"
-    );
+    assert!(started.elapsed() < Duration::from_millis(1_500), "the connect limit is not added to the answer's");
     assert_eq!(server.requests(), 1);
 }
 
@@ -125,26 +104,17 @@ async fn the_time_scale_divides_limits() {
     })
     .await;
     let transport = Transport::new(Environment::Sandbox, 1_000).unwrap();
-    let call = Outgoing {
-        connect_ms: 500_000,
-        answer_ms: 60_000,
-        ..post(server.url())
-    };
+    let call = Outgoing { connect_ms: 500_000, answer_ms: 60_000, ..post(server.url()) };
     let started = std::time::Instant::now();
     assert_eq!(transport.send(call).await.unwrap_err(), Failure::Timeout);
-    assert!(
-        started.elapsed() >= Duration::from_millis(60)
-            && started.elapsed() < Duration::from_secs(5)
-    );
+    assert!(started.elapsed() >= Duration::from_millis(60) && started.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]
 async fn what_is_not_http_is_broken() {
-    for answer in [
-        "SSH-2.0-OpenSSH_9.6\r\n",
-        "HTTP/1.1 abc\r\n\r\n",
-        "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort",
-    ] {
+    for answer in
+        ["SSH-2.0-OpenSSH_9.6\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort"]
+    {
         let server = Server::start(move |mut peer| {
             Box::pin(async move {
                 peer.request().await;
@@ -152,11 +122,7 @@ async fn what_is_not_http_is_broken() {
             })
         })
         .await;
-        assert_eq!(
-            sandbox().send(post(server.url())).await.unwrap_err(),
-            Failure::Broken,
-            "{answer:?}"
-        );
+        assert_eq!(sandbox().send(post(server.url())).await.unwrap_err(), Failure::Broken, "{answer:?}");
     }
 }
 
@@ -175,10 +141,7 @@ async fn an_endless_head_is_too_large() {
         })
     })
     .await;
-    assert_eq!(
-        sandbox().send(post(server.url())).await.unwrap_err(),
-        Failure::TooLarge
-    );
+    assert_eq!(sandbox().send(post(server.url())).await.unwrap_err(), Failure::TooLarge);
 }
 
 /// The heart of the matter: on a reused connection that dies once the request was read, the client must not send again on its own.
@@ -204,15 +167,8 @@ async fn a_request_read_on_a_reused_connection_is_never_sent_again() {
         })
         .await;
         let transport = sandbox();
-        assert_eq!(
-            transport.send(post(server.url())).await.unwrap().status,
-            200
-        );
-        assert_eq!(
-            transport.send(post(server.url())).await.unwrap_err(),
-            Failure::Broken,
-            "reset: {reset}"
-        );
+        assert_eq!(transport.send(post(server.url())).await.unwrap().status, 200);
+        assert_eq!(transport.send(post(server.url())).await.unwrap_err(), Failure::Broken, "reset: {reset}");
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!((server.connections(), server.requests()), (1, 2));
     }
@@ -266,10 +222,7 @@ async fn connections_are_reused() {
     .await;
     let transport = sandbox();
     for _ in 0..20 {
-        assert_eq!(
-            transport.send(post(server.url())).await.unwrap().body,
-            b"ok"
-        );
+        assert_eq!(transport.send(post(server.url())).await.unwrap().body, b"ok");
     }
     assert_eq!((server.connections(), server.requests()), (1, 20));
 }
@@ -284,30 +237,18 @@ async fn values_that_http_cannot_carry_send_nothing() {
     .await;
     let url = server.url();
     let transport = sandbox();
-    let bad_value = Outgoing {
-        headers: &[("authorization", "canary\r\nx: y")],
-        ..post(url)
-    };
+    let bad_value = Outgoing { headers: &[("authorization", "canary\r\nx: y")], ..post(url) };
     assert!(transport.send(bad_value).await.unwrap_err().nothing_sent());
-    let bad_name = Outgoing {
-        headers: &[("a b", "c")],
-        ..post(url)
-    };
+    let bad_name = Outgoing { headers: &[("a b", "c")], ..post(url) };
     assert!(transport.send(bad_name).await.unwrap_err().nothing_sent());
-    let bad_method = Outgoing {
-        method: "PO ST",
-        ..post(url)
-    };
+    let bad_method = Outgoing { method: "PO ST", ..post(url) };
     assert!(transport.send(bad_method).await.unwrap_err().nothing_sent());
     assert_eq!(server.connections(), 0);
 }
 
 #[test]
 fn nothing_secret_prints() {
-    let shown = format!(
-        "{:?}",
-        post("https://shop.example.com/canary-path?token=canary")
-    );
+    let shown = format!("{:?}", post("https://shop.example.com/canary-path?token=canary"));
     assert!(!shown.contains("canary"), "{shown}");
     let incoming = Incoming {
         status: 200,

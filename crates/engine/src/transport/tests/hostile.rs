@@ -199,11 +199,7 @@ fn production(lookup: Arc<dyn Lookup>) -> Transport {
 }
 
 fn literal(address: &str) -> String {
-    if address.contains(':') {
-        format!("https://[{address}]/x")
-    } else {
-        format!("https://{address}/x")
-    }
+    if address.contains(':') { format!("https://[{address}]/x") } else { format!("https://{address}/x") }
 }
 
 #[tokio::test]
@@ -217,32 +213,18 @@ async fn hostile_literals_are_refused_at_save_and_at_connect() {
         .collect();
     assert!(urls.len() >= 120, "{}", urls.len());
     for url in &urls {
-        assert_eq!(
-            transport.check_address(url),
-            Err(Failure::RefusedAddress),
-            "saved: {url:?}"
-        );
+        assert_eq!(transport.check_address(url), Err(Failure::RefusedAddress), "saved: {url:?}");
         for guard in [Guard::Merchant, Guard::Provider] {
             let call = Outgoing { guard, ..post(url) };
-            assert_eq!(
-                transport.send(call).await.unwrap_err(),
-                Failure::RefusedAddress,
-                "called: {url:?}"
-            );
+            assert_eq!(transport.send(call).await.unwrap_err(), Failure::RefusedAddress, "called: {url:?}");
         }
         assert_eq!(
-            transport
-                .post_json(url, &[], &Json::Null, 1_000)
-                .await
-                .unwrap_err(),
+            transport.post_json(url, &[], &Json::Null, 1_000).await.unwrap_err(),
             Failure::RefusedAddress,
             "{url:?}"
         );
     }
-    assert!(
-        table.asked.lock().unwrap().is_empty(),
-        "a refused URL is not even resolved"
-    );
+    assert!(table.asked.lock().unwrap().is_empty(), "a refused URL is not even resolved");
 }
 
 #[tokio::test]
@@ -252,16 +234,8 @@ async fn names_that_resolve_to_hostile_addresses_are_refused_at_connect() {
     for (n, address) in BAD_ADDRESSES.iter().enumerate() {
         let name = format!("h{n}.example.com");
         let url = format!("https://{name}/x");
-        assert_eq!(
-            transport.check_address(&url),
-            Ok(()),
-            "by name alone nothing is known"
-        );
-        for answer in [
-            vec![*address],
-            vec!["93.184.216.34", *address],
-            vec![*address, "2606:4700::1"],
-        ] {
+        assert_eq!(transport.check_address(&url), Ok(()), "by name alone nothing is known");
+        for answer in [vec![*address], vec!["93.184.216.34", *address], vec![*address, "2606:4700::1"]] {
             table.put(&name, &[&answer]);
             assert_eq!(
                 transport.send(post(&url)).await.unwrap_err(),
@@ -270,24 +244,16 @@ async fn names_that_resolve_to_hostile_addresses_are_refused_at_connect() {
             );
         }
     }
-    assert_eq!(
-        table.asked.lock().unwrap().len(),
-        3 * BAD_ADDRESSES.len(),
-        "resolved anew each time"
-    );
+    assert_eq!(table.asked.lock().unwrap().len(), 3 * BAD_ADDRESSES.len(), "resolved anew each time");
 }
 
 #[tokio::test]
 async fn a_name_that_changes_its_mind_gains_nothing() {
     let table = Table::with("rebind.example.com", &[&["93.184.216.34"], &["127.0.0.1"]]);
     let policy = Policy::of(Environment::Production);
-    let dial =
-        |table: Arc<Table>| VettingResolver::vetted(table, policy, "rebind.example.com".to_owned());
+    let dial = |table: Arc<Table>| VettingResolver::vetted(table, policy, "rebind.example.com".to_owned());
     // What is handed to the dialler is what was looked at: there is no second resolution between the check and the connection.
-    assert_eq!(
-        dial(table.clone()).await,
-        Ok(vec!["93.184.216.34".parse().unwrap()])
-    );
+    assert_eq!(dial(table.clone()).await, Ok(vec!["93.184.216.34".parse().unwrap()]));
     assert_eq!(dial(table.clone()).await, Err(Failure::RefusedAddress));
 }
 
@@ -296,12 +262,8 @@ async fn a_name_with_endless_addresses_is_refused() {
     let many: Vec<String> = (0..100).map(|n| format!("93.184.216.{n}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let table = Table::with("many.example.com", &[&many]);
-    let refused = VettingResolver::vetted(
-        table,
-        Policy::of(Environment::Production),
-        "many.example.com".to_owned(),
-    )
-    .await;
+    let refused =
+        VettingResolver::vetted(table, Policy::of(Environment::Production), "many.example.com".to_owned()).await;
     assert_eq!(refused, Err(Failure::RefusedAddress));
 }
 
@@ -367,30 +329,19 @@ fn the_sandbox_reaches_this_machine_and_nothing_else_inside() {
     ] {
         assert!(policy.check_url(url).is_some(), "{url}");
     }
-    for address in BAD_ADDRESSES
-        .iter()
-        .filter(|a| !a.starts_with("127.") && **a != "::1")
-    {
+    for address in BAD_ADDRESSES.iter().filter(|a| !a.starts_with("127.") && **a != "::1") {
         assert!(policy.check_url(&literal(address)).is_none(), "{address}");
         assert!(!policy.allows(address.parse().unwrap()), "{address}");
     }
-    assert!(
-        policy
-            .check_url("http://metadata.google.internal/")
-            .is_none()
-    );
+    assert!(policy.check_url("http://metadata.google.internal/").is_none());
 }
 
 #[tokio::test]
 async fn plain_http_of_a_merchant_is_for_this_machine_only() {
-    let transport =
-        Transport::with_lookup(Environment::Sandbox, 1, Arc::new(Table::default())).unwrap();
+    let transport = Transport::with_lookup(Environment::Sandbox, 1, Arc::new(Table::default())).unwrap();
     let merchant = transport.send(post("http://shop.example.com/")).await;
     assert_eq!(merchant.unwrap_err(), Failure::RefusedAddress);
-    let provider = Outgoing {
-        guard: Guard::Provider,
-        ..post("http://psp.example.com/")
-    };
+    let provider = Outgoing { guard: Guard::Provider, ..post("http://psp.example.com/") };
     assert_eq!(
         transport.send(provider).await.unwrap_err(),
         Failure::Dns,

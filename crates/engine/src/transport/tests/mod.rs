@@ -30,10 +30,7 @@ impl Table {
 
     fn put(&self, name: &str, answers: &[&[&str]]) {
         let read = |answer: &&[&str]| answer.iter().map(|text| text.parse().unwrap()).collect();
-        self.answers
-            .lock()
-            .unwrap()
-            .insert(name.to_owned(), answers.iter().map(read).collect());
+        self.answers.lock().unwrap().insert(name.to_owned(), answers.iter().map(read).collect());
     }
 }
 
@@ -82,25 +79,15 @@ impl Server {
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (connections, requests) =
-            (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (counted, read) = (connections.clone(), requests.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let number = counted.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(handle(Peer {
-                    stream,
-                    number,
-                    requests: read.clone(),
-                }));
+                tokio::spawn(handle(Peer { stream, number, requests: read.clone() }));
             }
         });
-        Self {
-            address,
-            url: format!("http://{address}/hook"),
-            connections,
-            requests,
-        }
+        Self { address, url: format!("http://{address}/hook"), connections, requests }
     }
 
     fn url(&self) -> &str {
@@ -140,11 +127,7 @@ impl Peer {
             };
             let length = head
                 .lines()
-                .find_map(|line| {
-                    line.to_ascii_lowercase()
-                        .strip_prefix("content-length: ")
-                        .map(str::to_owned)
-                })
+                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned))
                 .map_or(0, |n| n.parse().unwrap());
             if body.len() >= length {
                 self.requests.fetch_add(1, Ordering::SeqCst);
@@ -159,8 +142,7 @@ impl Peer {
     }
 
     async fn ok(&mut self) {
-        self.answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
-            .await;
+        self.answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
     }
 
     /// Closes with a reset instead of an orderly end.

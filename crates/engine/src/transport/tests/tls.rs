@@ -14,10 +14,7 @@ async fn server(params: CertificateParams) -> (SocketAddr, Arc<AtomicUsize>) {
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-        )
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
         .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -34,9 +31,7 @@ async fn server(params: CertificateParams) -> (SocketAddr, Arc<AtomicUsize>) {
                 let mut buffer = [0; 1024];
                 if let Ok(1..) = stream.read(&mut buffer).await {
                     counted.fetch_add(1, Ordering::SeqCst);
-                    let _ = stream
-                        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-                        .await;
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
                 }
             });
         }
@@ -50,14 +45,8 @@ async fn peers_that_cannot_prove_themselves_are_refused() {
     expired.not_before = rcgen::date_time_ymd(2001, 1, 1);
     expired.not_after = rcgen::date_time_ymd(2002, 1, 1);
     let cases = [
-        (
-            "unknown issuer",
-            CertificateParams::new(vec!["localhost".into(), "127.0.0.1".into()]).unwrap(),
-        ),
-        (
-            "another name",
-            CertificateParams::new(vec!["somebody-else.example".into()]).unwrap(),
-        ),
+        ("unknown issuer", CertificateParams::new(vec!["localhost".into(), "127.0.0.1".into()]).unwrap()),
+        ("another name", CertificateParams::new(vec!["somebody-else.example".into()]).unwrap()),
         ("expired", expired),
     ];
     for (what, params) in cases {
@@ -68,21 +57,13 @@ async fn peers_that_cannot_prove_themselves_are_refused() {
             assert_eq!(failure, Failure::Tls, "{what} as {host}");
             assert!(failure.nothing_sent());
         }
-        assert_eq!(
-            through.load(Ordering::SeqCst),
-            0,
-            "{what}: a request was sent"
-        );
+        assert_eq!(through.load(Ordering::SeqCst), 0, "{what}: a request was sent");
     }
 }
 
 #[tokio::test]
 async fn a_peer_that_does_not_speak_tls_is_refused() {
-    for answer in [
-        "HTTP/1.1 400 Bad Request\r\n\r\n",
-        "\u{15}\u{3}\u{1}garbage",
-        "",
-    ] {
+    for answer in ["HTTP/1.1 400 Bad Request\r\n\r\n", "\u{15}\u{3}\u{1}garbage", ""] {
         let server = Server::start(move |mut peer| {
             Box::pin(async move {
                 let mut buffer = [0; 64];
@@ -94,10 +75,7 @@ async fn a_peer_that_does_not_speak_tls_is_refused() {
         let url = format!("https://{}/", server.address);
         let failure = sandbox().send(post(&url)).await.unwrap_err();
         // Hanging up with our hello half read is a reset on some systems: no connection either way.
-        assert!(
-            matches!(failure, Failure::Tls | Failure::Connect),
-            "{answer:?}: {failure:?}"
-        );
+        assert!(matches!(failure, Failure::Tls | Failure::Connect), "{answer:?}: {failure:?}");
     }
 }
 
@@ -111,12 +89,6 @@ async fn a_handshake_that_hangs_is_a_connect_timeout() {
     })
     .await;
     let url = format!("https://{}/", server.address);
-    let call = Outgoing {
-        connect_ms: 80,
-        ..post(&url)
-    };
-    assert_eq!(
-        sandbox().send(call).await.unwrap_err(),
-        Failure::ConnectTimeout
-    );
+    let call = Outgoing { connect_ms: 80, ..post(&url) };
+    assert_eq!(sandbox().send(call).await.unwrap_err(), Failure::ConnectTimeout);
 }

@@ -1,0 +1,141 @@
+//! What people ask for: lists, details, replays.
+
+use super::row::{Attempt, Delivery, DeliveryState, attempt, columns, delivery};
+use crate::{Batch, CommitError, Driver, QueryError, Value};
+use domain::{CompanyId, Timestamp, TransactionId};
+
+/// How many deliveries one statement of a replay touches: other writers get their turn in between.
+pub const REPLAY_CHUNK: u32 = 2_000;
+
+const FIND: &str = concat!("SELECT ", columns!(), " FROM deliveries WHERE company_id = ?1 AND id = ?2");
+const REPLAY: &str = concat!(
+    "UPDATE deliveries SET state = 'waiting', attempts = 0, next_at = ?3, owner = NULL, lease_until = NULL, delivered_at = NULL \
+     WHERE company_id = ?1 AND id = ?2 AND owner IS NULL AND created_at >= ?4 RETURNING ",
+    columns!()
+);
+const REPLAY_SINCE: &str = "UPDATE deliveries SET state = 'waiting', attempts = 0, next_at = ?5, owner = NULL, lease_until = NULL, delivered_at = NULL \
+     WHERE company_id = ?1 AND id IN (SELECT d.id FROM deliveries d WHERE d.company_id = ?1 AND d.id > ?2 AND d.created_at >= ?3 \
+     AND (CAST(?4 AS text) IS NULL OR d.state = ?4) AND d.owner IS NULL AND d.transaction_id <> ?6 ORDER BY d.id LIMIT ?7) RETURNING id";
+
+/// What a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// `transactionId`.
+    pub transaction_id: Option<TransactionId>,
+    /// `status`.
+    pub state: Option<DeliveryState>,
+    /// Created at or after.
+    pub from: Option<Timestamp>,
+    /// Created before.
+    pub to: Option<Timestamp>,
+    /// Only older than this one.
+    pub before: Option<TransactionId>,
+}
+
+/// The delivery of that id.
+///
+/// # Errors
+/// [`QueryError`] when the store does not answer.
+pub async fn find(db: &dyn Driver, company: CompanyId, id: TransactionId) -> Result<Option<Delivery>, QueryError> {
+    let rows = db.query(FIND, vec![company.to_string().into(), id.to_string().into()]).await?;
+    rows.first().map(delivery).transpose()
+}
+
+/// A page of a company's deliveries, newest first.
+///
+/// # Errors
+/// [`QueryError`] when the store does not answer.
+pub async fn list(
+    db: &dyn Driver,
+    company: CompanyId,
+    filter: &Filter,
+    limit: u32,
+) -> Result<Vec<Delivery>, QueryError> {
+    let mut sql = concat!("SELECT ", columns!(), " FROM deliveries WHERE company_id = ?1").to_owned();
+    let mut params: Vec<Value> = vec![company.to_string().into()];
+    let mut add = |condition: &str, value: Value| {
+        params.push(value);
+        sql.push_str(&format!(" AND {condition} ?{}", params.len()));
+    };
+    if let Some(value) = filter.transaction_id {
+        add("transaction_id =", value.to_string().into());
+    }
+    if let Some(value) = filter.state {
+        add("state =", value.as_str().into());
+    }
+    if let Some(value) = filter.from {
+        add("created_at >=", value.millis().into());
+        // Ids begin with the time: the same bound on the key keeps the scan short.
+        add("id >=", TransactionId::new(value, [0; 6]).to_string().into());
+    }
+    if let Some(value) = filter.to {
+        add("created_at <", value.millis().into());
+        add("id <", TransactionId::new(value, [0; 6]).to_string().into());
+    }
+    if let Some(value) = filter.before {
+        add("id <", value.to_string().into());
+    }
+    sql.push_str(&format!(" ORDER BY id DESC LIMIT {limit}"));
+    let rows = db.query_dynamic(sql, params).await?;
+    rows.iter().map(delivery).collect()
+}
+
+/// The attempts of those deliveries (a page of them at most), oldest first.
+///
+/// # Errors
+/// [`QueryError`] when the store does not answer.
+pub async fn attempts(
+    db: &dyn Driver,
+    company: CompanyId,
+    ids: &[TransactionId],
+) -> Result<Vec<(TransactionId, Attempt)>, QueryError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut params: Vec<Value> = vec![company.to_string().into()];
+    params.extend(ids.iter().map(|id| Value::from(id.to_string())));
+    let places: Vec<String> = (2..=params.len()).map(|n| format!("?{n}")).collect();
+    let sql = format!(
+        "SELECT delivery_id, n, at, http_status, failure, latency_ms, response_body FROM delivery_attempts \
+         WHERE company_id = ?1 AND delivery_id IN ({}) ORDER BY delivery_id, n",
+        places.join(", ")
+    );
+    let rows = db.query_dynamic(sql, params).await?;
+    rows.iter().map(attempt).collect()
+}
+
+/// Starts the schedule of a delivery from before `oldest` at the earliest anew. One on which somebody is working right now is left to them.
+pub fn replay(batch: &mut Batch, company: CompanyId, id: TransactionId, now: Timestamp, oldest: Timestamp) {
+    let values = vec![company.to_string().into(), id.to_string().into(), now.millis().into(), oldest.millis().into()];
+    batch.returning(REPLAY, values);
+}
+
+/// Starts the schedules of up to [`REPLAY_CHUNK`] deliveries created at or after `since` anew, in the order of their ids after `after`; samples are left
+/// out. Commits `batch` with it. Answers the ids.
+///
+/// # Errors
+/// [`CommitError`] when the store does not answer.
+pub async fn replay_since(
+    db: &dyn Driver,
+    mut batch: Batch,
+    company: CompanyId,
+    (since, state): (Timestamp, Option<DeliveryState>),
+    after: TransactionId,
+    now: Timestamp,
+) -> Result<Vec<TransactionId>, CommitError> {
+    let sample = TransactionId::new(Timestamp::from_millis(0), [0; 6]);
+    let values = vec![
+        company.to_string().into(),
+        after.to_string().into(),
+        since.millis().into(),
+        state.map(DeliveryState::as_str).into(),
+        now.millis().into(),
+        sample.to_string().into(),
+        REPLAY_CHUNK.into(),
+    ];
+    batch.returning(REPLAY_SINCE, values);
+    let rows = db.commit(batch).await?;
+    let ids: Result<Vec<TransactionId>, QueryError> =
+        rows.iter().flatten().map(|row| super::super::read::parse(row, 0)).collect();
+    ids.map_err(|error| CommitError::Corrupt(error.to_string()))
+}

@@ -1,0 +1,95 @@
+//! The pull twin's order, and retention.
+
+use crate::bed::{Bed, Place, START};
+use domain::EventId;
+use mozarto_store::repository::{deliveries, events};
+use mozarto_store::{Batch, Dialect};
+
+pub(crate) async fn in_commit_order_without_samples(dialect: Dialect) {
+    let bed = Bed::new(dialect).await;
+    let mut stored = Vec::new();
+    for n in 0..25 {
+        let mut event = bed.event(bed.transaction(), 1, START);
+        event.sample = n % 5 == 4;
+        let mut batch = Batch::new();
+        events::insert(&mut batch, &event);
+        bed.db.commit(batch).await.unwrap();
+        stored.push(event);
+    }
+    let shown: Vec<EventId> = stored.iter().filter(|event| !event.sample).map(|event| event.id.clone()).collect();
+    let mut read = Vec::new();
+    loop {
+        let page = events::after(bed.db.as_ref(), bed.company, read.last(), 6).await.unwrap().unwrap();
+        if page.is_empty() {
+            break;
+        }
+        assert!(page.len() <= 6 && page.iter().all(|event| event.body == "{\"n\":1}"));
+        read.extend(page.into_iter().map(|event| event.id));
+    }
+    assert_eq!(read, shown);
+    let unknown = EventId::new(START, [99; 6]);
+    for nobody in [&unknown, &stored[4].id] {
+        assert!(events::after(bed.db.as_ref(), bed.company, Some(nobody), 6).await.unwrap().is_none());
+    }
+    let other = domain::CompanyId::new(START, [9; 6]);
+    assert!(
+        events::after(bed.db.as_ref(), other, Some(&shown[0]), 6).await.unwrap().is_none(),
+        "another company's id is unknown"
+    );
+}
+
+/// A transaction that began to write before others and commits after them: a reader must not have gone past its place.
+pub(crate) async fn a_late_commit_is_never_skipped() {
+    let bed = Bed::new(Dialect::Postgres).await;
+    let Place::Postgres(database) = &bed.place else { unreachable!("made above") };
+    let (slow, connection) = tokio_postgres::connect(&database.url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let early = bed.event(bed.transaction(), 1, START);
+    let store = async |event: &events::StoredEvent| {
+        let mut batch = Batch::new();
+        events::insert(&mut batch, event);
+        bed.db.commit(batch).await.unwrap();
+    };
+    store(&early).await;
+    let late = bed.event(bed.transaction(), 1, START);
+    slow.batch_execute("BEGIN").await.unwrap();
+    let insert = "INSERT INTO webhook_events (company_id, id, transaction_id, sequence, method_id, sample, created_at, body) \
+                  VALUES ($1, $2, $3, 1, $4, 0, 0, '{}')";
+    let texts =
+        [late.company_id.to_string(), late.id.to_string(), late.transaction_id.to_string(), late.method_id.to_string()];
+    slow.execute(insert, &[&texts[0], &texts[1], &texts[2], &texts[3]]).await.unwrap();
+    let meanwhile = bed.event(bed.transaction(), 1, START);
+    store(&meanwhile).await;
+
+    let read = async |after: Option<&EventId>| {
+        let page = events::after(bed.db.as_ref(), bed.company, after, 10).await.unwrap().unwrap();
+        page.into_iter().map(|event| event.id).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        read(None).await,
+        std::slice::from_ref(&early.id),
+        "what came after an open transaction is not shown yet"
+    );
+    assert_eq!(read(Some(&early.id)).await, []);
+    slow.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(read(Some(&early.id)).await, [late.id, meanwhile.id], "both, the late one included");
+}
+
+pub(crate) async fn old_events_go_with_their_deliveries(dialect: Dialect) {
+    let bed = Bed::new(dialect).await;
+    let mut all = Vec::new();
+    for n in 0..10 {
+        all.push(bed.announce(bed.transaction(), 1, START.plus_ms(n)).await);
+    }
+    for claimed in bed.claim(START.plus_ms(60_000)).await {
+        bed.record(&claimed, START, deliveries::DeliveryState::Delivered, None).await.unwrap();
+    }
+    let cut = START.plus_ms(7);
+    assert_eq!(events::purge(bed.db.as_ref(), cut, 4).await.unwrap(), 4, "so many at once");
+    assert_eq!(events::purge(bed.db.as_ref(), cut, 4).await.unwrap(), 3);
+    assert_eq!(events::purge(bed.db.as_ref(), cut, 4).await.unwrap(), 0);
+    assert_eq!(events::after(bed.db.as_ref(), bed.company, None, 100).await.unwrap().unwrap().len(), 3);
+    let left = deliveries::list(bed.db.as_ref(), bed.company, &deliveries::Filter::default(), 100).await.unwrap();
+    assert_eq!(left.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [all[9], all[8], all[7]]);
+    assert_eq!(deliveries::attempts(bed.db.as_ref(), bed.company, &all).await.unwrap().len(), 3);
+}

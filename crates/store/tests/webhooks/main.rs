@@ -1,0 +1,42 @@
+//! Events and deliveries, on both engines: the order of a transaction, leases, replays, the feed, retention.
+
+mod bed;
+mod feed;
+mod work;
+
+macro_rules! on_both {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                crate::$module::$name(mozarto_store::Dialect::Sqlite).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                crate::$module::$name(mozarto_store::Dialect::Postgres).await;
+            })*
+        }
+    };
+}
+
+on_both! {
+    work::a_later_event_waits_for_the_earlier_ones,
+    work::what_ends_or_fails_moves_those_behind_it,
+    work::a_lease_that_passed_on_records_nothing,
+    work::two_claimants_never_get_the_same,
+    work::deferred_work_is_due_when_said,
+    work::what_dead_processes_held_is_released,
+    work::an_endpoint_is_switched_off_once_and_on_again,
+    work::replays_keep_ids_and_neither_wait_nor_are_waited_for,
+    work::all_since_in_chunks,
+    work::lists_are_filtered_and_paged,
+    feed::in_commit_order_without_samples,
+    feed::old_events_go_with_their_deliveries,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_commit_is_never_skipped() {
+    feed::a_late_commit_is_never_skipped().await;
+}
