@@ -117,8 +117,7 @@ pub(crate) const CREATE_TABLE_SQLITE: &str = "CREATE TABLE IF NOT EXISTS schema_
      version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT";
 pub(crate) const CREATE_TABLE_POSTGRES: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
-pub(crate) const SELECT_APPLIED: &str =
-    "SELECT version, name, checksum, applied_at FROM schema_migrations ORDER BY version";
+pub(crate) const SELECT_APPLIED: &str = "SELECT version, name, checksum, applied_at FROM schema_migrations ORDER BY version";
 pub(crate) const INSERT_APPLIED: &str =
     "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)";
 
@@ -126,10 +125,7 @@ impl Migration {
     /// SHA-256 of the text, lower-case hexadecimal. Line ends count as `\n`, so that a checkout on Windows agrees.
     pub fn checksum(&self) -> String {
         let text = self.sql.replace("\r\n", "\n");
-        hex::encode(aws_lc_rs::digest::digest(
-            &aws_lc_rs::digest::SHA256,
-            text.as_bytes(),
-        ))
+        hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()))
     }
 }
 
@@ -145,12 +141,7 @@ impl AppliedMigration {
     }
 
     pub(crate) fn from_row(row: &Row) -> Result<Self, QueryError> {
-        Ok(AppliedMigration {
-            version: row.int(0)?,
-            name: row.text(1)?,
-            checksum: row.text(2)?,
-            applied_at_ms: row.int(3)?,
-        })
+        Ok(AppliedMigration { version: row.int(0)?, name: row.text(1)?, checksum: row.text(2)?, applied_at_ms: row.int(3)? })
     }
 }
 
@@ -159,19 +150,13 @@ pub(crate) fn status(list: &[Migration], applied: &[AppliedMigration]) -> Vec<Mi
     let mut out: Vec<(i64, MigrationStatus)> = Vec::with_capacity(list.len());
     for migration in list {
         let standing = match applied.iter().find(|a| a.version == migration.version) {
-            None => MigrationStatus::Pending {
-                version: migration.version,
-                name: migration.name,
-            },
+            None => MigrationStatus::Pending { version: migration.version, name: migration.name },
             Some(a) if a.checksum == migration.checksum() => MigrationStatus::Applied(a.clone()),
             Some(a) => MigrationStatus::Changed(a.clone()),
         };
         out.push((migration.version, standing));
     }
-    for a in applied
-        .iter()
-        .filter(|a| !list.iter().any(|m| m.version == a.version))
-    {
+    for a in applied.iter().filter(|a| !list.iter().any(|m| m.version == a.version)) {
         out.push((a.version, MigrationStatus::Unknown(a.clone())));
     }
     out.sort_by_key(|(version, _)| *version);
@@ -183,11 +168,7 @@ pub(crate) fn pending(
     list: &'static [Migration],
     applied: &[AppliedMigration],
 ) -> Result<Vec<&'static Migration>, MigrationError> {
-    let newest_known = applied
-        .iter()
-        .filter(|a| list.iter().any(|m| m.version == a.version))
-        .map(|a| a.version)
-        .max();
+    let newest_known = applied.iter().filter(|a| list.iter().any(|m| m.version == a.version)).map(|a| a.version).max();
     let mut missing = Vec::new();
     for migration in list {
         match applied.iter().find(|a| a.version == migration.version) {
@@ -201,22 +182,13 @@ pub(crate) fn pending(
             }
             Some(_) => {}
             None if newest_known.is_some_and(|newest| newest > migration.version) => {
-                return Err(MigrationError::OutOfOrder {
-                    version: migration.version,
-                    name: migration.name,
-                });
+                return Err(MigrationError::OutOfOrder { version: migration.version, name: migration.name });
             }
             None => missing.push(migration),
         }
     }
-    if let Some(newer) = applied
-        .iter()
-        .find(|a| !list.iter().any(|m| m.version == a.version))
-    {
-        tracing::warn!(
-            version = newer.version,
-            "the database has a migration of a newer program"
-        );
+    if let Some(newer) = applied.iter().find(|a| !list.iter().any(|m| m.version == a.version)) {
+        tracing::warn!(version = newer.version, "the database has a migration of a newer program");
     }
     Ok(missing)
 }

@@ -118,9 +118,7 @@ impl MasterKey {
         use std::io::Read as _;
         let file = std::fs::File::open(path).map_err(|e| VaultError::KeyFile(e.kind()))?;
         let mut text = Zeroizing::new(String::with_capacity(256));
-        file.take(MAX_KEY_FILE_BYTES)
-            .read_to_string(&mut text)
-            .map_err(|e| VaultError::KeyFile(e.kind()))?;
+        file.take(MAX_KEY_FILE_BYTES).read_to_string(&mut text).map_err(|e| VaultError::KeyFile(e.kind()))?;
         Self::from_text(&text)
     }
 
@@ -181,9 +179,7 @@ impl MasterKey {
 fn wrapping_key_id(wrapped: &[u8]) -> Result<[u8; KEY_ID_BYTES], VaultError> {
     match wrapped.split_first() {
         Some((&WRAP_VERSION, rest)) => {
-            let id = rest
-                .first_chunk::<KEY_ID_BYTES>()
-                .ok_or(VaultError::Format)?;
+            let id = rest.first_chunk::<KEY_ID_BYTES>().ok_or(VaultError::Format)?;
             Ok(*id)
         }
         _ => Err(VaultError::Format),
@@ -208,12 +204,7 @@ impl DataKey {
     fn from_bytes(company_id: &str, bytes: Zeroizing<[u8; KEY_BYTES]>) -> Self {
         let cipher = cipher(&subkey(&bytes, "mozarto seal"));
         let digests = subkey(&bytes, "mozarto digest");
-        DataKey {
-            company_id: company_id.to_owned(),
-            bytes,
-            cipher,
-            digests,
-        }
+        DataKey { company_id: company_id.to_owned(), bytes, cipher, digests }
     }
 
     /// A new random key for a company.
@@ -248,11 +239,7 @@ impl DataKey {
     ///
     /// # Errors
     /// [`VaultError::Refused`] for another place or key or changed bytes; [`VaultError::Format`].
-    pub fn open(
-        &self,
-        aad_context: &[&str],
-        sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub fn open(&self, aad_context: &[&str], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         match sealed.split_first() {
             Some((&SEAL_VERSION, body)) => open_from(&self.cipher, &self.place(aad_context), body),
             _ => Err(VaultError::Format),
@@ -314,12 +301,7 @@ fn cipher(key: &[u8; KEY_BYTES]) -> LessSafeKey {
 }
 
 /// Appends nonce, ciphertext and tag.
-fn seal_into(
-    cipher: &LessSafeKey,
-    aad: &[u8],
-    plaintext: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<(), VaultError> {
+fn seal_into(cipher: &LessSafeKey, aad: &[u8], plaintext: &[u8], out: &mut Vec<u8>) -> Result<(), VaultError> {
     let mut nonce = [0; NONCE_LEN];
     rand::fill(&mut nonce).map_err(|_| VaultError::Random)?;
     out.extend_from_slice(&nonce);
@@ -327,9 +309,7 @@ fn seal_into(
     // The capacity was set by the caller: the plaintext is encrypted in place and never copied by a growing vector.
     out.extend_from_slice(plaintext);
     let nonce = Nonce::assume_unique_for_key(nonce);
-    let tag = cipher
-        .seal_in_place_separate_tag(nonce, Aad::from(aad), &mut out[start..])
-        .map_err(|_| VaultError::TooLong);
+    let tag = cipher.seal_in_place_separate_tag(nonce, Aad::from(aad), &mut out[start..]).map_err(|_| VaultError::TooLong);
     match tag {
         Ok(tag) => out.extend_from_slice(tag.as_ref()),
         Err(error) => {
@@ -341,21 +321,14 @@ fn seal_into(
 }
 
 /// Opens nonce, ciphertext and tag.
-fn open_from(
-    cipher: &LessSafeKey,
-    aad: &[u8],
-    body: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+fn open_from(cipher: &LessSafeKey, aad: &[u8], body: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let (nonce, ciphertext) = body.split_at_checked(NONCE_LEN).ok_or(VaultError::Format)?;
     if ciphertext.len() < TAG_BYTES {
         return Err(VaultError::Format);
     }
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| VaultError::Format)?;
     let mut buffer = Zeroizing::new(ciphertext.to_vec());
-    let opened = cipher
-        .open_in_place(nonce, Aad::from(aad), &mut buffer)
-        .map_err(|_| VaultError::Refused)?
-        .len();
+    let opened = cipher.open_in_place(nonce, Aad::from(aad), &mut buffer).map_err(|_| VaultError::Refused)?.len();
     buffer.truncate(opened);
     Ok(buffer)
 }

@@ -24,10 +24,7 @@ fn insert(id: i64, rows: i64) -> Batch {
 }
 
 async fn stored(driver: &PostgresDriver) -> HashSet<i64> {
-    let rows = driver
-        .query("SELECT id FROM items", params![])
-        .await
-        .unwrap();
+    let rows = driver.query("SELECT id FROM items", params![]).await.unwrap();
     rows.iter().map(|row| row.int(0).unwrap()).collect()
 }
 
@@ -118,13 +115,8 @@ async fn crashes_lose_nothing_that_was_answered() {
     let (mut answered, mut refused, mut unknown) = (0, 0, 0);
     let mut accounted = 0;
     for (id, rows, result) in &results {
-        let there = (0..*rows)
-            .filter(|row| stored.contains(&(id + row)))
-            .count() as i64;
-        assert!(
-            there == 0 || there == *rows,
-            "{id}: {there} of {rows}: half a batch"
-        );
+        let there = (0..*rows).filter(|row| stored.contains(&(id + row))).count() as i64;
+        assert!(there == 0 || there == *rows, "{id}: {there} of {rows}: half a batch");
         accounted += there;
         match result {
             Ok(()) => {
@@ -141,10 +133,7 @@ async fn crashes_lose_nothing_that_was_answered() {
     }
     assert_eq!(accounted, stored.len() as i64, "nothing came from nowhere");
     println!("{answered} answered, {refused} refused, {unknown} unknown");
-    assert!(
-        answered > 100 && refused + unknown > 0,
-        "{answered} {refused} {unknown}"
-    );
+    assert!(answered > 100 && refused + unknown > 0, "{answered} {refused} {unknown}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -178,10 +167,7 @@ async fn a_changed_schema_does_not_stop_prepared_statements() {
     run(CREATE).await;
     let everything = "SELECT * FROM items";
     let mut batch = Batch::new();
-    batch.returning(
-        "INSERT INTO items (id) VALUES (1) ON CONFLICT DO NOTHING RETURNING *",
-        params![],
-    );
+    batch.returning("INSERT INTO items (id) VALUES (1) ON CONFLICT DO NOTHING RETURNING *", params![]);
     batch.returning(everything, params![]);
     // Each writer and several readers prepare it.
     for _ in 0..12 {
@@ -190,10 +176,7 @@ async fn a_changed_schema_does_not_stop_prepared_statements() {
     }
     run("ALTER TABLE items ADD COLUMN name TEXT").await;
     for _ in 0..12 {
-        assert_eq!(
-            driver.query(everything, params![]).await.unwrap()[0].len(),
-            2
-        );
+        assert_eq!(driver.query(everything, params![]).await.unwrap()[0].len(), 2);
         assert_eq!(driver.commit(batch.clone()).await.unwrap()[1][0].len(), 2);
     }
 }
@@ -257,9 +240,7 @@ async fn a_lost_answer_is_reported_as_unknown() {
     let server: u16 = address.split('/').next().unwrap().parse().unwrap();
     let wire = Arc::new(AtomicU8::new(Wire::Whole as u8));
     let port = proxy(server, Arc::clone(&wire)).await;
-    let url = database
-        .url
-        .replace(&format!(":{server}/"), &format!(":{port}/"));
+    let url = database.url.replace(&format!(":{server}/"), &format!(":{port}/"));
     let driver = PostgresDriver::connect(&url).await.unwrap();
     let mut batch = Batch::new();
     batch.run(CREATE, params![]);

@@ -56,9 +56,7 @@ async fn create(admin_url: &str) -> Result<TestDatabase> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
     let mut random = [0; 6];
-    aws_lc_rs::rand::fill(&mut random)
-        .ok()
-        .context("no random bytes from the system")?;
+    aws_lc_rs::rand::fill(&mut random).ok().context("no random bytes from the system")?;
     let process = std::process::id();
     let name = format!("{DATABASE_PREFIX}{process}_{count}_{}", hex::encode(random));
     let mut statements = Vec::new();
@@ -69,11 +67,7 @@ async fn create(admin_url: &str) -> Result<TestDatabase> {
     statements.push(format!("CREATE DATABASE {name} TEMPLATE template0"));
     run(admin_url, &statements).await?;
     let url = with_database(admin_url, &name)?;
-    Ok(TestDatabase {
-        url,
-        name,
-        admin_url: admin_url.to_owned(),
-    })
+    Ok(TestDatabase { url, name, admin_url: admin_url.to_owned() })
 }
 
 /// Statements that drop the databases of processes that are no more (killed before they could tidy up).
@@ -81,31 +75,18 @@ async fn leftovers(admin_url: &str) -> Result<Vec<String>> {
     if !Path::new("/proc/self").exists() {
         return Ok(Vec::new());
     }
-    let sql =
-        format!("SELECT datname::text FROM pg_database WHERE datname LIKE '{DATABASE_PREFIX}%'");
+    let sql = format!("SELECT datname::text FROM pg_database WHERE datname LIKE '{DATABASE_PREFIX}%'");
     let dead = |name: &String| {
-        let process = name[DATABASE_PREFIX.len()..]
-            .split('_')
-            .next()
-            .unwrap_or("");
+        let process = name[DATABASE_PREFIX.len()..].split('_').next().unwrap_or("");
         !process.is_empty() && !Path::new("/proc").join(process).exists()
     };
-    let names = column(admin_url, &sql)
-        .await?
-        .into_iter()
-        .filter(dead)
-        .take(MAX_SWEPT);
-    Ok(names
-        .map(|name| format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-        .collect())
+    let names = column(admin_url, &sql).await?.into_iter().filter(dead).take(MAX_SWEPT);
+    Ok(names.map(|name| format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).collect())
 }
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let statements = [format!(
-            "DROP DATABASE IF EXISTS {} WITH (FORCE)",
-            self.name
-        )];
+        let statements = [format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)];
         let admin_url = self.admin_url.clone();
         let dropped = blocking(async move { run(&admin_url, &statements).await });
         if let Err(error) = dropped {
@@ -168,23 +149,13 @@ impl PrivateCluster {
     /// If it cannot be started.
     pub fn start(settings: &[(&str, &str)]) -> Self {
         let start = || -> Result<Self> {
-            let directory = tempfile::Builder::new()
-                .prefix("mozarto-postgres-")
-                .tempdir()?;
+            let directory = tempfile::Builder::new().prefix("mozarto-postgres-").tempdir()?;
             open_to_all(directory.path())?;
             let server = Server::new(directory.path())?;
             server.initialise()?;
-            let settings: Vec<_> = settings
-                .iter()
-                .map(|(name, value)| (name.to_string(), value.to_string()))
-                .collect();
+            let settings: Vec<_> = settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
             let port = server.start_on_free_port(&settings)?;
-            Ok(PrivateCluster {
-                server,
-                port,
-                settings,
-                _directory: directory,
-            })
+            Ok(PrivateCluster { server, port, settings, _directory: directory })
         };
         match start() {
             Ok(cluster) => cluster,
@@ -258,40 +229,25 @@ fn shared_directory() -> Result<PathBuf> {
         Err(error) => return Err(error).context("the directory for the cluster cannot be made"),
     }
     let owner = std::fs::symlink_metadata(&directory)?;
-    ensure!(
-        owner.is_dir() && owner.uid() == user,
-        "{} is another user's",
-        directory.display()
-    );
+    ensure!(owner.is_dir() && owner.uid() == user, "{} is another user's", directory.display());
     Ok(directory)
 }
 
 fn current_user() -> Result<u32> {
-    Ok(tempfile::tempfile()
-        .and_then(|file| file.metadata())
-        .context("no temporary file")?
-        .uid())
+    Ok(tempfile::tempfile().and_then(|file| file.metadata()).context("no temporary file")?.uid())
 }
 
 /// The server may run as another user and must get through to its own directory.
 fn open_to_all(directory: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    Ok(std::fs::set_permissions(
-        directory,
-        std::fs::Permissions::from_mode(0o755),
-    )?)
+    Ok(std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755))?)
 }
 
 /// Held until the file is closed: one process at a time starts or stops the cluster.
 fn lock(directory: &Path) -> Result<File> {
     let path = directory.join("lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)?;
-    file.lock()
-        .context("the lock of the cluster cannot be taken")?;
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    file.lock().context("the lock of the cluster cannot be taken")?;
     Ok(file)
 }
 
@@ -307,9 +263,7 @@ fn remove(data: &Path) -> Result<()> {
 /// The same server, another database.
 fn with_database(url: &str, name: &str) -> Result<String> {
     let (scheme, rest) = url.split_once("://").context("the address is no URL")?;
-    let (rest, query) = rest
-        .split_once('?')
-        .map_or((rest, None), |(r, q)| (r, Some(q)));
+    let (rest, query) = rest.split_once('?').map_or((rest, None), |(r, q)| (r, Some(q)));
     let server = rest.split_once('/').map_or(rest, |(server, _)| server);
     let query = query.map_or(String::new(), |query| format!("?{query}"));
     Ok(format!("{scheme}://{server}/{name}{query}"))
@@ -326,9 +280,7 @@ async fn run(url: &str, statements: &[String]) -> Result<()> {
     let client = connect(url).await?;
     for statement in statements {
         let run = tokio::time::timeout(ADMIN_TIMEOUT, client.batch_execute(statement));
-        run.await
-            .context("no answer from the server")?
-            .with_context(|| statement.clone())?;
+        run.await.context("no answer from the server")?.with_context(|| statement.clone())?;
     }
     Ok(())
 }
@@ -342,9 +294,7 @@ async fn column(url: &str, sql: &str) -> Result<Vec<String>> {
 /// Runs a future to its end on a thread and a run time of its own: tests call from inside and outside of theirs.
 fn blocking<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
     let run = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a run time of one thread").block_on(future)
     };
     match std::thread::spawn(run).join() {
@@ -362,10 +312,7 @@ mod tests {
         for (url, expected) in [
             ("postgres://u:p@h:1/postgres", "postgres://u:p@h:1/new"),
             ("postgres://u@h", "postgres://u@h/new"),
-            (
-                "postgresql://h:1/a?sslmode=disable",
-                "postgresql://h:1/new?sslmode=disable",
-            ),
+            ("postgresql://h:1/a?sslmode=disable", "postgresql://h:1/new?sslmode=disable"),
         ] {
             assert_eq!(with_database(url, "new").unwrap(), expected);
         }
@@ -375,9 +322,7 @@ mod tests {
     #[tokio::test]
     async fn databases_are_apart_and_go_with_their_value() {
         let (one, two) = (database().await, database().await);
-        run(&one.url, &["CREATE TABLE only_here (a INT)".to_owned()])
-            .await
-            .unwrap();
+        run(&one.url, &["CREATE TABLE only_here (a INT)".to_owned()]).await.unwrap();
         let tables = "SELECT to_regclass('only_here')::text";
         assert_eq!(column(&one.url, tables).await.unwrap(), ["only_here"]);
         assert!(column(&two.url, tables).await.is_err(), "NULL is no text");

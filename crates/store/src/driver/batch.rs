@@ -34,12 +34,7 @@ pub struct Statement {
 impl Statement {
     /// A statement that may change any number of rows. Its label is its own text.
     pub fn new(sql: &'static str, params: Vec<Value>) -> Self {
-        Statement {
-            sql,
-            params,
-            expect: Expect::Any,
-            label: sql,
-        }
+        Statement { sql, params, expect: Expect::Any, label: sql }
     }
 
     /// Sets what must be true after it ran.
@@ -80,27 +75,13 @@ impl Batch {
 
     /// Like [`Batch::run`], with a label for [`CommitError::Duplicate`](super::CommitError::Duplicate)
     /// and [`CommitError::Check`](super::CommitError::Check).
-    pub fn insert(
-        &mut self,
-        label: &'static str,
-        sql: &'static str,
-        params: Vec<Value>,
-    ) -> &mut Self {
+    pub fn insert(&mut self, label: &'static str, sql: &'static str, params: Vec<Value>) -> &mut Self {
         self.push(Statement::new(sql, params).label(label))
     }
 
     /// Appends a guard: exactly one row must change (a `SELECT`: be found).
-    pub fn guard(
-        &mut self,
-        label: &'static str,
-        sql: &'static str,
-        params: Vec<Value>,
-    ) -> &mut Self {
-        self.push(
-            Statement::new(sql, params)
-                .expect(Expect::Rows(1))
-                .label(label),
-        )
+    pub fn guard(&mut self, label: &'static str, sql: &'static str, params: Vec<Value>) -> &mut Self {
+        self.push(Statement::new(sql, params).expect(Expect::Rows(1)).label(label))
     }
 
     /// Appends a statement whose rows are handed back.

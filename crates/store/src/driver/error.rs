@@ -72,9 +72,7 @@ pub enum OpenError {
     #[error("the database cannot be opened: {0}")]
     Unavailable(String),
     /// It would not keep what it answers: a setting that durability rests upon is off.
-    #[error(
-        "refusing to start: {setting} is `{found}`, but must be {required}, or what was answered could be lost"
-    )]
+    #[error("refusing to start: {setting} is `{found}`, but must be {required}, or what was answered could be lost")]
     Unsafe {
         /// The setting.
         setting: &'static str,

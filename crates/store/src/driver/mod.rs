@@ -55,21 +55,13 @@ pub trait Driver: Send + Sync {
     ///
     /// # Errors
     /// [`QueryError`], also for more than [`MAX_QUERY_ROWS`] rows.
-    fn query(
-        &self,
-        sql: &'static str,
-        params: Vec<Value>,
-    ) -> BoxFuture<'_, Result<Vec<Row>, QueryError>>;
+    fn query(&self, sql: &'static str, params: Vec<Value>) -> BoxFuture<'_, Result<Vec<Row>, QueryError>>;
 
     /// Like [`Driver::query`], for SQL that is put together at run time (from fixed parts, never from input).
     ///
     /// # Errors
     /// As [`Driver::query`].
-    fn query_dynamic(
-        &self,
-        sql: String,
-        params: Vec<Value>,
-    ) -> BoxFuture<'_, Result<Vec<Row>, QueryError>>;
+    fn query_dynamic(&self, sql: String, params: Vec<Value>) -> BoxFuture<'_, Result<Vec<Row>, QueryError>>;
 
     /// Whether the database answers, for reading and for writing.
     ///
@@ -83,19 +75,13 @@ pub trait Driver: Send + Sync {
     ///
     /// # Errors
     /// [`MigrationError::Changed`] if an applied migration's text is no longer the same, and others.
-    fn migrate(
-        &self,
-        list: &'static [Migration],
-    ) -> BoxFuture<'_, Result<Vec<AppliedMigration>, MigrationError>>;
+    fn migrate(&self, list: &'static [Migration]) -> BoxFuture<'_, Result<Vec<AppliedMigration>, MigrationError>>;
 
     /// What of the list is applied, what is missing, what is unknown.
     ///
     /// # Errors
     /// [`MigrationError`] if the database cannot be read.
-    fn migration_status(
-        &self,
-        list: &'static [Migration],
-    ) -> BoxFuture<'_, Result<Vec<MigrationStatus>, MigrationError>>;
+    fn migration_status(&self, list: &'static [Migration]) -> BoxFuture<'_, Result<Vec<MigrationStatus>, MigrationError>>;
 
     /// Writes a consistent copy of the whole database to a new file while the database goes on working (SQLite).
     ///

@@ -42,9 +42,7 @@ pub(crate) fn to_postgres(sql: &str) -> PostgresText {
                 continue;
             }
             c if c.is_alphanumeric() || c == '_' => {
-                let word = rest
-                    .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-                    .unwrap_or(rest.len());
+                let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
                 yields_rows |= rest[..word].eq_ignore_ascii_case("RETURNING");
                 word
             }
@@ -53,11 +51,7 @@ pub(crate) fn to_postgres(sql: &str) -> PostgresText {
         out.push_str(&rest[..taken]);
         rest = &rest[taken..];
     }
-    PostgresText {
-        sql: out,
-        params,
-        yields_rows,
-    }
+    PostgresText { sql: out, params, yields_rows }
 }
 
 /// The length of a quoted piece, its quotes included; a doubled quote stands for itself.
@@ -72,8 +66,7 @@ fn quoted(text: &str, quote: char) -> usize {
 }
 
 fn starts_with_word(text: &str, word: &str) -> bool {
-    text.get(..word.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(word))
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
 /// Wraps a statement so that the server itself compares the number of rows with the last parameter, and fails the
@@ -87,11 +80,7 @@ pub(crate) fn guarded(text: PostgresText) -> PostgresText {
          SELECT mozarto_guard((SELECT count(*) FROM mozarto_guarded), ${params})",
         text.sql,
     );
-    PostgresText {
-        sql,
-        params,
-        yields_rows: true,
-    }
+    PostgresText { sql, params, yields_rows: true }
 }
 
 #[cfg(test)]
@@ -100,24 +89,15 @@ mod tests {
 
     #[test]
     fn placeholders_are_turned_outside_of_quotes_and_comments_only() {
-        let text = to_postgres(
-            "UPDATE t SET a = ?2, b = '?1 it''s ?3', \"c?4\" = ?10 -- ?11\n/* ?12 */ WHERE d = ?1;",
-        );
-        assert_eq!(
-            text.sql,
-            "UPDATE t SET a = $2, b = '?1 it''s ?3', \"c?4\" = $10 -- ?11\n/* ?12 */ WHERE d = $1"
-        );
+        let text = to_postgres("UPDATE t SET a = ?2, b = '?1 it''s ?3', \"c?4\" = ?10 -- ?11\n/* ?12 */ WHERE d = ?1;");
+        assert_eq!(text.sql, "UPDATE t SET a = $2, b = '?1 it''s ?3', \"c?4\" = $10 -- ?11\n/* ?12 */ WHERE d = $1");
         assert_eq!((text.params, text.yields_rows), (10, false));
     }
 
     #[test]
     fn what_is_for_postgres_only_is_uncovered() {
-        let text =
-            to_postgres("SELECT a FROM t WHERE b = ?1 LIMIT ?2 /*pg FOR UPDATE SKIP LOCKED */");
-        assert_eq!(
-            text.sql,
-            "SELECT a FROM t WHERE b = $1 LIMIT $2 FOR UPDATE SKIP LOCKED "
-        );
+        let text = to_postgres("SELECT a FROM t WHERE b = ?1 LIMIT ?2 /*pg FOR UPDATE SKIP LOCKED */");
+        assert_eq!(text.sql, "SELECT a FROM t WHERE b = $1 LIMIT $2 FOR UPDATE SKIP LOCKED ");
         assert!(text.yields_rows);
     }
 
@@ -135,22 +115,9 @@ mod tests {
 
     #[test]
     fn odd_ends_do_not_panic() {
-        for text in [
-            "",
-            "?",
-            "'open",
-            "\"open",
-            "/* open",
-            "/*pg open",
-            "-- open",
-            "é?1é",
-            "''",
-        ] {
+        for text in ["", "?", "'open", "\"open", "/* open", "/*pg open", "-- open", "é?1é", "''"] {
             to_postgres(text);
         }
-        assert_eq!(
-            to_postgres("é = ?1 AND ü = 'ß''?2'").sql,
-            "é = $1 AND ü = 'ß''?2'"
-        );
+        assert_eq!(to_postgres("é = ?1 AND ü = 'ß''?2'").sql, "é = $1 AND ü = 'ß''?2'");
     }
 }

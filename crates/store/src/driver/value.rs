@@ -132,13 +132,7 @@ impl Row {
             Some(Value::Text(_)) => "text",
             Some(Value::Bytes(_)) => "bytes",
         };
-        RowError {
-            column,
-            columns: self.0.len(),
-            expected,
-            found,
-            location: Location::caller(),
-        }
+        RowError { column, columns: self.0.len(), expected, found, location: Location::caller() }
     }
 
     #[track_caller]
@@ -261,27 +255,16 @@ mod tests {
 
     #[test]
     fn debug_shows_no_value() {
-        let row = Row::new(params![
-            "canary-text",
-            b"canary-bytes",
-            77_123_i64,
-            None::<i64>
-        ]);
+        let row = Row::new(params!["canary-text", b"canary-bytes", 77_123_i64, None::<i64>]);
         let shown = format!("{row:?}");
-        assert!(
-            !shown.contains("canary") && !shown.contains("77123"),
-            "{shown}"
-        );
+        assert!(!shown.contains("canary") && !shown.contains("77123"), "{shown}");
     }
 
     #[test]
     fn a_wrong_kind_names_column_and_line_but_no_value() {
         let row = Row::new(params!["canary", 2_i64]);
         let shown = row.int(0).unwrap_err().to_string();
-        assert!(
-            shown.contains("column 0 of 2") && shown.contains("value.rs"),
-            "{shown}"
-        );
+        assert!(shown.contains("column 0 of 2") && shown.contains("value.rs"), "{shown}");
         assert!(!shown.contains("canary"));
         assert!(row.bool(1).is_err());
         assert!(row.int(2).is_err());

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use mozarto_store::driver::{
-    Batch, CommitError, Dialect, Driver, PostgresDriver, SqliteDriver, Value,
-};
+use mozarto_store::driver::{Batch, CommitError, Dialect, Driver, PostgresDriver, SqliteDriver, Value};
 use mozarto_store::params;
 
 /// The table that most tests use, for each engine in its own words.
@@ -39,18 +37,13 @@ impl Bed {
             Dialect::Sqlite => Place::Sqlite(tempfile::tempdir().unwrap()),
             Dialect::Postgres => Place::Postgres(testkit::postgres::database().await),
         };
-        Bed {
-            driver: open(&place).await,
-            place,
-        }
+        Bed { driver: open(&place).await, place }
     }
 
     pub(crate) async fn new(dialect: Dialect) -> Bed {
         let bed = Bed::empty(dialect).await;
         let (_, create) = TABLE.into_iter().find(|(d, _)| *d == dialect).unwrap();
-        bed.commit(|batch| batch.run(create, params![]))
-            .await
-            .unwrap();
+        bed.commit(|batch| batch.run(create, params![])).await.unwrap();
         bed
     }
 
@@ -75,15 +68,11 @@ impl Bed {
     }
 
     pub(crate) async fn insert(&self, id: i64, name: &str, amount: i64) {
-        self.commit(|batch| batch.run(INSERT, params![id, name, amount]))
-            .await
-            .unwrap();
+        self.commit(|batch| batch.run(INSERT, params![id, name, amount])).await.unwrap();
     }
 
     pub(crate) async fn int(&self, sql: &'static str, params: Vec<Value>) -> i64 {
-        self.driver.query(sql, params).await.unwrap()[0]
-            .int(0)
-            .unwrap()
+        self.driver.query(sql, params).await.unwrap()[0].int(0).unwrap()
     }
 
     pub(crate) async fn count(&self) -> i64 {
@@ -93,11 +82,7 @@ impl Bed {
 
 async fn open(place: &Place) -> Arc<dyn Driver> {
     match place {
-        Place::Sqlite(directory) => {
-            Arc::new(SqliteDriver::open(&directory.path().join("test.db")).unwrap())
-        }
-        Place::Postgres(database) => {
-            Arc::new(PostgresDriver::connect(&database.url).await.unwrap())
-        }
+        Place::Sqlite(directory) => Arc::new(SqliteDriver::open(&directory.path().join("test.db")).unwrap()),
+        Place::Postgres(database) => Arc::new(PostgresDriver::connect(&database.url).await.unwrap()),
     }
 }

@@ -12,18 +12,17 @@ pub(crate) async fn one_of_64_wins(dialect: Dialect) {
     let bed = Bed::new(dialect).await;
     for round in 0..10_i64 {
         bed.insert(round, &format!("row {round}"), 0).await;
-        let racers =
-            (1..=64_i64).map(|racer| {
-                bed.commit(move |batch| {
-                    batch
+        let racers = (1..=64_i64).map(|racer| {
+            bed.commit(move |batch| {
+                batch
                     .guard(
                         "first",
                         "UPDATE items SET amount = ?2, version = 1 WHERE id = ?1 AND version = 0",
                         params![round, racer],
                     )
                     .run(INSERT, params![1_000 + round * 100 + racer, None::<String>, racer])
-                })
-            });
+            })
+        });
         let results = join_all(racers).await;
         let mut winners = Vec::new();
         for (racer, result) in (1..).zip(&results) {
@@ -33,9 +32,7 @@ pub(crate) async fn one_of_64_wins(dialect: Dialect) {
             }
         }
         assert_eq!(winners.len(), 1, "round {round}");
-        let stored = bed
-            .int("SELECT amount FROM items WHERE id = ?1", params![round])
-            .await;
+        let stored = bed.int("SELECT amount FROM items WHERE id = ?1", params![round]).await;
         assert_eq!(stored, winners[0]);
         let trace = "SELECT COUNT(*) FROM items WHERE id > ?1 AND id <= ?2";
         let range = params![1_000 + round * 100, 1_000 + round * 100 + 64];
@@ -53,10 +50,7 @@ pub(crate) async fn every_increment_counts(dialect: Dialect) {
                 let id = 100 + client * 10 + step;
                 bed.commit(|batch| {
                     batch
-                        .run(
-                            "UPDATE items SET amount = amount + 1 WHERE id = 1",
-                            params![],
-                        )
+                        .run("UPDATE items SET amount = amount + 1 WHERE id = 1", params![])
                         .run(INSERT, params![id, None::<String>, 1])
                 })
                 .await
@@ -65,11 +59,7 @@ pub(crate) async fn every_increment_counts(dialect: Dialect) {
         }
     });
     join_all(clients).await;
-    assert_eq!(
-        bed.int("SELECT amount FROM items WHERE id = 1", params![])
-            .await,
-        640
-    );
+    assert_eq!(bed.int("SELECT amount FROM items WHERE id = 1", params![]).await, 640);
     assert_eq!(bed.count().await, 641);
 }
 
@@ -82,19 +72,12 @@ pub(crate) async fn failing_batches_among_many(dialect: Dialect) {
             batch.run(INSERT, params![id, format!("n{id}"), 1]);
             batch.run(INSERT, params![10_000 + id, format!("m{id}"), 2]);
             if id % 7 == 0 {
-                batch.guard(
-                    "none",
-                    "UPDATE items SET amount = 9 WHERE id = ?1",
-                    params![-1],
-                );
+                batch.guard("none", "UPDATE items SET amount = 9 WHERE id = ?1", params![-1]);
             }
             if id % 11 == 0 {
                 batch.insert("twice", INSERT, params![20_000 + id, "taken", 3]);
             }
-            batch.returning(
-                "SELECT COUNT(*) FROM items WHERE id IN (?1, ?2)",
-                params![id, 10_000 + id],
-            )
+            batch.returning("SELECT COUNT(*) FROM items WHERE id IN (?1, ?2)", params![id, 10_000 + id])
         })
     });
     let results = join_all(jobs).await;
@@ -127,35 +110,24 @@ pub(crate) async fn opposite_orders_all_succeed(dialect: Dialect) {
         // The embedded database is held by one process.
         Dialect::Sqlite => vec![std::sync::Arc::clone(&bed.driver)],
         Dialect::Postgres => {
-            vec![
-                std::sync::Arc::clone(&bed.driver),
-                bed.another_driver().await,
-            ]
+            vec![std::sync::Arc::clone(&bed.driver), bed.another_driver().await]
         }
     };
     let moves = (0..200_i64).map(|number| {
         let node = &nodes[number as usize % nodes.len()];
         let (from, to) = (number % 4, (number / 4 + number % 3 + 1) % 4);
         let mut batch = Batch::new();
-        batch
-            .guard(
-                "from",
-                "UPDATE items SET amount = amount - 1 WHERE id = ?1",
-                params![from],
-            )
-            .guard(
-                "to",
-                "UPDATE items SET amount = amount + 1 WHERE id = ?1",
-                params![to],
-            );
+        batch.guard("from", "UPDATE items SET amount = amount - 1 WHERE id = ?1", params![from]).guard(
+            "to",
+            "UPDATE items SET amount = amount + 1 WHERE id = ?1",
+            params![to],
+        );
         node.commit(batch)
     });
     for result in join_all(moves).await {
         result.unwrap();
     }
-    let sum = bed
-        .int("SELECT CAST(SUM(amount) AS BIGINT) FROM items", params![])
-        .await;
+    let sum = bed.int("SELECT CAST(SUM(amount) AS BIGINT) FROM items", params![]).await;
     assert_eq!(sum, 4_000_000);
 }
 
@@ -201,9 +173,7 @@ pub(crate) async fn answers_are_visible_at_once(dialect: Dialect) {
             for step in 0..30_i64 {
                 let id = client * 100 + step;
                 bed.insert(id, &format!("n{id}"), 1).await;
-                let seen = bed
-                    .int("SELECT COUNT(*) FROM items WHERE id = ?1", params![id])
-                    .await;
+                let seen = bed.int("SELECT COUNT(*) FROM items WHERE id = ?1", params![id]).await;
                 assert_eq!(seen, 1, "{id}");
             }
         }

@@ -6,36 +6,14 @@ use mozarto_store::params;
 
 use crate::bed::Bed;
 
-const ONE: Migration = Migration {
-    version: 1,
-    name: "one",
-    sql: "CREATE TABLE one (a BIGINT);\nINSERT INTO one (a) VALUES (1); -- ; comment\n",
-};
-const TWO: Migration = Migration {
-    version: 2,
-    name: "two",
-    sql: "CREATE TABLE two (a BIGINT); DROP TABLE one;",
-};
-const TWO_EDITED: Migration = Migration {
-    version: 2,
-    name: "two",
-    sql: "CREATE TABLE two (a BIGINT); DROP TABLE one; ",
-};
-const THREE_BROKEN: Migration = Migration {
-    version: 3,
-    name: "three",
-    sql: "CREATE TABLE three (a BIGINT); INSERT INTO three (b) VALUES (1);",
-};
-const THREE: Migration = Migration {
-    version: 3,
-    name: "three",
-    sql: "CREATE TABLE three (a BIGINT)",
-};
-const THREE_UNTIDY: Migration = Migration {
-    version: 3,
-    name: "three",
-    sql: "CREATE TABLE three (a BIGINT); COMMIT",
-};
+const ONE: Migration =
+    Migration { version: 1, name: "one", sql: "CREATE TABLE one (a BIGINT);\nINSERT INTO one (a) VALUES (1); -- ; comment\n" };
+const TWO: Migration = Migration { version: 2, name: "two", sql: "CREATE TABLE two (a BIGINT); DROP TABLE one;" };
+const TWO_EDITED: Migration = Migration { version: 2, name: "two", sql: "CREATE TABLE two (a BIGINT); DROP TABLE one; " };
+const THREE_BROKEN: Migration =
+    Migration { version: 3, name: "three", sql: "CREATE TABLE three (a BIGINT); INSERT INTO three (b) VALUES (1);" };
+const THREE: Migration = Migration { version: 3, name: "three", sql: "CREATE TABLE three (a BIGINT)" };
+const THREE_UNTIDY: Migration = Migration { version: 3, name: "three", sql: "CREATE TABLE three (a BIGINT); COMMIT" };
 
 static FIRST: [Migration; 1] = [ONE];
 static BOTH: [Migration; 2] = [ONE, TWO];
@@ -71,65 +49,31 @@ pub(crate) async fn each_is_applied_once(dialect: Dialect) {
     assert_eq!(versions(&applied), [2]);
     assert_eq!(applied[0].checksum, TWO.checksum());
     assert!(applied[0].applied_at_ms > 1_700_000_000_000);
-    assert!(
-        bed.driver.migrate(&BOTH).await.unwrap().is_empty(),
-        "nothing left to do"
-    );
+    assert!(bed.driver.migrate(&BOTH).await.unwrap().is_empty(), "nothing left to do");
     assert_eq!(standing(&*bed.driver, &BOTH).await, "1 applied, 2 applied");
-    assert_eq!(
-        bed.int("SELECT COUNT(*) FROM schema_migrations", params![])
-            .await,
-        2
-    );
+    assert_eq!(bed.int("SELECT COUNT(*) FROM schema_migrations", params![]).await, 2);
 }
 
 pub(crate) async fn an_edited_one_is_refused(dialect: Dialect) {
     let bed = Bed::empty(dialect).await;
     bed.driver.migrate(&BOTH).await.unwrap();
     let refused = bed.driver.migrate(&EDITED).await.unwrap_err();
-    assert!(
-        matches!(
-            refused,
-            MigrationError::Changed {
-                version: 2,
-                name: "two",
-                ..
-            }
-        ),
-        "{refused}"
-    );
+    assert!(matches!(refused, MigrationError::Changed { version: 2, name: "two", .. }), "{refused}");
     let text = refused.to_string();
-    assert!(
-        text.contains(&TWO.checksum()) && text.contains("must never be edited"),
-        "{text}"
-    );
-    assert_eq!(
-        standing(&*bed.driver, &EDITED).await,
-        "1 applied, 2 changed"
-    );
+    assert!(text.contains(&TWO.checksum()) && text.contains("must never be edited"), "{text}");
+    assert_eq!(standing(&*bed.driver, &EDITED).await, "1 applied, 2 changed");
 }
 
 pub(crate) async fn a_failed_one_leaves_nothing(dialect: Dialect) {
     let bed = Bed::empty(dialect).await;
     let refused = bed.driver.migrate(&BROKEN).await.unwrap_err();
-    assert!(
-        matches!(refused, MigrationError::Failed { version: 3, .. }),
-        "{refused}"
-    );
-    assert_eq!(
-        standing(&*bed.driver, &BROKEN).await,
-        "1 applied, 2 applied, 3 pending"
-    );
+    assert!(matches!(refused, MigrationError::Failed { version: 3, .. }), "{refused}");
+    assert_eq!(standing(&*bed.driver, &BROKEN).await, "1 applied, 2 applied, 3 pending");
     let untidy = bed.driver.migrate(&UNTIDY).await.unwrap_err();
-    assert!(
-        untidy.to_string().contains("ends the transaction"),
-        "{untidy}"
-    );
+    assert!(untidy.to_string().contains("ends the transaction"), "{untidy}");
     // Its table is there, since its text committed by itself; the mended text meets it and is refused as well.
     assert!(bed.driver.migrate(&MENDED).await.is_err());
-    bed.commit(|batch| batch.run("DROP TABLE three", params![]))
-        .await
-        .unwrap();
+    bed.commit(|batch| batch.run("DROP TABLE three", params![])).await.unwrap();
     assert_eq!(versions(&bed.driver.migrate(&MENDED).await.unwrap()), [3]);
 }
 
@@ -141,15 +85,10 @@ pub(crate) async fn gaps_are_refused_and_newer_ones_left_alone(dialect: Dialect)
     let bed = Bed::empty(dialect).await;
     let later_only = &GAP[..1];
     // `two` drops a table of `one`; so that it can be applied first, the table is made by hand.
-    bed.commit(|batch| batch.run("CREATE TABLE one (a BIGINT)", params![]))
-        .await
-        .unwrap();
+    bed.commit(|batch| batch.run("CREATE TABLE one (a BIGINT)", params![])).await.unwrap();
     bed.driver.migrate(later_only).await.unwrap();
     let refused = bed.driver.migrate(&BOTH).await.unwrap_err();
-    assert!(
-        matches!(refused, MigrationError::OutOfOrder { version: 1, .. }),
-        "{refused}"
-    );
+    assert!(matches!(refused, MigrationError::OutOfOrder { version: 1, .. }), "{refused}");
 }
 
 pub(crate) async fn several_nodes_may_start_at_once(dialect: Dialect) {
@@ -174,10 +113,6 @@ pub(crate) async fn the_schema_of_the_program_applies(dialect: Dialect) {
     let bed = Bed::empty(dialect).await;
     let list = migrations(dialect);
     let applied = bed.driver.migrate(list).await.unwrap();
-    assert_eq!(
-        versions(&applied),
-        (1..=list.len() as i64).collect::<Vec<_>>(),
-        "no gaps"
-    );
+    assert_eq!(versions(&applied), (1..=list.len() as i64).collect::<Vec<_>>(), "no gaps");
     assert!(bed.driver.migrate(list).await.unwrap().is_empty());
 }

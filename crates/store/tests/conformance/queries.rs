@@ -7,13 +7,7 @@ use crate::bed::{Bed, INSERT};
 
 pub(crate) async fn aggregates_and_truth_values_are_integers(dialect: Dialect) {
     let bed = Bed::new(dialect).await;
-    assert_eq!(
-        bed.driver
-            .query("SELECT id FROM items", params![])
-            .await
-            .unwrap(),
-        vec![]
-    );
+    assert_eq!(bed.driver.query("SELECT id FROM items", params![]).await.unwrap(), vec![]);
     for (id, amount) in [(1, i64::MAX / 2), (2, 10_000_000), (3, 1)] {
         bed.insert(id, &format!("n{id}"), amount).await;
     }
@@ -30,27 +24,12 @@ pub(crate) async fn aggregates_and_truth_values_are_integers(dialect: Dialect) {
     assert_eq!(values, [1, 1, 1, 0, 1, 1, -5]);
     assert!(!rows[0].bool(3).unwrap() && rows[0].bool(4).unwrap());
     let sum = i64::MAX / 2 + 10_000_001;
-    assert_eq!(
-        bed.int("SELECT SUM(amount) FROM items", params![]).await,
-        sum
-    );
-    assert_eq!(
-        bed.int("SELECT -SUM(amount) FROM items", params![]).await,
-        -sum
-    );
-    let nothing = bed
-        .driver
-        .query("SELECT SUM(amount) FROM items WHERE id < 0", params![])
-        .await;
+    assert_eq!(bed.int("SELECT SUM(amount) FROM items", params![]).await, sum);
+    assert_eq!(bed.int("SELECT -SUM(amount) FROM items", params![]).await, -sum);
+    let nothing = bed.driver.query("SELECT SUM(amount) FROM items WHERE id < 0", params![]).await;
     assert_eq!(nothing.unwrap()[0].opt_int(0).unwrap(), None);
-    let fraction = bed
-        .driver
-        .query("SELECT AVG(id) + 0.5 FROM items", params![])
-        .await;
-    assert!(
-        matches!(fraction, Err(QueryError::Corrupt(_))),
-        "no fractions: {fraction:?}"
-    );
+    let fraction = bed.driver.query("SELECT AVG(id) + 0.5 FROM items", params![]).await;
+    assert!(matches!(fraction, Err(QueryError::Corrupt(_))), "no fractions: {fraction:?}");
 }
 
 pub(crate) async fn dynamic_queries(dialect: Dialect) {
@@ -60,24 +39,14 @@ pub(crate) async fn dynamic_queries(dialect: Dialect) {
     }
     // More texts than any cache keeps.
     for number in 0..1_200_i64 {
-        let sql = format!(
-            "SELECT id FROM items WHERE amount >= ?1 AND name <> ?2 AND id <> {} ORDER BY id LIMIT ?3",
-            number + 1_000
-        );
-        let rows = bed
-            .driver
-            .query_dynamic(sql, params![50, "n6", 2])
-            .await
-            .unwrap();
+        let sql =
+            format!("SELECT id FROM items WHERE amount >= ?1 AND name <> ?2 AND id <> {} ORDER BY id LIMIT ?3", number + 1_000);
+        let rows = bed.driver.query_dynamic(sql, params![50, "n6", 2]).await.unwrap();
         let ids: Vec<_> = rows.iter().map(|row| row.int(0).unwrap()).collect();
         assert_eq!(ids, [5, 7]);
     }
     let sql = "SELECT COUNT(*) FROM items WHERE parent IS NOT DISTINCT FROM ?1";
-    let rows = bed
-        .driver
-        .query_dynamic(sql.to_owned(), params![None::<i64>])
-        .await
-        .unwrap();
+    let rows = bed.driver.query_dynamic(sql.to_owned(), params![None::<i64>]).await.unwrap();
     assert_eq!(rows[0].int(0).unwrap(), 20);
 }
 
@@ -85,10 +54,7 @@ pub(crate) async fn queries_cannot_write(dialect: Dialect) {
     let bed = Bed::new(dialect).await;
     let insert = bed.driver.query(INSERT, params![1, "x", 1]).await;
     assert!(insert.is_err(), "{insert:?}");
-    let insert = bed
-        .driver
-        .query_dynamic(INSERT.to_owned(), params![1, "x", 1])
-        .await;
+    let insert = bed.driver.query_dynamic(INSERT.to_owned(), params![1, "x", 1]).await;
     assert!(insert.is_err(), "{insert:?}");
     assert_eq!(bed.count().await, 0);
 }
@@ -110,27 +76,15 @@ pub(crate) async fn errors_quote_no_values(dialect: Dialect) {
     let bed = Bed::new(dialect).await;
     bed.insert(1, "canary-4111", 1).await;
     let attempts = [
-        bed.commit(|batch| batch.run(INSERT, params![2, "canary-4111", 1]))
-            .await,
-        bed.commit(|batch| batch.run(INSERT, params![3, "canary-4222", -777_001]))
-            .await,
-        bed.commit(|batch| batch.run(INSERT, params!["canary-4333", "x", 1]))
-            .await,
-        bed.commit(|batch| {
-            batch.run(
-                "UPDATE items SET amount = CAST(name AS BIGINT) / 0",
-                params![],
-            )
-        })
-        .await,
+        bed.commit(|batch| batch.run(INSERT, params![2, "canary-4111", 1])).await,
+        bed.commit(|batch| batch.run(INSERT, params![3, "canary-4222", -777_001])).await,
+        bed.commit(|batch| batch.run(INSERT, params!["canary-4333", "x", 1])).await,
+        bed.commit(|batch| batch.run("UPDATE items SET amount = CAST(name AS BIGINT) / 0", params![])).await,
     ];
     for attempt in &attempts[..3] {
         let error = attempt.as_ref().unwrap_err();
         let shown = format!("{error} {error:?}");
-        assert!(
-            !shown.contains("canary") && !shown.contains("777001"),
-            "{shown}"
-        );
+        assert!(!shown.contains("canary") && !shown.contains("777001"), "{shown}");
     }
     assert!(matches!(attempts[0], Err(CommitError::Duplicate(_))));
     if let Err(error) = &attempts[3] {
@@ -147,13 +101,8 @@ pub(crate) async fn ping_and_close(dialect: Dialect) {
     bed.driver.ping().await.unwrap();
     bed.driver.close().await;
     assert!(bed.driver.ping().await.is_err());
-    let commit = bed
-        .commit(|batch| batch.run(INSERT, params![1, "x", 1]))
-        .await;
-    assert!(
-        matches!(&commit, Err(CommitError::Unavailable(_))),
-        "{commit:?}"
-    );
+    let commit = bed.commit(|batch| batch.run(INSERT, params![1, "x", 1])).await;
+    assert!(matches!(&commit, Err(CommitError::Unavailable(_))), "{commit:?}");
     assert!(!commit.unwrap_err().outcome_unknown(), "it was never taken");
     let query = bed.driver.query("SELECT 1", params![]).await;
     assert!(matches!(query, Err(QueryError::Unavailable(_))));

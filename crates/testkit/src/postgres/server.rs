@@ -30,26 +30,14 @@ impl Server {
             Some(programs) => programs,
             None => install()?,
         };
-        let run_as = if current_user()? == 0 {
-            Some(unprivileged_user()?)
-        } else {
-            None
-        };
+        let run_as = if current_user()? == 0 { Some(unprivileged_user()?) } else { None };
         let data = directory.join("data");
-        Ok(Server {
-            programs,
-            log: data.join("server.log"),
-            data,
-            run_as,
-        })
+        Ok(Server { programs, log: data.join("server.log"), data, run_as })
     }
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
-        command
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .env("LC_ALL", "C");
+        command.current_dir("/").stdin(Stdio::null()).env("LC_ALL", "C");
         if let Some((user, group)) = self.run_as {
             command.uid(user).gid(group);
         }
@@ -72,9 +60,7 @@ impl Server {
         let mut last = None;
         // Somebody else may take the port in between.
         for _ in 0..3 {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-                .local_addr()?
-                .port();
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
             match self.start(port, settings) {
                 Ok(()) => return Ok(port),
                 Err(error) => last = Some(error),
@@ -98,11 +84,7 @@ impl Server {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let status = command.status().context("pg_ctl cannot be run")?;
         let log = || std::fs::read_to_string(&self.log).unwrap_or_default();
-        ensure!(
-            status.success(),
-            "the server did not start: {}",
-            tail(&log())
-        );
+        ensure!(status.success(), "the server did not start: {}", tail(&log()));
         Ok(())
     }
 
@@ -129,9 +111,7 @@ fn tail(log: &str) -> String {
 }
 
 fn succeed(mut command: Command, what: &str) -> Result<()> {
-    let output = command
-        .output()
-        .with_context(|| format!("{what} cannot be run"))?;
+    let output = command.output().with_context(|| format!("{what} cannot be run"))?;
     let error = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{what} failed: {}", tail(&error));
     Ok(())
@@ -139,11 +119,7 @@ fn succeed(mut command: Command, what: &str) -> Result<()> {
 
 /// The directory with `initdb`, `pg_ctl` and `postgres`, the newest version first.
 fn find_programs() -> Option<PathBuf> {
-    let complete = |directory: &PathBuf| {
-        ["initdb", "pg_ctl", "postgres"]
-            .iter()
-            .all(|program| directory.join(program).is_file())
-    };
+    let complete = |directory: &PathBuf| ["initdb", "pg_ctl", "postgres"].iter().all(|program| directory.join(program).is_file());
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Links in the path point to where the programs really are, beside one another.
     let real = |directory: PathBuf| {
@@ -156,10 +132,7 @@ fn find_programs() -> Option<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = Vec::new();
     for version in std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten() {
         let directory = version.path().join("bin");
-        if let Some(number) = version
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
+        if let Some(number) = version.file_name().to_str().and_then(|name| name.parse().ok())
             && complete(&directory)
         {
             found.push((number, directory));
@@ -171,25 +144,14 @@ fn find_programs() -> Option<PathBuf> {
 /// Installs the server, where that is possible without asking anybody.
 fn install() -> Result<PathBuf> {
     let debian = Path::new("/etc/debian_version").exists();
-    ensure!(
-        debian && current_user()? == 0,
-        "no PostgreSQL server on this machine"
-    );
-    eprintln!(
-        "no PostgreSQL server on this machine: installing the package `postgresql` with apt-get"
-    );
-    for arguments in [
-        "update -q",
-        "install -y -q --no-install-recommends postgresql",
-    ] {
+    ensure!(debian && current_user()? == 0, "no PostgreSQL server on this machine");
+    eprintln!("no PostgreSQL server on this machine: installing the package `postgresql` with apt-get");
+    for arguments in ["update -q", "install -y -q --no-install-recommends postgresql"] {
         let mut command = Command::new("apt-get");
-        command
-            .args(arguments.split(' '))
-            .env("DEBIAN_FRONTEND", "noninteractive");
+        command.args(arguments.split(' ')).env("DEBIAN_FRONTEND", "noninteractive");
         succeed(command, "apt-get")?;
     }
-    find_programs()
-        .context("the package is installed, but its programs are not where they should be")
+    find_programs().context("the package is installed, but its programs are not where they should be")
 }
 
 /// User and group ids of `postgres`, or of `nobody`.

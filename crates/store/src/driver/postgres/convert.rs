@@ -47,9 +47,7 @@ struct WholeNumeric(i64);
 impl<'a> FromSql<'a> for WholeNumeric {
     /// The binary form: number of digits, weight of the first, sign, scale (two bytes each), digits to the base 10,000.
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Boxed> {
-        let mut words = raw
-            .chunks_exact(2)
-            .map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+        let mut words = raw.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
         let mut word = || words.next().ok_or("numeric too short");
         let (digits, weight, sign, _scale) = (word()?, word()? as i16, word()?, word()?);
         let mut sum: i128 = 0;
@@ -62,12 +60,8 @@ impl<'a> FromSql<'a> for WholeNumeric {
                 }
                 return Err("numeric with a fraction".into());
             };
-            let value = 10_000_i128
-                .checked_pow(exponent)
-                .and_then(|power| digit.checked_mul(power));
-            sum = value
-                .and_then(|value| sum.checked_add(value))
-                .ok_or("numeric too large")?;
+            let value = 10_000_i128.checked_pow(exponent).and_then(|power| digit.checked_mul(power));
+            sum = value.and_then(|value| sum.checked_add(value)).ok_or("numeric too large")?;
         }
         let signed = match sign {
             0x0000 => sum,
@@ -97,14 +91,9 @@ fn value(row: &tokio_postgres::Row, index: usize, ty: &Type) -> Result<Value, Bo
         Type::INT4 => row.try_get::<_, Option<i32>>(index)?.into(),
         Type::INT2 => row.try_get::<_, Option<i16>>(index)?.map(i32::from).into(),
         Type::BOOL => row.try_get::<_, Option<bool>>(index)?.into(),
-        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN => {
-            row.try_get::<_, Option<String>>(index)?.into()
-        }
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN => row.try_get::<_, Option<String>>(index)?.into(),
         Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(index)?.into(),
-        Type::NUMERIC => row
-            .try_get::<_, Option<WholeNumeric>>(index)?
-            .map(|n| n.0)
-            .into(),
+        Type::NUMERIC => row.try_get::<_, Option<WholeNumeric>>(index)?.map(|n| n.0).into(),
         Type::VOID => Value::Null,
         _ => return Err("a column of another type".into()),
     })
@@ -157,33 +146,22 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
 }
 
 fn quotes_no_data(code: &SqlState) -> bool {
-    matches!(
-        code.code().get(..2),
-        Some("08" | "42" | "53" | "55" | "57" | "58" | "28" | "3D")
-    )
+    matches!(code.code().get(..2), Some("08" | "42" | "53" | "55" | "57" | "58" | "28" | "3D"))
 }
 
-pub(super) fn commit_error(
-    error: &tokio_postgres::Error,
-    class: Class,
-    label: &'static str,
-) -> CommitError {
+pub(super) fn commit_error(error: &tokio_postgres::Error, class: Class, label: &'static str) -> CommitError {
     match class {
         Class::Guard => CommitError::Guard(label),
         Class::Duplicate => CommitError::Duplicate(label),
         Class::Check => CommitError::Check(label),
-        Class::Conflict | Class::StalePlan | Class::Unavailable => {
-            CommitError::Unavailable(describe(error))
-        }
+        Class::Conflict | Class::StalePlan | Class::Unavailable => CommitError::Unavailable(describe(error)),
         Class::Corrupt => CommitError::Corrupt(format!("{}, in: {label}", describe(error))),
     }
 }
 
 pub(super) fn query_error(error: &tokio_postgres::Error, sql: &str) -> QueryError {
     match class(error) {
-        None | Some(Class::Conflict | Class::StalePlan | Class::Unavailable) => {
-            QueryError::Unavailable(describe(error))
-        }
+        None | Some(Class::Conflict | Class::StalePlan | Class::Unavailable) => QueryError::Unavailable(describe(error)),
         Some(_) => QueryError::Corrupt(format!("{}, in: {sql}", describe(error))),
     }
 }
@@ -194,10 +172,7 @@ mod tests {
 
     fn numeric(weight: i16, sign: u16, digits: &[u16]) -> Result<i64, Boxed> {
         let mut raw = Vec::new();
-        for word in [digits.len() as u16, weight as u16, sign, 0]
-            .iter()
-            .chain(digits)
-        {
+        for word in [digits.len() as u16, weight as u16, sign, 0].iter().chain(digits) {
             raw.extend_from_slice(&word.to_be_bytes());
         }
         WholeNumeric::from_sql(&Type::NUMERIC, &raw).map(|n| n.0)

@@ -25,9 +25,8 @@ use self::convert::Class;
 use self::writer::{STATEMENT_CACHE, Work};
 use super::sqlite::has_nul;
 use super::{
-    AppliedMigration, BackupError, Batch, CommitError, CommitResult, Dialect, Driver,
-    MAX_QUERY_ROWS, Migration, MigrationError, MigrationStatus, OpenError, QueryError, Row, Value,
-    sql,
+    AppliedMigration, BackupError, Batch, CommitError, CommitResult, Dialect, Driver, MAX_QUERY_ROWS, Migration, MigrationError,
+    MigrationStatus, OpenError, QueryError, Row, Value, sql,
 };
 use crate::migrate;
 
@@ -66,13 +65,7 @@ impl PostgresDriver {
         let read_pool = session::pool(&config, session::Role::Reader, READERS)?;
         let (queue, work) = mpsc::channel(writer::WRITE_QUEUE_BATCHES);
         let writers = writer::spawn(&write_pool, work);
-        Ok(PostgresDriver {
-            config,
-            queue: Mutex::new(Some(queue)),
-            writers: Mutex::new(writers),
-            write_pool,
-            read_pool,
-        })
+        Ok(PostgresDriver { config, queue: Mutex::new(Some(queue)), writers: Mutex::new(writers), write_pool, read_pool })
     }
 
     async fn commit_batch(&self, batch: Batch) -> CommitResult {
@@ -80,31 +73,18 @@ impl PostgresDriver {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let queue = self
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let queue = queue.ok_or_else(|| unavailable("the database is closed"))?;
         let (reply, answer) = oneshot::channel();
         let queued = queue.send(Work { batch, reply }).await;
         queued.map_err(|_| unavailable("the writers have stopped"))?;
         // A writer answers everything it takes; if it died with our batch in hand, nobody knows.
-        answer
-            .await
-            .map_err(|_| CommitError::unknown("the writer has stopped"))?
+        answer.await.map_err(|_| CommitError::unknown("the writer has stopped"))?
     }
 
-    async fn read(
-        &self,
-        sql: &str,
-        params: Vec<Value>,
-        keep: bool,
-    ) -> Result<Vec<Row>, QueryError> {
+    async fn read(&self, sql: &str, params: Vec<Value>, keep: bool) -> Result<Vec<Row>, QueryError> {
         if has_nul(&params) {
-            return Err(QueryError::Corrupt(
-                "a parameter has a NUL character".to_owned(),
-            ));
+            return Err(QueryError::Corrupt("a parameter has a NUL character".to_owned()));
         }
         let text = sql::to_postgres(sql);
         if text.params != params.len() {
@@ -114,8 +94,7 @@ impl PostgresDriver {
         let mut attempts = 1;
         loop {
             let connection = self.read_pool.get().await;
-            let connection =
-                connection.map_err(|error| QueryError::Unavailable(session::pool_error(&error)))?;
+            let connection = connection.map_err(|error| QueryError::Unavailable(session::pool_error(&error)))?;
             if connection.statement_cache.size() > STATEMENT_CACHE {
                 connection.statement_cache.clear();
             }
@@ -150,9 +129,7 @@ async fn rows(
         let statement = connection.prepare_typed_cached(text, &types).await?;
         connection.query_raw(&statement, params).await?
     } else {
-        connection
-            .query_typed_raw(text, params.iter().zip(types))
-            .await?
+        connection.query_typed_raw(text, params.iter().zip(types)).await?
     };
     pin_mut!(stream);
     let mut out = Vec::new();
@@ -180,19 +157,11 @@ impl Driver for PostgresDriver {
         Box::pin(self.commit_batch(batch))
     }
 
-    fn query(
-        &self,
-        sql: &'static str,
-        params: Vec<Value>,
-    ) -> BoxFuture<'_, Result<Vec<Row>, QueryError>> {
+    fn query(&self, sql: &'static str, params: Vec<Value>) -> BoxFuture<'_, Result<Vec<Row>, QueryError>> {
         Box::pin(self.read(sql, params, true))
     }
 
-    fn query_dynamic(
-        &self,
-        sql: String,
-        params: Vec<Value>,
-    ) -> BoxFuture<'_, Result<Vec<Row>, QueryError>> {
+    fn query_dynamic(&self, sql: String, params: Vec<Value>) -> BoxFuture<'_, Result<Vec<Row>, QueryError>> {
         Box::pin(async move { self.read(&sql, params, false).await })
     }
 
@@ -202,16 +171,11 @@ impl Driver for PostgresDriver {
             let mut batch = Batch::new();
             batch.returning("SELECT 1", Vec::new());
             let write = self.commit(batch).await;
-            write
-                .map(|_| ())
-                .map_err(|error| QueryError::Unavailable(error.to_string()))
+            write.map(|_| ()).map_err(|error| QueryError::Unavailable(error.to_string()))
         })
     }
 
-    fn migrate(
-        &self,
-        list: &'static [Migration],
-    ) -> BoxFuture<'_, Result<Vec<AppliedMigration>, MigrationError>> {
+    fn migrate(&self, list: &'static [Migration]) -> BoxFuture<'_, Result<Vec<AppliedMigration>, MigrationError>> {
         Box::pin(async move {
             let client = session::connect_alone(&self.config).await;
             let client = client.map_err(|e| MigrationError::Unavailable(e.to_string()))?;
@@ -219,19 +183,11 @@ impl Driver for PostgresDriver {
         })
     }
 
-    fn migration_status(
-        &self,
-        list: &'static [Migration],
-    ) -> BoxFuture<'_, Result<Vec<MigrationStatus>, MigrationError>> {
+    fn migration_status(&self, list: &'static [Migration]) -> BoxFuture<'_, Result<Vec<MigrationStatus>, MigrationError>> {
         Box::pin(async move {
             let there = "SELECT to_regclass('schema_migrations') IS NOT NULL";
             let rows = self.query(there, Vec::new()).await?;
-            if rows
-                .first()
-                .map_or(Ok(0), |row| row.int(0))
-                .map_err(QueryError::from)?
-                == 0
-            {
+            if rows.first().map_or(Ok(0), |row| row.int(0)).map_err(QueryError::from)? == 0 {
                 return Ok(migrate::status(list, &[]));
             }
             let rows = self.query(migrate::SELECT_APPLIED, Vec::new()).await?;
@@ -246,14 +202,8 @@ impl Driver for PostgresDriver {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            drop(
-                self.queue
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take(),
-            );
-            let writers =
-                std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
+            drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+            let writers = std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
             for writer in writers {
                 if writer.await.is_err() {
                     tracing::error!("a database task had panicked");
@@ -266,25 +216,15 @@ impl Driver for PostgresDriver {
 }
 
 /// Applies what is missing, under a lock that ends with the session of the client.
-async fn run_migrations(
-    client: &Client,
-    list: &'static [Migration],
-) -> Result<Vec<AppliedMigration>, MigrationError> {
+async fn run_migrations(client: &Client, list: &'static [Migration]) -> Result<Vec<AppliedMigration>, MigrationError> {
     let unavailable = |e: tokio_postgres::Error| MigrationError::Unavailable(convert::describe(&e));
     session::lock_schema(client).await.map_err(unavailable)?;
-    client
-        .batch_execute(migrate::CREATE_TABLE_POSTGRES)
-        .await
-        .map_err(unavailable)?;
-    let found = client
-        .query(migrate::SELECT_APPLIED, &[])
-        .await
-        .map_err(unavailable)?;
+    client.batch_execute(migrate::CREATE_TABLE_POSTGRES).await.map_err(unavailable)?;
+    let found = client.query(migrate::SELECT_APPLIED, &[]).await.map_err(unavailable)?;
     let mut applied = Vec::with_capacity(found.len());
     for row in &found {
-        let row = convert::row(row).map_err(|column| {
-            MigrationError::Unavailable(format!("column {column} of schema_migrations is odd"))
-        })?;
+        let row = convert::row(row)
+            .map_err(|column| MigrationError::Unavailable(format!("column {column} of schema_migrations is odd")))?;
         applied.push(AppliedMigration::from_row(&row)?);
     }
     let mut done = Vec::new();
@@ -300,35 +240,20 @@ async fn run_migrations(
 }
 
 /// On failure the session ends with its transaction open, and the server rolls back.
-async fn run_migration(
-    client: &Client,
-    migration: &'static Migration,
-) -> Result<AppliedMigration, String> {
+async fn run_migration(client: &Client, migration: &'static Migration) -> Result<AppliedMigration, String> {
     let text = |error: tokio_postgres::Error| convert::describe(&error);
     client.batch_execute("BEGIN").await.map_err(text)?;
     let transaction = "SELECT txid_current()";
-    let before: i64 = client
-        .query_one(transaction, &[])
-        .await
-        .map_err(text)?
-        .get(0);
+    let before: i64 = client.query_one(transaction, &[]).await.map_err(text)?.get(0);
     client.batch_execute(migration.sql).await.map_err(text)?;
-    let after: i64 = client
-        .query_one(transaction, &[])
-        .await
-        .map_err(text)?
-        .get(0);
+    let after: i64 = client.query_one(transaction, &[]).await.map_err(text)?.get(0);
     if before != after {
         return Err("its text ends the transaction; it must not".to_owned());
     }
     let applied = AppliedMigration::now(migration);
     let insert = sql::to_postgres(migrate::INSERT_APPLIED).sql;
-    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 4] = [
-        &applied.version,
-        &applied.name,
-        &applied.checksum,
-        &applied.applied_at_ms,
-    ];
+    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+        [&applied.version, &applied.name, &applied.checksum, &applied.applied_at_ms];
     client.execute(&insert, &params).await.map_err(text)?;
     client.batch_execute("COMMIT").await.map_err(text)?;
     Ok(applied)

@@ -112,12 +112,7 @@ impl<'a> Pipeline<'a> {
     }
 
     async fn control(&mut self, connection: &'a Connection, sql: &'static str) {
-        let send = async move {
-            connection
-                .batch_execute(sql)
-                .await
-                .map(|()| Returned::Rows(Vec::new()))
-        };
+        let send = async move { connection.batch_execute(sql).await.map(|()| Returned::Rows(Vec::new())) };
         self.push(Box::pin(send)).await;
     }
 
@@ -154,9 +149,7 @@ async fn send(connection: &Connection, step: &Step) -> Answer {
     let mut odd = None;
     while let Some(row) = rows.try_next().await? {
         match convert::row(&row) {
-            _ if out.len() == MAX_QUERY_ROWS => {
-                odd = Some(format!("more than {MAX_QUERY_ROWS} rows"))
-            }
+            _ if out.len() == MAX_QUERY_ROWS => odd = Some(format!("more than {MAX_QUERY_ROWS} rows")),
             Ok(row) => out.push(row),
             Err(column) => odd = Some(format!("column {column} cannot be read")),
         }
@@ -165,21 +158,14 @@ async fn send(connection: &Connection, step: &Step) -> Answer {
 }
 
 /// Runs the batches in one transaction.
-pub(super) async fn run(
-    connection: &Connection,
-    batches: &[Vec<Step>],
-    isolation: Isolation,
-    patience: Patience,
-) -> Outcome {
+pub(super) async fn run(connection: &Connection, batches: &[Vec<Step>], isolation: Isolation, patience: Patience) -> Outcome {
     // A statement alone is its own transaction: the server commits it before it says that it is ready.
     if let [batch] = batches
         && let [step] = batch.as_slice()
     {
         return alone(connection, step).await;
     }
-    let mut pipeline = Pipeline {
-        in_flight: Vec::new(),
-    };
+    let mut pipeline = Pipeline { in_flight: Vec::new() };
     pipeline.control(connection, patience.begin()).await;
     if pipeline.unsent() {
         return Outcome::NotSent("the connection was closed".to_owned());
@@ -198,9 +184,7 @@ pub(super) async fn run(
     }
     // What failed before it was sent is missing in the transaction, and the server does not know.
     let complete = !pipeline.unsent();
-    pipeline
-        .control(connection, if complete { COMMIT } else { ROLLBACK })
-        .await;
+    pipeline.control(connection, if complete { COMMIT } else { ROLLBACK }).await;
     let mut answers = pipeline.answers().await.into_iter();
     let mut next = || answers.next().unwrap_or(Ok(Returned::Rows(Vec::new())));
     if let Err(error) = next() {
@@ -213,9 +197,7 @@ pub(super) async fn run(
 }
 
 async fn alone(connection: &Connection, step: &Step) -> Outcome {
-    let mut pipeline = Pipeline {
-        in_flight: Vec::new(),
-    };
+    let mut pipeline = Pipeline { in_flight: Vec::new() };
     pipeline.push(Box::pin(send(connection, step))).await;
     if pipeline.unsent() {
         return Outcome::NotSent("the connection was closed".to_owned());
@@ -225,9 +207,7 @@ async fn alone(connection: &Connection, step: &Step) -> Outcome {
     match judge_batch(std::slice::from_ref(step), &mut next) {
         Verdict::Done(result) => Outcome::Committed(vec![result]),
         // The backend may have been stopped between commit and answer.
-        Verdict::Refused(refusal) if refusal.class == Class::Unavailable => {
-            Outcome::Unknown(refusal.error.to_string())
-        }
+        Verdict::Refused(refusal) if refusal.class == Class::Unavailable => Outcome::Unknown(refusal.error.to_string()),
         Verdict::Refused(refusal) => Outcome::RolledBack(refusal),
         Verdict::Broken(why) => Outcome::Unknown(why),
     }
@@ -266,21 +246,14 @@ fn judge_batch(batch: &[Step], next: &mut impl FnMut() -> Answer) -> Verdict {
             None => Verdict::Broken(convert::describe(&error)),
         },
         (None, Some(why)) => {
-            let refusal = Refusal {
-                error: CommitError::unknown(why),
-                class: Class::Corrupt,
-            };
+            let refusal = Refusal { error: CommitError::unknown(why), class: Class::Corrupt };
             Verdict::Done(Err(refusal))
         }
         (None, None) => Verdict::Done(Ok(returned)),
     }
 }
 
-fn judge_whole(
-    batches: &[Vec<Step>],
-    next: &mut impl FnMut() -> Answer,
-    complete: bool,
-) -> Outcome {
+fn judge_whole(batches: &[Vec<Step>], next: &mut impl FnMut() -> Answer, complete: bool) -> Outcome {
     let mut results = Vec::with_capacity(batches.len());
     let mut failed = None;
     for batch in batches {

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime,
-};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -49,11 +47,8 @@ impl Role {
 }
 
 pub(super) fn config(url: &str) -> Result<Config, OpenError> {
-    let mut config: Config = url.parse().map_err(|_| {
-        OpenError::Unavailable(
-            "the address is not of the form postgres://user@host/database".into(),
-        )
-    })?;
+    let mut config: Config =
+        url.parse().map_err(|_| OpenError::Unavailable("the address is not of the form postgres://user@host/database".into()))?;
     config.application_name("mozarto");
     config.connect_timeout(CONNECT_TIMEOUT);
     config.tcp_user_timeout(TCP_USER_TIMEOUT);
@@ -76,9 +71,7 @@ fn is_local(host: &Host) -> bool {
 }
 
 pub(super) fn pool(config: &Config, role: Role, connections: usize) -> Result<Pool, OpenError> {
-    let manager_config = ManagerConfig {
-        recycling_method: RecyclingMethod::Fast,
-    };
+    let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = Manager::from_config(config.clone(), NoTls, manager_config);
     let prepare = Hook::async_fn(move |client, _| {
         Box::pin(async move {
@@ -122,10 +115,7 @@ pub(super) async fn connect_alone(config: &Config) -> Result<Client, OpenError> 
 /// Sets the session up and reads back what durability rests upon.
 async fn prepare(client: &Client, role: Role) -> Result<(), OpenError> {
     let unavailable = |e: tokio_postgres::Error| OpenError::Unavailable(convert::describe(&e));
-    client
-        .batch_execute(role.settings())
-        .await
-        .map_err(unavailable)?;
+    client.batch_execute(role.settings()).await.map_err(unavailable)?;
     let row = client
         .query_one(
             "SELECT current_setting('fsync'), current_setting('full_page_writes'), \
@@ -138,35 +128,18 @@ async fn prepare(client: &Client, role: Role) -> Result<(), OpenError> {
     let required: [(&'static str, &'static str, &[&str]); 4] = [
         ("fsync", "on", &["on"]),
         ("full_page_writes", "on", &["on"]),
-        (
-            "synchronous_commit",
-            "on or remote_apply",
-            &["on", "remote_apply"],
-        ),
-        (
-            "default_transaction_isolation",
-            "read committed",
-            &["read committed"],
-        ),
+        ("synchronous_commit", "on or remote_apply", &["on", "remote_apply"]),
+        ("default_transaction_isolation", "read committed", &["read committed"]),
     ];
     for (index, (setting, required, allowed)) in required.into_iter().enumerate() {
         let found: String = row.try_get(index).map_err(unavailable)?;
         if !allowed.contains(&found.as_str()) {
-            return Err(OpenError::Unsafe {
-                setting,
-                required,
-                found,
-            });
+            return Err(OpenError::Unsafe { setting, required, found });
         }
     }
     let version: String = row.try_get(4).map_err(unavailable)?;
-    if version
-        .parse::<u32>()
-        .is_ok_and(|version| version < MIN_SERVER_VERSION)
-    {
-        return Err(OpenError::Unavailable(format!(
-            "PostgreSQL {version} is too old; 13 is needed"
-        )));
+    if version.parse::<u32>().is_ok_and(|version| version < MIN_SERVER_VERSION) {
+        return Err(OpenError::Unavailable(format!("PostgreSQL {version} is too old; 13 is needed")));
     }
     Ok(())
 }
@@ -174,25 +147,15 @@ async fn prepare(client: &Client, role: Role) -> Result<(), OpenError> {
 /// Takes the lock under which schema and functions are made, so that several nodes may start at once. It is held
 /// until the session ends.
 pub(super) async fn lock_schema(client: &Client) -> Result<(), tokio_postgres::Error> {
-    client
-        .batch_execute("SET lock_timeout = 0; SET statement_timeout = 0")
-        .await?;
-    client
-        .execute("SELECT pg_advisory_lock($1)", &[&ADVISORY_LOCK])
-        .await
-        .map(|_| ())
+    client.batch_execute("SET lock_timeout = 0; SET statement_timeout = 0").await?;
+    client.execute("SELECT pg_advisory_lock($1)", &[&ADVISORY_LOCK]).await.map(|_| ())
 }
 
 /// Makes the function that guards call, unless it is there (the role of daily work may lack the right to make it).
 pub(super) async fn ensure_guard(client: &Client) -> Result<(), OpenError> {
     let unavailable = |e: tokio_postgres::Error| OpenError::Unavailable(convert::describe(&e));
     let there = "SELECT to_regprocedure('mozarto_guard(bigint,bigint)') IS NOT NULL";
-    if client
-        .query_one(there, &[])
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(unavailable)?
-    {
+    if client.query_one(there, &[]).await.and_then(|row| row.try_get(0)).map_err(unavailable)? {
         return Ok(());
     }
     lock_schema(client).await.map_err(unavailable)?;

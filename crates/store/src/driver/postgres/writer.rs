@@ -16,9 +16,7 @@ use super::pipeline::{self, Isolation, Outcome, Patience, Refusal, Step};
 use super::session;
 use crate::driver::sql::{self, PostgresText};
 use crate::driver::sqlite::has_nul;
-use crate::driver::{
-    Batch, CommitError, CommitResult, Expect, MAX_BATCH_STATEMENTS, Statement, Value,
-};
+use crate::driver::{Batch, CommitError, CommitResult, Expect, MAX_BATCH_STATEMENTS, Statement, Value};
 
 /// Writer tasks, and connections for writing.
 pub(super) const WRITERS: usize = 3;
@@ -86,11 +84,7 @@ async fn serve(shared: Arc<Shared>) {
             return;
         };
         let contended = shared.contended();
-        let grouping = if contended {
-            shared.grouping.try_lock().ok()
-        } else {
-            None
-        };
+        let grouping = if contended { shared.grouping.try_lock().ok() } else { None };
         let alone = contended && grouping.is_none();
         let most = if alone { 1 } else { MAX_GROUP_BATCHES };
         let mut work = vec![first];
@@ -102,10 +96,7 @@ async fn serve(shared: Arc<Shared>) {
         drop(queue);
         // A lone batch leaves the right to form groups to the others.
         let grouping = grouping.filter(|_| work.len() > 1);
-        let (batches, replies): (Vec<_>, Vec<_>) = work
-            .into_iter()
-            .map(|work| (work.batch, work.reply))
-            .unzip();
+        let (batches, replies): (Vec<_>, Vec<_>) = work.into_iter().map(|work| (work.batch, work.reply)).unzip();
         let results = Writer { shared: &shared }.commit(batches).await;
         drop(grouping);
         debug_assert_eq!(replies.len(), results.len());
@@ -126,10 +117,7 @@ impl Writer<'_> {
         if let [_] = batches.as_slice() {
             return vec![self.commit_one(&batches[0]).await];
         }
-        for (isolation, patience) in [
-            (Isolation::None, Patience::Group),
-            (Isolation::Savepoints, Patience::Savepoint),
-        ] {
+        for (isolation, patience) in [(Isolation::None, Patience::Group), (Isolation::Savepoints, Patience::Savepoint)] {
             match self.attempt(&batches, isolation, patience).await {
                 Ok(results) => return self.settle(&batches, results).await,
                 Err(Failed::Whole(error)) => {
@@ -139,9 +127,7 @@ impl Writer<'_> {
                 Err(Failed::RolledBack(refusal)) => {
                     if refusal.class == Class::Conflict {
                         let until = self.shared.now_ms() + CONTENTION_MS;
-                        self.shared
-                            .contended_until_ms
-                            .store(until, Ordering::Relaxed);
+                        self.shared.contended_until_ms.store(until, Ordering::Relaxed);
                     }
                 }
             }
@@ -173,11 +159,7 @@ impl Writer<'_> {
         loop {
             // A transaction lasts for milliseconds. Whoever waits much longer for a row most likely waits in a circle.
             let last = attempts == MAX_ATTEMPTS;
-            let patience = if last {
-                Patience::Last
-            } else {
-                Patience::Single
-            };
+            let patience = if last { Patience::Last } else { Patience::Single };
             let one = std::slice::from_ref(batch);
             let attempt = self.attempt(one, Isolation::None, patience).await;
             let refusal = match attempt {
@@ -198,12 +180,7 @@ impl Writer<'_> {
     }
 
     /// One transaction of these batches.
-    async fn attempt(
-        &self,
-        batches: &[Batch],
-        isolation: Isolation,
-        patience: Patience,
-    ) -> Result<Vec<Attempted>, Failed> {
+    async fn attempt(&self, batches: &[Batch], isolation: Isolation, patience: Patience) -> Result<Vec<Attempted>, Failed> {
         let unavailable = |why: String| Failed::Whole(CommitError::Unavailable(why));
         let connection = self.shared.pool.get().await;
         let connection = connection.map_err(|e| unavailable(session::pool_error(&e)))?;
@@ -225,10 +202,7 @@ impl Writer<'_> {
             }
         }
         if plans.is_empty() {
-            return Ok(refused
-                .into_iter()
-                .map(|(_, refusal)| Err(refusal))
-                .collect());
+            return Ok(refused.into_iter().map(|(_, refusal)| Err(refusal)).collect());
         }
         let run = pipeline::run(&connection, &plans, isolation, patience);
         let outcome = match tokio::time::timeout(COMMIT_TIME_LIMIT, run).await {
@@ -251,10 +225,7 @@ impl Writer<'_> {
             Outcome::NotSent(why) => {
                 drop(Connection::take(connection));
                 let error = CommitError::Unavailable(why);
-                Err(Failed::RolledBack(Refusal {
-                    error,
-                    class: Class::Conflict,
-                }))
+                Err(Failed::RolledBack(Refusal { error, class: Class::Conflict }))
             }
             Outcome::Unknown(why) => {
                 tracing::error!(reason = %why, batches = batches.len(), "a commit has no known outcome");
@@ -268,10 +239,7 @@ impl Writer<'_> {
     async fn plan(&self, connection: &Connection, batch: &Batch) -> Result<Vec<Step>, Refusal> {
         if batch.len() > MAX_BATCH_STATEMENTS {
             let text = format!("a batch of more than {MAX_BATCH_STATEMENTS} statements");
-            return Err(Refusal {
-                error: CommitError::Corrupt(text),
-                class: Class::Corrupt,
-            });
+            return Err(Refusal { error: CommitError::Corrupt(text), class: Class::Corrupt });
         }
         let mut steps = Vec::with_capacity(batch.len());
         for statement in &batch.0 {
@@ -283,10 +251,7 @@ impl Writer<'_> {
     async fn step(&self, connection: &Connection, statement: &Statement) -> Result<Step, Refusal> {
         let label = statement.label;
         if has_nul(&statement.params) {
-            return Err(Refusal {
-                error: CommitError::Check(label),
-                class: Class::Check,
-            });
+            return Err(Refusal { error: CommitError::Check(label), class: Class::Check });
         }
         let mut params = statement.params.clone();
         if let Expect::Rows(expected) = statement.expect {
@@ -295,36 +260,21 @@ impl Writer<'_> {
         let text = self.text(statement.sql, matches!(statement.expect, Expect::Rows(_)));
         if text.params != params.len() {
             let text = format!("{} parameters for {label}", statement.params.len());
-            return Err(Refusal {
-                error: CommitError::Corrupt(text),
-                class: Class::Corrupt,
-            });
+            return Err(Refusal { error: CommitError::Corrupt(text), class: Class::Corrupt });
         }
         let types: Vec<_> = params.iter().map(convert::type_of).collect();
         let prepared = connection.prepare_typed_cached(&text.sql, &types).await;
         let prepared = prepared.map_err(|error| {
             // Without a word from the server the connection broke; nothing was sent yet, so another may do.
             let class = convert::class(&error).unwrap_or(Class::Conflict);
-            Refusal {
-                error: convert::commit_error(&error, class, label),
-                class,
-            }
+            Refusal { error: convert::commit_error(&error, class, label), class }
         })?;
-        Ok(Step {
-            prepared,
-            params,
-            expect: statement.expect,
-            label,
-        })
+        Ok(Step { prepared, params, expect: statement.expect, label })
     }
 
     /// The text for PostgreSQL; each is made once.
     fn text(&self, sql: &'static str, guard: bool) -> Arc<PostgresText> {
-        let mut texts = self
-            .shared
-            .texts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut texts = self.shared.texts.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
             let text = sql::to_postgres(sql);
             Arc::new(if guard { sql::guarded(text) } else { text })

@@ -49,14 +49,10 @@ pub(super) fn class(error: &rusqlite::Error) -> Class {
     };
     match code.code {
         ErrorCode::ConstraintViolation => match code.extended_code {
-            ffi::SQLITE_CONSTRAINT_UNIQUE
-            | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
-            | ffi::SQLITE_CONSTRAINT_ROWID => Class::Duplicate,
+            ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => Class::Duplicate,
             _ => Class::Check,
         },
-        ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::OutOfMemory => {
-            Class::Broken
-        }
+        ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::OutOfMemory => Class::Broken,
         ErrorCode::DiskFull
         | ErrorCode::DatabaseBusy
         | ErrorCode::DatabaseLocked
@@ -101,10 +97,7 @@ impl std::fmt::Display for Failure {
             // Messages of SQLite name tables, columns and SQL, never values.
             Failure::Sqlite(error) => write!(f, "SQLite: {error}"),
             Failure::Column(column) => {
-                write!(
-                    f,
-                    "column {column} is no integer, UTF-8 text, bytes or NULL"
-                )
+                write!(f, "column {column} is no integer, UTF-8 text, bytes or NULL")
             }
             Failure::TooManyRows => write!(f, "more than {MAX_QUERY_ROWS} rows"),
         }
@@ -113,16 +106,11 @@ impl std::fmt::Display for Failure {
 
 /// Whether a text has a NUL character, which PostgreSQL cannot store; both engines refuse alike.
 pub(crate) fn has_nul(params: &[Value]) -> bool {
-    params
-        .iter()
-        .any(|value| matches!(value, Value::Text(text) if text.contains('\0')))
+    params.iter().any(|value| matches!(value, Value::Text(text) if text.contains('\0')))
 }
 
 /// Runs a statement that answers with rows and collects them.
-pub(super) fn collect(
-    statement: &mut CachedStatement<'_>,
-    params: &[Value],
-) -> Result<Vec<Row>, Failure> {
+pub(super) fn collect(statement: &mut CachedStatement<'_>, params: &[Value]) -> Result<Vec<Row>, Failure> {
     let columns = statement.column_count();
     let mut rows = statement.query(params_from_iter(params))?;
     let mut out = Vec::new();

@@ -20,8 +20,8 @@ pub(super) use self::convert::has_nul;
 use self::readers::{Read, Sql};
 use self::writer::Work;
 use super::{
-    AppliedMigration, BackupError, Batch, CommitError, CommitResult, Dialect, Driver, Migration,
-    MigrationError, MigrationStatus, OpenError, QueryError, Row, Value,
+    AppliedMigration, BackupError, Batch, CommitError, CommitResult, Dialect, Driver, Migration, MigrationError, MigrationStatus,
+    OpenError, QueryError, Row, Value,
 };
 use crate::migrate;
 
@@ -77,42 +77,23 @@ impl SqliteDriver {
         })
     }
 
-    async fn send<T>(
-        &self,
-        work: impl FnOnce(oneshot::Sender<T>) -> Work,
-    ) -> Result<T, &'static str> {
-        let queue = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+    async fn send<T>(&self, work: impl FnOnce(oneshot::Sender<T>) -> Work) -> Result<T, &'static str> {
+        let queue = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let queue = queue.ok_or("the database is closed")?;
         let (reply, answer) = oneshot::channel();
-        queue
-            .send(work(reply))
-            .await
-            .map_err(|_| "the writer has stopped")?;
+        queue.send(work(reply)).await.map_err(|_| "the writer has stopped")?;
         // The writer answers everything it takes; if it died with our work in hand, nobody knows.
         answer.await.map_err(|_| super::COMMIT_OUTCOME_UNKNOWN)
     }
 
     async fn read(&self, sql: Sql, params: Vec<Value>) -> Result<Vec<Row>, QueryError> {
         let unavailable = |why: &str| QueryError::Unavailable(why.to_owned());
-        let queue = self
-            .readers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let queue = self.readers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let queue = queue.ok_or_else(|| unavailable("the database is closed"))?;
         let (reply, answer) = oneshot::channel();
         let read = Read { sql, params, reply };
-        queue
-            .send(read)
-            .await
-            .map_err(|_| unavailable("the readers have stopped"))?;
-        answer
-            .await
-            .map_err(|_| unavailable("the reader has stopped"))?
+        queue.send(read).await.map_err(|_| unavailable("the readers have stopped"))?;
+        answer.await.map_err(|_| unavailable("the reader has stopped"))?
     }
 }
 
@@ -130,19 +111,11 @@ impl Driver for SqliteDriver {
         })
     }
 
-    fn query(
-        &self,
-        sql: &'static str,
-        params: Vec<Value>,
-    ) -> BoxFuture<'_, Result<Vec<Row>, QueryError>> {
+    fn query(&self, sql: &'static str, params: Vec<Value>) -> BoxFuture<'_, Result<Vec<Row>, QueryError>> {
         Box::pin(self.read(Sql::Static(sql), params))
     }
 
-    fn query_dynamic(
-        &self,
-        sql: String,
-        params: Vec<Value>,
-    ) -> BoxFuture<'_, Result<Vec<Row>, QueryError>> {
+    fn query_dynamic(&self, sql: String, params: Vec<Value>) -> BoxFuture<'_, Result<Vec<Row>, QueryError>> {
         Box::pin(self.read(Sql::Dynamic(sql), params))
     }
 
@@ -150,16 +123,11 @@ impl Driver for SqliteDriver {
         Box::pin(async move {
             self.read(Sql::Static("SELECT 1"), Vec::new()).await?;
             let write = self.commit(Batch::new()).await;
-            write
-                .map(|_| ())
-                .map_err(|error| QueryError::Unavailable(error.to_string()))
+            write.map(|_| ()).map_err(|error| QueryError::Unavailable(error.to_string()))
         })
     }
 
-    fn migrate(
-        &self,
-        list: &'static [Migration],
-    ) -> BoxFuture<'_, Result<Vec<AppliedMigration>, MigrationError>> {
+    fn migrate(&self, list: &'static [Migration]) -> BoxFuture<'_, Result<Vec<AppliedMigration>, MigrationError>> {
         Box::pin(async move {
             match self.send(|reply| Work::Migrate(list, reply)).await {
                 Ok(result) => result,
@@ -168,19 +136,11 @@ impl Driver for SqliteDriver {
         })
     }
 
-    fn migration_status(
-        &self,
-        list: &'static [Migration],
-    ) -> BoxFuture<'_, Result<Vec<MigrationStatus>, MigrationError>> {
+    fn migration_status(&self, list: &'static [Migration]) -> BoxFuture<'_, Result<Vec<MigrationStatus>, MigrationError>> {
         Box::pin(async move {
             let there = "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'";
             let rows = self.query(there, Vec::new()).await?;
-            if rows
-                .first()
-                .map_or(Ok(0), |row| row.int(0))
-                .map_err(QueryError::from)?
-                == 0
-            {
+            if rows.first().map_or(Ok(0), |row| row.int(0)).map_err(QueryError::from)? == 0 {
                 return Ok(migrate::status(list, &[]));
             }
             let rows = self.query(migrate::SELECT_APPLIED, Vec::new()).await?;
@@ -197,32 +157,17 @@ impl Driver for SqliteDriver {
                 // Nobody waiting any more is no reason to stop half-way.
                 let _ = reply.send(backup(&source, &target));
             };
-            let spawned = std::thread::Builder::new()
-                .name("sqlite-backup".to_owned())
-                .spawn(copy);
+            let spawned = std::thread::Builder::new().name("sqlite-backup".to_owned()).spawn(copy);
             spawned.map_err(|error| BackupError::Failed(error.to_string()))?;
-            answer
-                .await
-                .map_err(|_| BackupError::Failed("the copying thread died".to_owned()))?
+            answer.await.map_err(|_| BackupError::Failed("the copying thread died".to_owned()))?
         })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            drop(
-                self.writer
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take(),
-            );
-            drop(
-                self.readers
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take(),
-            );
-            let threads =
-                std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+            drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
+            drop(self.readers.lock().unwrap_or_else(PoisonError::into_inner).take());
+            let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
             let (reply, closed) = oneshot::channel();
             let join = move || {
                 for thread in threads {
@@ -232,11 +177,7 @@ impl Driver for SqliteDriver {
                 }
                 let _ = reply.send(());
             };
-            if std::thread::Builder::new()
-                .name("sqlite-close".to_owned())
-                .spawn(join)
-                .is_ok()
-            {
+            if std::thread::Builder::new().name("sqlite-close".to_owned()).spawn(join).is_ok() {
                 let _ = closed.await;
             }
         })
@@ -248,13 +189,9 @@ fn unavailable(error: &rusqlite::Error) -> OpenError {
 }
 
 fn open_writer(path: &Path) -> Result<Connection, OpenError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|e| unavailable(&e))?;
-    connection
-        .busy_timeout(BUSY_TIMEOUT)
-        .map_err(|e| unavailable(&e))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|e| unavailable(&e))?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     // fullfsync matters on macOS only, where fsync alone leaves data in the drive's cache. mmap stays off: an I/O
     // error in a mapped page kills the process instead of failing one statement.
@@ -265,9 +202,7 @@ fn open_writer(path: &Path) -> Result<Connection, OpenError> {
          PRAGMA cache_size = -{WRITER_CACHE_KIB}; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; \
          PRAGMA journal_size_limit = {JOURNAL_SIZE_LIMIT_BYTES};"
     );
-    connection
-        .execute_batch(&settings)
-        .map_err(|e| unavailable(&e))?;
+    connection.execute_batch(&settings).map_err(|e| unavailable(&e))?;
     assert_settings(&connection)?;
     Ok(connection)
 }
@@ -275,17 +210,13 @@ fn open_writer(path: &Path) -> Result<Connection, OpenError> {
 fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|e| unavailable(&e))?;
-    connection
-        .busy_timeout(BUSY_TIMEOUT)
-        .map_err(|e| unavailable(&e))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|e| unavailable(&e))?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     let settings = format!(
         "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; \
          PRAGMA mmap_size = 0; PRAGMA cache_size = -{READER_CACHE_KIB};"
     );
-    connection
-        .execute_batch(&settings)
-        .map_err(|e| unavailable(&e))?;
+    connection.execute_batch(&settings).map_err(|e| unavailable(&e))?;
     Ok(connection)
 }
 
@@ -295,19 +226,12 @@ fn assert_settings(connection: &Connection) -> Result<(), OpenError> {
         let value = connection.pragma_query_value(None, pragma, |row| row.get_ref(0).map(text_of));
         value.map_err(|e| unavailable(&e))
     };
-    let required: [(&'static str, &'static str, &[&str]); 3] = [
-        ("journal_mode", "wal", &["wal"]),
-        ("synchronous", "2 (FULL) or 3 (EXTRA)", &["2", "3"]),
-        ("foreign_keys", "1", &["1"]),
-    ];
+    let required: [(&'static str, &'static str, &[&str]); 3] =
+        [("journal_mode", "wal", &["wal"]), ("synchronous", "2 (FULL) or 3 (EXTRA)", &["2", "3"]), ("foreign_keys", "1", &["1"])];
     for (setting, required, allowed) in required {
         let found = read(setting)?;
         if !allowed.contains(&found.as_str()) {
-            return Err(OpenError::Unsafe {
-                setting,
-                required,
-                found,
-            });
+            return Err(OpenError::Unsafe { setting, required, found });
         }
     }
     Ok(())
@@ -328,27 +252,19 @@ fn backup(source: &Path, target: &Path) -> Result<(), BackupError> {
     if target.exists() {
         return Err(BackupError::TargetExists);
     }
-    let name = target
-        .file_name()
-        .ok_or_else(|| failed(&"the target has no file name"))?;
+    let name = target.file_name().ok_or_else(|| failed(&"the target has no file name"))?;
     let mut partial_name = name.to_owned();
     partial_name.push(".partial");
     let partial = target.with_file_name(partial_name);
-    let path = partial
-        .to_str()
-        .ok_or_else(|| failed(&"the target's name is not UTF-8"))?;
+    let path = partial.to_str().ok_or_else(|| failed(&"the target's name is not UTF-8"))?;
     match std::fs::remove_file(&partial) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&error)),
         _ => {}
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(source, flags).map_err(|e| failed(&e))?;
-    connection
-        .busy_timeout(BUSY_TIMEOUT)
-        .map_err(|e| failed(&e))?;
-    connection
-        .execute("VACUUM INTO ?1", [path])
-        .map_err(|e| failed(&e))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|e| failed(&e))?;
+    connection.execute("VACUUM INTO ?1", [path]).map_err(|e| failed(&e))?;
     let sync = |path: &Path| std::fs::File::open(path).and_then(|file| file.sync_all());
     sync(&partial).map_err(|e| failed(&e))?;
     // A hard link fails where a rename would silently replace a target that appeared meanwhile.

@@ -32,10 +32,7 @@ pub(super) struct Read {
 }
 
 /// Starts a thread per connection. They end when the queue is closed and empty.
-pub(super) fn spawn(
-    connections: Vec<Connection>,
-    reads: mpsc::Receiver<Read>,
-) -> Result<Vec<JoinHandle<()>>, OpenError> {
+pub(super) fn spawn(connections: Vec<Connection>, reads: mpsc::Receiver<Read>) -> Result<Vec<JoinHandle<()>>, OpenError> {
     let reads = Arc::new(Mutex::new(reads));
     let start = |connection| {
         let reads = Arc::clone(&reads);
@@ -50,25 +47,18 @@ pub(super) fn spawn(
 fn serve(connection: &Connection, reads: &Mutex<mpsc::Receiver<Read>>) {
     loop {
         // One reader waits for the queue, the others for the lock: whoever is free takes the next query.
-        let read = reads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .blocking_recv();
+        let read = reads.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         let Some(read) = read else { return };
         if read.reply.is_closed() {
             continue;
         }
-        let _ = read
-            .reply
-            .send(query(connection, read.sql.text(), &read.params));
+        let _ = read.reply.send(query(connection, read.sql.text(), &read.params));
     }
 }
 
 fn query(connection: &Connection, sql: &str, params: &[Value]) -> Result<Vec<Row>, QueryError> {
     if convert::has_nul(params) {
-        return Err(QueryError::Corrupt(
-            "a parameter has a NUL character".to_owned(),
-        ));
+        return Err(QueryError::Corrupt("a parameter has a NUL character".to_owned()));
     }
     let run = || {
         let mut statement = connection.prepare_cached(sql)?;

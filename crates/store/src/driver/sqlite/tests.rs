@@ -23,30 +23,19 @@ fn scratch() -> (std::path::PathBuf, impl Drop) {
 async fn with_table(path: &Path) -> SqliteDriver {
     let driver = SqliteDriver::open(path).unwrap();
     let mut batch = Batch::new();
-    batch.run(
-        "CREATE TABLE t (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT",
-        params![],
-    );
+    batch.run("CREATE TABLE t (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT", params![]);
     driver.commit(batch).await.unwrap();
     driver
 }
 
 fn insert(id: i64, bytes: usize) -> Batch {
     let mut batch = Batch::new();
-    batch.run(
-        "INSERT INTO t (id, body) VALUES (?1, ?2)",
-        params![id, vec![7_u8; bytes]],
-    );
+    batch.run("INSERT INTO t (id, body) VALUES (?1, ?2)", params![id, vec![7_u8; bytes]]);
     batch
 }
 
 async fn count(driver: &SqliteDriver) -> i64 {
-    driver
-        .query("SELECT COUNT(*) FROM t", params![])
-        .await
-        .unwrap()[0]
-        .int(0)
-        .unwrap()
+    driver.query("SELECT COUNT(*) FROM t", params![]).await.unwrap()[0].int(0).unwrap()
 }
 
 #[test]
@@ -60,11 +49,7 @@ fn a_store_that_would_not_sync_is_refused() {
         ("PRAGMA journal_mode = MEMORY", "journal_mode"),
     ] {
         let fresh = Connection::open(path.with_extension(setting)).unwrap();
-        fresh
-            .execute_batch(
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
-            )
-            .unwrap();
+        fresh.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON").unwrap();
         assert_settings(&fresh).unwrap();
         fresh.execute_batch(pragma).unwrap();
         match assert_settings(&fresh) {
@@ -74,13 +59,7 @@ fn a_store_that_would_not_sync_is_refused() {
     }
     // A database in memory cannot have a log: the opening itself is refused.
     let refused = SqliteDriver::open(Path::new(":memory:"));
-    assert!(matches!(
-        refused,
-        Err(OpenError::Unsafe {
-            setting: "journal_mode",
-            ..
-        })
-    ));
+    assert!(matches!(refused, Err(OpenError::Unsafe { setting: "journal_mode", .. })));
 }
 
 #[tokio::test]
@@ -93,10 +72,7 @@ async fn a_full_disk_answers_nothing_as_stored_and_recovers() {
         batch.push(Statement::new(pages, params![]).expect(super::super::Expect::Returning));
         batch
     };
-    driver
-        .commit(limit("PRAGMA max_page_count = 10"))
-        .await
-        .unwrap();
+    driver.commit(limit("PRAGMA max_page_count = 10")).await.unwrap();
     // A crowd, so that small batches share their transaction with those that cannot fit.
     let jobs = (2..66).map(|id| driver.commit(insert(id, if id % 2 == 0 { 200_000 } else { 8 })));
     let results = futures::future::join_all(jobs).await;
@@ -112,10 +88,7 @@ async fn a_full_disk_answers_nothing_as_stored_and_recovers() {
     let stored = results.iter().filter(|result| result.is_ok()).count() as i64;
     assert_eq!(count(&driver).await, 1 + stored);
     assert!(stored > 0, "the small ones fit");
-    driver
-        .commit(limit("PRAGMA max_page_count = 100000"))
-        .await
-        .unwrap();
+    driver.commit(limit("PRAGMA max_page_count = 100000")).await.unwrap();
     driver.commit(insert(100, 200_000)).await.unwrap();
     assert_eq!(count(&driver).await, 2 + stored);
 }
@@ -127,10 +100,7 @@ async fn a_lock_of_another_process_makes_writes_unavailable_for_a_while_only() {
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let refused = driver.commit(insert(1, 1)).await;
-    assert!(
-        matches!(refused, Err(CommitError::Unavailable(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(CommitError::Unavailable(_))), "{refused:?}");
     other.execute_batch("ROLLBACK").unwrap();
     driver.commit(insert(1, 1)).await.unwrap();
     assert_eq!(count(&driver).await, 1);
@@ -168,17 +138,11 @@ async fn a_backup_is_whole_and_never_overwrites() {
     };
     let (backup, ()) = tokio::join!(driver.backup(target.clone()), writes);
     backup.unwrap();
-    assert!(matches!(
-        driver.backup(target.clone()).await,
-        Err(BackupError::TargetExists)
-    ));
+    assert!(matches!(driver.backup(target.clone()).await, Err(BackupError::TargetExists)));
     let copy = SqliteDriver::open(&target).unwrap();
     let copied = count(&copy).await;
     assert!((20..=60).contains(&copied), "{copied}");
-    let sound = copy
-        .query("PRAGMA integrity_check", params![])
-        .await
-        .unwrap();
+    let sound = copy.query("PRAGMA integrity_check", params![]).await.unwrap();
     assert_eq!(sound[0].text(0).unwrap(), "ok");
     assert!(!path.with_file_name("backup.db.partial").exists());
 }
@@ -187,13 +151,8 @@ async fn a_backup_is_whole_and_never_overwrites() {
 async fn after_close_everything_is_unavailable() {
     let (path, _scratch) = scratch();
     let driver = with_table(&path).await;
-    tokio::time::timeout(Duration::from_secs(10), driver.close())
-        .await
-        .unwrap();
-    assert!(matches!(
-        driver.commit(insert(1, 1)).await,
-        Err(CommitError::Unavailable(_))
-    ));
+    tokio::time::timeout(Duration::from_secs(10), driver.close()).await.unwrap();
+    assert!(matches!(driver.commit(insert(1, 1)).await, Err(CommitError::Unavailable(_))));
     let query = driver.query("SELECT 1", params![]).await;
     assert!(matches!(query, Err(QueryError::Unavailable(_))));
     assert!(driver.ping().await.is_err());

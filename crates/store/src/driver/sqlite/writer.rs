@@ -10,8 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::convert::{self, Class, Failure};
 use super::open_writer;
 use crate::driver::{
-    AppliedMigration, Batch, CommitError, CommitResult, Expect, MAX_BATCH_STATEMENTS, Migration,
-    MigrationError, OpenError, Row,
+    AppliedMigration, Batch, CommitError, CommitResult, Expect, MAX_BATCH_STATEMENTS, Migration, MigrationError, OpenError, Row,
 };
 use crate::migrate;
 
@@ -21,10 +20,7 @@ const MAX_GROUP_BATCHES: usize = 256;
 /// What waits for the writer.
 pub(super) enum Work {
     Batch(Batch, oneshot::Sender<CommitResult>),
-    Migrate(
-        &'static [Migration],
-        oneshot::Sender<Result<Vec<AppliedMigration>, MigrationError>>,
-    ),
+    Migrate(&'static [Migration], oneshot::Sender<Result<Vec<AppliedMigration>, MigrationError>>),
 }
 
 /// Why a whole transaction came to nothing.
@@ -44,24 +40,15 @@ struct Writer {
 }
 
 /// Starts the writer. It ends when the queue is closed and empty.
-pub(super) fn spawn(
-    path: PathBuf,
-    connection: Connection,
-    mut queue: mpsc::Receiver<Work>,
-) -> Result<JoinHandle<()>, OpenError> {
-    let mut writer = Writer {
-        path,
-        connection: Some(connection),
-    };
+pub(super) fn spawn(path: PathBuf, connection: Connection, mut queue: mpsc::Receiver<Work>) -> Result<JoinHandle<()>, OpenError> {
+    let mut writer = Writer { path, connection: Some(connection) };
     let serve = move || {
         while let Some(first) = queue.blocking_recv() {
             writer.take(first, &mut queue);
         }
         writer.finish();
     };
-    let spawned = std::thread::Builder::new()
-        .name("sqlite-writer".to_owned())
-        .spawn(serve);
+    let spawned = std::thread::Builder::new().name("sqlite-writer".to_owned()).spawn(serve);
     spawned.map_err(|error| OpenError::Unavailable(error.to_string()))
 }
 
@@ -81,10 +68,7 @@ impl Writer {
                     }
                 }
                 Work::Migrate(list, reply) => {
-                    answer(
-                        std::mem::take(&mut replies),
-                        self.commit(&std::mem::take(&mut batches)),
-                    );
+                    answer(std::mem::take(&mut replies), self.commit(&std::mem::take(&mut batches)));
                     // A caller that has gone away does not stop its work.
                     let _ = reply.send(self.migrate(list));
                 }
@@ -101,23 +85,16 @@ impl Writer {
         match self.transaction(batches) {
             Ok(results) => results,
             Err(GroupFailure::RolledBack(error)) if batches.len() == 1 => vec![Err(error)],
-            Err(GroupFailure::RolledBack(_)) => batches
-                .iter()
-                .flat_map(|batch| self.commit(std::slice::from_ref(batch)))
-                .collect(),
+            Err(GroupFailure::RolledBack(_)) => {
+                batches.iter().flat_map(|batch| self.commit(std::slice::from_ref(batch))).collect()
+            }
             Err(GroupFailure::Unavailable(why)) => {
                 tracing::error!(batches = batches.len(), reason = %why, "nothing can be written");
-                batches
-                    .iter()
-                    .map(|_| Err(CommitError::Unavailable(why.clone())))
-                    .collect()
+                batches.iter().map(|_| Err(CommitError::Unavailable(why.clone()))).collect()
             }
             Err(GroupFailure::Unknown(why)) => {
                 tracing::error!(batches = batches.len(), reason = %why, "a commit has no known outcome");
-                batches
-                    .iter()
-                    .map(|_| Err(CommitError::unknown(&why)))
-                    .collect()
+                batches.iter().map(|_| Err(CommitError::unknown(&why))).collect()
             }
         }
     }
@@ -125,8 +102,7 @@ impl Writer {
     fn transaction(&mut self, batches: &[Batch]) -> Result<Vec<CommitResult>, GroupFailure> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => open_writer(&self.path)
-                .map_err(|error| GroupFailure::Unavailable(error.to_string()))?,
+            None => open_writer(&self.path).map_err(|error| GroupFailure::Unavailable(error.to_string()))?,
         };
         let result = run_group(&connection, batches);
         // Kept only if it is certainly outside of a transaction and the disk was not at fault.
@@ -137,14 +113,10 @@ impl Writer {
         result
     }
 
-    fn migrate(
-        &mut self,
-        list: &'static [Migration],
-    ) -> Result<Vec<AppliedMigration>, MigrationError> {
+    fn migrate(&mut self, list: &'static [Migration]) -> Result<Vec<AppliedMigration>, MigrationError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => open_writer(&self.path)
-                .map_err(|error| MigrationError::Unavailable(error.to_string()))?,
+            None => open_writer(&self.path).map_err(|error| MigrationError::Unavailable(error.to_string()))?,
         };
         let result = run_migrations(&connection, list);
         if connection.is_autocommit() {
@@ -172,10 +144,7 @@ fn answer(replies: Vec<oneshot::Sender<CommitResult>>, results: Vec<CommitResult
     }
 }
 
-fn run_group(
-    connection: &Connection,
-    batches: &[Batch],
-) -> Result<Vec<CommitResult>, GroupFailure> {
+fn run_group(connection: &Connection, batches: &[Batch]) -> Result<Vec<CommitResult>, GroupFailure> {
     debug_assert!(connection.is_autocommit());
     let unavailable = |error: rusqlite::Error| GroupFailure::Unavailable(error.to_string());
     convert::control(connection, "BEGIN IMMEDIATE").map_err(unavailable)?;
@@ -227,10 +196,7 @@ fn run_isolated(connection: &Connection, batch: &Batch) -> Result<Vec<Vec<Row>>,
     })
 }
 
-fn run_batch(
-    connection: &Connection,
-    batch: &Batch,
-) -> Result<Vec<Vec<Row>>, (CommitError, Class)> {
+fn run_batch(connection: &Connection, batch: &Batch) -> Result<Vec<Vec<Row>>, (CommitError, Class)> {
     if batch.len() > MAX_BATCH_STATEMENTS {
         let text = format!("a batch of more than {MAX_BATCH_STATEMENTS} statements");
         return Err((CommitError::Corrupt(text), Class::Corrupt));
@@ -266,32 +232,22 @@ fn run_batch(
 /// full disk or a deferred constraint certainly left no commit record there.
 fn commit_failed(connection: &Connection, error: rusqlite::Error) -> GroupFailure {
     let class = convert::class(&error);
-    let rolled_back =
-        connection.is_autocommit() || convert::control(connection, "ROLLBACK").is_ok();
+    let rolled_back = connection.is_autocommit() || convert::control(connection, "ROLLBACK").is_ok();
     match class {
-        Class::Check | Class::Duplicate if rolled_back => {
-            GroupFailure::RolledBack(CommitError::Check("a deferred constraint"))
-        }
+        Class::Check | Class::Duplicate if rolled_back => GroupFailure::RolledBack(CommitError::Check("a deferred constraint")),
         Class::Unavailable if rolled_back => GroupFailure::Unavailable(error.to_string()),
         _ => GroupFailure::Unknown(error.to_string()),
     }
 }
 
-fn run_migrations(
-    connection: &Connection,
-    list: &'static [Migration],
-) -> Result<Vec<AppliedMigration>, MigrationError> {
+fn run_migrations(connection: &Connection, list: &'static [Migration]) -> Result<Vec<AppliedMigration>, MigrationError> {
     let unavailable = |error: rusqlite::Error| MigrationError::Unavailable(error.to_string());
-    connection
-        .execute_batch(migrate::CREATE_TABLE_SQLITE)
-        .map_err(unavailable)?;
+    connection.execute_batch(migrate::CREATE_TABLE_SQLITE).map_err(unavailable)?;
     let applied = {
         let prepared = connection.prepare_cached(migrate::SELECT_APPLIED);
         let rows = convert::collect(&mut prepared.map_err(unavailable)?, &[]);
         let rows = rows.map_err(|failure| MigrationError::Unavailable(failure.to_string()))?;
-        rows.iter()
-            .map(AppliedMigration::from_row)
-            .collect::<Result<Vec<_>, _>>()?
+        rows.iter().map(AppliedMigration::from_row).collect::<Result<Vec<_>, _>>()?
     };
     let mut done = Vec::new();
     for migration in migrate::pending(list, &applied)? {
@@ -309,10 +265,7 @@ fn run_migrations(
     Ok(done)
 }
 
-fn run_migration(
-    connection: &Connection,
-    migration: &'static Migration,
-) -> Result<AppliedMigration, String> {
+fn run_migration(connection: &Connection, migration: &'static Migration) -> Result<AppliedMigration, String> {
     let text = |error: rusqlite::Error| error.to_string();
     convert::control(connection, "BEGIN IMMEDIATE").map_err(text)?;
     connection.execute_batch(migration.sql).map_err(text)?;
@@ -320,15 +273,8 @@ fn run_migration(
         return Err("its text ends the transaction; it must not".to_owned());
     }
     let applied = AppliedMigration::now(migration);
-    let params = (
-        &applied.version,
-        &applied.name,
-        &applied.checksum,
-        &applied.applied_at_ms,
-    );
-    connection
-        .execute(migrate::INSERT_APPLIED, params)
-        .map_err(text)?;
+    let params = (&applied.version, &applied.name, &applied.checksum, &applied.applied_at_ms);
+    connection.execute(migrate::INSERT_APPLIED, params).map_err(text)?;
     convert::control(connection, "COMMIT").map_err(text)?;
     Ok(applied)
 }
