@@ -49,7 +49,7 @@ enum Proof {
     Issued,
 }
 
-pub(super) async fn company_caller(
+pub(crate) async fn company_caller(
     directory: &Directory,
     authorization: Option<&str>,
     now: Timestamp,
@@ -68,7 +68,7 @@ pub(super) async fn company_caller(
     admitted(directory, company, credential, scopes, now)
 }
 
-pub(super) async fn management_caller(
+pub(crate) async fn management_caller(
     directory: &Directory,
     authorization: Option<&str>,
     now: Timestamp,

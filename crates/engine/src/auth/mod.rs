@@ -11,6 +11,8 @@ pub(crate) mod keys;
 mod tests;
 mod user;
 
+#[cfg(test)]
+pub(crate) use caller::company_caller as company_caller_at;
 pub use user::UserError;
 
 use crate::directory::CompanySnapshot;

@@ -12,7 +12,7 @@ mod keys;
 mod load;
 mod roles;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod touch;
 pub mod view;
 

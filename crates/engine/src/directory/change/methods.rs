@@ -5,7 +5,7 @@ use crate::directory::roles;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use domain::company::{SettingValue, Settings, WebhookSecrets};
-use domain::urls::Environment;
+use domain::urls::{Environment, merchant_url};
 use domain::{BrandId, CompanyId, Json, MethodId, PaymentMethod, Secret, Timestamp};
 use providers::Descriptor;
 use providers::settings::{self, SettingContext};
@@ -289,8 +289,11 @@ impl Changes<'_> {
             problems.extend(sentences);
             current.clone()
         });
-        let webhook_url = applied.text(WEBHOOK_URL);
-        if webhook_url != current.text(WEBHOOK_URL) && webhook_url.is_some_and(|url| !(self.address_is_good)(url)) {
+        // Looked at in what was sent, so that it is told beside the other problems. What is no URL at all was told already.
+        let url = config.str_at(WEBHOOK_URL).filter(|url| Some(*url) != current.text(WEBHOOK_URL));
+        let url = url.filter(|url| merchant_url(url, self.config.environment).is_some());
+        let is_field = descriptor.settings.iter().any(|setting| setting.name == WEBHOOK_URL);
+        if is_field && url.is_some_and(|url| !(self.address_is_good)(url)) {
             problems.push(super::bad_address(WEBHOOK_URL));
         }
         applied
