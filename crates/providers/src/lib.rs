@@ -3,6 +3,7 @@
 pub mod api;
 mod countries;
 pub mod descriptor;
+pub mod docs;
 pub mod fields;
 pub mod flexepin;
 pub mod forumpay;
@@ -18,3 +19,6 @@ pub use api::{
 };
 pub use descriptor::Descriptor;
 pub use registry::{all, by_name, by_psp_type};
+
+#[cfg(test)]
+mod testing;
