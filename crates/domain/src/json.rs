@@ -34,6 +34,9 @@ pub enum JsonError {
     /// A key stands twice in one object.
     #[error("a key is there twice")]
     DuplicateKey,
+    /// A text holds U+0000, which no store keeps and no provider means.
+    #[error("a text holds U+0000")]
+    Nul,
     /// Nested deeper than [`JSON_DEPTH_MAX`].
     #[error("nested too deep")]
     TooDeep,
@@ -80,6 +83,9 @@ impl Json {
         let value = match text.as_bytes().first() {
             Some(b'{') => {
                 let Level(pairs) = serde_json::from_str(text).map_err(|_| JsonError::Syntax)?;
+                if pairs.iter().any(|(key, _)| key.contains('\0')) {
+                    return Err(JsonError::Nul);
+                }
                 let mut object: Vec<(String, Json)> = Vec::with_capacity(pairs.len());
                 for (key, value) in pairs {
                     let value = Self::read(value, depth + 1)?;
@@ -97,7 +103,13 @@ impl Json {
                 let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| JsonError::Syntax)?;
                 Self::Array(items.into_iter().map(|item| Self::read(item, depth + 1)).collect::<Result<_, _>>()?)
             }
-            Some(b'"') => Self::String(serde_json::from_str(text).map_err(|_| JsonError::Syntax)?),
+            Some(b'"') => {
+                let text: String = serde_json::from_str(text).map_err(|_| JsonError::Syntax)?;
+                if text.contains('\0') {
+                    return Err(JsonError::Nul);
+                }
+                Self::String(text)
+            }
             Some(b't') => Self::Bool(true),
             Some(b'f') => Self::Bool(false),
             Some(b'n') => Self::Null,
@@ -286,6 +298,9 @@ mod tests {
             assert_eq!(Json::parse(bad.as_bytes()), Err(JsonError::Syntax), "{bad}");
         }
         assert_eq!(Json::parse(b"\"\xff\""), Err(JsonError::Syntax));
+        for bad in [r#"{"a":"\u0000"}"#, r#"{"a\u0000":1}"#, r#"["x\u0000y"]"#] {
+            assert_eq!(Json::parse(bad.as_bytes()), Err(JsonError::Nul), "{bad}");
+        }
     }
 
     #[test]
