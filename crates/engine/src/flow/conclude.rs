@@ -161,6 +161,9 @@ impl<'a> Commit<'a> {
         for text in &finding.anomalies {
             self.anomaly(text, "warning");
         }
+        for text in &finding.notes {
+            self.note("noted", None, None, Json::object([("text", Json::text(&**text))]));
+        }
         if let Some(id) = &finding.psp_transaction_id {
             let known = &mut self.work.transaction.psp_transaction_id;
             if known.is_none() || !self.before.status.is_final() {

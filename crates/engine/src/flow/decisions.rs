@@ -8,7 +8,7 @@ use super::work::Work;
 use crate::auth::Caller;
 use crate::core::Engine;
 use domain::{Attention, Change, Json, Money, Operation, PaymentMethod, Scope, SessionId, Transaction, TransactionId, TransactionStatus};
-use providers::{Order, Standing, Step, Task};
+use providers::{Order, Step, Task};
 use std::sync::Arc;
 use std::time::Instant;
 use store::CommitError;
@@ -200,7 +200,7 @@ impl Engine {
         let ended = self.run_task(&mut work, Task::Test, None, None, None).await;
         match ended.map(|ended| ended.step) {
             Ok(Step::Found(finding)) => {
-                let ok = !matches!(finding.standing, Standing::Failed | Standing::Declined);
+                let ok = finding.proven;
                 let message = finding.message.unwrap_or_else(|| "The provider answered".to_owned());
                 (ok, mask_text(&message, &work.secrets()))
             }

@@ -263,6 +263,9 @@ impl Engine {
 }
 
 fn fail(commit: &mut Commit<'_>, refusal: &Refusal, detail: Json) {
+    if let Some(text) = &refusal.anomaly {
+        commit.anomaly(text, "warning");
+    }
     let t = &mut commit.work.transaction;
     t.psp_status = refusal.code.status_word();
     t.message = Some(refusal.code.message().to_owned());

@@ -329,6 +329,9 @@ impl Engine {
     /// Certainly not taken: `Failed`, and the error row answers.
     async fn conclude_failed(&self, work: &mut Work, refusal: &Refusal, calls: Vec<Json>, word: Option<&str>) -> Result<CashierAnswer, EngineError> {
         let mut commit = Commit::open(self, work);
+        if let Some(text) = &refusal.anomaly {
+            commit.anomaly(text, "warning");
+        }
         let t = &mut commit.work.transaction;
         t.psp_status = word.map_or_else(|| refusal.code.status_word(), str::to_owned);
         t.message = Some(refusal.code.message().to_owned());
