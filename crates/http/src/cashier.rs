@@ -58,9 +58,7 @@ async fn known(app: &App, admitted: &Admitted, parts: &Parts, raw: &[u8]) -> Res
     match app.engine.known_key(company, &ticket).await? {
         KnownKey::New => Ok(Key::Use(Some(ticket))),
         KnownKey::Answered(answer) => Ok(Key::Replay(answer)),
-        KnownKey::Running => {
-            Err(reply::plain(409, "A request with this Idempotency-Key is still running").retry_after(1).into())
-        }
+        KnownKey::Running => Err(reply::plain(409, "A request with this Idempotency-Key is still running").retry_after(1).into()),
         KnownKey::OtherBody => Err(reply::plain(422, "Idempotency-Key was used with another body").into()),
     }
 }

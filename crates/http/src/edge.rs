@@ -1,11 +1,11 @@
 //! What surrounds every request: its id, its client, the access log, the headers that every answer carries, and the answer to a panic.
 
+use crate::body::Deadline;
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::observe::{self, Answered, LoggedCompany};
 use crate::peer::{self, Client};
 use crate::reply;
-use crate::body::Deadline;
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
@@ -51,9 +51,10 @@ async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Re
     let started = Instant::now();
     let request_id: Arc<str> = hex::encode(edge.random.bytes::<16>()).into();
     let method = observe::method_label(request.method());
-    let route = request.extensions().get::<MatchedPath>().map_or(SharedString::const_str(observe::UNMATCHED), |path| {
-        SharedString::from(path.as_str().to_owned())
-    });
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or(SharedString::const_str(observe::UNMATCHED), |path| SharedString::from(path.as_str().to_owned()));
     let connection = request.extensions().get::<Arc<Connection>>().cloned();
     let has_body = !request.body().is_end_stream();
     let ip = peer::client_ip(&request, &edge.trusted_proxies);

@@ -66,9 +66,8 @@ fn is_json(text: &str) -> bool {
 /// # Errors
 /// 400 for anything else.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refused> {
-    let visible = |key: &&str| {
-        (1..=IDEMPOTENCY_KEY_MAX_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
-    };
+    let visible =
+        |key: &&str| (1..=IDEMPOTENCY_KEY_MAX_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
     match single(headers, IDEMPOTENCY_KEY) {
         Ok(None) => Ok(None),
         Ok(Some(key)) if visible(&key) => Ok(Some(key)),
@@ -110,7 +109,12 @@ mod tests {
 
     #[test]
     fn media_types() {
-        for good in ["application/json", "Application/JSON ; charset=UTF-8", "application/json;charset=\"utf-8\"", "application/json; v=1"] {
+        for good in [
+            "application/json",
+            "Application/JSON ; charset=UTF-8",
+            "application/json;charset=\"utf-8\"",
+            "application/json; v=1",
+        ] {
             assert!(json_media_type(&with(CONTENT_TYPE, &[good.as_bytes()])).is_ok(), "{good}");
         }
         let bad: [&[&[u8]]; 7] = [

@@ -25,7 +25,8 @@ pub(crate) fn address(parts: &Parts) -> Option<String> {
 
 /// The peer's address; if it is a trusted proxy, the last address in `X-Forwarded-For` that is not one itself.
 pub(crate) fn client_ip(request: &Request, trusted: &[IpNet]) -> IpAddr {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
+    let peer =
+        request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
     let peer = peer.to_canonical();
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
     if trusted.is_empty() || !is_trusted(&peer) {

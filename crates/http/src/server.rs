@@ -44,12 +44,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
 ///
 /// # Errors
 /// [`Error::Listener`] when the listening socket breaks; being out of descriptors is waited for instead.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    limits: Limits,
-    stop: CancellationToken,
-) -> Result<(), Error> {
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) -> Result<(), Error> {
     let connections = TaskTracker::new();
     // Ends every connection, whether we were told to stop or the listener broke.
     let closing = stop.child_token();

@@ -6,11 +6,12 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use domain::transaction::TransactionData;
-use domain::{Json, Operation, TransactionId, TransactionStatus};
+use domain::{Json, Operation, Timestamp, TransactionId, TransactionStatus};
 use engine::CashierAnswer;
 use engine::admin::params::Params;
 use engine::flow::{TimelineEntry, TransactionFilter};
 use http::request::Parts;
+use std::str::FromStr;
 
 /// The filters of the list, beside `limit` and `cursor`.
 const FILTERS: [&str; 7] = ["pspType", "type", "transaction_status", "userId", "merchantReference", "from", "to"];
@@ -41,27 +42,37 @@ async fn page(app: &App, parts: &Parts, seen: &mut Seen) -> Result<CashierAnswer
     Ok(CashierAnswer::success(Some(DONE), data, None))
 }
 
+/// What ends the sentence about a time that is none.
+const TIME: &str = "must be an RFC 3339 time";
+
+/// A time that a transaction can have: ids begin with it, and know none before 1970.
+struct Moment(Timestamp);
+
+impl FromStr for Moment {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Timestamp::parse(text).filter(|at| at.millis() >= 0).map(Self).ok_or(())
+    }
+}
+
 fn filter(params: &mut Params<'_>) -> TransactionFilter {
     let providers: Vec<&str> = providers::all().iter().map(|provider| provider.descriptor().psp_type).collect();
     // What is shown outside: `Created` is a `Pending` there.
-    let statuses: Vec<&str> = TransactionStatus::ALL.iter().map(|status| status.as_str()).filter(|word| *word != "Created").collect();
+    let statuses: Vec<&str> =
+        TransactionStatus::ALL.iter().map(|status| status.as_str()).filter(|word| *word != "Created").collect();
     TransactionFilter {
         psp_type: params.word("pspType", &providers),
         operation: params.word("type", &[Operation::PayIn.as_str(), Operation::PayOut.as_str()]),
         status: params.word("transaction_status", &statuses),
         user_id: params.text("userId", USER_ID_MAX_CHARS),
         merchant_reference: params.text("merchantReference", MERCHANT_REFERENCE_MAX_CHARS),
-        from: params.time("from"),
-        to: params.time("to"),
+        from: params.parsed("from", TIME).map(|Moment(at)| at),
+        to: params.parsed("to", TIME).map(|Moment(at)| at),
         ..TransactionFilter::default()
     }
 }
 
-pub(crate) async fn show(
-    State(app): State<App>,
-    id: Result<Path<String>, PathRejection>,
-    request: Request,
-) -> Response {
+pub(crate) async fn show(State(app): State<App>, id: Result<Path<String>, PathRejection>, request: Request) -> Response {
     let mut seen = Seen::default();
     let answer = one(&app, id.ok(), &request.into_parts().0, &mut seen).await;
     respond(answer, seen)

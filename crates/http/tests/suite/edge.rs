@@ -33,7 +33,8 @@ async fn a_large_body_to_a_wrong_path_does_not_lose_the_answer() {
     let server = Server::start(small_router(), Limits::default());
     let body = "x".repeat(900_000);
     for path in ["/nowhere", "/now"] {
-        let answer = server.ask(&format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await;
+        let answer =
+            server.ask(&format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await;
         assert_eq!(answer.status, if path == "/now" { 405 } else { 404 });
     }
 }

@@ -27,10 +27,14 @@ pub(crate) struct Server {
 impl Server {
     /// Serves a router inside the edge.
     pub(crate) fn start(router: Router, limits: Limits) -> Self {
+        Self::start_whole(edge::around(router, &limits), limits)
+    }
+
+    /// Serves a router that has its edge.
+    pub(crate) fn start_whole(router: Router, limits: Limits) -> Self {
         let listener = mozarto_http::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let router = edge::around(router, &limits);
         let ended = tokio::spawn(mozarto_http::serve(listener, router, limits, stop.clone()));
         Self { address, stop, ended }
     }
@@ -51,10 +55,13 @@ impl Server {
 pub(crate) fn small_router() -> Router {
     Router::new()
         .route("/now", get(async || "now"))
-        .route("/slow", get(async || {
-            tokio::time::sleep(Duration::from_millis(700)).await;
-            "slow"
-        }))
+        .route(
+            "/slow",
+            get(async || {
+                tokio::time::sleep(Duration::from_millis(700)).await;
+                "slow"
+            }),
+        )
         .route("/never", get(std::future::pending::<Response>))
         .route("/panic", get(async || -> Response { panic!("a planted panic with a secret: hunter2") }))
         .route("/read", post(read))
