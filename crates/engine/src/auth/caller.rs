@@ -2,9 +2,7 @@
 
 use super::issue::sha256;
 use super::jwt::{Bad, Parts};
-use super::{
-    API_KEY_PREFIX, AuthError, CLOCK_SKEW_S, Caller, ISSUED_PREFIX, MANAGEMENT_PREFIX, SELF_SIGNED_MAX_S, bearer,
-};
+use super::{API_KEY_PREFIX, AuthError, CLOCK_SKEW_S, Caller, ISSUED_PREFIX, MANAGEMENT_PREFIX, SELF_SIGNED_MAX_S, bearer};
 use crate::core::Engine;
 use crate::directory::{CompanySnapshot, Directory};
 use domain::company::CredentialKind;

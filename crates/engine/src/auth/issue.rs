@@ -8,12 +8,7 @@ use domain::urls::Environment;
 use domain::{Credential, CredentialId, Json, Secret, Timestamp};
 
 /// The issued token of a company credential: HS256 by the platform.
-pub(crate) fn company_token(
-    key: &[u8; 32],
-    environment: Environment,
-    credential: &Credential,
-    now: Timestamp,
-) -> Secret {
+pub(crate) fn company_token(key: &[u8; 32], environment: Environment, credential: &Credential, now: Timestamp) -> Secret {
     let header = Json::object([
         ("alg", Json::text("HS256")),
         ("typ", Json::text("JWT")),

@@ -25,9 +25,7 @@ pub(crate) fn check(key: &UserTokenKey) -> Result<(), &'static str> {
             let parsed = public(text).and_then(|text| DecodingKey::from_rsa_pem(text).ok());
             let good = parsed.is_some_and(|key| {
                 let der = key.try_get_as_bytes();
-                der.is_ok_and(|der| {
-                    ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der).is_ok() && modulus_is_long(der)
-                })
+                der.is_ok_and(|der| ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der).is_ok() && modulus_is_long(der))
             });
             if good { Ok(()) } else { Err("must be an RSA public key of at least 2048 bits in PEM") }
         }

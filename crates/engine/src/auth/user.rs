@@ -4,14 +4,11 @@ use super::jwt::{Bad, Parts};
 use super::{AuthError, bearer, keys};
 use crate::core::Engine;
 use crate::directory::CompanySnapshot;
-use crate::transport::{Guard, Outgoing};
 use domain::{Company, Json, Timestamp};
 use providers::fields::Claims;
 
 /// The User Auth URL must have answered within this time, milliseconds, connecting included.
 const ANSWER_MS: i64 = 5_000;
-/// Largest answer of a User Auth URL that is read, bytes.
-const ANSWER_MAX_BYTES: usize = 64 * 1024;
 
 /// Why there is no user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,29 +67,12 @@ impl Engine {
 
     /// Asks the User Auth URL.
     async fn ask(&self, url: &str, session: &str, user_id: &str) -> Result<Claims, UserError> {
-        let body = Json::object([("userId", Json::text(user_id))]).to_text().into_bytes();
-        let outgoing = Outgoing {
-            method: "POST",
-            url,
-            headers: &[("content-type", "application/json"), ("authorization", session)],
-            body,
-            connect_ms: ANSWER_MS,
-            answer_ms: ANSWER_MS,
-            read_max_bytes: ANSWER_MAX_BYTES,
-            guard: Guard::Merchant,
-        };
-        let sent = tokio::time::timeout(self.clock().scaled(ANSWER_MS), self.transport().send(outgoing)).await;
-        let incoming = match sent {
-            Ok(Ok(incoming)) => incoming,
-            Ok(Err(failure)) => {
-                tracing::warn!(?failure, "a User Auth URL did not answer");
-                return Err(UNAVAILABLE);
-            }
-            Err(_) => {
-                tracing::warn!("a User Auth URL did not answer in time");
-                return Err(UNAVAILABLE);
-            }
-        };
+        let body = Json::object([("userId", Json::text(user_id))]);
+        let headers = [("authorization", session)];
+        let incoming = self.transport().post_json(url, &headers, &body, ANSWER_MS).await.map_err(|failure| {
+            tracing::warn!(?failure, "a User Auth URL did not answer");
+            UNAVAILABLE
+        })?;
         read_answer(incoming.status, incoming.truncated, &incoming.body)
     }
 }

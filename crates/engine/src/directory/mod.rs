@@ -23,9 +23,7 @@ pub use roles::{is_role, resolve};
 use crate::core::Config;
 use cache::{Owners, Snapshots};
 use domain::urls::Environment;
-use domain::{
-    Brand, BrandId, Company, CompanyId, Credential, CredentialId, Currency, MethodId, PaymentMethod, Rule, Timestamp,
-};
+use domain::{Brand, BrandId, Company, CompanyId, Credential, CredentialId, Currency, MethodId, PaymentMethod, Rule, Timestamp};
 use std::sync::Arc;
 use store::repository::{companies, credentials, methods};
 use store::vault::{DataKey, MasterKey};
@@ -134,10 +132,7 @@ impl Directory {
     ///
     /// # Errors
     /// As [`company`](Self::company).
-    pub async fn company_of(
-        &self,
-        id: CredentialId,
-    ) -> Result<Option<(Arc<CompanySnapshot>, Arc<Credential>)>, QueryError> {
+    pub async fn company_of(&self, id: CredentialId) -> Result<Option<(Arc<CompanySnapshot>, Arc<Credential>)>, QueryError> {
         let Some(company) = self.owner(id).await? else { return Ok(None) };
         let Some(snapshot) = self.company(company).await? else { return Ok(None) };
         let credential = snapshot.credential(id).cloned();
@@ -186,10 +181,7 @@ impl Directory {
     ///
     /// # Errors
     /// [`QueryError`] when the store does not answer.
-    pub async fn method_by_callback_token(
-        &self,
-        sha256: [u8; 32],
-    ) -> Result<Option<(CompanyId, MethodId)>, QueryError> {
+    pub async fn method_by_callback_token(&self, sha256: [u8; 32]) -> Result<Option<(CompanyId, MethodId)>, QueryError> {
         methods::by_callback_token(self.db.as_ref(), sha256).await
     }
 

@@ -99,10 +99,7 @@ fn bad_self_signed(m: &Merchant) -> Vec<(&'static str, String)> {
         ("alg ES256 signed with the secret", headed(header("ES256", &m.key))),
         ("alg in lower case", headed(header("hs256", &m.key))),
         ("no alg", headed(format!(r#"{{"kid":"{}"}}"#, m.key))),
-        (
-            "alg twice",
-            raw(m.secret.as_bytes(), &format!(r#"{{"alg":"HS256","alg":"none","kid":"{}"}}"#, m.key), &good_claims),
-        ),
+        ("alg twice", raw(m.secret.as_bytes(), &format!(r#"{{"alg":"HS256","alg":"none","kid":"{}"}}"#, m.key), &good_claims)),
         ("alg is a number", headed(format!(r#"{{"alg":1,"kid":"{}"}}"#, m.key))),
         ("crit", headed(format!(r#"{{"alg":"HS256","kid":"{}","crit":["exp"]}}"#, m.key))),
         ("no kid", headed(r#"{"alg":"HS256"}"#.to_owned())),
@@ -127,10 +124,7 @@ fn bad_self_signed(m: &Merchant) -> Vec<(&'static str, String)> {
         ("exp is beyond 64 bits", signed(format!(r#"{{"iat":{now},"exp":99999999999999999999999}}"#))),
         ("exp is beyond doubles", signed(format!(r#"{{"iat":{now},"exp":1e999}}"#))),
         ("exp and iat overflow", signed(r#"{"iat":-9223372036854775808,"exp":9223372036854775807}"#.to_owned())),
-        (
-            "exp twice",
-            raw(m.secret.as_bytes(), &good_header, &format!(r#"{{"iat":{now},"exp":{},"exp":1}}"#, now + 300)),
-        ),
+        ("exp twice", raw(m.secret.as_bytes(), &good_header, &format!(r#"{{"iat":{now},"exp":{},"exp":1}}"#, now + 300))),
         ("no iat", signed(format!(r#"{{"exp":{}}}"#, now + 300))),
         ("iat in the future", signed(format!(r#"{{"iat":{},"exp":{}}}"#, now + 31, now + 300))),
         ("iat after exp", signed(format!(r#"{{"iat":{},"exp":{}}}"#, now + 20, now + 10))),
@@ -146,10 +140,7 @@ fn bad_self_signed(m: &Merchant) -> Vec<(&'static str, String)> {
         ("header is a list", raw(m.secret.as_bytes(), "[]", &good_claims)),
         (
             "a payload of another token",
-            format!(
-                "{head}.{}.{signature}",
-                signed(format!(r#"{{"iat":{now},"exp":{}}}"#, now + 60)).split('.').nth(1).unwrap()
-            ),
+            format!("{head}.{}.{signature}", signed(format!(r#"{{"iat":{now},"exp":{}}}"#, now + 60)).split('.').nth(1).unwrap()),
         ),
         ("no signature", format!("{message}.")),
         ("signature cut", good[..good.len() - 2].to_owned()),
@@ -158,11 +149,7 @@ fn bad_self_signed(m: &Merchant) -> Vec<(&'static str, String)> {
             "signature changed",
             format!(
                 "{message}.{}",
-                if let Some(rest) = signature.strip_prefix('A') {
-                    format!("B{rest}")
-                } else {
-                    format!("A{}", &signature[1..])
-                }
+                if let Some(rest) = signature.strip_prefix('A') { format!("B{rest}") } else { format!("A{}", &signature[1..]) }
             ),
         ),
         ("two parts", message.to_owned()),
@@ -223,11 +210,8 @@ async fn bad_issued_tokens_are_refused_at_once() {
     let caller = call(&world, &format!("Bearer {good}")).await.unwrap();
     assert_eq!(caller.scopes, [Scope::Payin], "a token may have less than its credential");
 
-    let more = format!(
-        r#"{{"sub":"{}","aud":"sandbox","iat":{now},"exp":{},"scopes":["payin","own"],"gen":1}}"#,
-        m.company,
-        now + 60
-    );
+    let more =
+        format!(r#"{{"sub":"{}","aud":"sandbox","iat":{now},"exp":{},"scopes":["payin","own"],"gen":1}}"#, m.company, now + 60);
     let caller = call(&world, &format!("Bearer {}", token(&header, &more))).await.unwrap();
     assert_eq!(caller.scopes, [Scope::Payin], "never more");
 

@@ -102,21 +102,13 @@ impl Platform {
         self.engine.user(&company, token, session, body).await
     }
 
-    async fn verdict(
-        &self,
-        token: Option<&str>,
-        session: Option<&str>,
-        body: Option<&str>,
-    ) -> Result<String, UserError> {
+    async fn verdict(&self, token: Option<&str>, session: Option<&str>, body: Option<&str>) -> Result<String, UserError> {
         self.user(token, session, body).await.map(|claims| claims.user_id)
     }
 }
 
 fn token(user: &str) -> String {
-    format!(
-        "Bearer {}",
-        raw(b"x", r#"{"alg":"HS256"}"#, &format!(r#"{{"userId":"{user}","email":"token@b.example"}}"#))
-    )
+    format!("Bearer {}", raw(b"x", r#"{"alg":"HS256"}"#, &format!(r#"{{"userId":"{user}","email":"token@b.example"}}"#)))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -169,11 +169,7 @@ fn with_a_key_only_its_very_algorithm_and_signature_count() {
         ("ES: the public key as a shared secret", &es, swapped(&ec_public)),
         ("ES: another key", &es, other_ec(&message("ES256", &exp(60)))),
         ("ES: none", &es, unsigned.clone()),
-        (
-            "ES: a signature of zeros",
-            &es,
-            format!("{}.{}", message("ES256", &exp(60)), URL_SAFE_NO_PAD.encode([0; 64])),
-        ),
+        ("ES: a signature of zeros", &es, format!("{}.{}", message("ES256", &exp(60)), URL_SAFE_NO_PAD.encode([0; 64]))),
         ("ES: RS256", &es, rsa_sign(&message("RS256", &exp(60)))),
     ];
     for (what, company, token) in bad {
@@ -214,9 +210,7 @@ fn what_a_user_auth_url_answers() {
     for status in [201, 204, 301, 302, 400, 402, 405, 410, 429, 500, 502, 503] {
         assert_eq!(read_answer(status, false, good).map(|_| ()), Err(UNAVAILABLE), "{status}");
     }
-    for body in
-        [&b""[..], b"null", b"[]", b"{}", br#"{"userId":""}"#, br#"{"userId":5}"#, b"{\"userId\":\"u1\"", b"<html>"]
-    {
+    for body in [&b""[..], b"null", b"[]", b"{}", br#"{"userId":""}"#, br#"{"userId":5}"#, b"{\"userId\":\"u1\"", b"<html>"] {
         assert_eq!(read_answer(200, false, body).map(|_| ()), Err(UNAVAILABLE));
     }
     assert_eq!(read_answer(200, true, good).map(|_| ()), Err(UNAVAILABLE));

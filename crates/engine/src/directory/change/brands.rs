@@ -10,23 +10,11 @@ impl Changes<'_> {
     ///
     /// # Errors
     /// [`ChangeError::Invalid`] with every sentence, also for an id that is there already.
-    pub async fn create_brand(
-        &self,
-        company: CompanyId,
-        id: &str,
-        name: &str,
-        active: bool,
-    ) -> Result<Brand, ChangeError> {
+    pub async fn create_brand(&self, company: CompanyId, id: &str, name: &str, active: bool) -> Result<Brand, ChangeError> {
         change!(self, company, |open| self.plan_new_brand(&open, id, name, active).await)
     }
 
-    async fn plan_new_brand(
-        &self,
-        open: &Open,
-        id: &str,
-        name: &str,
-        active: bool,
-    ) -> Result<Plan<Brand>, ChangeError> {
+    async fn plan_new_brand(&self, open: &Open, id: &str, name: &str, active: bool) -> Result<Plan<Brand>, ChangeError> {
         let existing = brands::list(self.db, open.company.id).await?;
         let mut problems = Vec::new();
         // An id is a word of requests: nothing that cannot be seen or typed.

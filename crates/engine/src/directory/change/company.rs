@@ -94,11 +94,7 @@ impl Changes<'_> {
     ///
     /// # Errors
     /// [`ChangeError::NotFound`], [`ChangeError::Invalid`] with every sentence.
-    pub async fn update_company(
-        &self,
-        company: CompanyId,
-        patch: &CompanyPatch,
-    ) -> Result<Arc<CompanySnapshot>, ChangeError> {
+    pub async fn update_company(&self, company: CompanyId, patch: &CompanyPatch) -> Result<Arc<CompanySnapshot>, ChangeError> {
         let changed: Result<(), ChangeError> = change!(self, company, |open| self.plan_company(&open, patch));
         changed?;
         self.snapshot(company).await

@@ -39,11 +39,7 @@ impl Changes<'_> {
     ///
     /// # Errors
     /// [`ChangeError::Invalid`] with every sentence.
-    pub async fn create_credential(
-        &self,
-        company: CompanyId,
-        new: &NewCredential,
-    ) -> Result<IssuedCredential, ChangeError> {
+    pub async fn create_credential(&self, company: CompanyId, new: &NewCredential) -> Result<IssuedCredential, ChangeError> {
         let allowed: &[Scope] = match new.kind {
             CredentialKind::Company => &Scope::COMPANY,
             CredentialKind::Management => &Scope::MANAGEMENT,
@@ -57,11 +53,7 @@ impl Changes<'_> {
         change!(self, company, |open| self.plan_new_credential(&open, new).await)
     }
 
-    async fn plan_new_credential(
-        &self,
-        open: &Open,
-        new: &NewCredential,
-    ) -> Result<Plan<IssuedCredential>, ChangeError> {
+    async fn plan_new_credential(&self, open: &Open, new: &NewCredential) -> Result<Plan<IssuedCredential>, ChangeError> {
         let active = credentials::active(self.db, &open.data_key, open.company.id).await?;
         if active.len() >= CREDENTIALS_MAX {
             return Err(ChangeError::too_many("credentials", CREDENTIALS_MAX));
@@ -101,19 +93,11 @@ impl Changes<'_> {
     ///
     /// # Errors
     /// [`ChangeError::NotFound`]; [`ChangeError::Conflict`] for a revoked one.
-    pub async fn rotate_credential(
-        &self,
-        company: CompanyId,
-        id: CredentialId,
-    ) -> Result<IssuedCredential, ChangeError> {
+    pub async fn rotate_credential(&self, company: CompanyId, id: CredentialId) -> Result<IssuedCredential, ChangeError> {
         change!(self, company, |open| self.plan_rotated_credential(&open, id).await)
     }
 
-    async fn plan_rotated_credential(
-        &self,
-        open: &Open,
-        id: CredentialId,
-    ) -> Result<Plan<IssuedCredential>, ChangeError> {
+    async fn plan_rotated_credential(&self, open: &Open, id: CredentialId) -> Result<Plan<IssuedCredential>, ChangeError> {
         let before = self.stored_credential(open, id).await?;
         if before.revoked_at.is_some() {
             return Err(ChangeError::Conflict("The credential is revoked".to_owned()));

@@ -57,11 +57,7 @@ impl Changes<'_> {
     ///
     /// # Errors
     /// [`ChangeError::Invalid`] with every sentence.
-    pub async fn create_payment_method(
-        &self,
-        company: CompanyId,
-        new: &NewMethod,
-    ) -> Result<PaymentMethod, ChangeError> {
+    pub async fn create_payment_method(&self, company: CompanyId, new: &NewMethod) -> Result<PaymentMethod, ChangeError> {
         change!(self, company, |open| self.plan_new_method(&open, new).await)
     }
 
@@ -127,12 +123,7 @@ impl Changes<'_> {
         change!(self, company, |open| self.plan_method(&open, id, patch).await)
     }
 
-    async fn plan_method(
-        &self,
-        open: &Open,
-        id: MethodId,
-        patch: &MethodPatch,
-    ) -> Result<Plan<PaymentMethod>, ChangeError> {
+    async fn plan_method(&self, open: &Open, id: MethodId, patch: &MethodPatch) -> Result<Plan<PaymentMethod>, ChangeError> {
         let stored = self.stored_method(open, id).await?;
         let before = self.resolved(&stored.method);
         let descriptor = providers::by_psp_type(&before.psp_type).ok_or(ChangeError::NotFound)?.descriptor();
@@ -213,12 +204,8 @@ impl Changes<'_> {
     ) -> Result<Plan<PaymentMethod>, ChangeError> {
         let stored = self.stored_method(open, id).await?;
         let mut method = stored.method.clone();
-        method.webhook_secrets = WebhookSecrets {
-            signing: signing.clone(),
-            previous_signing: None,
-            bearer: bearer.clone(),
-            previous_bearer: None,
-        };
+        method.webhook_secrets =
+            WebhookSecrets { signing: signing.clone(), previous_signing: None, bearer: bearer.clone(), previous_bearer: None };
         self.plan_saved(open, "payment_method.set_webhook_secrets", &stored, method)
     }
 
@@ -267,13 +254,7 @@ impl Changes<'_> {
     }
 
     /// The settings after a change, with every problem told.
-    fn settings(
-        &self,
-        descriptor: &Descriptor,
-        current: &Settings,
-        config: &Json,
-        problems: &mut Vec<String>,
-    ) -> Settings {
+    fn settings(&self, descriptor: &Descriptor, current: &Settings, config: &Json, problems: &mut Vec<String>) -> Settings {
         if !config.is_object() {
             problems.push("config must be an object".to_owned());
             return current.clone();
@@ -313,8 +294,7 @@ impl Changes<'_> {
 fn keep_roles(stored: &PaymentMethod, before: &PaymentMethod, config: Option<&Json>, method: &mut PaymentMethod) {
     for (field, role) in roles::of(&stored.settings) {
         let named = config.and_then(|config| config.get(&field)).is_some();
-        let same =
-            method.settings.text(&field).is_some() && method.settings.text(&field) == before.settings.text(&field);
+        let same = method.settings.text(&field).is_some() && method.settings.text(&field) == before.settings.text(&field);
         if !named || same {
             method.settings.0.insert(field, SettingValue::Plain(Json::String(role)));
         }

@@ -58,8 +58,7 @@ impl Changes<'_> {
             updated_at: now,
         };
         let missing = new.name.as_deref().unwrap_or_default().is_empty();
-        let mut problems: Vec<String> =
-            missing.then(|| "Missing required field: name".to_owned()).into_iter().collect();
+        let mut problems: Vec<String> = missing.then(|| "Missing required field: name".to_owned()).into_iter().collect();
         let patch = RulePatch { name: new.name.clone().filter(|_| !missing), ..new.clone() };
         self.patch_rule(open, &mut rule, &patch, &mut problems).await?;
         refuse(problems)?;

@@ -90,12 +90,7 @@ impl Changes<'_> {
     ///
     /// # Errors
     /// [`ChangeError::NotFound`] where the company has nobody of that email; [`ChangeError::Invalid`].
-    pub async fn reset_password(
-        &self,
-        company: CompanyId,
-        email: &str,
-        password_hash: &str,
-    ) -> Result<User, ChangeError> {
+    pub async fn reset_password(&self, company: CompanyId, email: &str, password_hash: &str) -> Result<User, ChangeError> {
         change!(self, company, |open| self.plan_password(&open, email, password_hash).await)
     }
 

@@ -1,9 +1,7 @@
 //! Companies, brands, rules, credentials, people: what is refused, what is kept, what is on the audit log.
 
 use super::world::{World, on_both};
-use crate::directory::change::{
-    ChangeError, CompanyPatch, NewCompany, NewCredential, NewUser, NewUserTokenKey, RulePatch,
-};
+use crate::directory::change::{ChangeError, CompanyPatch, NewCompany, NewCredential, NewUser, NewUserTokenKey, RulePatch};
 use domain::company::CredentialKind;
 use domain::{CompanyId, Operation, RuleId, Scope, Secret};
 use futures::future::join_all;

@@ -109,8 +109,7 @@ async fn unknown_providers_and_brands_are_told() {
 async fn addresses_by_role_follow_their_parts_and_are_never_shown() {
     on_both(async |world| {
         let id = world.company("one").await;
-        let roles =
-            [("baseUrl", "role:simulator"), ("webhookUrl", "role:shop/webhook"), ("siteUrl", "role:shop/return")];
+        let roles = [("baseUrl", "role:simulator"), ("webhookUrl", "role:shop/webhook"), ("siteUrl", "role:shop/return")];
         let new = NewMethod {
             config: json(r#"{"username":"user","password":"canary-pass"}"#),
             roles: roles.iter().map(|(field, role)| ((*field).to_owned(), (*role).to_owned())).collect(),
@@ -205,9 +204,6 @@ async fn rotated_webhook_secrets_keep_the_one_before_for_a_day() {
     let snapshot = world.directory.company(id).await.unwrap().unwrap();
     let (sent, _) = snapshot.method(made.id).unwrap().webhook_secrets.previous_bearer.as_ref().unwrap();
     assert_eq!(sent.expose(), made.webhook_secrets.bearer.expose());
-    assert!(
-        snapshot.method(made.id).unwrap().callback_token.is_none()
-            || view::callback_url(&made, &world.config).is_some()
-    );
+    assert!(snapshot.method(made.id).unwrap().callback_token.is_none() || view::callback_url(&made, &world.config).is_some());
     world.db.close().await;
 }

@@ -50,10 +50,7 @@ impl Driver for Counting {
     fn migrate(&self, list: &'static [Migration]) -> BoxFuture<'_, Result<Vec<AppliedMigration>, MigrationError>> {
         self.inner.migrate(list)
     }
-    fn migration_status(
-        &self,
-        list: &'static [Migration],
-    ) -> BoxFuture<'_, Result<Vec<MigrationStatus>, MigrationError>> {
+    fn migration_status(&self, list: &'static [Migration]) -> BoxFuture<'_, Result<Vec<MigrationStatus>, MigrationError>> {
         self.inner.migration_status(list)
     }
     fn backup(&self, target: PathBuf) -> BoxFuture<'_, Result<(), BackupError>> {
@@ -173,12 +170,7 @@ impl World {
         self.changes().create_company(&new).await.unwrap().company.id
     }
 
-    pub(crate) async fn credential(
-        &self,
-        company: CompanyId,
-        kind: CredentialKind,
-        scopes: &[Scope],
-    ) -> IssuedCredential {
+    pub(crate) async fn credential(&self, company: CompanyId, kind: CredentialKind, scopes: &[Scope]) -> IssuedCredential {
         let new = NewCredential { kind, name: "test".to_owned(), scopes: scopes.to_vec() };
         self.changes().create_credential(company, &new).await.unwrap()
     }
