@@ -28,14 +28,18 @@ pub use limits::Limits;
 pub use server::{Error, bind, serve};
 
 use app::App;
-use axum::Router;
+use axum::{Extension, Router};
 use axum::routing::{get, post};
 use engine::Engine;
+use std::sync::Arc;
 
 /// The whole platform as a router: the Cashier API, the Management API below `/v1/api/mozarto/admin`, callbacks, health, and `extra` (back office,
 /// hosted pages, `/metrics`) beside them. `extra` gets the same edge: request ids, access log, body deadline, the answers for 404 and 405 (pages that
 /// want their own nest them below a path).
 pub fn router(engine: Engine, limits: &Limits, extra: Router) -> Router {
+    let app = App::new(engine.clone(), limits);
+    // The same gate stands before the Management API, whose handlers find it among the request's extensions.
+    let admin = admin::router(engine).layer(Extension(Arc::clone(&app.gate)));
     let router = Router::new()
         .route("/v1/api/mozarto/cashier", post(cashier::create))
         .route("/v1/api/mozarto/transactions", get(transactions::list))
@@ -44,8 +48,8 @@ pub fn router(engine: Engine, limits: &Limits, extra: Router) -> Router {
         .route("/callbacks/{provider}/{token}", get(callbacks::receive).post(callbacks::receive))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .with_state(App::new(engine.clone(), limits))
-        .nest("/v1/api/mozarto/admin", admin::router(engine))
+        .with_state(app)
+        .nest("/v1/api/mozarto/admin", admin)
         .merge(extra)
         .method_not_allowed_fallback(edge::method_not_allowed)
         .fallback(edge::not_found);

@@ -29,7 +29,8 @@ pub struct Limits {
     pub body_read: Duration,
     /// Open connections; the next one gets 503 with `Retry-After` and is closed.
     pub connections_max: usize,
-    /// Authenticated requests being worked on at once; the next one gets 503 with `Retry-After`.
+    /// Authenticated requests being worked on at once; the next one gets 503 with `Retry-After`. What keeps answers quick and memory bounded when
+    /// more is asked than can be done; a provider that takes long needs room here (payments per second times seconds per payment).
     pub in_flight_max: usize,
     /// Requests per second of one credential, in the long run; beyond it 429 with `Retry-After`.
     pub rate_per_second: NonZeroU32,
@@ -44,9 +45,9 @@ pub struct Limits {
 
 impl Limits {
     /// [`Limits::rate_per_second`] unless set.
-    pub const RATE_PER_SECOND: NonZeroU32 = NonZeroU32::new(5_000).unwrap();
+    pub const RATE_PER_SECOND: NonZeroU32 = NonZeroU32::new(20_000).unwrap();
     /// [`Limits::rate_burst`] unless set.
-    pub const RATE_BURST: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+    pub const RATE_BURST: NonZeroU32 = NonZeroU32::new(20_000).unwrap();
 }
 
 impl Default for Limits {
@@ -55,7 +56,7 @@ impl Default for Limits {
             header_read: Duration::from_secs(10),
             body_read: Duration::from_secs(10),
             connections_max: 4_096,
-            in_flight_max: 2_048,
+            in_flight_max: 1_024,
             rate_per_second: Self::RATE_PER_SECOND,
             rate_burst: Self::RATE_BURST,
             drain: Duration::from_secs(8),

@@ -10,7 +10,7 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
@@ -63,12 +63,13 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
                 Ok(slot) => {
                     let connection = converse(stream, peer, router.clone(), &limits, closing.clone());
                     let cut = cut.clone();
+                    let open = Open::new(slot);
                     connections.spawn(async move {
                         cut.run_until_cancelled(connection).await;
-                        release(slot);
+                        drop(open);
                     });
                 }
-                Err(_) => refuse(&stream, &full),
+                Err(_) => refuse(stream, &full),
             },
             Err(error) if of_one_connection(&error) => {}
             Err(error) if out_of_resources(&error) => {
@@ -89,9 +90,22 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     accepted
 }
 
-fn release(slot: OwnedSemaphorePermit) {
-    drop(slot);
-    observe::connection_closed();
+/// An open connection, as the cap and the gauge count it; also when its task ends by a panic.
+struct Open {
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Open {
+    fn new(slot: OwnedSemaphorePermit) -> Self {
+        observe::connection_opened();
+        Self { _slot: slot }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        observe::connection_closed();
+    }
 }
 
 /// Everything that happens on one connection, from its first request to its end.
@@ -102,7 +116,6 @@ fn converse(
     limits: &Limits,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + Send + 'static {
-    observe::connection_opened();
     // Answers are small and whole: waiting to fill a packet only adds latency. A socket that refuses is about to fail anyway.
     let _ = stream.set_nodelay(true);
     let connection = Arc::new(Connection::new(peer));
@@ -133,11 +146,13 @@ fn converse(
 }
 
 /// One connection too many: told so if the socket takes it at once, and closed.
-fn refuse(stream: &TcpStream, answer: &[u8]) {
+fn refuse(stream: TcpStream, answer: &[u8]) {
     observe::connection_refused();
-    let _ = stream.try_write(answer);
+    // Past the run time, which may not have heard yet that a socket so new can be written to. It does not block: nothing is waited for.
+    let Ok(mut stream) = stream.into_std() else { return };
+    let _ = stream.write(answer);
     // What has come already is taken off, because closing over unread bytes resets the connection and takes the answer away.
-    let _ = stream.try_read(&mut [0; 4096]);
+    let _ = stream.read(&mut [0; 4096]);
 }
 
 /// An answer as it stands on the wire, for connections that hyper never sees.

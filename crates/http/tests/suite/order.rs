@@ -123,3 +123,20 @@ async fn the_rate_counts_after_the_token_and_before_the_rest() {
         }
     }
 }
+
+#[tokio::test]
+async fn more_than_can_be_done_at_once_is_refused_quickly() {
+    let platform = Platform::start_with(Limits { in_flight_max: 1, ..Limits::default() }).await;
+    platform.provider.hold_next();
+    let mut first = platform.server.connect().await;
+    first.send(platform.cashier(PAY_IN).text().as_bytes()).await;
+    platform.provider.reached(1).await;
+    let refused = platform.send(&platform.get("/v1/api/mozarto/transactions")).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{refused:?}");
+    // Who may not come in at all is told that, and takes no place.
+    let stranger = platform.send(&platform.get("/v1/api/mozarto/transactions").without("authorization")).await;
+    assert_eq!(stranger.status, 401);
+    platform.provider.go_on();
+    assert_eq!(first.answer().await.unwrap().status, 200);
+    assert_eq!(platform.send(&platform.get("/v1/api/mozarto/transactions")).await.status, 200);
+}
