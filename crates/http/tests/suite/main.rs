@@ -2,6 +2,7 @@
 
 mod edge;
 mod errors;
+mod hostile;
 mod idempotency;
 mod order;
 mod platform;
