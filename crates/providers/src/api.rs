@@ -9,9 +9,7 @@
 
 use crate::descriptor::Descriptor;
 use domain::urls::Environment;
-use domain::{
-    ErrorCode, Json, Money, Operation, Secret, SessionId, Settings, Timestamp, TransactionId, TransactionStatus,
-};
+use domain::{ErrorCode, Json, Money, Operation, Secret, SessionId, Settings, Timestamp, TransactionId, TransactionStatus};
 use std::collections::BTreeMap;
 
 pub use domain::company::SettingValue;

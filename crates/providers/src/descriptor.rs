@@ -207,7 +207,8 @@ impl Setting {
     }
 
     /// `isWebhookSecured` of providers/common.
-    pub const IS_WEBHOOK_SECURED: Self = Self::plain("isWebhookSecured", false, SettingRule::Bool, "Adds the Authorization header to webhooks");
+    pub const IS_WEBHOOK_SECURED: Self =
+        Self::plain("isWebhookSecured", false, SettingRule::Bool, "Adds the Authorization header to webhooks");
 
     /// `baseUrl` of providers/common.
     pub const BASE_URL: Self = Self::plain("baseUrl", false, SettingRule::BaseUrl, "Another address of the provider");

@@ -19,7 +19,14 @@ fn write_tables(text: &mut String, descriptor: &Descriptor) -> std::fmt::Result 
         writeln!(text, "| `{}` | {required} | {secret} | {} | {} |", setting.name, setting_rule(setting.rule), setting.meaning)?;
     }
     for alias in descriptor.setting_aliases {
-        writeln!(text, "| `{}` | {} in its set | | as `{}` | older name of `{}` |", alias.alias, yes(alias.required), alias.setting, alias.setting)?;
+        writeln!(
+            text,
+            "| `{}` | {} in its set | | as `{}` | older name of `{}` |",
+            alias.alias,
+            yes(alias.required),
+            alias.setting,
+            alias.setting
+        )?;
     }
     for (title, spec) in [("Pay-In", &descriptor.pay_in), ("Pay-Out", &descriptor.pay_out)] {
         if let Some(spec) = spec {
@@ -56,7 +63,9 @@ fn setting_rule(rule: SettingRule) -> String {
     match rule {
         SettingRule::Text { min, max } => format!("{min} to {max} characters"),
         SettingRule::VisibleAscii { min, max, without: None } => format!("{min} to {max} visible ASCII characters"),
-        SettingRule::VisibleAscii { min, max, without: Some(gap) } => format!("{min} to {max} visible ASCII characters without `{gap}`"),
+        SettingRule::VisibleAscii { min, max, without: Some(gap) } => {
+            format!("{min} to {max} visible ASCII characters without `{gap}`")
+        }
         SettingRule::Pattern { shown, .. } => format!("`{shown}`"),
         SettingRule::OneOf(words) => format!("one of {}", words.join(", ")),
         SettingRule::Bool => "boolean (`false`)".to_owned(),

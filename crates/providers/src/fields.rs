@@ -107,7 +107,8 @@ const EVERYWHERE: [RequestField; 3] = [BRAND_ID, MERCHANT_REFERENCE, IS_TEST_MOD
 /// # Errors
 /// All [`Problems`] at once. No sentence quotes a value.
 pub fn check(spec: &OperationSpec, request: &Request<'_>) -> Result<Checked, Problems> {
-    let mut check = Check { spec, request, currency: None, amount: None, fields: Fields::default(), problems: Problems::default() };
+    let mut check =
+        Check { spec, request, currency: None, amount: None, fields: Fields::default(), problems: Problems::default() };
     check.currency = check.read_currency();
     let rest = EVERYWHERE.iter().filter(|field| !spec.fields.iter().any(|listed| listed.name == field.name));
     for field in spec.fields.iter().chain(rest) {
@@ -235,7 +236,11 @@ impl Check<'_> {
             FieldRule::UserId => self.user_id(text),
             FieldRule::Email => kept(is_email(text), "must be a valid email"),
             FieldRule::Text { min, max } => {
-                let range = if min == 0 { format!("must be at most {max} characters") } else { format!("must be {min} to {max} characters") };
+                let range = if min == 0 {
+                    format!("must be at most {max} characters")
+                } else {
+                    format!("must be {min} to {max} characters")
+                };
                 kept((min..=max).contains(&text.chars().count()), &range)
             }
             FieldRule::Phone => {
@@ -270,7 +275,9 @@ impl Check<'_> {
             None => {
                 let most_decimals = Currency::from_code("CLF").map(|currency| Money::parse_base_amount(literal, currency));
                 match most_decimals {
-                    Some(Err(error @ (AmountError::NotAboveZero | AmountError::TooManySignificantDigits))) => Err(error.to_string()),
+                    Some(Err(error @ (AmountError::NotAboveZero | AmountError::TooManySignificantDigits))) => {
+                        Err(error.to_string())
+                    }
                     _ => Ok(None),
                 }
             }

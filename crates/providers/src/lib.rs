@@ -14,11 +14,13 @@ pub mod settings;
 pub mod signals;
 
 pub use api::{
-    Account, Answer, Call, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, CashierAnswer, Context,
-    Destination, Doubt, Fields, Finding, Locate, Lost, Memo, Order, Provider, Refusal, Reply, Sent, Standing, Step, Task,
+    Account, Answer, Call, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, CashierAnswer, Context, Destination,
+    Doubt, Fields, Finding, Locate, Lost, Memo, Order, Provider, Refusal, Reply, Sent, Standing, Step, Task,
 };
 pub use descriptor::Descriptor;
 pub use registry::{all, by_name, by_psp_type};
 
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 mod testing;

@@ -67,7 +67,9 @@ pub fn apply(descriptor: &Descriptor, current: &Settings, patch: &Json, cx: &Set
             Err(sentence) => problems.push(sentence),
         }
     }
-    if uses_aliases(descriptor, &settings) && descriptor.setting_aliases.iter().any(|alias| settings.0.contains_key(alias.setting)) {
+    if uses_aliases(descriptor, &settings)
+        && descriptor.setting_aliases.iter().any(|alias| settings.0.contains_key(alias.setting))
+    {
         problems.push(either_or(descriptor));
     }
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
@@ -189,7 +191,9 @@ fn check_text(name: &str, rule: SettingRule, text: &str, environment: Environmen
         SettingRule::Pattern { shown, check } => verdict(check(text), &|| format!("{name} must match {shown}")),
         SettingRule::OneOf(words) => verdict(words.contains(&text), &|| format!("{name} must be one of {}", words.join(", "))),
         SettingRule::Bool => Ok(()),
-        SettingRule::MerchantUrl => verdict(merchant_url(text, environment).is_some(), &|| format!("{name} must be an https URL")),
+        SettingRule::MerchantUrl => {
+            verdict(merchant_url(text, environment).is_some(), &|| format!("{name} must be an https URL"))
+        }
         SettingRule::BaseUrl => {
             // A query would swallow the paths that are appended.
             let url = merchant_url(text, environment).filter(|url| url.query().is_none());

@@ -43,10 +43,7 @@ pub(crate) fn matches(signal: &Signal, reply: &Reply) -> bool {
 
 /// The refusal that the table gives for a reply; the first row that matches. Without any, an unknown error.
 pub fn judge(rows: &[ErrorRow], reply: &Reply) -> Refusal {
-    let code = rows
-        .iter()
-        .find(|row| row.signal.matches(reply))
-        .map_or(ErrorCode::UnknownPspError, |row| row.code);
+    let code = rows.iter().find(|row| row.signal.matches(reply)).map_or(ErrorCode::UnknownPspError, |row| row.code);
     let mut refusal = Refusal::of(code);
     if let Reply::Answer(answer) = reply {
         if code == ErrorCode::UnknownPspError {

@@ -22,7 +22,8 @@ const FIELDS: [RequestField; 17] = [
     RequestField::optional("siteUrl", FieldRule::MerchantUrl),
 ];
 const SPEC: OperationSpec = OperationSpec { fields: &FIELDS, always_held: false, example: "{}" };
-const GOOD: &str = r#"{"baseamount":100.00,"currency":"EUR","currencyCode":"EUR","userId":"user_123","email":"player@example.com"}"#;
+const GOOD: &str =
+    r#"{"baseamount":100.00,"currency":"EUR","currencyCode":"EUR","userId":"user_123","email":"player@example.com"}"#;
 
 fn claims() -> Claims {
     Claims { user_id: "user_123".to_owned(), ..Claims::default() }
@@ -179,8 +180,23 @@ fn emails() {
         assert!(is_email(good), "{good}");
     }
     for bad in [
-        "", "@", "a@", "@b.c", "a@b", "a b@c.de", "a@b..c", "a@-b.c", "a@b-.c", ".a@b.c", "a..b@c.d", "a@b@c.de", "a@b.c\n", "<a@b.c>", "a,b@c.de",
-        &format!("{}@b.c", "x".repeat(65)), &format!("a@{}.c", "x".repeat(64)),
+        "",
+        "@",
+        "a@",
+        "@b.c",
+        "a@b",
+        "a b@c.de",
+        "a@b..c",
+        "a@-b.c",
+        "a@b-.c",
+        ".a@b.c",
+        "a..b@c.d",
+        "a@b@c.de",
+        "a@b.c\n",
+        "<a@b.c>",
+        "a,b@c.de",
+        &format!("{}@b.c", "x".repeat(65)),
+        &format!("a@{}.c", "x".repeat(64)),
     ] {
         assert!(!is_email(bad), "{bad}");
     }

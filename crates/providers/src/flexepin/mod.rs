@@ -7,7 +7,8 @@ mod wire;
 use crate::api::{Context, Provider, Reply, Sent, Standing, Step, Task};
 use crate::descriptor::{
     BRAND_ID, BaseUrls, CallLimits, Callbacks, Descriptor, ErrorRow, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE,
-    NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingAlias, SettingRule, Signal, SingleUse, StatusRow, UnknownFate,
+    NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingAlias, SettingRule, Signal, SingleUse, StatusRow,
+    UnknownFate,
 };
 use domain::ErrorCode;
 
@@ -33,9 +34,19 @@ static DESCRIPTOR: Descriptor = Descriptor {
     redirect_field: None,
     settings: &[
         Setting::account_name(true),
-        Setting::plain("apiKey", true, pattern("[A-Za-z0-9._-]{1,64}", |text| is_word(text, 64)), "API key (terminal ID): names you in the signed header"),
+        Setting::plain(
+            "apiKey",
+            true,
+            pattern("[A-Za-z0-9._-]{1,64}", |text| is_word(text, 64)),
+            "API key (terminal ID): names you in the signed header",
+        ),
         Setting::secret("secret", true, SettingRule::Text { min: 1, max: 256 }, "Signs the requests"),
-        Setting::plain("terminalId", false, pattern("[A-Za-z0-9._-]{1,32}", |text| is_word(text, 32)), "Terminal in the path; the API key when left out"),
+        Setting::plain(
+            "terminalId",
+            false,
+            pattern("[A-Za-z0-9._-]{1,32}", |text| is_word(text, 32)),
+            "Terminal in the path; the API key when left out",
+        ),
         Setting::BASE_URL,
     ],
     setting_aliases: &[

@@ -10,8 +10,11 @@ fn world() -> World {
     World::new(&Flexepin, Operation::PayIn)
 }
 
+/// Members and their new values as JSON; `null` takes one out.
+type Changes<'a> = &'a [(&'a str, &'a str)];
+
 /// A voucher object with members changed or, for `null`, left out.
-fn voucher(changes: &[(&str, &str)]) -> String {
+fn voucher(changes: Changes<'_>) -> String {
     let mut body = json(
         r#"{"result":"0","result_description":"Success","transaction_id":"64a1f2b3c4d5e6f7a8b9c0d1","trans_no":"118203344","serial":"A1000001","value":25,"cost":24.5,"residual_value":25,"status":"ACTIVE","currency":"EUR","ean":"","description":"Flexepin EUR 25"}"#,
     );
@@ -24,7 +27,7 @@ fn voucher(changes: &[(&str, &str)]) -> String {
     body.to_text()
 }
 
-fn used(changes: &[(&str, &str)]) -> String {
+fn used(changes: Changes<'_>) -> String {
     voucher(&[&[("status", "\"USED\"")], changes].concat())
 }
 
@@ -92,14 +95,21 @@ fn the_calls_in_order() {
     assert_eq!(redeem.body, br#"{"customer_ip":"203.0.113.42"}"#);
     assert_eq!(header(redeem, "content-type"), Some("application/json"));
     let nonce = "5a".repeat(16);
-    let expected = signature("secretkey0001", "PUT", &format!("/voucher/redeem/{PIN}/TERM01/{TRANSACTION}"), &nonce, &redeem.body);
+    let expected =
+        signature("secretkey0001", "PUT", &format!("/voucher/redeem/{PIN}/TERM01/{TRANSACTION}"), &nonce, &redeem.body);
     assert_eq!(header(redeem, "AUTHENTICATION").unwrap(), format!("HMAC testkey0001:{expected}:{nonce}"));
 
     let finding = found(end);
-    assert_eq!((finding.standing, finding.status.as_str(), finding.message.as_deref()), (Standing::Approved, "USED", Some("Success")));
+    assert_eq!(
+        (finding.standing, finding.status.as_str(), finding.message.as_deref()),
+        (Standing::Approved, "USED", Some("Success"))
+    );
     assert_eq!(finding.psp_transaction_id.as_deref(), Some("118203344"));
     let Some(CashierAnswer::Success { message, data, redirect_url: None }) = finding.answer else { panic!() };
-    assert_eq!((message.as_str(), data.to_text()), ("Successfully", format!(r#"{{"status":"PENDING","sessionId":"{SESSION}"}}"#)));
+    assert_eq!(
+        (message.as_str(), data.to_text()),
+        ("Successfully", format!(r#"{{"status":"PENDING","sessionId":"{SESSION}"}}"#))
+    );
 }
 
 #[test]
@@ -107,7 +117,8 @@ fn both_published_sets_of_settings_sign_alike() {
     let mut older = world();
     let descriptor = older.provider.descriptor();
     let patch = json(r#"{"username":"testkey0001","password":"secretkey0001","merchantId":"TERM01"}"#);
-    older.settings = crate::settings::apply(descriptor, &domain::Settings::default(), &patch, &crate::testing::sandbox()).unwrap();
+    older.settings =
+        crate::settings::apply(descriptor, &domain::Settings::default(), &patch, &crate::testing::sandbox()).unwrap();
     let (ours, theirs) = (the_call(world().begin(Task::PayIn)), the_call(older.begin(Task::PayIn)));
     assert_eq!((ours.url, ours.headers[0].1.expose()), (theirs.url, theirs.headers[0].1.expose()));
     // Without `terminalId` the API key stands for it.
@@ -120,7 +131,8 @@ fn both_published_sets_of_settings_sign_alike() {
 fn a_base_path_is_not_signed() {
     let mut world = world();
     let patch = json(r#"{"baseUrl":"http://127.0.0.1:8081/flexepin/"}"#);
-    world.settings = crate::settings::apply(world.provider.descriptor(), &world.settings, &patch, &crate::testing::sandbox()).unwrap();
+    world.settings =
+        crate::settings::apply(world.provider.descriptor(), &world.settings, &patch, &crate::testing::sandbox()).unwrap();
     let call = the_call(world.begin(Task::Test));
     assert_eq!(call.url, "http://127.0.0.1:8081/flexepin/status");
     let nonce = "5a".repeat(16);
@@ -138,7 +150,7 @@ fn each_inquiry_has_an_id_of_its_own() {
 
 #[test]
 fn what_the_voucher_must_be() {
-    let cases: [(&[(&str, &str)], &str, &str); 8] = [
+    let cases: [(Changes<'_>, &str, &str); 8] = [
         (&[("result", "\"4002\""), ("result_description", "\"Voucher already used\"")], "4002", "Voucher already used"),
         (&[("result", "4001"), ("result_description", "null")], "4001", "Voucher refused"),
         (&[("status", "\"USED\"")], "USED", "Voucher is not active (USED)"),
@@ -146,11 +158,18 @@ fn what_the_voucher_must_be() {
         (&[("value", "26")], "amount_mismatch", "Voucher amount does not match the requested amount"),
         (&[("value", "\"25.01\"")], "amount_mismatch", "Voucher amount does not match the requested amount"),
         (&[("value", "25.001")], "amount_mismatch", "Voucher amount does not match the requested amount"),
-        (&[("currency", "\"USD\""), ("value", "26")], "currency_mismatch", "Voucher currency does not match the requested currency"),
+        (
+            &[("currency", "\"USD\""), ("value", "26")],
+            "currency_mismatch",
+            "Voucher currency does not match the requested currency",
+        ),
     ];
     for (changes, status, reason) in cases {
         let finding = found(validate(&answer(200, voucher(changes))));
-        assert_eq!((finding.standing, finding.status.as_str(), finding.message.as_deref()), (Standing::Declined, status, Some(reason)));
+        assert_eq!(
+            (finding.standing, finding.status.as_str(), finding.message.as_deref()),
+            (Standing::Declined, status, Some(reason))
+        );
         let Some(CashierAnswer::Declined { message, data }) = finding.answer else { panic!() };
         assert_eq!(message, reason);
         let data = data.unwrap();
@@ -158,7 +177,13 @@ fn what_the_voucher_must_be() {
         assert_eq!(data.get("ean"), None, "taken out");
         assert!(data.get("value").is_some());
     }
-    for good in [&[("value", "25.00")][..], &[("value", "\"25\"")], &[("status", "\"active\"")], &[("result", "0")], &[("transaction_id", "null")]] {
+    for good in [
+        &[("value", "25.00")][..],
+        &[("value", "\"25\"")],
+        &[("status", "\"active\"")],
+        &[("result", "0")],
+        &[("transaction_id", "null")],
+    ] {
         assert_eq!(the_call(validate(&answer(200, voucher(good)))).step, "redeem", "{good:?}");
     }
 }
@@ -240,7 +265,10 @@ fn inquiry(result: &str, inner: Option<String>) -> Reply {
 #[test]
 fn what_an_inquiry_says() {
     let finding = found(inquire(&inquiry("0", Some(used(&[])))));
-    assert_eq!((finding.standing, finding.status.as_str(), finding.message.as_deref()), (Standing::Approved, "USED", Some("said")));
+    assert_eq!(
+        (finding.standing, finding.status.as_str(), finding.message.as_deref()),
+        (Standing::Approved, "USED", Some("said"))
+    );
     assert_eq!(finding.psp_transaction_id.as_deref(), Some("118203344"));
     assert!(matches!(finding.answer, Some(CashierAnswer::Success { .. })), "an inline inquiry answers the Cashier call");
     for absent in [inquiry("\"4040\"", None), inquiry("0", Some(voucher(&[])))] {
@@ -257,7 +285,9 @@ fn what_an_inquiry_says() {
         assert_eq!((finding.standing, finding.anomalies.len()), (Standing::Unchanged, 1));
     }
     assert_eq!(found(inquire(&inquiry("0", Some(used(&[("value", "20")]))))).standing, Standing::Stuck);
-    for silent in [answer(404, r#"{"result":"4040"}"#), answer(500, ""), inquiry("0", None), answer(200, ""), Reply::Lost(Lost::Broken)] {
+    for silent in
+        [answer(404, r#"{"result":"4040"}"#), answer(500, ""), inquiry("0", None), answer(200, ""), Reply::Lost(Lost::Broken)]
+    {
         assert!(matches!(inquire(&silent), Step::Silence(_)), "{silent:?}");
     }
 }
@@ -275,7 +305,8 @@ fn the_pin_is_masked_wherever_it_stands() {
             assert!(!data.contains(part), "{data}");
         }
     }
-    let finding = found(validate(&answer(200, voucher(&[("result", "9"), ("result_description", "\"PIN 1234567890123456 is bad\"")]))));
+    let finding =
+        found(validate(&answer(200, voucher(&[("result", "9"), ("result_description", "\"PIN 1234567890123456 is bad\"")]))));
     assert_eq!(finding.message.as_deref(), Some("PIN **************** is bad"));
 }
 
@@ -285,7 +316,7 @@ fn pins_are_read_with_blanks_and_dashes() {
     for bad in ["123456789012345", "12345678901234567", "1234567890l23456", "", "١٢٣٤٥٦٧٨٩٠١٢٣٤٥٦"] {
         assert_eq!(super::read_pin(bad), Err("must be 16 digits"), "{bad}");
     }
-    assert!(world().order.fields.plain.get("voucherPin").is_none());
+    assert!(!world().order.fields.plain.contains_key("voucherPin"));
     assert_eq!(world().order.fields.text("voucherPin"), Some(PIN));
 }
 
@@ -294,7 +325,9 @@ fn test_connection_asks_for_the_status() {
     assert!(found(world().run(Task::Test).1).proven);
     let mut world = world();
     let call = the_call(world.begin(Task::Test));
-    assert!(matches!(world.resume(Task::Test, &call, &answer(401, "")), Step::Refused(refusal) if refusal.code == ErrorCode::InvalidPspCredentials));
+    assert!(
+        matches!(world.resume(Task::Test, &call, &answer(401, "")), Step::Refused(refusal) if refusal.code == ErrorCode::InvalidPspCredentials)
+    );
     assert_eq!(call.body, Vec::<u8>::new());
     assert_eq!(call.scratch, Json::Null);
 }

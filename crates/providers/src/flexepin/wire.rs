@@ -63,7 +63,15 @@ fn voucher_call(cx: &Context<'_>, step: &'static str, method: &'static str, doub
     call(cx, step, method, &path(cx.order.text("voucherPin")), path(MASKED_PIN), body, doubt)
 }
 
-fn call(cx: &Context<'_>, step: &'static str, method: &'static str, path: &str, shown: String, body: Vec<u8>, doubt: Doubt) -> Step {
+fn call(
+    cx: &Context<'_>,
+    step: &'static str,
+    method: &'static str,
+    path: &str,
+    shown: String,
+    body: Vec<u8>,
+    doubt: Doubt,
+) -> Step {
     let (key, secret) = (setting(cx, "apiKey").unwrap_or_default(), setting(cx, "secret").unwrap_or_default());
     let nonce = hex::encode(cx.random);
     let signature = signature(secret, method, path, &nonce, &body);
@@ -111,7 +119,9 @@ enum Fit {
 }
 
 fn fit(voucher: &Json, ordered: Money) -> Fit {
-    let (Some(currency), Some(value)) = (voucher.str_at("currency"), kit::scalar(voucher, "value")) else { return Fit::Unreadable };
+    let (Some(currency), Some(value)) = (voucher.str_at("currency"), kit::scalar(voucher, "value")) else {
+        return Fit::Unreadable;
+    };
     if Currency::from_code(&currency.to_ascii_uppercase()) != Some(ordered.currency()) {
         return Fit::OtherCurrency;
     }
@@ -151,7 +161,9 @@ fn validated(cx: &Context<'_>, reply: &Reply) -> Step {
         Fit::OtherCurrency => {
             declined("currency_mismatch".to_owned(), "Voucher currency does not match the requested currency".to_owned(), voucher)
         }
-        Fit::OtherValue => declined("amount_mismatch".to_owned(), "Voucher amount does not match the requested amount".to_owned(), voucher),
+        Fit::OtherValue => {
+            declined("amount_mismatch".to_owned(), "Voucher amount does not match the requested amount".to_owned(), voucher)
+        }
         Fit::Same | Fit::Unreadable => refused(),
     }
 }
@@ -169,7 +181,9 @@ fn redeemed(cx: &Context<'_>, reply: &Reply) -> Step {
             let reason = said(&voucher, "Voucher refused");
             declined(result, reason, voucher)
         }
-        Some((status, result, voucher)) if kit::is_success(status) && result == "0" && word(&voucher).eq_ignore_ascii_case("USED") => {
+        Some((status, result, voucher))
+            if kit::is_success(status) && result == "0" && word(&voucher).eq_ignore_ascii_case("USED") =>
+        {
             taken(cx, &voucher, &voucher).map_or_else(silence, Finding::step)
         }
         _ => silence(),
@@ -210,7 +224,8 @@ fn taken(cx: &Context<'_>, voucher: &Json, speaker: &Json) -> Option<Finding> {
     let mut finding = match fit(voucher, cx.order.amount) {
         Fit::Unreadable => return None,
         Fit::Same => {
-            let data = Json::object([("status", Json::text("PENDING")), ("sessionId", Json::text(cx.order.session_id.to_string()))]);
+            let data =
+                Json::object([("status", Json::text("PENDING")), ("sessionId", Json::text(cx.order.session_id.to_string()))]);
             let answer = CashierAnswer::Success { message: "Successfully".to_owned(), data, redirect_url: None };
             Finding::new(Standing::Approved, "USED").message(said(speaker, "Success")).answer(answer)
         }

@@ -5,8 +5,8 @@
 use super::inquiry::{self, Verdict};
 use super::wire::{self, Payment};
 use crate::api::{Context, Doubt, Finding, Memo, Reply, Standing, Step, Task};
-use crate::signals::certainly_refused;
 use crate::kit;
+use crate::signals::certainly_refused;
 use domain::Json;
 
 /// Why CheckPayment is asked within an approval.
@@ -112,7 +112,9 @@ pub(super) fn refused(task: Task, cx: &Context<'_>, verdict: Verdict) -> Step {
         Verdict::Confirmed { .. } | Verdict::Contradiction(_) => inquiry::settle_one(task, cx, verdict),
         Verdict::Alive(state) if state == "processing" => inquiry::settle_one(task, cx, Verdict::Alive(state)),
         Verdict::Dead { reason: Some(reason), .. } => Finding::new(Standing::Declined, word).message(reason).step(),
-        Verdict::Dead { .. } | Verdict::Alive(_) | Verdict::Err => Finding::new(Standing::Declined, word.clone()).message(word).step(),
+        Verdict::Dead { .. } | Verdict::Alive(_) | Verdict::Err => {
+            Finding::new(Standing::Declined, word.clone()).message(word).step()
+        }
     }
 }
 

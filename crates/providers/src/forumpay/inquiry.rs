@@ -18,9 +18,7 @@ const PAYMENTS_MAX: usize = 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Paid; `amount` for people.
-    Confirmed {
-        amount: String,
-    },
+    Confirmed { amount: String },
     /// Ended without money.
     Dead {
         standing: Standing,
@@ -150,7 +148,9 @@ pub(super) fn listed(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -
     for invoice in invoices.iter().filter(|invoice| invoice.str_at("reference_no") == Some(&reference)) {
         match Payment::read(invoice, cx) {
             Some(payment) if survey.seen.contains(&payment.payment_id) => {}
-            Some(_) if survey.seen.len() >= PAYMENTS_MAX => survey.anomalies.push("the reference has too many payments".to_owned()),
+            Some(_) if survey.seen.len() >= PAYMENTS_MAX => {
+                survey.anomalies.push("the reference has too many payments".to_owned())
+            }
             Some(payment) => {
                 survey.seen.push(payment.payment_id.clone());
                 survey.queue.push(payment);

@@ -63,7 +63,12 @@ static DESCRIPTOR: Descriptor = Descriptor {
     redirect_field: Some("url"),
     settings: &[
         Setting::plain("username", true, SettingRule::VisibleAscii { min: 1, max: 128, without: Some(':') }, "ForumPay API user"),
-        Setting::secret("password", true, SettingRule::VisibleAscii { min: 1, max: 256, without: None }, "ForumPay API secret, its two parts joined"),
+        Setting::secret(
+            "password",
+            true,
+            SettingRule::VisibleAscii { min: 1, max: 256, without: None },
+            "ForumPay API secret, its two parts joined",
+        ),
         Setting::plain("forumpayUserId", true, SettingRule::Text { min: 1, max: 128 }, "Your payer identifier at ForumPay"),
         Setting::webhook_url(true),
         Setting::IS_WEBHOOK_SECURED,

@@ -40,7 +40,11 @@ fn state(operation: Operation, word: &str) -> Reply {
 fn list(ids: &[&str]) -> Reply {
     let invoices: Vec<String> = ids
         .iter()
-        .map(|id| format!(r#"{{"payment_id":"{id}","currency":"BTC","address":"a-{id}","pos_id":"mozarto","reference_no":"{TRANSACTION}"}}"#))
+        .map(|id| {
+            format!(
+                r#"{{"payment_id":"{id}","currency":"BTC","address":"a-{id}","pos_id":"mozarto","reference_no":"{TRANSACTION}"}}"#
+            )
+        })
         .collect();
     answer(200, format!(r#"{{"invoices":[{}]}}"#, invoices.join(",")))
 }
@@ -167,10 +171,16 @@ fn a_payment_that_ended_ends_the_pay_in_only_when_no_other_is_open() {
     ] {
         let end = pay_in().script(Task::Inquire, &[(LIST, list(&["a"])), (CHECK, cancelled(reason))]);
         let finding = found(end);
-        assert_eq!((finding.standing, finding.status.as_str(), finding.message.as_deref()), (standing, "cancelled", Some(message)));
+        assert_eq!(
+            (finding.standing, finding.status.as_str(), finding.message.as_deref()),
+            (standing, "cancelled", Some(message))
+        );
     }
     let blocked = found(pay_in().script(Task::Inquire, &[(LIST, list(&["a"])), (CHECK, state(IN, "blocked"))]));
-    assert_eq!((blocked.standing, blocked.status.as_str(), blocked.message.as_deref()), (Standing::Declined, "blocked", Some("blocked")));
+    assert_eq!(
+        (blocked.standing, blocked.status.as_str(), blocked.message.as_deref()),
+        (Standing::Declined, "blocked", Some("blocked"))
+    );
 
     // The callback's payment ended; another one of the reference is open, paid, or ended too.
     let others = [
@@ -194,7 +204,11 @@ fn the_newest_ending_speaks() {
     let ended = |at: &str, reason: &str| {
         check(IN, &[("state", "\"cancelled\""), ("reason", &format!("\"{reason}\"")), ("inserted", &format!("\"{at}\""))])
     };
-    let replies = [(LIST, list(&["b", "a"])), (CHECK, ended("2026-05-17 10:00:00", "expired")), (CHECK, ended("2026-05-17 09:00:00", "curious"))];
+    let replies = [
+        (LIST, list(&["b", "a"])),
+        (CHECK, ended("2026-05-17 10:00:00", "expired")),
+        (CHECK, ended("2026-05-17 09:00:00", "curious")),
+    ];
     assert_eq!(found(pay_in().script(Task::Inquire, &replies)).standing, Standing::Expired);
 }
 
@@ -234,7 +248,10 @@ fn contradictions_change_nothing() {
         assert_eq!((finding.standing, finding.anomalies.len()), (Standing::Unchanged, 1), "{changes:?}");
     }
     // Booleans may be texts.
-    let said = check(IN, &[("confirmed", "\"true\""), ("state", "\"processing\""), ("cancelled", "\"false\""), ("underpayment", "null")]);
+    let said = check(
+        IN,
+        &[("confirmed", "\"true\""), ("state", "\"processing\""), ("cancelled", "\"false\""), ("underpayment", "null")],
+    );
     assert_eq!(found(pay_in().script(Task::Inquire, &[(LIST, list(&["a"])), (CHECK, said)])).standing, Standing::Approved);
 }
 
@@ -265,10 +282,19 @@ fn a_page_call_without_an_answer_is_found_by_its_payment() {
 
 #[test]
 fn an_inquiry_without_an_answer_is_repeated() {
-    for reply in [answer(500, "{}"), answer(401, r#"{"err":"Unauthorized"}"#), answer(200, "{}"), answer(200, ""), err("x"), Reply::Lost(Lost::Broken)] {
+    for reply in [
+        answer(500, "{}"),
+        answer(401, r#"{"err":"Unauthorized"}"#),
+        answer(200, "{}"),
+        answer(200, ""),
+        err("x"),
+        Reply::Lost(Lost::Broken),
+    ] {
         assert!(matches!(pay_in().script(Task::Inquire, &[(LIST, reply)]), Step::Silence(_)));
     }
-    for reply in [answer(500, "{}"), answer(403, "{}"), answer(200, "["), answer(200, r#"{"err":"timeout"}"#), Reply::Lost(Lost::TimedOut)] {
+    for reply in
+        [answer(500, "{}"), answer(403, "{}"), answer(200, "["), answer(200, r#"{"err":"timeout"}"#), Reply::Lost(Lost::TimedOut)]
+    {
         assert!(matches!(pay_in().script(Task::Inquire, &[(LIST, list(&["a"])), (CHECK, reply)]), Step::Silence(_)));
     }
 }
@@ -311,7 +337,8 @@ fn a_buy_order_is_the_published_example() {
     // A member that ForumPay left out is null.
     let short = format!(r#"{{"address":"{ADDRESS}"}}"#);
     let mut world = World::ordering(&ForumPay, OUT, &body);
-    let Some(CashierAnswer::Success { data, .. }) = found(world.script(Task::PayOut, &[("GetBuyRate", rate), ("StartBuyOrder", answer(200, short))])).answer
+    let Some(CashierAnswer::Success { data, .. }) =
+        found(world.script(Task::PayOut, &[("GetBuyRate", rate), ("StartBuyOrder", answer(200, short))])).answer
     else {
         panic!()
     };
@@ -383,8 +410,16 @@ fn an_approval_checks_first_and_confirms_once() {
     let mut world = approved();
     let (calls, end) = world.run(Task::Finalise);
     let [check, confirm] = calls.as_slice() else { panic!() };
-    assert_eq!(check.url, format!("https://sandbox.api.forumpay.com/pay/v2/CheckPayment/?pos_id=mozarto&currency=BTC&payment_id={PAYMENT}&address={ADDRESS}"));
-    assert_eq!(confirm.url, format!("https://sandbox.api.forumpay.com/pay/v2/ConfirmBuyOrder/?pos_id=mozarto&address={ADDRESS}&payment_id={PAYMENT}"));
+    assert_eq!(
+        check.url,
+        format!(
+            "https://sandbox.api.forumpay.com/pay/v2/CheckPayment/?pos_id=mozarto&currency=BTC&payment_id={PAYMENT}&address={ADDRESS}"
+        )
+    );
+    assert_eq!(
+        confirm.url,
+        format!("https://sandbox.api.forumpay.com/pay/v2/ConfirmBuyOrder/?pos_id=mozarto&address={ADDRESS}&payment_id={PAYMENT}")
+    );
     assert_eq!((check.doubt, confirm.doubt), (Doubt::Harmless, Doubt::Money));
     let finding = found(end);
     assert_eq!((finding.standing, finding.status.as_str()), (Standing::Pending, "processing"));
@@ -416,13 +451,24 @@ fn any_other_word_is_taken_as_found_and_nothing_is_confirmed() {
 
 #[test]
 fn a_confirmation_that_was_not_taken_is_tried_again() {
-    for reply in [answer(401, ""), answer(403, "x"), answer(404, ""), answer(429, ""), Reply::Lost(Lost::NotConnected), Reply::Lost(Lost::ConnectTimeout)] {
+    for reply in [
+        answer(401, ""),
+        answer(403, "x"),
+        answer(404, ""),
+        answer(429, ""),
+        Reply::Lost(Lost::NotConnected),
+        Reply::Lost(Lost::ConnectTimeout),
+    ] {
         let mut world = approved();
         let waiting = state(OUT, "waiting");
         let end = world.script(Task::Finalise, &[(CHECK, waiting.clone()), (CONFIRM, reply), (CHECK, answer(500, ""))]);
         assert!(matches!(end, Step::TryLater(_)));
         assert_eq!(world.memo.get("confirms").unwrap().as_number(), Some("0"), "nothing can have arrived");
-        assert_eq!(found(world.script(Task::Inquire, &[(CHECK, waiting.clone())])).standing, Standing::Unchanged, "nothing was sent that could be released again");
+        assert_eq!(
+            found(world.script(Task::Inquire, &[(CHECK, waiting.clone())])).standing,
+            Standing::Unchanged,
+            "nothing was sent that could be released again"
+        );
         // Begun anew.
         assert_eq!(found(world.script(Task::Finalise, &[(CHECK, waiting), (CONFIRM, accepted())])).status, "processing");
         assert_eq!(world.memo.get("confirms").unwrap().as_number(), Some("1"));
@@ -473,7 +519,8 @@ fn err_to_the_first_confirmation_declines_unless_the_payment_moved() {
         (state(OUT, "confirmed"), Standing::Approved, "confirmed"),
         (check(OUT, &[("invoice_amount", "\"1.00\"")]), Standing::Unchanged, ""),
     ] {
-        let end = approved().script(Task::Finalise, &[(CHECK, state(OUT, "waiting")), (CONFIRM, refused()), (CHECK, after.clone())]);
+        let end =
+            approved().script(Task::Finalise, &[(CHECK, state(OUT, "waiting")), (CONFIRM, refused()), (CHECK, after.clone())]);
         let finding = found(end);
         assert_eq!((finding.standing, finding.status.as_str()), (standing, status));
         // Unreachable: the schedule asks on, and says the same.
@@ -483,7 +530,8 @@ fn err_to_the_first_confirmation_declines_unless_the_payment_moved() {
         assert_eq!(found(world.script(Task::Inquire, &[(CHECK, after)])).standing, standing);
     }
     // Only `err`, no code.
-    let end = approved().script(Task::Finalise, &[(CHECK, state(OUT, "waiting")), (CONFIRM, answer(200, r#"{"err":"no"}"#)), (CHECK, err("x"))]);
+    let end = approved()
+        .script(Task::Finalise, &[(CHECK, state(OUT, "waiting")), (CONFIRM, answer(200, r#"{"err":"no"}"#)), (CHECK, err("x"))]);
     assert_eq!(found(end).status, "err");
 }
 
@@ -504,7 +552,8 @@ fn the_look_after_a_refusal_is_never_a_harmless_one() {
 fn releasing_again_confirms_the_same_payment_once_more() {
     let mut world = approved();
     world.script(Task::Finalise, &[(CHECK, state(OUT, "waiting")), (CONFIRM, Reply::Lost(Lost::TimedOut))]);
-    let (calls, end) = world.run_with(Task::ReleaseAgain, |_, call| if call.step == CHECK { state(OUT, "waiting") } else { accepted() });
+    let (calls, end) =
+        world.run_with(Task::ReleaseAgain, |_, call| if call.step == CHECK { state(OUT, "waiting") } else { accepted() });
     assert!(calls.iter().all(|call| call.doubt == Doubt::Money));
     assert!(calls[1].url.ends_with(&format!("payment_id={PAYMENT}")));
     assert_eq!(found(end).status, "processing");
@@ -541,7 +590,9 @@ fn an_order_that_lapses_on_hold_is_only_noted() {
 #[test]
 fn callbacks_are_hints_in_json_or_form() {
     let world = pay_in();
-    let body = format!(r#"{{"pos_id":"mozarto","payment_id":"{PAYMENT}","currency":"BTC","address":"{ADDRESS}","reference_no":"{TRANSACTION}"}}"#);
+    let body = format!(
+        r#"{{"pos_id":"mozarto","payment_id":"{PAYMENT}","currency":"BTC","address":"{ADDRESS}","reference_no":"{TRANSACTION}"}}"#
+    );
     let form = format!("pos_id=mozarto&payment_id={PAYMENT}&currency=BTC&address={ADDRESS}&reference_no={TRANSACTION}");
     for body in [&body, &form] {
         for per_transaction in [true, false] {

@@ -104,9 +104,8 @@ pub(super) fn create_payment_link(cx: &Context<'_>) -> Step {
         ("webhook_url", cx.callback_url),
     ];
     let site = order.fields.text("siteUrl").or_else(|| cx.account.settings.text("siteUrl"));
-    let back = |result| {
-        return_address(site?, order.transaction_id, order.session_id, order.merchant_reference.as_deref(), result)
-    };
+    let back =
+        |result| return_address(site?, order.transaction_id, order.session_id, order.merchant_reference.as_deref(), result);
     let (success, failure) = (back(ReturnResult::Success), back(ReturnResult::Failure));
     if let (Some(success), Some(failure)) = (&success, &failure) {
         parameters.extend([("redirect_url_on_success", success.as_str()), ("redirect_url_on_failure", failure.as_str())]);
@@ -254,7 +253,8 @@ pub(super) fn link_created(cx: &Context<'_>, reply: &Reply) -> Step {
 /// Whether an answer's fiat amount, where it has one, is ours.
 fn is_our_invoice(cx: &Context<'_>, body: &Json) -> bool {
     let currency = cx.order.amount.currency();
-    let amount_fits = !kit::is_set(body, "invoice_amount") || kit::money(body, "invoice_amount", currency) == Some(cx.order.amount);
+    let amount_fits =
+        !kit::is_set(body, "invoice_amount") || kit::money(body, "invoice_amount", currency) == Some(cx.order.amount);
     amount_fits && (!kit::is_set(body, "invoice_currency") || body.str_at("invoice_currency") == Some(currency.code()))
 }
 
@@ -291,17 +291,14 @@ pub(super) fn order_started(cx: &Context<'_>, reply: &Reply) -> Step {
     if !is_our_invoice(cx, &body) || body.str_at("currency").is_some_and(|coin| coin != order.text("preferredCrypto")) {
         return contradicts(reply, "ForumPay's order is for another amount or coin");
     }
-    let Some(address) = body.str_at("address").filter(|address| is_echo(address, order.text("walletAddress"), order.text("preferredCrypto")))
+    let Some(address) =
+        body.str_at("address").filter(|address| is_echo(address, order.text("walletAddress"), order.text("preferredCrypto")))
     else {
         return contradicts(reply, "ForumPay's order has another address");
     };
     let data = hold_data(cx, &body);
     let answer = CashierAnswer::Success { message: "Transaction is on hold".to_owned(), data, redirect_url: None };
-    Finding::new(Standing::OnHold, "on_hold")
-        .psp_id(payment_id)
-        .memo(order_memo(cx, payment_id, address))
-        .answer(answer)
-        .step()
+    Finding::new(Standing::OnHold, "on_hold").psp_id(payment_id).memo(order_memo(cx, payment_id, address)).answer(answer).step()
 }
 
 /// The destination itself, or ForumPay's own form of it: `<coin>-<32 hex>`.
@@ -324,7 +321,9 @@ fn hold_data(cx: &Context<'_>, body: &Json) -> Json {
 
 pub(super) fn ponged(reply: &Reply) -> Step {
     match success(reply) {
-        Some(body) if body.str_at("result") == Some("pong") => Finding::unchanged().message("ForumPay accepts the credentials").step(),
+        Some(body) if body.str_at("result") == Some("pong") => {
+            Finding::unchanged().message("ForumPay accepts the credentials").step()
+        }
         _ => Step::Refused(refusal(reply)),
     }
 }

@@ -4,9 +4,7 @@ mod payone_assumed_v0;
 #[cfg(test)]
 mod tests;
 
-use crate::api::{
-    Account, Callback, CallbackReading, Context, Destination, Order, Provider, Reply, Sent, Standing, Step, Task,
-};
+use crate::api::{Account, Callback, CallbackReading, Context, Destination, Order, Provider, Reply, Sent, Standing, Step, Task};
 use crate::descriptor::{
     BRAND_ID, BaseUrls, CallLimits, Callbacks, Descriptor, ErrorRow, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE, NAME,
     NOT_FOUND_AFTER_ASSUMED_S, OperationSpec, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,

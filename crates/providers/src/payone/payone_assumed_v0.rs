@@ -21,13 +21,16 @@ pub(super) fn begin(task: Task, cx: &Context<'_>) -> Step {
     match task {
         Task::PayIn => call(cx, "deposit", "/api/deposit", Some(create_body(cx, &deposit_site(cx))), Doubt::Page),
         Task::PayOut => call(cx, "withdraw", "/api/withdraw", Some(create_body(cx, cx.account.text("siteUrl"))), Doubt::Money),
-        Task::Inquire => match cx.hint.and_then(|hint| hint.str_at("transactionId")) {
-            Some(id) => {
-                let path = format!("/api/transaction/{}", kit::path_segment(id));
-                call(cx, "transaction", &path, None, Doubt::Harmless)
+        // A segment of dots alone would be read as a step up, however it is escaped.
+        Task::Inquire => {
+            match cx.hint.and_then(|hint| hint.str_at("transactionId")).filter(|id| id.bytes().any(|byte| byte != b'.')) {
+                Some(id) => {
+                    let path = format!("/api/transaction/{}", kit::path_segment(id));
+                    call(cx, "transaction", &path, None, Doubt::Harmless)
+                }
+                None => by_reference(cx, "transaction_by_reference"),
             }
-            None => by_reference(cx, "transaction_by_reference"),
-        },
+        }
         Task::Test => by_reference(cx, "test"),
         // PayOne holds nothing: a pay-out that a rule held is sent as a whole once it is approved.
         Task::Finalise | Task::ReleaseAgain => Finding::anomaly("PayOne has no such step").step(),
@@ -143,7 +146,8 @@ fn withdrawn(cx: &Context<'_>, reply: &Reply) -> Step {
         return Step::Silence(judge(DESCRIPTOR.errors, reply));
     }
     let mut finding = Finding::new(Standing::Pending, "Pending");
-    finding.psp_transaction_id = body.get("withdraw").and_then(|withdraw| kit::scalar(withdraw, "transactionId")).map(kit::provider_text);
+    finding.psp_transaction_id =
+        body.get("withdraw").and_then(|withdraw| kit::scalar(withdraw, "transactionId")).map(kit::provider_text);
     finding.answer(answer(cx, "Withdraw request successfully processed", body, None)).step()
 }
 
@@ -167,7 +171,9 @@ fn reference_in(page: &str) -> Option<String> {
     let url = Url::parse(page).ok()?;
     let segments: Vec<&str> = url.path_segments()?.collect();
     match segments.as_slice() {
-        [.., "webflow-payment", reference, token] if !reference.is_empty() && !token.is_empty() => Some(kit::provider_text(reference)),
+        [.., "webflow-payment", reference, token] if !reference.is_empty() && !token.is_empty() => {
+            Some(kit::provider_text(reference))
+        }
         _ => None,
     }
 }
@@ -239,9 +245,13 @@ pub(super) fn read_callback(account: &Account<'_>, callback: &Callback<'_>) -> C
     let key = account.text("apiKey").as_bytes();
     let expected = kit::hmac_sha256_hex(key, callback.body);
     // An account without a key has no callbacks: anybody can sign with an empty one.
-    let signed = !key.is_empty() && callback.header(SIGNATURE_HEADER).is_some_and(|presented| kit::same_bytes(&expected, presented));
+    let signed =
+        !key.is_empty() && callback.header(SIGNATURE_HEADER).is_some_and(|presented| kit::same_bytes(&expected, presented));
     if !signed {
-        return reading(CallbackAnswer::empty(401), CallbackOutcome::Anomaly("a PayOne callback has a missing or wrong signature".to_owned()));
+        return reading(
+            CallbackAnswer::empty(401),
+            CallbackOutcome::Anomaly("a PayOne callback has a missing or wrong signature".to_owned()),
+        );
     }
     let outcome = match (Json::parse(callback.body).ok().filter(Json::is_object), callback.transaction_id, callback.amount) {
         (Some(body), Some(id), Some(amount)) => match foreign(&body, id, amount) {

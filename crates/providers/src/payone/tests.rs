@@ -110,20 +110,33 @@ fn a_page_that_no_browser_should_see_is_no_page() {
 #[test]
 fn refusals_of_a_withdraw_are_certain_only_by_the_sheet() {
     let certain = [
-        answer(401, ""), answer(403, "x"), answer(404, ""), answer(404, "{}"), answer(429, ""),
-        answer(400, r#"{"success":false,"error":"Invalid API key"}"#), answer(200, r#"{"success":false,"error":"no"}"#),
-        Reply::Lost(Lost::NotConnected), Reply::Lost(Lost::ConnectTimeout),
+        answer(401, ""),
+        answer(403, "x"),
+        answer(404, ""),
+        answer(404, "{}"),
+        answer(429, ""),
+        answer(400, r#"{"success":false,"error":"Invalid API key"}"#),
+        answer(200, r#"{"success":false,"error":"no"}"#),
+        Reply::Lost(Lost::NotConnected),
+        Reply::Lost(Lost::ConnectTimeout),
     ];
     for reply in certain {
         assert!(matches!(create(Operation::PayOut, &reply), Step::Refused(_)), "{reply:?}");
     }
     let doubtful = [
-        answer(500, r#"{"success":false,"error":"no"}"#), answer(408, r#"{"success":false,"error":"no"}"#),
-        answer(302, r#"{"success":false,"error":"no"}"#), answer(400, r#"{"success":false,"error":"upstream Timeout"}"#),
-        answer(401, "timeout"), answer(200, r#"{"success":tr"#), answer(400, r#"{"success":false}"#), answer(200, r#"{"success":true}"#),
+        answer(500, r#"{"success":false,"error":"no"}"#),
+        answer(408, r#"{"success":false,"error":"no"}"#),
+        answer(302, r#"{"success":false,"error":"no"}"#),
+        answer(400, r#"{"success":false,"error":"upstream Timeout"}"#),
+        answer(401, "timeout"),
+        answer(200, r#"{"success":tr"#),
+        answer(400, r#"{"success":false}"#),
+        answer(200, r#"{"success":true}"#),
         answer(200, r#"{"success":true,"withdraw":{"amount":"99.00","currency":"CAD"}}"#),
         answer(200, r#"{"success":true,"withdraw":{"amount":"100.00","currency":"EUR"}}"#),
-        Reply::Lost(Lost::Broken), Reply::Lost(Lost::TimedOut), Reply::Lost(Lost::TooLarge),
+        Reply::Lost(Lost::Broken),
+        Reply::Lost(Lost::TimedOut),
+        Reply::Lost(Lost::TooLarge),
     ];
     for reply in doubtful {
         assert!(matches!(create(Operation::PayOut, &reply), Step::Silence(_)), "{reply:?}");
@@ -132,10 +145,17 @@ fn refusals_of_a_withdraw_are_certain_only_by_the_sheet() {
 
 #[test]
 fn unknown_errors_show_the_raw_body() {
-    let Step::Refused(refusal) = create(Operation::PayIn, &answer(400, r#"{"success":false,"error":"phone is required"}"#)) else { panic!() };
+    let Step::Refused(refusal) = create(Operation::PayIn, &answer(400, r#"{"success":false,"error":"phone is required"}"#))
+    else {
+        panic!()
+    };
     assert_eq!(refusal.code, ErrorCode::UnknownPspError);
     assert_eq!(refusal.data.unwrap().str_at("error"), Some("phone is required"));
-    let Step::Refused(refusal) = create(Operation::PayIn, &answer(400, r#"{"success":false,"error":"Invalid Account Details!"}"#)) else { panic!() };
+    let Step::Refused(refusal) =
+        create(Operation::PayIn, &answer(400, r#"{"success":false,"error":"Invalid Account Details!"}"#))
+    else {
+        panic!()
+    };
     assert_eq!((refusal.code, refusal.data), (ErrorCode::InvalidPspCredentials, None));
 }
 
@@ -171,7 +191,9 @@ fn not_found_needs_a_body() {
     let call = the_call(world.begin(Task::Inquire));
     let absent = answer(404, r#"{"success":false,"error":"Transaction not found"}"#);
     assert_eq!(found(world.resume(Task::Inquire, &call, &absent)).standing, Standing::NotFound);
-    for reply in [answer(404, ""), answer(404, "<html>not found</html>"), answer(500, ""), answer(200, "[]"), Reply::Lost(Lost::Broken)] {
+    for reply in
+        [answer(404, ""), answer(404, "<html>not found</html>"), answer(500, ""), answer(200, "[]"), Reply::Lost(Lost::Broken)]
+    {
         assert!(matches!(world.resume(Task::Inquire, &call, &reply), Step::Silence(_)), "{reply:?}");
     }
 }
@@ -207,7 +229,8 @@ fn the_callback_vector() {
 fn a_callback_with_a_wrong_signature_is_401_and_an_anomaly() {
     let mut world = world(Operation::PayIn);
     let upper = SIGNATURE.to_uppercase();
-    let cases = [Vec::new(), signature(""), signature(&upper), signature(&SIGNATURE[1..]), signature(&SIGNATURE.replace("a0f9", "a0f8"))];
+    let cases =
+        [Vec::new(), signature(""), signature(&upper), signature(&SIGNATURE[1..]), signature(&SIGNATURE.replace("a0f9", "a0f8"))];
     for headers in cases {
         let reading = world.callback(&headers, BODY.as_bytes(), true);
         assert_eq!(reading.answer.status, 401);

@@ -47,12 +47,10 @@ fn what_is_missing_is_named_and_saved() {
     let settings = set("PAYONE", r#"{"accountName":"Shop"}"#, &sandbox()).unwrap();
     assert_eq!(missing(payone, &settings, Environment::Sandbox), ["apiKey", "webhookUrl", "siteUrl"]);
     assert_eq!(missing(payone, &settings, Environment::Production), ["apiKey", "webhookUrl", "siteUrl", "baseUrl"]);
-    assert_eq!(missing(descriptor("FORUMPAY"), &Settings::default(), Environment::Production), [
-        "username",
-        "password",
-        "forumpayUserId",
-        "webhookUrl"
-    ]);
+    assert_eq!(
+        missing(descriptor("FORUMPAY"), &Settings::default(), Environment::Production),
+        ["username", "password", "forumpayUserId", "webhookUrl"]
+    );
 }
 
 #[test]
@@ -80,8 +78,20 @@ fn base_addresses_are_guarded() {
     let operator = SettingContext { may_set_base_url: true, ..production() };
     assert!(set("PAYONE", r#"{"baseUrl":"https://api.payone.example"}"#, &operator).is_ok());
     for private in [
-        "https://localhost/", "https://127.1/", "https://2130706433/", "https://0x7f.1/", "https://10.1.2.3/", "https://172.16.0.1/", "https://192.168.0.1/",
-        "https://169.254.169.254/", "https://[::1]/", "https://[fe80::1]/", "https://[fd00::1]/", "https://[::ffff:10.0.0.1]/", "https://sim.localhost/", "https://0/",
+        "https://localhost/",
+        "https://127.1/",
+        "https://2130706433/",
+        "https://0x7f.1/",
+        "https://10.1.2.3/",
+        "https://172.16.0.1/",
+        "https://192.168.0.1/",
+        "https://169.254.169.254/",
+        "https://[::1]/",
+        "https://[fe80::1]/",
+        "https://[fd00::1]/",
+        "https://[::ffff:10.0.0.1]/",
+        "https://sim.localhost/",
+        "https://0/",
     ] {
         let sentences = set("PAYONE", &format!(r#"{{"baseUrl":"{private}"}}"#), &operator).unwrap_err();
         assert_eq!(sentences, ["baseUrl must not be a loopback, private or link-local address"], "{private}");
@@ -105,7 +115,9 @@ fn an_assumed_protocol_is_not_accepted_by_accident() {
 #[test]
 fn flexepin_takes_one_of_its_two_sets() {
     let flexepin = descriptor("FLEXEPIN");
-    let newer = set("FLEXEPIN", r#"{"accountName":"V","apiKey":"k","secret":"s","webhookUrl":"x","isWebhookSecured":5}"#, &sandbox()).unwrap();
+    let newer =
+        set("FLEXEPIN", r#"{"accountName":"V","apiKey":"k","secret":"s","webhookUrl":"x","isWebhookSecured":5}"#, &sandbox())
+            .unwrap();
     assert_eq!(missing(flexepin, &newer, Environment::Production), Vec::<&str>::new());
     assert_eq!(newer.0.len(), 3, "a webhook address is ignored");
     let older = set("FLEXEPIN", r#"{"username":"k","password":"s"}"#, &sandbox()).unwrap();
@@ -115,7 +127,9 @@ fn flexepin_takes_one_of_its_two_sets() {
     assert_eq!(account_name(flexepin, &whole), "TERM01");
     assert_eq!(missing(flexepin, &Settings::default(), Environment::Production), ["accountName", "apiKey", "secret"]);
     let sentence = "use either accountName, apiKey, secret or username, password, merchantId";
-    for mixed in [r#"{"apiKey":"k","password":"s"}"#, r#"{"secret":"k","merchantId":"s"}"#, r#"{"terminalId":"k","username":"s"}"#] {
+    for mixed in
+        [r#"{"apiKey":"k","password":"s"}"#, r#"{"secret":"k","merchantId":"s"}"#, r#"{"terminalId":"k","username":"s"}"#]
+    {
         assert_eq!(refused("FLEXEPIN", mixed), [sentence], "{mixed}");
     }
     assert_eq!(apply(flexepin, &newer, &json(r#"{"username":"u"}"#), &sandbox()).unwrap_err(), [sentence]);

@@ -1,0 +1,358 @@
+//! Answers of every kind: which error they are, and that nothing but a readable, fitting record ends a transaction.
+
+use crate::api::{CallbackOutcome, Doubt, Lost, Reply, Step, Task};
+use crate::descriptor::Signal;
+use crate::testing::{World, answer, create_task, folder, found, is_final, is_money, tasks, the_call};
+use crate::{Call, Provider, Standing, all};
+use domain::{ErrorCode, Json, Operation};
+use proptest::prelude::*;
+
+fn worlds() -> impl Iterator<Item = (&'static dyn Provider, Operation)> {
+    all().iter().flat_map(|provider| {
+        let has = |operation: &Operation| provider.descriptor().operation(*operation).is_some();
+        [Operation::PayIn, Operation::PayOut].into_iter().filter(has).map(|operation| (*provider, operation))
+    })
+}
+
+/// Replies that show a signal and no earlier one of any table.
+fn replies_with(signal: &Signal) -> Vec<Reply> {
+    match signal {
+        Signal::Http(statuses) => statuses.iter().map(|status| answer(*status, "no")).collect(),
+        Signal::EmptyNotFound => vec![answer(404, "")],
+        Signal::Body(texts) => texts.iter().map(|text| answer(400, format!("<p>{}</p>", text.to_uppercase()))).collect(),
+        Signal::Member(name, []) => vec![answer(200, format!(r#"{{"{name}":"a reason"}}"#))],
+        Signal::Member(name, texts) => {
+            let body = |text: &&str| answer(400, format!(r#"{{"success":false,"{name}":"so: {text}."}}"#));
+            texts.iter().map(body).collect()
+        }
+        Signal::TimedOut => {
+            vec![answer(408, ""), answer(400, "Gateway Timeout"), Reply::Lost(Lost::TimedOut), Reply::Lost(Lost::ConnectTimeout)]
+        }
+        Signal::Unavailable => {
+            vec![answer(500, ""), answer(503, "busy"), Reply::Lost(Lost::NotConnected), Reply::Lost(Lost::Broken)]
+        }
+        Signal::Otherwise => {
+            vec![answer(418, "teapot"), answer(302, ""), answer(200, ""), answer(200, "[1]"), answer(200, "{\"a\":")]
+        }
+    }
+}
+
+#[test]
+fn each_error_row_answers_as_the_table_says() {
+    for (provider, operation) in worlds() {
+        for row in provider.descriptor().errors {
+            for reply in replies_with(&row.signal) {
+                let mut world = World::new(provider, operation);
+                let task = create_task(operation);
+                let call = the_call(world.begin(task));
+                let shown = format!("{} row {}: {reply:?}", provider.descriptor().name, row.row);
+                match world.resume(task, &call, &reply) {
+                    Step::Refused(refusal) | Step::Silence(refusal) => {
+                        assert_eq!(refusal.code, row.code, "{shown}");
+                        let raw = row.code == ErrorCode::UnknownPspError && matches!(reply, Reply::Answer(_));
+                        assert_eq!(refusal.data.is_some(), raw, "{shown}: the raw answer is shown for unknown errors alone");
+                    }
+                    other => panic!("{shown}: {other:?}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rate_limit_keeps_its_wait() {
+    for (provider, operation) in worlds() {
+        let mut world = World::new(provider, operation);
+        let call = the_call(world.begin(create_task(operation)));
+        let mut reply = answer(429, "");
+        if let Reply::Answer(answer) = &mut reply {
+            answer.headers.push(("retry-after".to_owned(), "7".to_owned()));
+        }
+        match world.resume(create_task(operation), &call, &reply) {
+            Step::Refused(refusal) | Step::Silence(refusal) => assert_eq!(refusal.retry_after_s, Some(7)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What a text or number becomes; `None`: it stays.
+type Edit<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Changes every text and number of a document.
+fn map(json: Json, change: Edit<'_>) -> Json {
+    match json {
+        Json::String(text) => Json::String(change(&text).unwrap_or(text)),
+        Json::Number(literal) => change(&literal).map_or(Json::Number(literal.clone()), |text| Json::Number(text.into())),
+        Json::Array(items) => Json::Array(items.into_iter().map(|item| map(item, change)).collect()),
+        Json::Object(pairs) => Json::object(pairs.into_iter().map(|(key, value)| (key, map(value, change)))),
+        other => other,
+    }
+}
+
+/// An inquiry whose answers are the good ones, changed.
+fn inquire_with(provider: &'static dyn Provider, operation: Operation, change: Edit<'_>) -> Step {
+    let mut world = World::open(provider, operation);
+    let (_, end) = world.run_with(Task::Inquire, |world, call| {
+        let (status, body) = world.good(Task::Inquire, call.step);
+        answer(status, map(Json::parse(&body).unwrap(), change).to_text())
+    });
+    end
+}
+
+#[test]
+fn the_fixtures_are_of_a_paid_transaction() {
+    for (provider, operation) in worlds() {
+        let finding = found(inquire_with(provider, operation, &|_| None));
+        assert_eq!(finding.standing, Standing::Approved, "{} {operation:?}", provider.descriptor().name);
+        assert!(finding.anomalies.is_empty());
+    }
+}
+
+#[test]
+fn an_unknown_word_changes_nothing_and_is_shown() {
+    for (provider, operation) in worlds() {
+        let words = provider.descriptor().statuses;
+        let strange =
+            |text: &str| words.iter().any(|row| row.word.eq_ignore_ascii_case(text)).then(|| "zz_unheard_of".to_owned());
+        let finding = found(inquire_with(provider, operation, &strange));
+        let shown = format!("{} {operation:?}", provider.descriptor().name);
+        assert_eq!((finding.standing, finding.status.as_str()), (Standing::Unchanged, ""), "{shown}");
+        assert!(finding.anomalies.iter().any(|text| text.contains("zz_unheard_of")), "{shown}: {:?}", finding.anomalies);
+    }
+}
+
+#[test]
+fn an_inquiry_about_something_else_ends_nothing() {
+    for (provider, operation) in worlds() {
+        let order = World::new(provider, operation).order;
+        let (amount, reference) = (order.amount, order.transaction_id.to_string());
+        let other_amount = |text: &str| {
+            let same = domain::Money::parse_decimal(text, amount.currency()) == Ok(amount);
+            same.then(|| text.replacen(['1', '2'], "3", 1))
+        };
+        let other_currency = |text: &str| (text == amount.currency().code()).then(|| "JPY".to_owned());
+        let other_reference = |text: &str| (text == reference).then(|| "64a1f2b3c4d5e6f7a8b9c0ff".to_owned());
+        let changes: [(&str, Edit<'_>); 3] =
+            [("amount", &other_amount), ("currency", &other_currency), ("reference", &other_reference)];
+        for (what, change) in changes {
+            let shown = format!("{} {operation:?}: another {what}", provider.descriptor().name);
+            match inquire_with(provider, operation, change) {
+                Step::Found(finding) => assert!(!is_final(finding.standing), "{shown}: {finding:?}"),
+                Step::Silence(_) => {}
+                other => panic!("{shown}: {other:?}"),
+            }
+        }
+    }
+}
+
+/// Every call of a task, each with the world at that point.
+fn each_call(provider: &'static dyn Provider, mut act: impl FnMut(Task, &mut World, &Call)) {
+    for (task, mut world) in tasks(provider) {
+        let mut step = world.begin(task);
+        while let Step::Call(call) = step {
+            let (memo, id) = (world.memo.clone(), world.psp_transaction_id.clone());
+            act(task, &mut world, &call);
+            (world.memo, world.psp_transaction_id) = (memo, id);
+            let (status, body) = world.good(task, call.step);
+            step = world.resume(task, &call, &answer(status, body));
+        }
+    }
+}
+
+/// What an answer that nobody can read may lead to.
+fn assert_undecided(step: &Step, call: &Call, reply: &Reply) {
+    let shown = format!("{} after {reply:?}: {step:?}", call.step);
+    match step {
+        Step::Found(finding) => assert!(!is_final(finding.standing) && finding.standing != Standing::OnHold, "{shown}"),
+        // Refused: certainly not taken. On a money call only by its HTTP status, or where nothing was sent.
+        Step::Refused(_) if is_money(call) => match reply {
+            Reply::Answer(answer) => assert!(matches!(answer.status, 401 | 403 | 404 | 429), "{shown}"),
+            Reply::Lost(lost) => assert!(lost.nothing_sent(), "{shown}"),
+        },
+        _ => {}
+    }
+}
+
+#[test]
+fn cut_answers_decide_nothing() {
+    for provider in all() {
+        each_call(*provider, |task, world, call| {
+            let (status, body) = world.good(task, call.step);
+            for length in 0..body.len() {
+                let reply = answer(status, &body[..length]);
+                let step = world.resume(task, call, &reply);
+                assert_undecided(&step, call, &reply);
+            }
+        });
+    }
+}
+
+#[test]
+fn readable_refusals_under_a_fault_decide_nothing() {
+    let refusals = [
+        r#"{"success":false,"error":"Declined"}"#,
+        r#"{"result":"4003","result_description":"blocked"}"#,
+        r#"{"err":"no","err_code":"orderExpired"}"#,
+        r#"{"status":"Declined","state":"cancelled","cancelled":true}"#,
+    ];
+    let mut money_calls = 0;
+    for provider in all() {
+        each_call(*provider, |task, world, call| {
+            if !is_money(call) {
+                return;
+            }
+            money_calls += 1;
+            let (_, good) = world.good(task, call.step);
+            let bodies = refusals.into_iter().map(|body| body.as_bytes().to_vec()).chain([good]);
+            for body in bodies {
+                for status in [500, 502, 503, 504, 408, 301, 302] {
+                    let step = world.resume(task, call, &answer(status, body.clone()));
+                    assert!(matches!(step, Step::Silence(_)), "{} {status}: {step:?}", call.step);
+                }
+            }
+            for body in refusals {
+                let spoilt = body.replacen('}', r#","note":"upstream timeout"}"#, 1);
+                let reply = answer(200, spoilt);
+                let step = world.resume(task, call, &reply);
+                // A look at the order within a release may say that a person is needed.
+                assert_undecided(&step, call, &reply);
+            }
+            for lost in [Lost::Broken, Lost::TimedOut, Lost::TooLarge] {
+                assert!(matches!(world.resume(task, call, &Reply::Lost(lost)), Step::Silence(_)));
+            }
+        });
+    }
+    assert!(money_calls >= 4, "the fixtures reach the calls that move money");
+}
+
+#[test]
+fn inquiries_are_harmless_and_creates_are_not_repeated() {
+    for provider in all() {
+        each_call(*provider, |task, _, call| match task {
+            Task::Inquire | Task::Test => assert_eq!(call.doubt, Doubt::Harmless, "{}", call.step),
+            _ => {}
+        });
+        for (task, mut world) in tasks(*provider) {
+            let (calls, _) = world.run(task);
+            let moving = calls.iter().filter(|call| call.method != "GET" || call.step.starts_with("Confirm")).count();
+            assert!(moving <= 1, "{task:?} of {} sends more than once", provider.descriptor().name);
+        }
+    }
+}
+
+fn any_body() -> impl Strategy<Value = Vec<u8>> {
+    let words = prop::sample::select(vec![
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"",
+        "null",
+        "true",
+        "0",
+        "1e999",
+        "-",
+        "\\u0000",
+        "success",
+        "result",
+        "error",
+        "err",
+        "status",
+        "state",
+        "timeout",
+        "transaction",
+        "USED",
+        "confirmed",
+        "Approved",
+        "amount",
+        "invoices",
+        "\u{0}",
+        "é",
+    ]);
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..200),
+        prop::collection::vec(words, 0..40).prop_map(|words| words.concat().into_bytes()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn garbage_never_panics_and_decides_nothing(body in any_body(), status in prop::sample::select(vec![200u16, 201, 204, 302, 400, 401, 404, 409, 422, 429, 500])) {
+        for provider in all() {
+            each_call(*provider, |task, world, call| {
+                let reply = answer(status, body.clone());
+                let step = world.resume(task, call, &reply);
+                assert_undecided(&step, call, &reply);
+            });
+        }
+    }
+
+    #[test]
+    fn garbage_callbacks_never_panic(body in any_body(), header in "[ -~]{0,80}") {
+        for provider in all() {
+            let world = World::new(*provider, Operation::PayIn);
+            for per_transaction in [true, false] {
+                let headers = [("x-signature".to_owned(), header.clone()), ("content-type".to_owned(), header.clone())];
+                let reading = world.callback(&headers, &body, per_transaction);
+                prop_assert!(!matches!(reading.outcome, CallbackOutcome::Fact(_)));
+            }
+        }
+    }
+}
+
+type Headers = Vec<(String, String)>;
+
+/// A good callback of the provider: header lines, an empty line, the body.
+fn good_callback(provider: &dyn Provider) -> Option<(Headers, Vec<u8>)> {
+    let text = std::fs::read_to_string(folder(provider).join("fixtures/callback.http")).ok()?;
+    let (headers, body) = text.split_once("\n\n").unwrap();
+    let headers =
+        headers.lines().map(|line| line.split_once(": ").unwrap()).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Some((headers.collect(), body.trim_end().as_bytes().to_vec()))
+}
+
+#[test]
+fn altered_callbacks_prove_nothing() {
+    for provider in all() {
+        let callbacks = provider.descriptor().callbacks;
+        let Some((headers, body)) = good_callback(*provider) else {
+            assert!(
+                !callbacks.per_transaction && !callbacks.per_account,
+                "{} has no callback fixture",
+                provider.descriptor().name
+            );
+            let reading = World::new(*provider, Operation::PayIn).callback(&[], b"{}", true);
+            assert_eq!(reading.answer.status, 404);
+            continue;
+        };
+        let world = World::open(*provider, Operation::PayIn);
+        let good = world.callback(&headers, &body, true);
+        assert_eq!(good.answer.status, 200);
+        assert!(!matches!(good.outcome, CallbackOutcome::Ignore | CallbackOutcome::Anomaly(_)), "the fixture is a good one");
+        let mut altered = Vec::new();
+        for at in 0..body.len() {
+            for bit in [1, 0x20, 0x80] {
+                let mut other = body.clone();
+                other[at] ^= bit;
+                altered.push((headers.clone(), other));
+            }
+            altered.push((headers.clone(), body[..at].to_vec()));
+        }
+        for (index, (_, value)) in headers.iter().enumerate() {
+            for at in 0..value.len() {
+                let mut other = headers.clone();
+                let changed = if value.as_bytes()[at] == b'0' { "1" } else { "0" };
+                other[index].1.replace_range(at..=at, changed);
+                altered.push((other, body.clone()));
+            }
+        }
+        for (headers, body) in altered {
+            let reading = world.callback(&headers, &body, true);
+            assert!(!matches!(reading.outcome, CallbackOutcome::Fact(_)), "{}", String::from_utf8_lossy(&body));
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What every provider in the registry must be, with no list of exceptions: a new folder gets all of this for its line in the registry and its fixtures.
+
+mod answers;
+mod data;
+mod secrets;
+mod snapshots;
