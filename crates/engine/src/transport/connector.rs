@@ -33,11 +33,7 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// Begins now. On a pooled connection the answer's limit runs from here; a new connection moves the deadline.
-    pub(super) fn begin(
-        connect: Duration,
-        answer: Duration,
-        total: Option<Duration>,
-    ) -> (Arc<Self>, watch::Receiver<Instant>) {
+    pub(super) fn begin(connect: Duration, answer: Duration, total: Option<Duration>) -> (Arc<Self>, watch::Receiver<Instant>) {
         let now = Instant::now();
         let end = now + total.unwrap_or(connect + answer);
         let (deadline, receiver) = watch::channel((now + answer).min(end));

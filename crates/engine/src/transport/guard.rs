@@ -50,8 +50,7 @@ const REFUSED_V6: [(Ipv6Addr, u32); 6] = [
 ];
 
 /// Endings of names that never mean a host of the public internet.
-const LOCAL_NAMES: [&str; 9] =
-    ["localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "home.arpa"];
+const LOCAL_NAMES: [&str; 9] = ["localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "home.arpa"];
 
 fn in_v4(address: Ipv4Addr, (network, bits): (Ipv4Addr, u32)) -> bool {
     let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
@@ -73,9 +72,7 @@ fn is_isatap(address: Ipv6Addr) -> bool {
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => !REFUSED_V4.into_iter().any(|range| in_v4(v4, range)),
-        IpAddr::V6(v6) => {
-            in_v6(v6, GLOBAL_V6) && !REFUSED_V6.into_iter().any(|range| in_v6(v6, range)) && !is_isatap(v6)
-        }
+        IpAddr::V6(v6) => in_v6(v6, GLOBAL_V6) && !REFUSED_V6.into_iter().any(|range| in_v6(v6, range)) && !is_isatap(v6),
     }
 }
 
@@ -118,8 +115,7 @@ impl Policy {
 /// Whether the name could be one of the public internet: several labels, none of the endings that are kept for private use.
 fn is_public_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-    let ends_locally = LOCAL_NAMES
-        .into_iter()
-        .any(|local| name.strip_suffix(local).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
+    let ends_locally =
+        LOCAL_NAMES.into_iter().any(|local| name.strip_suffix(local).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
     name.contains('.') && !name.starts_with('.') && !name.contains("..") && !ends_locally
 }

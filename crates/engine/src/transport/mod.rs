@@ -62,10 +62,7 @@ pub struct Outgoing<'a> {
 impl std::fmt::Debug for Outgoing<'_> {
     /// Method and sizes only: URLs, headers and bodies hold secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Outgoing")
-            .field("method", &self.method)
-            .field("body_bytes", &self.body.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Outgoing").field("method", &self.method).field("body_bytes", &self.body.len()).finish_non_exhaustive()
     }
 }
 
@@ -93,10 +90,7 @@ pub struct Incoming {
 
 impl std::fmt::Debug for Incoming {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Incoming")
-            .field("status", &self.status)
-            .field("body_bytes", &self.body.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Incoming").field("status", &self.status).field("body_bytes", &self.body.len()).finish_non_exhaustive()
     }
 }
 
@@ -214,13 +208,7 @@ impl Transport {
     ///
     /// # Errors
     /// [`Failure`] when there is no complete answer.
-    pub async fn post_json(
-        &self,
-        url: &str,
-        headers: &[(&str, &str)],
-        body: &Json,
-        limit_ms: i64,
-    ) -> Result<Incoming, Failure> {
+    pub async fn post_json(&self, url: &str, headers: &[(&str, &str)], body: &Json, limit_ms: i64) -> Result<Incoming, Failure> {
         let mut all = vec![("content-type", "application/json")];
         all.extend_from_slice(headers);
         let outgoing = Outgoing {
@@ -253,11 +241,7 @@ impl Transport {
     }
 
     /// The answer, and what its body broke off with.
-    async fn exchange(
-        &self,
-        outgoing: Outgoing<'_>,
-        total: Option<Duration>,
-    ) -> Result<(Incoming, Option<Failure>), Failure> {
+    async fn exchange(&self, outgoing: Outgoing<'_>, total: Option<Duration>) -> Result<(Incoming, Option<Failure>), Failure> {
         let url = self.policy.check_url(outgoing.url).ok_or(Failure::RefusedAddress)?;
         if outgoing.guard == Guard::Merchant && url.scheme() == "http" && !domain::urls::is_loopback(&url) {
             return Err(Failure::RefusedAddress);
@@ -268,8 +252,7 @@ impl Transport {
         if !outgoing.body.is_empty() {
             request = request.body(outgoing.body);
         }
-        let (exchange, mut deadline) =
-            Exchange::begin(self.scaled(outgoing.connect_ms), self.scaled(outgoing.answer_ms), total);
+        let (exchange, mut deadline) = Exchange::begin(self.scaled(outgoing.connect_ms), self.scaled(outgoing.answer_ms), total);
         let head = EXCHANGE.scope(exchange, request.send());
         let response = match until(&mut deadline, head).await {
             Some(Ok(response)) => response,

@@ -13,6 +13,5 @@ mod work;
 pub use manage::{Filter, REPLAY_CHUNK, attempts, find, list, replay, replay_since};
 pub use row::{Attempt, Delivery, DeliveryState};
 pub use work::{
-    Claimed, LEASE_GUARD, Lease, Outcome, claim, defer, insert, insert_claimed, next_due, record, release_dead,
-    switched_off,
+    Claimed, LEASE_GUARD, Lease, Outcome, claim, defer, insert, insert_claimed, next_due, record, release_dead, switched_off,
 };

@@ -8,7 +8,8 @@ pub const SWITCH_OFF_GUARD: &str = "webhook endpoint failing";
 
 const FAILED: &str = "INSERT INTO endpoint_health (company_id, method_id, failing_since) VALUES (?1, ?2, ?3) \
                       ON CONFLICT (company_id, method_id) DO UPDATE SET failing_since = COALESCE(endpoint_health.failing_since, excluded.failing_since)";
-const WORKS: &str = "UPDATE endpoint_health SET failing_since = NULL WHERE company_id = ?1 AND method_id = ?2 AND failing_since IS NOT NULL";
+const WORKS: &str =
+    "UPDATE endpoint_health SET failing_since = NULL WHERE company_id = ?1 AND method_id = ?2 AND failing_since IS NOT NULL";
 const SWITCH_OFF: &str = "UPDATE endpoint_health SET disabled_at = ?3 WHERE company_id = ?1 AND method_id = ?2 AND disabled_at IS NULL \
                           AND failing_since <= ?4";
 const SWITCH_ON: &str = "UPDATE endpoint_health SET disabled_at = NULL, failing_since = NULL \
@@ -29,8 +30,7 @@ pub fn works(batch: &mut Batch, company: CompanyId, method: MethodId) {
 
 /// Switches it off if it has only failed since `since` or before and is not off already; otherwise the batch fails with [`SWITCH_OFF_GUARD`].
 pub fn switch_off(batch: &mut Batch, company: CompanyId, method: MethodId, now: Timestamp, since: Timestamp) {
-    let values =
-        vec![company.to_string().into(), method.to_string().into(), now.millis().into(), since.millis().into()];
+    let values = vec![company.to_string().into(), method.to_string().into(), now.millis().into(), since.millis().into()];
     batch.guard(SWITCH_OFF_GUARD, SWITCH_OFF, values);
 }
 

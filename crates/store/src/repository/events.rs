@@ -45,11 +45,7 @@ macro_rules! feed {
 // SQLite has one writer: positions are given out in commit order.
 const FIRST_SQLITE: &str = concat!(feed!("", "", "position"), "?2");
 const AFTER_SQLITE: &str = concat!(
-    feed!(
-        " AND position > (SELECT c.position FROM webhook_events c WHERE c.company_id = ?1 AND c.id = ?2)",
-        "",
-        "position"
-    ),
+    feed!(" AND position > (SELECT c.position FROM webhook_events c WHERE c.company_id = ?1 AND c.id = ?2)", "", "position"),
     "?3"
 );
 // PostgreSQL gives positions out before the commit. An event is shown once every transaction that began to write before it has ended, in the order
@@ -83,11 +79,8 @@ const PURGE_DELIVERIES: &str = concat!(
     expired!(),
     " ON d.company_id = old.company_id AND d.transaction_id = old.transaction_id AND d.sequence = old.sequence AND d.event_id = old.id)"
 );
-const PURGE_EVENTS: &str = concat!(
-    "DELETE FROM webhook_events WHERE position IN (SELECT old.position FROM ",
-    expired!(),
-    ") RETURNING position"
-);
+const PURGE_EVENTS: &str =
+    concat!("DELETE FROM webhook_events WHERE position IN (SELECT old.position FROM ", expired!(), ") RETURNING position");
 
 /// Adds an event.
 pub fn insert(batch: &mut Batch, event: &StoredEvent) {

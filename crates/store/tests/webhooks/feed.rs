@@ -55,8 +55,7 @@ pub(crate) async fn a_late_commit_is_never_skipped() {
     slow.batch_execute("BEGIN").await.unwrap();
     let insert = "INSERT INTO webhook_events (company_id, id, transaction_id, sequence, method_id, sample, created_at, body) \
                   VALUES ($1, $2, $3, 1, $4, 0, 0, '{}')";
-    let texts =
-        [late.company_id.to_string(), late.id.to_string(), late.transaction_id.to_string(), late.method_id.to_string()];
+    let texts = [late.company_id.to_string(), late.id.to_string(), late.transaction_id.to_string(), late.method_id.to_string()];
     slow.execute(insert, &[&texts[0], &texts[1], &texts[2], &texts[3]]).await.unwrap();
     let meanwhile = bed.event(bed.transaction(), 1, START);
     store(&meanwhile).await;
@@ -65,11 +64,7 @@ pub(crate) async fn a_late_commit_is_never_skipped() {
         let page = events::after(bed.db.as_ref(), bed.company, after, 10).await.unwrap().unwrap();
         page.into_iter().map(|event| event.id).collect::<Vec<_>>()
     };
-    assert_eq!(
-        read(None).await,
-        std::slice::from_ref(&early.id),
-        "what came after an open transaction is not shown yet"
-    );
+    assert_eq!(read(None).await, std::slice::from_ref(&early.id), "what came after an open transaction is not shown yet");
     assert_eq!(read(Some(&early.id)).await, []);
     slow.batch_execute("COMMIT").await.unwrap();
     assert_eq!(read(Some(&early.id)).await, [late.id, meanwhile.id], "both, the late one included");

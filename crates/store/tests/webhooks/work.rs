@@ -126,9 +126,8 @@ pub(crate) async fn an_endpoint_is_switched_off_once_and_on_again(dialect: Diale
         bed.db.commit(batch).await.map(|_| ())
     };
     let (company, method) = (bed.company, bed.method);
-    let off = |now: Timestamp, since: Timestamp| {
-        move |batch: &mut Batch| endpoints::switch_off(batch, company, method, now, since)
-    };
+    let off =
+        |now: Timestamp, since: Timestamp| move |batch: &mut Batch| endpoints::switch_off(batch, company, method, now, since);
     commit(&|batch| endpoints::failed(batch, bed.company, bed.method, START)).await.unwrap();
     commit(&|batch| endpoints::failed(batch, bed.company, bed.method, START.plus_ms(HOUR))).await.unwrap();
     let now = START.plus_ms(120 * HOUR);
@@ -170,17 +169,10 @@ pub(crate) async fn replays_keep_ids_and_neither_wait_nor_are_waited_for(dialect
     assert_eq!(replay(first, START).await, 1);
     let second = bed.announce(t, 2, START).await;
     let claimed = bed.claim(START).await;
-    assert_eq!(
-        HashSet::from_iter(ids(&claimed)),
-        HashSet::from([first, second]),
-        "the second does not wait for a replay"
-    );
+    assert_eq!(HashSet::from_iter(ids(&claimed)), HashSet::from([first, second]), "the second does not wait for a replay");
     assert_eq!(replay(first, START).await, 0, "somebody is sending it right now");
     let again = claimed.iter().find(|claimed| claimed.delivery.id == first).unwrap();
-    assert_eq!(
-        (again.delivery.event_id.clone(), again.delivery.attempts, again.delivery.attempts_total),
-        (event, 0, 1)
-    );
+    assert_eq!((again.delivery.event_id.clone(), again.delivery.attempts, again.delivery.attempts_total), (event, 0, 1));
     bed.record(again, START, DeliveryState::Delivered, None).await.unwrap();
     let numbers: Vec<u32> =
         deliveries::attempts(bed.db.as_ref(), bed.company, &[first]).await.unwrap().iter().map(|(_, a)| a.n).collect();
@@ -202,16 +194,9 @@ pub(crate) async fn all_since_in_chunks(dialect: Dialect) {
     let mut after = start;
     let mut queued = Vec::new();
     loop {
-        let some = deliveries::replay_since(
-            bed.db.as_ref(),
-            Batch::new(),
-            bed.company,
-            (START.plus_ms(100), None),
-            after,
-            now,
-        )
-        .await
-        .unwrap();
+        let some = deliveries::replay_since(bed.db.as_ref(), Batch::new(), bed.company, (START.plus_ms(100), None), after, now)
+            .await
+            .unwrap();
         let Some(last) = some.iter().max() else { break };
         after = *last;
         queued.extend(some);
@@ -219,8 +204,7 @@ pub(crate) async fn all_since_in_chunks(dialect: Dialect) {
     let distinct: HashSet<_> = queued.iter().collect();
     assert_eq!((queued.len(), distinct.len()), (total as usize - 100, total as usize - 100));
     let delivered = (START, Some(DeliveryState::Delivered));
-    let left =
-        deliveries::replay_since(bed.db.as_ref(), Batch::new(), bed.company, delivered, start, now).await.unwrap();
+    let left = deliveries::replay_since(bed.db.as_ref(), Batch::new(), bed.company, delivered, start, now).await.unwrap();
     assert_eq!(left.len(), 100, "by state: those that were older than the first replay asked for");
 }
 

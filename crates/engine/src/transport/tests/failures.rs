@@ -12,10 +12,7 @@ async fn an_answer_comes_back_with_lower_case_headers() {
                 request.contains("authorization: Bearer canary-secret\r\n") && request.ends_with("{\"canary\":1}"),
                 "{request}"
             );
-            peer.answer(
-                "HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/\r\nX-Thing: A\r\ncontent-length: 5\r\n\r\nhello",
-            )
-            .await;
+            peer.answer("HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/\r\nX-Thing: A\r\ncontent-length: 5\r\n\r\nhello").await;
         })
     })
     .await;
@@ -112,9 +109,7 @@ async fn the_time_scale_divides_limits() {
 
 #[tokio::test]
 async fn what_is_not_http_is_broken() {
-    for answer in
-        ["SSH-2.0-OpenSSH_9.6\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort"]
-    {
+    for answer in ["SSH-2.0-OpenSSH_9.6\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort"] {
         let server = Server::start(move |mut peer| {
             Box::pin(async move {
                 peer.request().await;

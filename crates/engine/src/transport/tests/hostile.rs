@@ -206,11 +206,8 @@ fn literal(address: &str) -> String {
 async fn hostile_literals_are_refused_at_save_and_at_connect() {
     let table = Arc::new(Table::default());
     let transport = production(table.clone());
-    let urls: Vec<String> = BAD_ADDRESSES
-        .iter()
-        .map(|address| literal(address))
-        .chain(BAD_URLS.iter().map(|url| (*url).to_owned()))
-        .collect();
+    let urls: Vec<String> =
+        BAD_ADDRESSES.iter().map(|address| literal(address)).chain(BAD_URLS.iter().map(|url| (*url).to_owned())).collect();
     assert!(urls.len() >= 120, "{}", urls.len());
     for url in &urls {
         assert_eq!(transport.check_address(url), Err(Failure::RefusedAddress), "saved: {url:?}");
@@ -218,11 +215,7 @@ async fn hostile_literals_are_refused_at_save_and_at_connect() {
             let call = Outgoing { guard, ..post(url) };
             assert_eq!(transport.send(call).await.unwrap_err(), Failure::RefusedAddress, "called: {url:?}");
         }
-        assert_eq!(
-            transport.post_json(url, &[], &Json::Null, 1_000).await.unwrap_err(),
-            Failure::RefusedAddress,
-            "{url:?}"
-        );
+        assert_eq!(transport.post_json(url, &[], &Json::Null, 1_000).await.unwrap_err(), Failure::RefusedAddress, "{url:?}");
     }
     assert!(table.asked.lock().unwrap().is_empty(), "a refused URL is not even resolved");
 }
@@ -237,11 +230,7 @@ async fn names_that_resolve_to_hostile_addresses_are_refused_at_connect() {
         assert_eq!(transport.check_address(&url), Ok(()), "by name alone nothing is known");
         for answer in [vec![*address], vec!["93.184.216.34", *address], vec![*address, "2606:4700::1"]] {
             table.put(&name, &[&answer]);
-            assert_eq!(
-                transport.send(post(&url)).await.unwrap_err(),
-                Failure::RefusedAddress,
-                "{address} in {answer:?}"
-            );
+            assert_eq!(transport.send(post(&url)).await.unwrap_err(), Failure::RefusedAddress, "{address} in {answer:?}");
         }
     }
     assert_eq!(table.asked.lock().unwrap().len(), 3 * BAD_ADDRESSES.len(), "resolved anew each time");
@@ -262,8 +251,7 @@ async fn a_name_with_endless_addresses_is_refused() {
     let many: Vec<String> = (0..100).map(|n| format!("93.184.216.{n}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let table = Table::with("many.example.com", &[&many]);
-    let refused =
-        VettingResolver::vetted(table, Policy::of(Environment::Production), "many.example.com".to_owned()).await;
+    let refused = VettingResolver::vetted(table, Policy::of(Environment::Production), "many.example.com".to_owned()).await;
     assert_eq!(refused, Err(Failure::RefusedAddress));
 }
 
@@ -342,9 +330,5 @@ async fn plain_http_of_a_merchant_is_for_this_machine_only() {
     let merchant = transport.send(post("http://shop.example.com/")).await;
     assert_eq!(merchant.unwrap_err(), Failure::RefusedAddress);
     let provider = Outgoing { guard: Guard::Provider, ..post("http://psp.example.com/") };
-    assert_eq!(
-        transport.send(provider).await.unwrap_err(),
-        Failure::Dns,
-        "an operator's address may be plain in the sandbox"
-    );
+    assert_eq!(transport.send(provider).await.unwrap_err(), Failure::Dns, "an operator's address may be plain in the sandbox");
 }

@@ -45,12 +45,7 @@ pub async fn find(db: &dyn Driver, company: CompanyId, id: TransactionId) -> Res
 ///
 /// # Errors
 /// [`QueryError`] when the store does not answer.
-pub async fn list(
-    db: &dyn Driver,
-    company: CompanyId,
-    filter: &Filter,
-    limit: u32,
-) -> Result<Vec<Delivery>, QueryError> {
+pub async fn list(db: &dyn Driver, company: CompanyId, filter: &Filter, limit: u32) -> Result<Vec<Delivery>, QueryError> {
     let mut sql = concat!("SELECT ", columns!(), " FROM deliveries WHERE company_id = ?1").to_owned();
     let mut params: Vec<Value> = vec![company.to_string().into()];
     let mut add = |condition: &str, value: Value| {

@@ -23,8 +23,7 @@ pub enum DeliveryState {
 
 impl DeliveryState {
     /// Every state.
-    pub const ALL: [Self; 6] =
-        [Self::Waiting, Self::Delivered, Self::Failing, Self::Exhausted, Self::Stopped, Self::Disabled];
+    pub const ALL: [Self; 6] = [Self::Waiting, Self::Delivered, Self::Failing, Self::Exhausted, Self::Stopped, Self::Disabled];
 
     /// The word in the store, in filters and in answers.
     pub const fn as_str(self) -> &'static str {

@@ -37,7 +37,7 @@ const RECORD: &str = "UPDATE deliveries SET state = ?5, attempts = ?6, attempts_
 const SWITCHED_OFF: &str = "UPDATE deliveries SET state = 'disabled', next_at = NULL, owner = NULL, lease_until = NULL \
                             WHERE company_id = ?1 AND id = ?2 AND owner = ?3 AND lease_until = ?4";
 const RELEASE_LATER: &str = "UPDATE deliveries SET next_at = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND sequence > ?3 \
-                             AND state = 'waiting' AND attempts_total = 0 AND owner IS NULL AND next_at > ?4";
+                             AND state = 'waiting' AND attempts_total = 0 AND owner IS NULL AND next_at > ?4 RETURNING id";
 const POSTPONE_LATER: &str = "UPDATE deliveries SET next_at = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND sequence > ?3 \
                               AND state = 'waiting' AND attempts_total = 0 AND owner IS NULL AND next_at < ?4";
 const DEFER: &str = "UPDATE deliveries SET next_at = ?5, owner = NULL, lease_until = NULL \
@@ -73,12 +73,7 @@ pub fn insert(batch: &mut Batch, id: TransactionId, event: &crate::repository::e
 }
 
 /// Adds the delivery of a sample event, on which its maker works at once.
-pub fn insert_claimed(
-    batch: &mut Batch,
-    id: TransactionId,
-    event: &crate::repository::events::StoredEvent,
-    lease: Lease<'_>,
-) {
+pub fn insert_claimed(batch: &mut Batch, id: TransactionId, event: &crate::repository::events::StoredEvent, lease: Lease<'_>) {
     let values = vec![
         event.company_id.to_string().into(),
         id.to_string().into(),
@@ -167,7 +162,7 @@ fn named(claimed: &Claimed, owner: &str) -> Vec<crate::Value> {
 }
 
 /// Records an attempt and acknowledges the work, if the lease still stands; otherwise the batch fails with [`LEASE_GUARD`]. Later deliveries of the
-/// transaction are released, or put off with it.
+/// transaction are put off with it; or, at its end, released: the batch then hands back a row for each of those.
 pub fn record(batch: &mut Batch, claimed: &Claimed, owner: &str, outcome: &Outcome) {
     let (delivery, attempt) = (&claimed.delivery, &outcome.attempt);
     let delivered_at = (outcome.state == DeliveryState::Delivered).then_some(attempt.at.plus_ms(attempt.latency_ms));
@@ -200,15 +195,14 @@ pub fn record(batch: &mut Batch, claimed: &Claimed, owner: &str, outcome: &Outco
         // A replay: nobody waits for it.
         return;
     }
-    let (later, at) = match outcome.next_at {
-        Some(next_at) => (POSTPONE_LATER, next_at),
-        None => (RELEASE_LATER, attempt.at),
+    let place = |at: Timestamp| {
+        let (company, transaction) = (delivery.company_id.to_string(), delivery.transaction_id.to_string());
+        vec![company.into(), transaction.into(), delivery.sequence.into(), at.millis().into()]
     };
-    let transaction = delivery.transaction_id.to_string();
-    batch.run(
-        later,
-        vec![delivery.company_id.to_string().into(), transaction.into(), delivery.sequence.into(), at.millis().into()],
-    );
+    match outcome.next_at {
+        Some(next_at) => batch.run(POSTPONE_LATER, place(next_at)),
+        None => batch.returning(RELEASE_LATER, place(attempt.at)),
+    };
 }
 
 /// Ends the work on a delivery whose endpoint is switched off or gone, without an attempt; guarded like [`record`].

@@ -1,0 +1,46 @@
+//! Telling: the event and its delivery become rows in the commit that they tell about.
+
+use domain::transaction::webhook_body;
+use domain::{CompanyId, EventId, PaymentMethod, Timestamp, Transaction, TransactionId};
+use store::Batch;
+use store::repository::deliveries;
+use store::repository::events::{self, StoredEvent};
+
+/// The setting with the address that webhooks are sent to.
+pub(super) const WEBHOOK_URL: &str = "webhookUrl";
+
+/// A change that the merchant is told.
+#[derive(Clone, Debug)]
+pub struct Announcement<'a> {
+    /// The company.
+    pub company_id: CompanyId,
+    /// The transaction as it stands after the change; its `events_sent` counts this event already and is its sequence.
+    pub transaction: &'a Transaction,
+    /// The payment method whose endpoint is told.
+    pub method: &'a PaymentMethod,
+    /// The new event's id.
+    pub event_id: EventId,
+    /// The new delivery's id.
+    pub delivery_id: TransactionId,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Adds the event and, where the method has an address, its delivery. Whoever commits the batch wakes the deliveries' worker then.
+pub fn announce(batch: &mut Batch, announcement: &Announcement<'_>) {
+    let a = announcement;
+    let event = StoredEvent {
+        company_id: a.company_id,
+        id: a.event_id.clone(),
+        transaction_id: a.transaction.id,
+        sequence: a.transaction.events_sent,
+        method_id: a.method.id,
+        sample: false,
+        created_at: a.now,
+        body: webhook_body(a.transaction).to_text(),
+    };
+    events::insert(batch, &event);
+    if a.method.settings.text(WEBHOOK_URL).is_some() {
+        deliveries::insert(batch, a.delivery_id, &event);
+    }
+}

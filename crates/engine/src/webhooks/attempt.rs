@@ -1,0 +1,242 @@
+//! One attempt: sign, send, judge the answer, record. The work is acknowledged by the record, never before.
+
+use super::Ground;
+use super::announce::WEBHOOK_URL;
+use super::sign::headers_for;
+use crate::clock::Clock;
+use crate::transport::{Failure, Guard, Incoming, Outgoing};
+use domain::schedule::{DELIVERY_RETRY_AFTER_MAX_MS, ENDPOINT_DISABLED_AFTER_MS, delivery_wait_ms};
+use domain::{Json, PaymentMethod, Timestamp};
+use std::time::{Duration, Instant};
+use store::repository::audit::{self, AuditEntry};
+use store::repository::deliveries::{self, Attempt, Claimed, DeliveryState, LEASE_GUARD, Outcome};
+use store::repository::endpoints::{self, SWITCH_OFF_GUARD};
+use store::{Batch, CommitError, Row};
+
+/// An endpoint answers within this, connecting included, milliseconds as written.
+pub(super) const ANSWER_MS: i64 = 10_000;
+/// How much of an answer is read, bytes.
+const READ_MAX_BYTES: usize = 64 * 1024;
+/// How much of it is kept for the log, bytes.
+const KEPT_BYTES: usize = 1024;
+/// How often a record is tried while the store is away, and the first wait between; doubled each time.
+const RECORD_TRIES: u32 = 8;
+const RECORD_WAIT: Duration = Duration::from_millis(50);
+/// A delivery whose method could not be read is looked at again after this long, milliseconds.
+const READ_AGAIN_MS: i64 = 1_000;
+/// What stands in place of a secret that an endpoint repeats.
+const MASK: &str = "***";
+
+/// How the endpoint behaved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It took the event.
+    Took,
+    /// It answered something else, or could not be reached, without making us wait.
+    Refused,
+    /// It made us wait in vain.
+    Silent,
+    /// It was not asked.
+    NotAsked,
+}
+
+/// What an attempt comes back with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Report {
+    pub(super) standing: Standing,
+    /// Later deliveries of the transaction became due.
+    pub(super) released: bool,
+}
+
+impl Report {
+    pub(super) const NOT_ASKED: Self = Self { standing: Standing::NotAsked, released: false };
+}
+
+/// Makes one attempt and records it.
+pub(super) async fn attempt<G: Ground>(ground: &G, claimed: &Claimed) -> Report {
+    let (company, method) = claimed.endpoint();
+    let method = match ground.method(company, method).await {
+        Ok(method) => method,
+        Err(error) => {
+            tracing::warn!(delivery = %claimed.delivery.id, "reading the payment method of a delivery: {error}");
+            let mut batch = Batch::new();
+            deliveries::defer(&mut batch, claimed, ground.node(), ground.clock().now().plus_ms(READ_AGAIN_MS));
+            // Not given back is given back by the end of its lease.
+            let _ = ground.db().commit(batch).await;
+            return Report::NOT_ASKED;
+        }
+    };
+    let url = method.as_deref().and_then(|method| Some((method, method.settings.text(WEBHOOK_URL)?)));
+    match (url, &claimed.body) {
+        (Some((method, url)), Some(body)) if !claimed.endpoint_off => send(ground, claimed, method, url, body).await,
+        // Switched off, or there is no address any more, or the event is past its retention.
+        _ => {
+            let record = |batch: &mut Batch| deliveries::switched_off(batch, claimed, ground.node());
+            store(ground, record).await;
+            Report::NOT_ASKED
+        }
+    }
+}
+
+async fn send<G: Ground>(ground: &G, claimed: &Claimed, method: &PaymentMethod, url: &str, body: &str) -> Report {
+    let delivery = &claimed.delivery;
+    let at = ground.clock().now();
+    let headers = headers_for(method, &delivery.event_id, delivery.sequence, at, body.as_bytes());
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let started = Instant::now();
+    let outgoing = Outgoing {
+        method: "POST",
+        url,
+        headers: &headers,
+        body: body.as_bytes().to_vec(),
+        connect_ms: ANSWER_MS,
+        answer_ms: ANSWER_MS,
+        read_max_bytes: READ_MAX_BYTES,
+        guard: Guard::Merchant,
+    };
+    let result = ground.transport().send_for_status(outgoing, ANSWER_MS).await;
+    let latency_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+    let verdict = judge(&result, claimed, ground.clock(), ground.random().number());
+    let attempt = Attempt {
+        n: delivery.attempts_total + 1,
+        at,
+        http_status: result.as_ref().ok().map(|incoming| incoming.status),
+        failure: verdict.failure.map(str::to_owned),
+        latency_ms,
+        response_body: result.as_ref().ok().and_then(|incoming| kept(&incoming.body, method)),
+    };
+    let outcome = Outcome { attempt, state: verdict.state, next_at: verdict.next_at };
+    let taken = verdict.state == DeliveryState::Delivered;
+    let record = |batch: &mut Batch| {
+        deliveries::record(batch, claimed, ground.node(), &outcome);
+        match claimed.failing_since {
+            Some(_) if taken => endpoints::works(batch, delivery.company_id, delivery.method_id),
+            None if !taken => endpoints::failed(batch, delivery.company_id, delivery.method_id, at),
+            _ => {}
+        }
+    };
+    let released = store(ground, record).await.is_some_and(|rows| rows.iter().any(|rows| !rows.is_empty()));
+    metrics::counter!("mozarto_webhook_attempts_total", "outcome" => verdict.failure.unwrap_or("delivered")).increment(1);
+    if taken && delivery.attempts_total == 0 {
+        let since_commit = ground.clock().now().since(delivery.created_at);
+        metrics::histogram!("mozarto_webhook_commit_to_delivery_seconds")
+            .record(Duration::from_millis(since_commit.unsigned_abs()));
+    }
+    if !taken {
+        switch_off_if_dead(ground, claimed).await;
+    }
+    let silent = matches!(result, Err(Failure::Timeout | Failure::ConnectTimeout));
+    let standing = if taken {
+        Standing::Took
+    } else if silent {
+        Standing::Silent
+    } else {
+        Standing::Refused
+    };
+    Report { standing, released }
+}
+
+/// What an answer, or its absence, means.
+#[derive(Debug, PartialEq, Eq)]
+struct Verdict {
+    state: DeliveryState,
+    failure: Option<&'static str>,
+    next_at: Option<Timestamp>,
+}
+
+fn judge(result: &Result<Incoming, Failure>, claimed: &Claimed, clock: &Clock, random: u32) -> Verdict {
+    let ended = |state, failure| Verdict { state, failure, next_at: None };
+    let failure = match result {
+        Ok(incoming) if (200..300).contains(&incoming.status) => return ended(DeliveryState::Delivered, None),
+        Ok(incoming) if incoming.status == 410 => return ended(DeliveryState::Stopped, Some("http_status")),
+        Ok(_) => "http_status",
+        Err(failure) => failure.as_str(),
+    };
+    let next = claimed.delivery.attempts.saturating_add(2);
+    let slot = (!super::is_sample(&claimed.delivery)).then(|| delivery_wait_ms(next, random)).flatten();
+    let Some(slot_ms) = slot else { return ended(DeliveryState::Exhausted, Some(failure)) };
+    let asked_ms = result.as_ref().ok().and_then(|incoming| retry_after_ms(incoming.header("retry-after")?, clock.now()));
+    let wait_ms = slot_ms.max(asked_ms.unwrap_or(0).min(DELIVERY_RETRY_AFTER_MAX_MS));
+    Verdict { state: DeliveryState::Failing, failure: Some(failure), next_at: Some(clock.after(wait_ms)) }
+}
+
+/// `Retry-After`: seconds, or a date of HTTP. Milliseconds from now.
+fn retry_after_ms(value: &str, now: Timestamp) -> Option<i64> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit are a very long wait, which is cut by whoever asked.
+        return Some(value.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(1_000));
+    }
+    let date = jiff::fmt::rfc2822::parse(value).ok()?;
+    Some(Timestamp::from_millis(date.timestamp().as_millisecond()).since(now))
+}
+
+/// The beginning of an answer as the log keeps it: text without NUL (no store takes it), and without our own secrets, which an endpoint may repeat.
+fn kept(body: &[u8], method: &PaymentMethod) -> Option<String> {
+    if body.is_empty() {
+        return None;
+    }
+    let mut text = String::from_utf8_lossy(body).replace('\0', "\u{fffd}");
+    let secrets = &method.webhook_secrets;
+    let before = [&secrets.previous_signing, &secrets.previous_bearer];
+    let all = [&secrets.signing, &secrets.bearer].into_iter().chain(before.into_iter().flatten().map(|(secret, _)| secret));
+    for secret in all.map(domain::Secret::expose).filter(|secret| !secret.is_empty()) {
+        if text.contains(secret) {
+            text = text.replace(secret, MASK);
+        }
+    }
+    text.truncate(text.floor_char_boundary(KEPT_BYTES));
+    Some(text)
+}
+
+/// Commits what must not be lost, again while the store is away. `None`: the lease had passed on, or the store stayed away; the delivery is then
+/// made again, under the same id.
+async fn store<G: Ground>(ground: &G, fill: impl Fn(&mut Batch)) -> Option<Vec<Vec<Row>>> {
+    let mut wait = RECORD_WAIT;
+    for _ in 0..RECORD_TRIES {
+        let mut batch = Batch::new();
+        fill(&mut batch);
+        match ground.db().commit(batch).await {
+            Ok(rows) => return Some(rows),
+            Err(CommitError::Guard(LEASE_GUARD)) => return None,
+            Err(CommitError::Unavailable(why)) => tracing::warn!("recording a delivery attempt: {why}"),
+            Err(error) => {
+                tracing::error!("recording a delivery attempt: {error}");
+                return None;
+            }
+        }
+        tokio::time::sleep(wait).await;
+        wait *= 2;
+    }
+    None
+}
+
+/// Switches an endpoint off that has only failed for too long: once, with an entry on the audit log as the notice.
+async fn switch_off_if_dead<G: Ground>(ground: &G, claimed: &Claimed) {
+    let now = ground.clock().now();
+    let Some(since) = claimed.failing_since else { return };
+    if ground.clock().written_between(since, now) < ENDPOINT_DISABLED_AFTER_MS {
+        return;
+    }
+    let (company, method) = claimed.endpoint();
+    let mut batch = Batch::new();
+    let failing_since = now.plus_ms(-ground.clock().scaled_ms(ENDPOINT_DISABLED_AFTER_MS));
+    endpoints::switch_off(&mut batch, company, method, now, failing_since);
+    let object = format!("payment_method:{method}");
+    let mut entry = AuditEntry::new(now, ground.random().bytes(), "system", "webhook_endpoint.switch_off", object);
+    entry.before = Some(Json::object([("failingSince", Json::text(since.to_string()))]));
+    audit::insert(&mut batch, company, &entry);
+    match ground.db().commit(batch).await {
+        Ok(_) => {
+            metrics::counter!("mozarto_webhook_endpoints_switched_off_total").increment(1);
+            tracing::error!(%company, payment_method = %method, failing_since = %since, "webhook endpoint switched off: it has only failed for 120 h");
+        }
+        // Somebody else was first, or it has just worked.
+        Err(CommitError::Guard(SWITCH_OFF_GUARD)) => {}
+        Err(error) => tracing::warn!("switching a webhook endpoint off: {error}"),
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/judge.rs"]
+mod tests;

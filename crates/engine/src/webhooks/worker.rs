@@ -1,0 +1,363 @@
+//! The worker: claims what is due, shares its places among the endpoints, and gives back what it cannot get to.
+//!
+//! Endpoints that take events have places of their own; those that are unknown, slow or failing share a smaller number, so that however many of them
+//! there are, and whatever their backlog, the others do not wait for them.
+
+use super::Ground;
+use super::attempt::{ANSWER_MS, Report, attempt};
+use super::endpoints::{Breaker, Endpoint, PUT_OFF_MAX_MS};
+use domain::schedule::EVENTS_KEPT_MS;
+use domain::{CompanyId, MethodId, Timestamp};
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+use store::repository::deliveries::{self, Claimed, Lease};
+use store::repository::events;
+use store::{Batch, Dialect};
+use tokio::sync::mpsc;
+
+/// Attempts in flight at endpoints that take events; and at all others together.
+const PLACES_GOOD: usize = 384;
+const PLACES_DOUBTFUL: usize = 128;
+/// Deliveries that one claim takes at most.
+const CLAIM_ROWS: usize = 256;
+/// Deliveries held at once, in flight or waiting for a place.
+const HELD_MAX: usize = 4_096;
+/// How long a claimed delivery belongs to its process, milliseconds, not scaled.
+pub(super) const LEASE_MS: i64 = 60_000;
+/// What is left of a lease when an attempt begins must cover the attempt and this, for its record, milliseconds, not scaled.
+const RECORD_MS: i64 = 5_000;
+/// How often work of other processes is looked for, milliseconds as written; and the shortest real pause between two looks.
+const POLL_MS: i64 = 1_000;
+const POLL_MIN_MS: i64 = 20;
+/// How often slow attempts are looked for.
+const TICK: Duration = Duration::from_millis(250);
+/// An attempt that has taken this share of its limit makes its endpoint a slow one: an eighth.
+const SLOW_SHARE: u32 = 8;
+/// A process without a heartbeat for this long is dead, milliseconds, not scaled.
+const DEAD_AFTER_MS: i64 = 5_000;
+/// How often what dead processes held is looked for.
+const DEAD_EVERY: Duration = Duration::from_secs(1);
+/// An endpoint is forgotten when it was idle for this long.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
+/// How many deliveries are given back in one commit.
+const GIVE_BACK_ROWS: usize = 1_000;
+/// How often what is past its retention is purged, how many events at once, and how often in a row.
+const PURGE_EVERY: Duration = Duration::from_secs(60);
+const PURGE_ROWS: u32 = 1_000;
+const PURGE_ROUNDS: u32 = 100;
+
+type Key = (CompanyId, MethodId);
+
+/// An attempt's task sends this when it ends, however it ends.
+struct Done {
+    key: Key,
+    number: u64,
+    report: Report,
+    to: mpsc::UnboundedSender<(Key, u64, Report)>,
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        // Nobody listens any more when the worker has stopped.
+        let _ = self.to.send((self.key, self.number, self.report));
+    }
+}
+
+/// The worker of one process.
+pub(super) struct Worker<G> {
+    ground: G,
+    endpoints: HashMap<Key, Endpoint>,
+    /// Endpoints with something waiting, in the order of their turns.
+    turns: VecDeque<Key>,
+    busy_good: usize,
+    busy_doubtful: usize,
+    waiting: usize,
+    number: u64,
+    /// The last claim was full: there is more.
+    more: bool,
+    look_at: Timestamp,
+    reports: mpsc::UnboundedReceiver<(Key, u64, Report)>,
+    report_to: mpsc::UnboundedSender<(Key, u64, Report)>,
+}
+
+impl<G: Ground> Worker<G> {
+    pub(super) fn new(ground: G) -> Self {
+        // As many reports as there are attempts in flight.
+        let (report_to, reports) = mpsc::unbounded_channel();
+        let look_at = ground.clock().now();
+        Self {
+            ground,
+            endpoints: HashMap::new(),
+            turns: VecDeque::new(),
+            busy_good: 0,
+            busy_doubtful: 0,
+            waiting: 0,
+            number: 0,
+            more: false,
+            look_at,
+            reports,
+            report_to,
+        }
+    }
+
+    /// Works until the platform stops; then gives back what has not begun. Attempts in flight end in tasks of their own.
+    pub(super) async fn run(mut self) {
+        let ground = self.ground.clone();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut dead_looked_at: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                () = ground.stop().cancelled() => break,
+                Some((key, number, report)) = self.reports.recv() => {
+                    self.finished(key, number, report);
+                    self.take_reports();
+                }
+                () = ground.wake().notified() => self.claim().await,
+                () = ground.clock().sleep_until(self.look_at) => self.look().await,
+                _ = tick.tick() => {
+                    self.slow_down_slow_ones();
+                    if dead_looked_at.is_none_or(|at| at.elapsed() >= DEAD_EVERY) {
+                        self.release_dead(dead_looked_at.is_none()).await;
+                        dead_looked_at = Some(Instant::now());
+                    }
+                }
+            }
+            self.start_what_fits();
+            while self.more && self.held() + CLAIM_ROWS <= HELD_MAX && !ground.stop().is_cancelled() {
+                self.claim().await;
+                self.take_reports();
+                self.start_what_fits();
+            }
+        }
+        self.give_back_everything().await;
+    }
+
+    fn held(&self) -> usize {
+        self.waiting + self.busy_good + self.busy_doubtful
+    }
+
+    /// What dead processes held is due now. The embedded store belongs to one process, so that at its start everybody else is dead.
+    async fn release_dead(&mut self, first: bool) {
+        let alone = self.ground.db().dialect() == Dialect::Sqlite;
+        if alone && !first {
+            return;
+        }
+        let now = self.ground.clock().now();
+        let alive_since = if alone { Timestamp::from_millis(i64::MAX) } else { now.plus_ms(-DEAD_AFTER_MS) };
+        let mut batch = Batch::new();
+        deliveries::release_dead(&mut batch, self.ground.node(), now, alive_since, now.plus_ms(LEASE_MS));
+        if let Err(error) = self.ground.db().commit(batch).await {
+            tracing::warn!("taking over deliveries of dead processes: {error}");
+        }
+        if first {
+            self.look().await;
+        }
+    }
+
+    /// Claims if something is due; sets when to look again.
+    async fn look(&mut self) {
+        let now = self.ground.clock().now();
+        match deliveries::next_due(self.ground.db()).await {
+            Ok(Some(due)) if due <= now => self.claim().await,
+            Ok(due) => self.look_again(due),
+            Err(error) => {
+                tracing::warn!("looking for due deliveries: {error}");
+                self.look_again(None);
+            }
+        }
+    }
+
+    fn look_again(&mut self, due: Option<Timestamp>) {
+        let clock = self.ground.clock();
+        let poll = clock.now().plus_ms(clock.scaled_ms(POLL_MS).max(POLL_MIN_MS));
+        self.look_at = due.map_or(poll, |due| due.min(poll));
+    }
+
+    async fn claim(&mut self) {
+        let room = HELD_MAX.saturating_sub(self.held()).min(CLAIM_ROWS);
+        let now = self.ground.clock().now();
+        self.look_again(None);
+        if room == 0 {
+            self.more = true;
+            return;
+        }
+        let lease = Lease { owner: self.ground.node(), until: now.plus_ms(LEASE_MS) };
+        let limit = u32::try_from(room).unwrap_or(u32::MAX);
+        match deliveries::claim(self.ground.db(), lease, now, limit).await {
+            Ok(claimed) => {
+                self.more = claimed.len() >= room;
+                self.admit(claimed, now);
+            }
+            Err(error) => {
+                self.more = false;
+                tracing::warn!("claiming deliveries: {error}");
+            }
+        }
+        if self.more {
+            return;
+        }
+        // What is due and was not claimed waits for an earlier one; its end wakes us.
+        let due = deliveries::next_due(self.ground.db()).await.unwrap_or(None);
+        self.look_again(due.filter(|due| *due > now));
+    }
+
+    fn admit(&mut self, claimed: Vec<Claimed>, now: Timestamp) {
+        let put_off_max_ms = self.ground.clock().scaled_ms(PUT_OFF_MAX_MS);
+        let mut put_off = Vec::new();
+        for claimed in claimed {
+            let key = claimed.endpoint();
+            let endpoint = self.endpoints.entry(key).or_default();
+            match endpoint.admit(claimed, now, put_off_max_ms) {
+                Ok(()) => {
+                    self.waiting += 1;
+                    if endpoint.waiting() == 1 {
+                        self.turns.push_back(key);
+                    }
+                }
+                Err(later) => put_off.push(later),
+            }
+        }
+        if !put_off.is_empty() {
+            let ground = self.ground.clone();
+            self.ground.tasks().spawn(async move { give_back(&ground, put_off).await });
+        }
+    }
+
+    /// Starts attempts, endpoint by endpoint in turn, until nobody who has a turn has a place.
+    fn start_what_fits(&mut self) {
+        let mut passed = 0;
+        while passed < self.turns.len() {
+            let Some(key) = self.turns.pop_front() else { return };
+            if self.start_one(key) {
+                passed = 0;
+            } else {
+                passed += 1;
+            }
+            if self.endpoints.get(&key).is_some_and(|endpoint| endpoint.waiting() > 0) {
+                self.turns.push_back(key);
+            }
+        }
+    }
+
+    fn start_one(&mut self, key: Key) -> bool {
+        let Some(endpoint) = self.endpoints.get_mut(&key) else { return false };
+        let (busy, places) = match endpoint.is_good() {
+            true => (&mut self.busy_good, PLACES_GOOD),
+            false => (&mut self.busy_doubtful, PLACES_DOUBTFUL),
+        };
+        if *busy >= places {
+            return false;
+        }
+        self.number += 1;
+        let Some(claimed) = endpoint.start(self.number) else { return false };
+        *busy += 1;
+        self.waiting -= 1;
+        let mut done = Done { key, number: self.number, report: Report::NOT_ASKED, to: self.report_to.clone() };
+        let ground = self.ground.clone();
+        self.ground.tasks().spawn(async move {
+            let now = ground.clock().now();
+            let needed = ground.clock().scaled_ms(ANSWER_MS) + RECORD_MS;
+            if claimed.lease_until.since(now) < needed {
+                // It waited too long: somebody else might take it while we send.
+                give_back(&ground, vec![(claimed, now)]).await;
+            } else {
+                done.report = attempt(&ground, &claimed).await;
+            }
+            drop(done);
+        });
+        true
+    }
+
+    fn take_reports(&mut self) {
+        while let Ok((key, number, report)) = self.reports.try_recv() {
+            self.finished(key, number, report);
+        }
+    }
+
+    fn finished(&mut self, key: Key, number: u64, report: Report) {
+        let Some(endpoint) = self.endpoints.get_mut(&key) else { return };
+        // Every attempt leaves the group that its endpoint is in now; it may have changed sides meanwhile.
+        *if endpoint.is_good() { &mut self.busy_good } else { &mut self.busy_doubtful } -= 1;
+        let (was_good, in_flight) = (endpoint.is_good(), endpoint.in_flight() - 1);
+        match endpoint.finished(number, report.standing) {
+            Some(Breaker::Opened) => tracing::warn!(company = %key.0, payment_method = %key.1, "webhook endpoint keeps failing"),
+            Some(Breaker::Closed) => tracing::info!(company = %key.0, payment_method = %key.1, "webhook endpoint works again"),
+            None => {}
+        }
+        let is_good = endpoint.is_good();
+        self.change_sides(was_good, is_good, in_flight);
+        if report.released {
+            self.look_at = self.ground.clock().now();
+        }
+    }
+
+    fn change_sides(&mut self, was_good: bool, is_good: bool, in_flight: usize) {
+        match (was_good, is_good) {
+            (true, false) => {
+                self.busy_good -= in_flight;
+                self.busy_doubtful += in_flight;
+            }
+            (false, true) => {
+                self.busy_doubtful -= in_flight;
+                self.busy_good += in_flight;
+            }
+            _ => {}
+        }
+    }
+
+    fn slow_down_slow_ones(&mut self) {
+        let limit = self.ground.clock().scaled(ANSWER_MS) / SLOW_SHARE;
+        let mut moved = 0;
+        for endpoint in self.endpoints.values_mut().filter(|endpoint| endpoint.is_slow(limit)) {
+            if endpoint.is_good() {
+                moved += endpoint.in_flight();
+            }
+            endpoint.slow_down();
+        }
+        self.change_sides(true, false, moved);
+        self.endpoints.retain(|_, endpoint| !endpoint.is_idle() || endpoint.last_used.elapsed() < FORGET_AFTER);
+        metrics::gauge!("mozarto_webhook_attempts_in_flight")
+            .set(u32::try_from(self.busy_good + self.busy_doubtful).unwrap_or(u32::MAX));
+    }
+
+    async fn give_back_everything(&mut self) {
+        let now = self.ground.clock().now();
+        let all: Vec<_> = self.endpoints.values_mut().flat_map(Endpoint::drain).map(|claimed| (claimed, now)).collect();
+        give_back(&self.ground, all).await;
+    }
+}
+
+/// Gives deliveries back without an attempt, each due at its time. What cannot be given back comes free with its lease.
+async fn give_back<G: Ground>(ground: &G, deliveries: Vec<(Claimed, Timestamp)>) {
+    for some in deliveries.chunks(GIVE_BACK_ROWS) {
+        let mut batch = Batch::new();
+        for (claimed, at) in some {
+            deliveries::defer(&mut batch, claimed, ground.node(), *at);
+        }
+        if let Err(error) = ground.db().commit(batch).await {
+            tracing::warn!("giving deliveries back: {error}");
+        }
+    }
+}
+
+/// Removes what is past its retention, now and then, until the platform stops.
+pub(super) async fn purge<G: Ground>(ground: G) {
+    loop {
+        tokio::select! {
+            () = ground.stop().cancelled() => return,
+            () = tokio::time::sleep(PURGE_EVERY) => {}
+        }
+        for _ in 0..PURGE_ROUNDS {
+            let before = ground.clock().now().plus_ms(-EVENTS_KEPT_MS);
+            match events::purge(ground.db(), before, PURGE_ROWS).await {
+                Ok(purged) if purged == PURGE_ROWS as usize => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!("purging webhook events: {error}");
+                    break;
+                }
+            }
+        }
+    }
+}
