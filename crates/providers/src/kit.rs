@@ -4,6 +4,7 @@ use crate::api::{Context, Reply};
 use aws_lc_rs::{constant_time, hmac};
 use domain::urls::merchant_url;
 use domain::{Currency, Json, Money};
+use std::net::IpAddr;
 use url::form_urlencoded;
 
 /// Lower-case hex HMAC-SHA256.
@@ -35,6 +36,26 @@ pub(crate) fn path_segment(text: &str) -> String {
 pub(crate) fn host_and_path(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
+/// An object in JSON, or in the form encoding; of a name that stands twice the last value counts.
+pub(crate) fn json_or_form(body: &[u8]) -> Option<Json> {
+    match Json::parse(body) {
+        Ok(json) => json.is_object().then_some(json),
+        Err(_) if body.contains(&b'=') && !body.trim_ascii_start().starts_with(b"{") => {
+            let mut object = Json::object::<String>([]);
+            for (name, value) in form_urlencoded::parse(body) {
+                object.set(&name, Json::text(value));
+            }
+            Some(object)
+        }
+        Err(_) => None,
+    }
+}
+
+/// Letters, digits, `.`, `_`, `-`: `[A-Za-z0-9._-]{1,<max>}`.
+pub(crate) fn is_word(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 /// The status and the object of an answer whose body is a JSON object.
@@ -84,6 +105,20 @@ pub(crate) fn page_url<'a>(body: &'a Json, name: &str, cx: &Context<'_>) -> Opti
 /// The `merchantReference` of answers: `""` when none was sent.
 pub(crate) fn merchant_reference(cx: &Context<'_>) -> Json {
     Json::text(cx.order.merchant_reference.as_deref().unwrap_or_default())
+}
+
+/// Whether the address may be a payer's on the open Internet.
+pub(crate) fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
+            let special = ip.is_multicast() || ip.is_broadcast() || ip.octets()[0] == 0;
+            !(ip.is_loopback() || ip.is_private() || ip.is_link_local() || shared || special)
+        }
+        IpAddr::V6(ip) => {
+            !(ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_multicast())
+        }
+    }
 }
 
 /// Longest text of a provider that is kept as a message or status word, characters.

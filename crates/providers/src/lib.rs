@@ -9,6 +9,7 @@ pub mod flexepin;
 pub mod forumpay;
 mod kit;
 pub mod payone;
+mod redact;
 pub mod registry;
 pub mod settings;
 pub mod signals;

@@ -5,6 +5,9 @@ use crate::descriptor::{ErrorRow, Signal};
 use domain::limits::RAW_ANSWER_MAX_BYTES;
 use domain::{ErrorCode, Json};
 
+/// HTTP statuses with which most providers' sheets say that a money-moving call was certainly not taken.
+pub const CERTAIN_REFUSALS: [u16; 4] = [401, 403, 404, 429];
+
 fn contains(haystack: &str, needle: &str) -> bool {
     haystack.to_ascii_lowercase().contains(&needle.to_ascii_lowercase())
 }

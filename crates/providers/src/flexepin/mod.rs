@@ -10,6 +10,7 @@ use crate::descriptor::{
     NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingAlias, SettingRule, Signal, SingleUse, StatusRow,
     UnknownFate,
 };
+use crate::kit;
 use domain::ErrorCode;
 
 /// The provider.
@@ -37,14 +38,14 @@ static DESCRIPTOR: Descriptor = Descriptor {
         Setting::plain(
             "apiKey",
             true,
-            pattern("[A-Za-z0-9._-]{1,64}", |text| is_word(text, 64)),
+            pattern("[A-Za-z0-9._-]{1,64}", |text| kit::is_word(text, 64)),
             "API key (terminal ID): names you in the signed header",
         ),
         Setting::secret("secret", true, SettingRule::Text { min: 1, max: 256 }, "Signs the requests"),
         Setting::plain(
             "terminalId",
             false,
-            pattern("[A-Za-z0-9._-]{1,32}", |text| is_word(text, 32)),
+            pattern("[A-Za-z0-9._-]{1,32}", |text| kit::is_word(text, 32)),
             "Terminal in the path; the API key when left out",
         ),
         Setting::BASE_URL,
@@ -103,10 +104,6 @@ const PAY_IN_FIELDS: [RequestField; 10] = [
 
 const fn pattern(shown: &'static str, check: fn(&str) -> bool) -> SettingRule {
     SettingRule::Pattern { shown, check }
-}
-
-fn is_word(text: &str, max: usize) -> bool {
-    (1..=max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 /// Spaces and dashes are taken out first.

@@ -1,16 +1,12 @@
 //! Flexepin's calls: validate, redeem (takes the money), inquiry, status. Sheet: "Upstream wire protocol".
 
-use super::{DESCRIPTOR, PIN_DIGITS};
-use crate::api::{Answer, Call, CashierAnswer, Context, Doubt, Finding, Reply, Sent, Standing, Step, Task};
-use crate::kit;
-use crate::signals::{certainly_refused, judge};
+use super::DESCRIPTOR;
+use crate::api::{Call, CashierAnswer, Context, Doubt, Finding, Reply, Sent, Standing, Step, Task};
+use crate::signals::{CERTAIN_REFUSALS, certainly_refused, judge};
+use crate::{kit, redact};
 use domain::{Currency, ErrorCode, Json, Money, Secret};
 use money::DecimalError;
 
-/// HTTP statuses with which a redeem is certainly refused.
-const CERTAIN_REFUSALS: [u16; 4] = [401, 403, 404, 429];
-/// What stands for a PIN in anything that is kept, logged or answered.
-const MASKED_PIN: &str = "****************";
 /// Members of a voucher that are nobody's business.
 const TAKEN_OUT: [&str; 2] = ["serial", "ean"];
 
@@ -28,7 +24,8 @@ pub(super) fn begin(task: Task, cx: &Context<'_>) -> Step {
 }
 
 pub(super) fn resume(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
-    let reply = &clean(reply, cx.order.fields.text("voucherPin"));
+    // An error page may echo the path, and with it the PIN.
+    let reply = &redact::answer(reply, cx.order.fields.text("voucherPin"), &TAKEN_OUT);
     match sent.step.as_str() {
         "validate" => validated(cx, reply),
         "redeem" => redeemed(cx, reply),
@@ -60,7 +57,7 @@ fn voucher_call(cx: &Context<'_>, step: &'static str, method: &'static str, doub
         "PUT" => Json::object(cx.order.fields.text("userIp").map(|ip| ("customer_ip", Json::text(ip)))).to_text().into_bytes(),
         _ => Vec::new(),
     };
-    call(cx, step, method, &path(cx.order.text("voucherPin")), path(MASKED_PIN), body, doubt)
+    call(cx, step, method, &path(cx.order.text("voucherPin")), path(redact::MASK), body, doubt)
 }
 
 fn call(
@@ -247,65 +244,4 @@ fn declined(status: String, message: String, voucher: Json) -> Step {
     let mut finding = Finding::new(Standing::Declined, kit::provider_text(&status)).message(message.clone());
     finding.psp_transaction_id = kit::scalar(&voucher, "trans_no").map(kit::provider_text);
     finding.answer(CashierAnswer::Declined { message, data: Some(voucher) }).step()
-}
-
-// --- what must not be kept --------------------------------------------------------------------
-
-/// The answer without `serial` and `ean`, the PIN masked wherever it stands: an error page may echo the path.
-fn clean(reply: &Reply, pin: Option<&str>) -> Reply {
-    let Reply::Answer(answer) = reply else { return reply.clone() };
-    let body = match answer.json() {
-        Some(json) => clean_json(json, pin).to_text(),
-        None => mask(&answer.text(), pin),
-    };
-    Reply::Answer(Answer { status: answer.status, headers: answer.headers.clone(), body: body.into_bytes() })
-}
-
-fn clean_json(json: Json, pin: Option<&str>) -> Json {
-    match json {
-        Json::String(text) => Json::String(mask(&text, pin)),
-        Json::Number(literal) if mask(&literal, pin) != *literal => Json::text(MASKED_PIN),
-        Json::Array(items) => Json::Array(items.into_iter().map(|item| clean_json(item, pin)).collect()),
-        Json::Object(pairs) => {
-            let kept = pairs.into_iter().filter(|(key, _)| !TAKEN_OUT.iter().any(|name| key.eq_ignore_ascii_case(name)));
-            Json::object(kept.map(|(key, value)| (mask(&key, pin), clean_json(value, pin))))
-        }
-        other => other,
-    }
-}
-
-/// Masks the PIN, single spaces or dashes between its digits included.
-fn mask(text: &str, pin: Option<&str>) -> String {
-    let Some(pin) = pin.filter(|pin| pin.len() == PIN_DIGITS) else { return text.to_owned() };
-    let mut masked = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        match end_of_pin(rest, pin) {
-            Some(end) => {
-                masked.push_str(MASKED_PIN);
-                rest = &rest[end..];
-            }
-            None => {
-                masked.push(c);
-                rest = &rest[c.len_utf8()..];
-            }
-        }
-    }
-    masked
-}
-
-/// Where the PIN that this text begins with ends.
-fn end_of_pin(text: &str, pin: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    for (index, digit) in pin.bytes().enumerate() {
-        if index > 0 && matches!(bytes.get(at), Some(b' ' | b'-')) {
-            at += 1;
-        }
-        if bytes.get(at) != Some(&digit) {
-            return None;
-        }
-        at += 1;
-    }
-    Some(at)
 }

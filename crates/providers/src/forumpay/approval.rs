@@ -6,11 +6,12 @@ use super::inquiry::{self, Verdict};
 use super::wire::{self, Payment};
 use crate::api::{Context, Doubt, Finding, Memo, Reply, Standing, Step, Task};
 use crate::kit;
-use crate::signals::certainly_refused;
+use crate::signals::{CERTAIN_REFUSALS, certainly_refused};
 use domain::Json;
+use serde::{Deserialize, Serialize};
 
-/// Why CheckPayment is asked within an approval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why CheckPayment is asked within an approval; carried from call to call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Phase {
     /// Before confirming.
     Before,
@@ -21,20 +22,9 @@ pub(super) enum Phase {
 }
 
 impl Phase {
-    const ALL: [Phase; 3] = [Self::Before, Self::NotTaken, Self::Refused];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Before => "before",
-            Self::NotTaken => "not_taken",
-            Self::Refused => "refused",
-        }
-    }
-
     /// The phase that a call's scratch names; an inquiry's names none.
     pub(super) fn of(scratch: &Json) -> Option<Self> {
-        let word = scratch.as_str()?;
-        Self::ALL.into_iter().find(|phase| phase.as_str() == word)
+        serde_json::from_str(scratch.as_str()?).ok()
     }
 }
 
@@ -76,7 +66,8 @@ fn check(phase: Phase, task: Task, cx: &Context<'_>, memo: Option<Memo>) -> Step
         _ => Doubt::Money,
     };
     let mut call = wire::check_payment(cx, &payment, doubt);
-    call.scratch = Json::text(phase.as_str());
+    // A word: this cannot fail.
+    call.scratch = Json::text(serde_json::to_string(&phase).unwrap_or_default());
     call.memo = memo;
     Step::Call(Box::new(call))
 }
@@ -88,13 +79,13 @@ pub(super) fn checked(phase: Phase, task: Task, cx: &Context<'_>, reply: &Reply)
         Phase::Before => match verdict {
             None if task == Task::Finalise => Step::TryLater("ForumPay could not be asked before confirming"),
             None => Step::Silence(wire::refusal(reply)),
-            Some(Verdict::Err) => confirm(task, cx),
+            Some(Verdict::Silent) => confirm(task, cx),
             Some(Verdict::Alive(word)) if word == "waiting" => confirm(task, cx),
             Some(Verdict::Contradiction(text)) => Finding::new(Standing::Stuck, "").with_anomalies([text]).step(),
             Some(verdict) => inquiry::settle_one(task, cx, verdict),
         },
         Phase::NotTaken => match verdict {
-            Some(verdict @ (Verdict::Confirmed { .. } | Verdict::Dead { .. })) => inquiry::settle_one(task, cx, verdict),
+            Some(verdict @ (Verdict::Confirmed(_) | Verdict::Dead { .. })) => inquiry::settle_one(task, cx, verdict),
             Some(Verdict::Alive(word)) if word == "processing" => inquiry::settle_one(task, cx, Verdict::Alive(word)),
             _ => Step::TryLater("ForumPay did not take the confirmation"),
         },
@@ -109,10 +100,10 @@ pub(super) fn checked(phase: Phase, task: Task, cx: &Context<'_>, reply: &Reply)
 pub(super) fn refused(task: Task, cx: &Context<'_>, verdict: Verdict) -> Step {
     let word = kit::provider_text(refused_with(cx).unwrap_or("err"));
     match verdict {
-        Verdict::Confirmed { .. } | Verdict::Contradiction(_) => inquiry::settle_one(task, cx, verdict),
+        Verdict::Confirmed(_) | Verdict::Contradiction(_) => inquiry::settle_one(task, cx, verdict),
         Verdict::Alive(state) if state == "processing" => inquiry::settle_one(task, cx, Verdict::Alive(state)),
         Verdict::Dead { reason: Some(reason), .. } => Finding::new(Standing::Declined, word).message(reason).step(),
-        Verdict::Dead { .. } | Verdict::Alive(_) | Verdict::Err => {
+        Verdict::Dead { .. } | Verdict::Alive(_) | Verdict::Silent => {
             Finding::new(Standing::Declined, word.clone()).message(word).step()
         }
     }
@@ -140,7 +131,7 @@ pub(super) fn confirmed(task: Task, cx: &Context<'_>, reply: &Reply) -> Step {
     if accepted {
         return Finding::new(Standing::Pending, "processing").memo(with(cx, "accepted", Json::Bool(true))).step();
     }
-    if task == Task::Finalise && certainly_refused(reply, &wire::CERTAIN_REFUSALS, false) {
+    if task == Task::Finalise && certainly_refused(reply, &CERTAIN_REFUSALS, false) {
         return check(Phase::NotTaken, task, cx, Some(with(cx, "confirms", Json::from(0))));
     }
     match wire::readable_err(reply) {

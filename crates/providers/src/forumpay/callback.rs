@@ -3,7 +3,6 @@
 use crate::api::{Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Locate};
 use crate::kit;
 use domain::Json;
-use url::form_urlencoded;
 
 /// Members of a hint, for CheckPayment.
 const HINT_MEMBERS: [&str; 4] = ["pos_id", "currency", "payment_id", "address"];
@@ -14,7 +13,7 @@ pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
     if callback.method != "POST" {
         return CallbackReading::refused(405);
     }
-    let Some(body) = parse(callback.body) else { return CallbackReading::refused(400) };
+    let Some(body) = kit::json_or_form(callback.body) else { return CallbackReading::refused(400) };
     if let Some(hash) = kit::scalar(&body, "webhook_test") {
         let echoed: String = hash.chars().take(WEBHOOK_TEST_MAX_CHARS).collect();
         let body = Json::object([("message", Json::text(echoed))]).to_text();
@@ -36,19 +35,4 @@ pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
         psp_transaction_id: kit::scalar(&body, "payment_id").map(kit::provider_text),
     });
     CallbackReading { answer: received, outcome, locate }
-}
-
-/// JSON, or the form that older clients saw.
-fn parse(body: &[u8]) -> Option<Json> {
-    match Json::parse(body) {
-        Ok(json) => json.is_object().then_some(json),
-        Err(_) if body.contains(&b'=') => {
-            let mut object = Json::object::<String>([]);
-            for (name, value) in form_urlencoded::parse(body) {
-                object.set(&name, Json::text(value));
-            }
-            Some(object)
-        }
-        Err(_) => None,
-    }
 }

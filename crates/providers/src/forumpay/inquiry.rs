@@ -15,22 +15,16 @@ const LINK_LIFE_MS: i64 = 24 * 60 * 60 * 1_000;
 const PAYMENTS_MAX: usize = 20;
 
 /// What CheckPayment says of one payment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Verdict {
-    /// Paid; `amount` for people.
-    Confirmed { amount: String },
-    /// Ended without money.
-    Dead {
-        standing: Standing,
-        status: String,
-        reason: Option<String>,
-        /// `YYYY-MM-DD HH:MM:SS`.
-        inserted: String,
-    },
+    /// Paid; the amount for people.
+    Confirmed(String),
+    /// Ended without money: when it was made, its state, the provider's reason.
+    Dead { inserted: String, state: String, reason: Option<String> },
     /// Open; the state.
     Alive(String),
-    /// `err`: says nothing.
-    Err,
+    /// `err`, or it could not be asked about: it may be open.
+    Silent,
     /// It contradicts itself or us.
     Contradiction(String),
 }
@@ -38,72 +32,46 @@ pub(super) enum Verdict {
 /// What is known so far about the payments of a reference; carried from call to call.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Survey {
-    /// Asked about right now.
-    current: Option<Payment>,
-    /// Still to be asked about.
+    /// To be asked about; the last one first, which is the one being asked about.
     queue: Vec<Payment>,
-    /// Asked about, or about to be.
-    seen: Vec<String>,
+    /// Answered, by payment id.
+    known: Vec<(String, Verdict)>,
     /// Whether GetTransactions has answered.
     listed: bool,
-    /// Payment id and amount.
-    confirmed: Vec<(String, String)>,
-    /// Payment id and state.
-    alive: Option<(String, String)>,
-    /// The newest payment that ended without money.
-    dead: Option<Dead>,
-    /// A payment of which nothing was said.
-    silent: bool,
-    anomalies: Vec<String>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Dead {
-    payment_id: String,
-    declined: bool,
-    expired: bool,
-    status: String,
-    reason: Option<String>,
-    inserted: String,
 }
 
 /// Pay-outs: the order's own payment. Pay-ins: the payment that a callback named, else all of our reference.
 pub(super) fn begin(cx: &Context<'_>) -> Step {
-    let known = match cx.order.operation {
+    let named = match cx.order.operation {
         Operation::PayOut => Payment::read(cx.memo, cx),
         Operation::PayIn => cx.hint.and_then(|hint| Payment::read(hint, cx)),
     };
-    let mut survey = Survey::default();
-    survey.queue.extend(known.clone());
-    survey.seen.extend(known.map(|payment| payment.payment_id));
-    advance(Task::Inquire, cx, survey)
+    advance(Task::Inquire, cx, Survey { queue: named.into_iter().collect(), ..Survey::default() })
 }
 
 /// Takes one verdict as the whole inquiry so far: an approval found the order in another state than it can confirm.
 pub(super) fn settle_one(task: Task, cx: &Context<'_>, verdict: Verdict) -> Step {
-    let mut survey = Survey { current: Payment::read(cx.memo, cx), ..Survey::default() };
-    survey.seen.extend(survey.current.iter().map(|payment| payment.payment_id.clone()));
-    absorb(&mut survey, verdict);
-    advance(task, cx, survey)
+    let id = kit::scalar(cx.memo, "payment_id").unwrap_or_default().to_owned();
+    advance(task, cx, Survey { known: vec![(id, verdict)], ..Survey::default() })
 }
 
-/// The next question, or the end.
-fn advance(task: Task, cx: &Context<'_>, mut survey: Survey) -> Step {
-    survey.current = survey.queue.pop();
-    if let Some(payment) = &survey.current {
-        return ask(wire::check_payment(cx, payment, doubt(task)), &survey);
-    }
-    // Only once no other payment of the reference is open or paid has it ended.
-    let undecided = survey.confirmed.is_empty() && survey.alive.is_none() && !survey.silent && survey.anomalies.is_empty();
-    if undecided && !survey.listed {
-        return ask(wire::get_transactions(cx, doubt(task)), &survey);
-    }
-    conclude(cx, survey).step()
+/// The next question, or the end. A transaction has ended only once no other payment of its reference is open or paid.
+fn advance(task: Task, cx: &Context<'_>, survey: Survey) -> Step {
+    // None of these calls moves anything; but silence in a release must end in an inquiry, not in a failure.
+    let doubt = if task == Task::ReleaseAgain { Doubt::Money } else { Doubt::Harmless };
+    let dead = survey.known.iter().all(|(_, verdict)| matches!(verdict, Verdict::Dead { .. }));
+    let mut call = match survey.queue.last() {
+        Some(payment) => wire::check_payment(cx, payment, doubt),
+        None if dead && !survey.listed => wire::get_transactions(cx, doubt),
+        None => return conclude(cx, &survey).step(),
+    };
+    // Texts and lists only: this cannot fail; an empty text would be read as a new survey.
+    call.scratch = Json::text(serde_json::to_string(&survey).unwrap_or_default());
+    Step::Call(Box::new(call))
 }
 
-/// None of these calls moves anything; but silence in a release must end in an inquiry, not in a failure.
-fn doubt(task: Task) -> Doubt {
-    if task == Task::ReleaseAgain { Doubt::Money } else { Doubt::Harmless }
+fn survey_of(sent: &Sent) -> Survey {
+    sent.scratch.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// No readable answer: asked again on the schedule.
@@ -115,24 +83,15 @@ fn silence(task: Task, reply: &Reply) -> Step {
     }
 }
 
-fn ask(mut call: crate::api::Call, survey: &Survey) -> Step {
-    // Texts, numbers and lists only: this cannot fail; an empty text would be read as a new survey.
-    call.scratch = Json::text(serde_json::to_string(survey).unwrap_or_default());
-    Step::Call(Box::new(call))
-}
-
-fn survey_of(sent: &Sent) -> Survey {
-    serde_json::from_str(wire::scratch_text(sent)).unwrap_or_default()
-}
-
 /// CheckPayment answered, or not.
 pub(super) fn checked(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
     let Some(verdict) = verdict(cx, reply) else { return silence(task, reply) };
-    if cx.order.operation == Operation::PayOut && approval::refused_with(cx).is_some() && cx.status != TransactionStatus::OnHold {
+    if approval::refused_with(cx).is_some() && cx.status != TransactionStatus::OnHold {
         return approval::refused(task, cx, verdict);
     }
     let mut survey = survey_of(sent);
-    absorb(&mut survey, verdict);
+    let id = survey.queue.pop().map(|payment| payment.payment_id).unwrap_or_default();
+    survey.known.push((id, verdict));
     advance(task, cx, survey)
 }
 
@@ -147,37 +106,14 @@ pub(super) fn listed(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -
     let reference = cx.order.transaction_id.to_string();
     for invoice in invoices.iter().filter(|invoice| invoice.str_at("reference_no") == Some(&reference)) {
         match Payment::read(invoice, cx) {
-            Some(payment) if survey.seen.contains(&payment.payment_id) => {}
-            Some(_) if survey.seen.len() >= PAYMENTS_MAX => {
-                survey.anomalies.push("the reference has too many payments".to_owned())
-            }
-            Some(payment) => {
-                survey.seen.push(payment.payment_id.clone());
-                survey.queue.push(payment);
-            }
-            // It cannot be asked about, so that it may be open.
-            None => survey.silent = true,
+            Some(payment) if survey.known.iter().any(|(id, _)| *id == payment.payment_id) => {}
+            Some(payment) if survey.queue.len() < PAYMENTS_MAX => survey.queue.push(payment),
+            _ => survey.known.push((String::new(), Verdict::Silent)),
         }
     }
     // Asked about in the order of the list.
     survey.queue.reverse();
     advance(task, cx, survey)
-}
-
-fn absorb(survey: &mut Survey, verdict: Verdict) {
-    let payment_id = survey.current.as_ref().map(|payment| payment.payment_id.clone()).unwrap_or_default();
-    match verdict {
-        Verdict::Confirmed { amount } => survey.confirmed.push((payment_id, amount)),
-        Verdict::Alive(state) => survey.alive = Some((payment_id, state)),
-        Verdict::Err => survey.silent = true,
-        Verdict::Contradiction(text) => survey.anomalies.push(text),
-        Verdict::Dead { standing, status, reason, inserted } => {
-            let (declined, expired) = (standing == Standing::Declined, standing == Standing::Expired);
-            if survey.dead.as_ref().is_none_or(|known| known.inserted <= inserted) {
-                survey.dead = Some(Dead { payment_id, declined, expired, status, reason, inserted });
-            }
-        }
-    }
 }
 
 /// Reads CheckPayment's answer; `None` when there is none that can be read.
@@ -187,126 +123,109 @@ pub(super) fn verdict(cx: &Context<'_>, reply: &Reply) -> Option<Verdict> {
         return None;
     }
     if wire::is_err(&record) {
-        return wire::readable_err(reply).map(|_| Verdict::Err);
+        return wire::readable_err(reply).map(|_| Verdict::Silent);
     }
-    let state = record.str_at("state").unwrap_or_default();
     if let Some(what) = foreign(cx, &record) {
         return Some(Verdict::Contradiction(format!("ForumPay's record has another {what}")));
     }
+    let state = record.str_at("state").unwrap_or_default();
     let Some(row) = DESCRIPTOR.statuses.iter().find(|row| row.word == state) else {
         return Some(Verdict::Contradiction(format!("ForumPay's state is unknown: {}", kit::provider_text(state))));
     };
-    let confirmed = is_true(&record, "confirmed") || row.standing == Standing::Approved;
-    let cancelled = is_true(&record, "cancelled") || row.standing == Standing::Cancelled;
-    let amount = kit::provider_text(&format!(
-        "{} {}",
-        kit::scalar(&record, "amount").unwrap_or("?"),
-        kit::scalar(&record, "currency").unwrap_or_default()
-    ));
-    let inserted = kit::provider_text(record.str_at("inserted").unwrap_or_default());
-    let reason = record.str_at("reason").filter(|text| !text.is_empty()).map(kit::provider_text);
-    Some(match (confirmed, cancelled, row.standing) {
-        (true, true, _) => Verdict::Contradiction("ForumPay says both confirmed and cancelled".to_owned()),
-        (true, _, Standing::Declined) => Verdict::Contradiction("ForumPay says both confirmed and blocked".to_owned()),
-        (true, ..) if kit::is_set(&record, "underpayment") || state == "underpayment" => {
-            Verdict::Contradiction("ForumPay says both confirmed and underpaid".to_owned())
+    // Booleans are `true` or `"true"`.
+    let says = |name| record.get(name) == Some(&Json::Bool(true)) || record.str_at(name) == Some("true");
+    let cancelled = says("cancelled") || row.standing == Standing::Cancelled;
+    let underpaid = kit::is_set(&record, "underpayment") || state == "underpayment";
+    if says("confirmed") || row.standing == Standing::Approved {
+        if cancelled || underpaid || row.standing == Standing::Declined {
+            return Some(Verdict::Contradiction(format!("ForumPay says confirmed, and also the opposite ({state})")));
         }
-        (true, ..) => Verdict::Confirmed { amount },
-        (_, true, _) => {
-            let said = reason.as_deref().unwrap_or_default().to_ascii_lowercase();
-            let ran_out = REASON_MAP.iter().any(|text| said.contains(text));
-            let standing = if ran_out { Standing::Expired } else { Standing::Cancelled };
-            Verdict::Dead { standing, status: "cancelled".to_owned(), reason, inserted }
-        }
-        (_, _, Standing::Declined) => Verdict::Dead { standing: Standing::Declined, status: state.to_owned(), reason, inserted },
-        _ => Verdict::Alive(state.to_owned()),
-    })
-}
-
-/// Booleans are `true` or `"true"`.
-fn is_true(record: &Json, name: &str) -> bool {
-    matches!(record.get(name), Some(Json::Bool(true))) || record.str_at(name) == Some("true")
+        let text = |name| kit::scalar(&record, name).unwrap_or("?");
+        return Some(Verdict::Confirmed(kit::provider_text(&format!("{} {}", text("amount"), text("currency")))));
+    }
+    if cancelled || row.standing == Standing::Declined {
+        let text = |name| record.str_at(name).filter(|text| !text.is_empty()).map(kit::provider_text);
+        let state = if cancelled { "cancelled" } else { state };
+        return Some(Verdict::Dead {
+            inserted: text("inserted").unwrap_or_default(),
+            state: state.to_owned(),
+            reason: text("reason"),
+        });
+    }
+    Some(Verdict::Alive(state.to_owned()))
 }
 
 /// What in a record is not our transaction's.
 fn foreign(cx: &Context<'_>, record: &Json) -> Option<&'static str> {
-    let currency = cx.order.amount.currency();
-    let kind = match cx.order.operation {
-        Operation::PayIn => "Sell",
-        Operation::PayOut => "Buy",
-    };
-    if record.str_at("reference_no") != Some(&cx.order.transaction_id.to_string()) {
-        return Some("reference");
-    }
-    if record.str_at("invoice_currency") != Some(currency.code()) {
-        return Some("currency");
-    }
-    if kit::money(record, "invoice_amount", currency) != Some(cx.order.amount) {
-        return Some("amount");
-    }
-    (!record.str_at("type").is_some_and(|said| said.eq_ignore_ascii_case(kind))).then_some("type")
+    let (amount, currency) = (cx.order.amount, cx.order.amount.currency());
+    let kind = if cx.order.operation == Operation::PayIn { "Sell" } else { "Buy" };
+    let checks = [
+        ("reference", record.str_at("reference_no") == Some(&cx.order.transaction_id.to_string())),
+        ("currency", record.str_at("invoice_currency") == Some(currency.code())),
+        ("amount", kit::money(record, "invoice_amount", currency) == Some(amount)),
+        ("type", record.str_at("type").is_some_and(|said| said.eq_ignore_ascii_case(kind))),
+    ];
+    checks.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
 }
 
 /// Everything has been asked.
-fn conclude(cx: &Context<'_>, survey: Survey) -> Finding {
+fn conclude(cx: &Context<'_>, survey: &Survey) -> Finding {
     let held = cx.status == TransactionStatus::OnHold;
-    if !survey.confirmed.is_empty() {
-        return paid(cx, survey, held);
-    }
-    if !survey.anomalies.is_empty() {
-        return Finding::unchanged().with_anomalies(survey.anomalies);
-    }
-    if let Some((payment_id, state)) = survey.alive {
-        return open(cx, &payment_id, &state, held);
-    }
-    match survey.dead {
-        _ if survey.silent => Finding::unchanged(),
-        // Nothing is confirmed before the approval, so that an order that lapses meanwhile is only noted.
-        Some(dead) if held => Finding::unchanged().note(format!("the order has lapsed: {}", dead.reason.unwrap_or(dead.status))),
-        Some(dead) => {
-            let standing = match (dead.declined, dead.expired) {
-                (true, _) => Standing::Declined,
-                (_, true) => Standing::Expired,
-                _ => Standing::Cancelled,
-            };
-            let message = dead.reason.unwrap_or_else(|| dead.status.clone());
-            Finding::new(standing, dead.status).message(message).psp_id(dead.payment_id)
+    let (mut paid, mut open, mut ended, mut anomalies, mut silent) = (Vec::new(), None, None, Vec::new(), false);
+    for (id, verdict) in &survey.known {
+        match verdict {
+            Verdict::Confirmed(amount) => paid.push((id, amount)),
+            Verdict::Alive(state) => open = Some((id, state)),
+            Verdict::Silent => silent = true,
+            Verdict::Contradiction(text) => anomalies.push(text.clone()),
+            // The newest one speaks.
+            Verdict::Dead { inserted, state, reason } => ended = ended.max(Some((inserted, id, state, reason))),
         }
-        None => without_payment(cx),
+    }
+    match (open, ended) {
+        _ if !paid.is_empty() && held => Finding::anomaly("ForumPay says that the order is confirmed, which nobody approved"),
+        _ if !paid.is_empty() => approved(cx, &paid, anomalies),
+        _ if !anomalies.is_empty() => Finding::unchanged().with_anomalies(anomalies),
+        (Some(_), _) if held => Finding::unchanged(),
+        (Some((id, state)), _) => still_open(cx, id, state),
+        _ if silent => Finding::unchanged(),
+        // Nothing is confirmed before the approval, so that an order that lapses meanwhile is only noted.
+        (None, Some((_, _, state, reason))) if held => {
+            Finding::unchanged().note(format!("the order has lapsed: {}", reason.as_ref().unwrap_or(state)))
+        }
+        (None, Some((_, id, state, reason))) => {
+            let said = reason.as_deref().unwrap_or_default().to_ascii_lowercase();
+            let standing = match state.as_str() {
+                "cancelled" if REASON_MAP.iter().any(|text| said.contains(text)) => Standing::Expired,
+                "cancelled" => Standing::Cancelled,
+                _ => Standing::Declined,
+            };
+            Finding::new(standing, state).message(reason.as_ref().unwrap_or(state)).psp_id(id)
+        }
+        (None, None) => without_payment(cx),
     }
 }
 
-fn paid(cx: &Context<'_>, survey: Survey, held: bool) -> Finding {
-    if held {
-        return Finding::anomaly("ForumPay says that the order is confirmed, which nobody approved");
-    }
-    let known = kit::scalar(cx.memo, "paid");
-    let first = match known {
-        Some(known) => survey.confirmed.iter().find(|(id, _)| id == known),
-        None => survey.confirmed.first(),
+/// Paid by the payment that is known to have paid, else by the first; any other paid one is for a person.
+fn approved(cx: &Context<'_>, paid: &[(&String, &String)], mut anomalies: Vec<String>) -> Finding {
+    let first = match kit::scalar(cx.memo, "paid") {
+        Some(known) => paid.iter().find(|(id, _)| *id == known),
+        None => paid.first(),
     };
-    let others = survey
-        .confirmed
-        .iter()
-        .filter(|(id, _)| Some(id) != first.map(|(id, _)| id))
-        .map(|(id, amount)| format!("a second payment of this reference is confirmed: {id}, {amount}"));
-    let anomalies = survey.anomalies.iter().cloned().chain(others);
-    let Some((payment_id, _)) = first else { return Finding::unchanged().with_anomalies(anomalies) };
+    let others = paid.iter().filter(|payment| Some(*payment) != first);
+    anomalies.extend(others.map(|(id, amount)| format!("a second payment of this reference is confirmed: {id}, {amount}")));
+    let Some((id, _)) = first else { return Finding::unchanged().with_anomalies(anomalies) };
     let message = match cx.order.operation {
         Operation::PayIn => "Crypto payment confirmed and successfully processed",
         Operation::PayOut => "Crypto payout confirmed and successfully processed",
     };
     let mut memo = cx.memo.clone();
-    memo.set("paid", Json::text(&**payment_id));
-    Finding::new(Standing::Approved, "confirmed").message(message).psp_id(&**payment_id).memo(memo).with_anomalies(anomalies)
+    memo.set("paid", Json::text(*id));
+    Finding::new(Standing::Approved, "confirmed").message(message).psp_id(*id).memo(memo).with_anomalies(anomalies)
 }
 
-fn open(cx: &Context<'_>, payment_id: &str, state: &str, held: bool) -> Finding {
-    if held {
-        return Finding::unchanged();
-    }
-    let out = cx.order.operation == Operation::PayOut;
-    if out && state == "waiting" && approval::confirms(cx) > 0 && !approval::is_accepted(cx) {
+fn still_open(cx: &Context<'_>, payment_id: &str, state: &str) -> Finding {
+    if state == "waiting" && approval::confirms(cx) > 0 && !approval::is_accepted(cx) {
         return Finding::new(Standing::NotReleased, "");
     }
     // The first inquiry after a page call whose answer was lost: the payment is there.

@@ -76,7 +76,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
         Setting::plain(
             "posId",
             false,
-            SettingRule::Pattern { shown: "[A-Za-z0-9._-]{1,64}", check: is_pos_id },
+            SettingRule::Pattern { shown: "[A-Za-z0-9._-]{1,64}", check: |text| kit::is_word(text, 64) },
             "Point of sale named in every call (mozarto)",
         ),
         Setting::site_url(false),
@@ -124,10 +124,6 @@ const PAY_OUT_FIELDS: [RequestField; 11] = [
     RequestField::required("walletAddress", FieldRule::Own(read_wallet)),
     RequestField::optional("userIp", FieldRule::IpAddress),
 ];
-
-fn is_pos_id(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-}
 
 fn read_coin(text: &str) -> Result<String, &'static str> {
     let good = (2..=20).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));

@@ -1,14 +1,13 @@
 //! ForumPay's calls and the answers to the creating ones. Sheet: "Upstream wire protocol".
 
 use super::DESCRIPTOR;
-use crate::api::{Call, CashierAnswer, Context, Doubt, Finding, Memo, Refusal, Reply, Sent, Standing, Step};
-use crate::kit;
-use crate::signals::{certainly_refused, judge};
+use crate::api::{Call, CashierAnswer, Context, Doubt, Finding, Memo, Refusal, Reply, Standing, Step};
+use crate::signals::{CERTAIN_REFUSALS, certainly_refused, judge};
+use crate::{kit, redact};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::urls::{ReturnResult, return_address};
 use domain::{ErrorCode, Json, Secret, amounts};
-use std::net::IpAddr;
 
 pub(super) const CREATE_PAYMENT_LINK: &str = "CreatePaymentLink";
 pub(super) const GET_BUY_RATE: &str = "GetBuyRate";
@@ -18,32 +17,13 @@ pub(super) const CHECK_PAYMENT: &str = "CheckPayment";
 pub(super) const GET_TRANSACTIONS: &str = "GetTransactions";
 pub(super) const PING: &str = "Ping";
 
-/// HTTP statuses with which a call was certainly not taken.
-pub(super) const CERTAIN_REFUSALS: [u16; 4] = [401, 403, 404, 429];
 /// Where CreatePaymentLink's answer has the page's address, the first that is set.
 const LINK_URL_FIELDS: [&str; 4] = ["url", "payment_link", "link", "access_url"];
-/// A secret among StartBuyOrder's members.
-const ACCESS_TOKEN: &str = "access_token";
 /// `pos_id` of an account without `posId`.
 const DEFAULT_POS_ID: &str = "mozarto";
 /// What StartBuyOrder's answer gives to the merchant, in the published order; `amount` is the fiat one.
-const HOLD_MEMBERS: [&str; 15] = [
-    "invoice_currency",
-    "invoice_amount",
-    "currency",
-    "payment_source",
-    "wait_time",
-    "network_processing_fee",
-    "rate",
-    "amount_exchange",
-    "amount",
-    "fast_transaction_fee",
-    "fast_transaction_fee_currency",
-    "payment_id",
-    "reference_no",
-    "address",
-    ACCESS_TOKEN,
-];
+const HOLD_MEMBERS: &str = "invoice_currency invoice_amount currency payment_source wait_time network_processing_fee rate \
+    amount_exchange amount fast_transaction_fee fast_transaction_fee_currency payment_id reference_no address access_token";
 
 /// One payment of a reference: what CheckPayment asks for.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -138,7 +118,7 @@ fn start_buy_order(cx: &Context<'_>, payment_id: &str) -> Step {
         ("payer_id", cx.account.text("forumpayUserId")),
     ];
     // ForumPay refuses private addresses.
-    let ip = cx.order.fields.text("userIp").filter(|ip| ip.parse().is_ok_and(is_public));
+    let ip = cx.order.fields.text("userIp").filter(|ip| ip.parse().is_ok_and(kit::is_public));
     parameters.extend(ip.map(|ip| ("payer_ip_address", ip)));
     let mut call = call(cx, START_BUY_ORDER, "GET", &parameters, Doubt::Harmless);
     call.memo = Some(order_memo(cx, payment_id, cx.order.text("walletAddress")));
@@ -157,17 +137,13 @@ fn order_memo(cx: &Context<'_>, payment_id: &str, address: &str) -> Memo {
 }
 
 pub(super) fn confirm_buy_order(cx: &Context<'_>, payment: &Payment) -> Call {
-    let parameters = [("pos_id", &*payment.pos_id), ("address", &*payment.address), ("payment_id", &*payment.payment_id)];
+    let parameters = [("pos_id", &*payment.pos_id), ("address", &payment.address), ("payment_id", &payment.payment_id)];
     call(cx, CONFIRM_BUY_ORDER, "GET", &parameters, Doubt::Money)
 }
 
 pub(super) fn check_payment(cx: &Context<'_>, payment: &Payment, doubt: Doubt) -> Call {
-    let parameters = [
-        ("pos_id", &*payment.pos_id),
-        ("currency", &*payment.currency),
-        ("payment_id", &*payment.payment_id),
-        ("address", &*payment.address),
-    ];
+    let Payment { pos_id, currency, payment_id, address } = payment;
+    let parameters = [("pos_id", &**pos_id), ("currency", currency), ("payment_id", payment_id), ("address", address)];
     call(cx, CHECK_PAYMENT, "GET", &parameters, doubt)
 }
 
@@ -178,19 +154,6 @@ pub(super) fn get_transactions(cx: &Context<'_>, doubt: Doubt) -> Call {
 
 pub(super) fn ping(cx: &Context<'_>) -> Step {
     Step::Call(Box::new(call(cx, PING, "GET", &[("pos_id", pos_id(cx))], Doubt::Harmless)))
-}
-
-fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            let shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
-            let special = ip.is_multicast() || ip.is_broadcast() || ip.octets()[0] == 0;
-            !(ip.is_loopback() || ip.is_private() || ip.is_link_local() || shared || special)
-        }
-        IpAddr::V6(ip) => {
-            !(ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_multicast())
-        }
-    }
 }
 
 // --- answers ----------------------------------------------------------------------------------
@@ -212,24 +175,9 @@ pub(super) fn readable_err(reply: &Reply) -> Option<String> {
     refuses.then(|| kit::provider_text(kit::scalar(&body, "err_code").unwrap_or("err")))
 }
 
+/// The error row, without the order's `access_token`, which belongs into the answer of a hold and nowhere else.
 pub(super) fn refusal(reply: &Reply) -> Refusal {
-    let mut refusal = judge(DESCRIPTOR.errors, reply);
-    refusal.data = refusal.data.map(without_token);
-    refusal
-}
-
-/// An order's `access_token` belongs into the answer of a hold and nowhere else.
-fn without_token(data: Json) -> Json {
-    match data {
-        Json::String(text) => match text.find(ACCESS_TOKEN) {
-            Some(at) => Json::text(&text[..at]),
-            None => Json::String(text),
-        },
-        mut data => {
-            data.remove(ACCESS_TOKEN);
-            data
-        }
-    }
+    judge(DESCRIPTOR.errors, &redact::answer(reply, None, &["access_token"]))
 }
 
 pub(super) fn link_created(cx: &Context<'_>, reply: &Reply) -> Step {
@@ -269,12 +217,9 @@ pub(super) fn rate_given(cx: &Context<'_>, reply: &Reply) -> Step {
     }
 }
 
-/// No hold: the order is left unconfirmed, and lapses.
+/// No hold: the order is left unconfirmed, and lapses. (What it says was no error, so it is the last row.)
 fn contradicts(reply: &Reply, anomaly: &str) -> Step {
-    let data = match reply {
-        Reply::Answer(answer) => Some(without_token(crate::signals::raw(answer))),
-        Reply::Lost(_) => None,
-    };
+    let data = refusal(reply).data;
     Step::Refused(Refusal { data, anomaly: Some(anomaly.to_owned()), ..Refusal::of(ErrorCode::UnknownPspError) })
 }
 
@@ -282,18 +227,14 @@ pub(super) fn order_started(cx: &Context<'_>, reply: &Reply) -> Step {
     let Some(body) = success(reply) else { return Step::Refused(refusal(reply)) };
     let order = cx.order;
     let payment_id = kit::scalar(cx.memo, "payment_id").unwrap_or_default();
-    if kit::scalar(&body, "payment_id").is_some_and(|theirs| theirs != payment_id) {
-        return contradicts(reply, "ForumPay's order is another payment");
+    let (reference, wallet, coin) =
+        (order.transaction_id.to_string(), order.text("walletAddress"), order.text("preferredCrypto"));
+    let expected = [("payment_id", payment_id), ("reference_no", &reference), ("currency", coin)];
+    let other = expected.into_iter().find(|(name, ours)| kit::scalar(&body, name).is_some_and(|theirs| theirs != *ours));
+    if let Some((name, _)) = other.or((!is_our_invoice(cx, &body)).then_some(("invoice", ""))) {
+        return contradicts(reply, &format!("ForumPay's order has another {name}"));
     }
-    if kit::scalar(&body, "reference_no").is_some_and(|theirs| theirs != order.transaction_id.to_string()) {
-        return contradicts(reply, "ForumPay's order has another reference");
-    }
-    if !is_our_invoice(cx, &body) || body.str_at("currency").is_some_and(|coin| coin != order.text("preferredCrypto")) {
-        return contradicts(reply, "ForumPay's order is for another amount or coin");
-    }
-    let Some(address) =
-        body.str_at("address").filter(|address| is_echo(address, order.text("walletAddress"), order.text("preferredCrypto")))
-    else {
+    let Some(address) = body.str_at("address").filter(|address| is_echo(address, wallet, coin)) else {
         return contradicts(reply, "ForumPay's order has another address");
     };
     let data = hold_data(cx, &body);
@@ -311,7 +252,7 @@ fn is_echo(address: &str, wallet: &str, coin: &str) -> bool {
 }
 
 fn hold_data(cx: &Context<'_>, body: &Json) -> Json {
-    let mut data = Json::object(HOLD_MEMBERS.map(|name| (name, body.get(name).cloned().unwrap_or(Json::Null))));
+    let mut data = Json::object(HOLD_MEMBERS.split(' ').map(|name| (name, body.get(name).cloned().unwrap_or(Json::Null))));
     data.set("amount", amounts::as_number(&cx.order.amount));
     data.set("transactionId", Json::text(cx.order.transaction_id.to_string()));
     data.set("merchantReference", kit::merchant_reference(cx));
@@ -326,9 +267,4 @@ pub(super) fn ponged(reply: &Reply) -> Step {
         }
         _ => Step::Refused(refusal(reply)),
     }
-}
-
-/// The survey that a call carries.
-pub(super) fn scratch_text(sent: &Sent) -> &str {
-    sent.scratch.as_str().unwrap_or_default()
 }

@@ -7,13 +7,11 @@ use crate::api::{
     Reply, Sent, Standing, Step, Task,
 };
 use crate::kit;
-use crate::signals::{certainly_refused, judge};
+use crate::signals::{CERTAIN_REFUSALS, certainly_refused, judge};
 use domain::urls::{ReturnResult, return_address};
 use domain::{Json, Money, Operation, Secret, TransactionId, amounts};
 use url::Url;
 
-/// HTTP statuses with which a withdraw is certainly refused.
-const CERTAIN_REFUSALS: [u16; 4] = [401, 403, 404, 429];
 /// The header of a callback's signature.
 const SIGNATURE_HEADER: &str = "x-signature";
 
