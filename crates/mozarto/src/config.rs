@@ -7,6 +7,7 @@ use engine::core::ProviderConfig;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use store::vault::MasterKey;
 
@@ -30,8 +31,8 @@ pub(crate) struct File {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LimitsFile {
-    requests_per_second: Option<u32>,
-    burst: Option<u32>,
+    requests_per_second: Option<NonZeroU32>,
+    burst: Option<NonZeroU32>,
     connections: Option<usize>,
     trusted_proxies: Option<Vec<String>>,
 }
@@ -48,9 +49,9 @@ struct ProviderFile {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LimitSettings {
     /// Requests per second of one credential.
-    pub(crate) requests_per_second: Option<u32>,
+    pub(crate) requests_per_second: Option<NonZeroU32>,
     /// How many may come at once.
-    pub(crate) burst: Option<u32>,
+    pub(crate) burst: Option<NonZeroU32>,
     /// Connections at once.
     pub(crate) connections: Option<usize>,
     /// Proxies whose `X-Forwarded-For` counts (CIDR).

@@ -128,7 +128,7 @@ pub(crate) fn print_list(data: &Value, json: bool, columns: &[(&str, &str)]) {
         return;
     }
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(columns.iter().map(|(heading, _)| *heading));
     for item in &items {
         table.add_row(columns.iter().map(|(_, member)| cell(item, member)));

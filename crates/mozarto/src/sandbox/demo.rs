@@ -3,8 +3,9 @@
 use super::Addresses;
 use super::seed::Demo;
 use anyhow::{Context, Result, bail};
-use domain::{Json, PaymentMethod};
+use domain::Json;
 use engine::Engine;
+use engine::directory::view::callback_url;
 use std::time::Duration;
 
 /// The simulators answer their control calls within this.
@@ -56,7 +57,7 @@ pub(super) async fn register_at_simulators(engine: &Engine, demo: &Demo, address
         let Some(provider) = providers::by_psp_type(account.psp_type) else { bail!("no provider {}", account.psp_type) };
         let mut settings = Json::parse(account.simulator_settings.as_bytes()).context("a demo account")?;
         let method = snapshot.methods.iter().find(|method| method.psp_type == account.psp_type);
-        if let Some(address) = method.and_then(|method| callback_address(engine, provider, method)) {
+        if let Some(address) = method.and_then(|method| callback_url(method, engine.config())) {
             settings.set("callbackUrl", Json::text(address));
         }
         let url = format!(
@@ -71,9 +72,4 @@ pub(super) async fn register_at_simulators(engine: &Engine, demo: &Demo, address
         }
     }
     Ok(())
-}
-
-fn callback_address(engine: &Engine, provider: &dyn providers::Provider, method: &PaymentMethod) -> Option<String> {
-    let token = method.callback_token.as_ref()?;
-    Some(engine.callback_url(provider, token.expose()))
 }

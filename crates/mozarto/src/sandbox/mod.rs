@@ -88,11 +88,12 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<()> {
     engine.run_workers().await.context("starting the workers")?;
     let shop_settings = shop::Settings {
         cashier_base_url: addresses.platform.clone(),
-        company_token: shop::Secret::new(demo.company_token.expose()),
-        signing_secret: shop::Secret::new(demo.webhook_secret.expose()),
-        bearer: shop::Secret::new(demo.webhook_bearer.expose()),
+        company_token: demo.company_token.expose().into(),
+        signing_secret: demo.webhook_secret.expose().into(),
+        bearer: demo.webhook_bearer.expose().into(),
         own_base_url: addresses.shop.clone(),
-        data: data.path.clone(),
+        data: data.path.join("shop.db"),
+        back_office_url: Some(format!("{}{}", addresses.platform, backoffice::PATH)),
     };
     let shop = part("demo shop", shop::serve(listeners.shop, shop_settings, stop.clone()));
     let limits = http_api::Limits::default();

@@ -4,7 +4,8 @@ use super::demo::{ACCOUNTS, ROLES};
 use crate::files::DataDirectory;
 use anyhow::{Context, Result};
 use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher, SaltString};
+use argon2::password_hash::PasswordHasher;
+use argon2::password_hash::phc::PasswordHash;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::company::CredentialKind;
@@ -143,8 +144,9 @@ async fn unique_email(engine: &Engine) -> Result<String> {
 
 /// argon2id with the parameters that the library recommends (19 MiB, 2 passes, 1 lane).
 pub(crate) fn hash(password: &Secret) -> Result<String> {
-    let salt = SaltString::encode_b64(&Random::default().bytes::<16>()).map_err(|error| anyhow::anyhow!("salt: {error}"))?;
-    let hash = Argon2::default().hash_password(password.expose().as_bytes(), &salt);
+    let salt = Random::default().bytes::<16>();
+    let hash: argon2::password_hash::Result<PasswordHash> =
+        Argon2::default().hash_password_with_salt(password.expose().as_bytes(), &salt);
     Ok(hash.map_err(|error| anyhow::anyhow!("hashing a password: {error}"))?.to_string())
 }
 
