@@ -1,4 +1,4 @@
-//! PayOne: Interac bank transfer in Canada. Everything here that is data; the wire is in [`payone_assumed_v0`].
+//! PayOne: Interac bank transfer in Canada. Everything here that is data; the wire is in `payone_assumed_v0`.
 
 mod payone_assumed_v0;
 #[cfg(test)]
