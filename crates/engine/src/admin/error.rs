@@ -1,0 +1,102 @@
+//! Why a Management call is refused, and the one answer that each refusal has.
+
+use crate::CashierAnswer;
+
+/// A Management call that was not carried out. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminError {
+    /// 400: sentences about fields, those of missing ones first.
+    Invalid(Vec<String>),
+    /// 400: one sentence about the call as a whole, shown as `message`.
+    Refused(String),
+    /// 403: the token may not do that.
+    Forbidden,
+    /// 403: the token may do that in general, but not here; the sentence says why.
+    NotYou(String),
+    /// 404: there is none of that id, or it is another company's.
+    NotFound,
+    /// 409: what was asked is not possible any more; the sentence says who and when, or why.
+    Conflict(String),
+    /// 500: ours. The cause is logged where it was met, never answered.
+    Internal,
+}
+
+/// How the sentence about a missing field begins.
+pub const MISSING: &str = "Missing required field: ";
+
+impl AdminError {
+    /// One field is missing.
+    pub fn missing(field: &str) -> Self {
+        Self::Invalid(vec![format!("{MISSING}{field}")])
+    }
+
+    /// One field is invalid.
+    pub fn invalid(sentence: impl Into<String>) -> Self {
+        Self::Invalid(vec![sentence.into()])
+    }
+
+    /// Ours: logs the cause and keeps it out of the answer.
+    pub fn internal(cause: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%cause, "a management call failed");
+        Self::Internal
+    }
+
+    /// The answer, in the envelope of the Cashier API, section 5.
+    pub fn answer(&self) -> CashierAnswer {
+        match self {
+            Self::Invalid(sentences) => invalid(sentences),
+            Self::Refused(sentence) => CashierAnswer::error(400, sentence, Vec::new(), None),
+            Self::Forbidden => CashierAnswer::forbidden(),
+            Self::NotYou(sentence) => CashierAnswer::error(403, sentence, Vec::new(), None),
+            Self::NotFound => CashierAnswer::not_found(),
+            Self::Conflict(sentence) => CashierAnswer::error(409, sentence, Vec::new(), None),
+            Self::Internal => CashierAnswer::internal(),
+        }
+    }
+}
+
+impl From<store::QueryError> for AdminError {
+    fn from(error: store::QueryError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<store::CommitError> for AdminError {
+    fn from(error: store::CommitError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+/// A single missing field is the whole message; otherwise every sentence is in `errors`, and the message is the first missing one or `Validation failed`.
+fn invalid(sentences: &[String]) -> CashierAnswer {
+    let missing = sentences.iter().find(|sentence| sentence.starts_with(MISSING));
+    let message = missing.map_or("Validation failed", String::as_str);
+    let errors = if missing.is_some() && sentences.len() == 1 { Vec::new() } else { sentences.to_vec() };
+    CashierAnswer::error(400, message, errors, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(error: &AdminError) -> String {
+        String::from_utf8(error.answer().body).unwrap()
+    }
+
+    #[test]
+    fn one_missing_field_is_the_message_alone() {
+        assert_eq!(
+            text(&AdminError::missing("reason")),
+            r#"{"status":"error","message":"Missing required field: reason","isSuccess":false,"errors":[]}"#
+        );
+        let several = AdminError::Invalid(vec!["Missing required field: name".into(), "active must be a boolean".into()]);
+        assert_eq!(
+            text(&several),
+            r#"{"status":"error","message":"Missing required field: name","isSuccess":false,"errors":["Missing required field: name","active must be a boolean"]}"#
+        );
+        assert_eq!(
+            text(&AdminError::invalid("active must be a boolean")),
+            r#"{"status":"error","message":"Validation failed","isSuccess":false,"errors":["active must be a boolean"]}"#
+        );
+    }
+}
