@@ -29,7 +29,7 @@ pub struct Slot {
 impl Gate {
     /// A gate with these limits.
     pub fn new(limits: &Limits) -> Self {
-        let quota = Quota::per_second(limits.rate_per_second).allow_burst(limits.rate_burst);
+        let quota = Quota::per_second(limits.requests_per_second).allow_burst(limits.burst);
         Self {
             rates: RateLimiter::hashmap(quota),
             clock: DefaultClock::default(),
@@ -70,8 +70,8 @@ mod tests {
 
     fn gate(rate: u32, burst: u32, in_flight: usize) -> Gate {
         Gate::new(&Limits {
-            rate_per_second: NonZeroU32::new(rate).unwrap(),
-            rate_burst: NonZeroU32::new(burst).unwrap(),
+            requests_per_second: NonZeroU32::new(rate).unwrap(),
+            burst: NonZeroU32::new(burst).unwrap(),
             in_flight_max: in_flight,
             ..Limits::default()
         })

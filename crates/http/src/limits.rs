@@ -28,14 +28,14 @@ pub struct Limits {
     /// A body must be whole this long after its head; then 408.
     pub body_read: Duration,
     /// Open connections; the next one gets 503 with `Retry-After` and is closed.
-    pub connections_max: usize,
+    pub connections: usize,
     /// Authenticated requests being worked on at once; the next one gets 503 with `Retry-After`. What keeps answers quick and memory bounded when
     /// more is asked than can be done; a provider that takes long needs room here (payments per second times seconds per payment).
     pub in_flight_max: usize,
     /// Requests per second of one credential, in the long run; beyond it 429 with `Retry-After`.
-    pub rate_per_second: NonZeroU32,
+    pub requests_per_second: NonZeroU32,
     /// Requests that one credential may make at once before the rate counts.
-    pub rate_burst: NonZeroU32,
+    pub burst: NonZeroU32,
     /// A graceful stop waits this long for answers under way, then cuts them off. Leaves two of the ten seconds to the engine and the store.
     pub drain: Duration,
     /// The proxies whose `X-Forwarded-For` is believed: the caller's address is then the last one in it that is not itself a trusted proxy. None: the
@@ -44,10 +44,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// [`Limits::rate_per_second`] unless set.
-    pub const RATE_PER_SECOND: NonZeroU32 = NonZeroU32::new(20_000).unwrap();
-    /// [`Limits::rate_burst`] unless set.
-    pub const RATE_BURST: NonZeroU32 = NonZeroU32::new(20_000).unwrap();
+    /// [`Limits::requests_per_second`] unless set.
+    pub const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(20_000).unwrap();
+    /// [`Limits::burst`] unless set.
+    pub const BURST: NonZeroU32 = NonZeroU32::new(20_000).unwrap();
 }
 
 impl Default for Limits {
@@ -55,10 +55,10 @@ impl Default for Limits {
         Self {
             header_read: Duration::from_secs(10),
             body_read: Duration::from_secs(10),
-            connections_max: 4_096,
+            connections: 4_096,
             in_flight_max: 1_024,
-            rate_per_second: Self::RATE_PER_SECOND,
-            rate_burst: Self::RATE_BURST,
+            requests_per_second: Self::REQUESTS_PER_SECOND,
+            burst: Self::BURST,
             drain: Duration::from_secs(8),
             trusted_proxies: Vec::new(),
         }

@@ -49,7 +49,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     // Ends every connection, whether we were told to stop or the listener broke.
     let closing = stop.child_token();
     let full = raw(&reply::overloaded());
-    let slots = Arc::new(Semaphore::new(limits.connections_max));
+    let slots = Arc::new(Semaphore::new(limits.connections));
     // Cancelled when draining has taken too long: what is still open is cut off.
     let cut = CancellationToken::new();
     let accepted = loop {

@@ -100,7 +100,7 @@ async fn of_two_faults_the_earlier_one_is_told() {
 
 #[tokio::test]
 async fn the_rate_counts_after_the_token_and_before_the_rest() {
-    let limits = Limits { rate_per_second: NonZeroU32::MIN, rate_burst: NonZeroU32::MIN, ..Limits::default() };
+    let limits = Limits { requests_per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN, ..Limits::default() };
     let platform = Platform::start_with(limits).await;
     let reader = platform.token(&[Scope::Read]).await;
     for (rank, group) in faults("unused", reader).into_iter().enumerate() {

@@ -3,6 +3,7 @@
 use crate::wire::{Answer, Server};
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,9 +12,10 @@ use domain::urls::Environment;
 use domain::{CompanyId, Json, MethodId, Scope};
 use engine::directory::change::{Actor, CompanyPatch, MethodPatch, NewCompany, NewCredential, NewMethod, RulePatch};
 use engine::{Clock, Config, Engine};
+use http::StatusCode;
 use mozarto_http::Limits;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use store::Driver;
 use store::driver::SqliteDriver;
@@ -247,6 +249,7 @@ pub(crate) struct Provider {
 struct Deposits {
     taken: AtomicUsize,
     waits: AtomicUsize,
+    refuses: AtomicBool,
     go_on: Notify,
 }
 
@@ -268,6 +271,11 @@ impl Provider {
         self.state.waits.store(1, Ordering::SeqCst);
     }
 
+    /// Every deposit from now on finds the credentials refused.
+    pub(crate) fn refuse_all(&self) {
+        self.state.refuses.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn go_on(&self) {
         self.state.go_on.notify_one();
     }
@@ -284,13 +292,17 @@ impl Provider {
     }
 }
 
-async fn deposit(State(state): State<Arc<Deposits>>, _request: Request) -> ([(&'static str, &'static str); 1], String) {
+async fn deposit(State(state): State<Arc<Deposits>>, _request: Request) -> Response {
     let number = state.taken.fetch_add(1, Ordering::SeqCst);
     if state.waits.swap(0, Ordering::SeqCst) == 1 {
         state.go_on.notified().await;
     }
+    if state.refuses.load(Ordering::SeqCst) {
+        // How PayOne refuses credentials (its sheet, "Error codes").
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let body = format!(
         r#"{{"success":true,"message":"Transaction successfully Ongoing Process ","redirect_url":"https://demo.payonepayment.com/webflow-payment/HS{number:08}/tok3n"}}"#
     );
-    ([("content-type", "application/json")], body)
+    ([("content-type", "application/json")], body).into_response()
 }

@@ -179,3 +179,36 @@ async fn alive_at_once_and_ready_with_its_workers() {
     platform.engine.stop().await;
     assert_eq!(platform.send(&Call::new("GET", "/readyz")).await.status, 503);
 }
+
+#[tokio::test]
+async fn the_pull_twin_is_walked_in_commit_order_and_by_its_own_company() {
+    let platform = Platform::start().await;
+    // Endings with their events: the provider refuses the credentials.
+    platform.provider.refuse_all();
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        let answer = platform.send(&platform.cashier(PAY_IN)).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        made.push(answer.json().str_at("transactionId").unwrap().to_owned());
+    }
+    let mut walked = Vec::new();
+    let mut query = "?limit=2".to_owned();
+    for _ in 0..4 {
+        let answer = platform.send(&platform.get(&format!("{EVENTS}{query}"))).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let json = answer.json();
+        let data = json.get("data").unwrap();
+        for item in data.get("items").and_then(Json::as_array).unwrap() {
+            let names: Vec<&str> = item.as_object().unwrap().iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, ["id", "sequence", "createdAt", "body"]);
+            let body = item.get("body").unwrap();
+            assert_eq!(body.str_at("transaction_status"), Some("Failed"), "{answer:?}");
+            walked.push(body.str_at("transaction_id").unwrap().to_owned());
+        }
+        let Some(next) = data.str_at("next") else { break };
+        query = format!("?limit=2&after={next}");
+    }
+    assert_eq!(walked, made);
+    let stranger = platform.get(&format!("{EVENTS}{query}")).with("authorization", &format!("Bearer {}", platform.other.token));
+    assert_eq!(platform.send(&stranger).await.status, 404, "another company's event is an unknown one");
+}

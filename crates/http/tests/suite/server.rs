@@ -117,7 +117,7 @@ async fn heads_have_limits_too() {
 
 #[tokio::test]
 async fn one_connection_too_many_is_told_so() {
-    let server = Server::start(small_router(), Limits { connections_max: 3, ..quick() });
+    let server = Server::start(small_router(), Limits { connections: 3, ..quick() });
     let mut held: Vec<Peer> = Vec::new();
     for _ in 0..3 {
         let mut peer = server.connect().await;
