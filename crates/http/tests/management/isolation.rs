@@ -5,6 +5,7 @@ use domain::Scope;
 use domain::urls::Environment;
 use mozarto_http::admin::ROUTES;
 use serde_json::json;
+use store::{Batch, Expect, Statement};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_cannot_point_at_another_companys_objects() {
@@ -99,4 +100,50 @@ async fn secrets_come_out_once() {
     }
     // What was rotated away is of no use any more.
     assert_ne!(made.at("/data/token"), rotated.at("/data/token"));
+}
+
+/// The maker of a pay-out decides nothing about it. Over the API the two are never the same credential; the store is told otherwise here.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_maker_is_not_the_checker() {
+    let world = World::start().await;
+    world.payment_method().await;
+    world.rule().await;
+    let (held, stuck) = (world.held().await, world.stuck().await);
+    let approver = world.done("POST", "/credentials", json!({"kind": "management", "name": "a", "scopes": ["approve"]})).await;
+    let mut batch = Batch::new();
+    let sql = "UPDATE transactions SET maker = ?1 WHERE id IN (?2, ?3)";
+    let values = vec![approver.at("/data/id").into(), (&*held).into(), (&*stuck).into()];
+    batch.push(Statement::new(sql, values).expect(Expect::Rows(2)));
+    world.engine.store().commit(batch).await.unwrap();
+    let token = approver.at("/data/token");
+    for (path, body) in [
+        (format!("/approvals/{held}/approve"), r#"{"reason":"mine"}"#),
+        (format!("/approvals/{held}/reject"), r#"{"reason":"mine"}"#),
+        (format!("/transactions/{stuck}/release"), r#"{"reason":"mine"}"#),
+        (format!("/transactions/{stuck}/resolve"), r#"{"to":"Failed","reason":"mine"}"#),
+    ] {
+        let refused = world.call(&token, "POST", &path, Some(body)).await;
+        assert_eq!((refused.status, refused.at("/message")), (403, "Whoever made a pay-out may not decide about it".to_owned()));
+    }
+    assert_eq!(world.call(&world.one.all, "POST", &format!("/approvals/{held}/approve"), None).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_decide_at_once_one_does() {
+    let world = World::start().await;
+    world.payment_method().await;
+    world.rule().await;
+    let held = world.held().await;
+    let decide = |n: usize| {
+        let (world, held) = (&world, &held);
+        async move {
+            let (word, body) = if n.is_multiple_of(2) { ("approve", "{}") } else { ("reject", r#"{"reason":"no"}"#) };
+            world.call(&world.one.all, "POST", &format!("/approvals/{held}/{word}"), Some(body)).await
+        }
+    };
+    let answers = futures::future::join_all((0..32).map(decide)).await;
+    let decided = answers.iter().filter(|answer| answer.status == 200).count();
+    let late: Vec<_> = answers.iter().filter(|answer| answer.status == 409).map(|answer| answer.at("/message")).collect();
+    assert_eq!((decided, late.len()), (1, 31));
+    assert!(late.iter().all(|message| message.contains(" already by credential:")), "{late:?}");
 }
