@@ -128,7 +128,7 @@ impl Engine {
         let started = Instant::now();
         let result = self
             .transport()
-            .send(Outgoing {
+            .send_to_provider(Outgoing {
                 method: call.method,
                 url: &call.url,
                 headers: &headers,

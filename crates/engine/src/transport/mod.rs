@@ -194,6 +194,19 @@ impl Transport {
         }
     }
 
+    /// [`send`](Self::send), for providers: an answer that breaks off after its first bytes is what came of it. Its status counts, and the cut text is an
+    /// unreadable body: every format that providers speak ends with a sign of its end.
+    ///
+    /// # Errors
+    /// [`Failure`] when nothing of a body came, or not all of it in time.
+    pub(crate) async fn send_to_provider(&self, outgoing: Outgoing<'_>) -> Result<Incoming, Failure> {
+        match self.exchange(outgoing, None).await? {
+            (incoming, None) => Ok(incoming),
+            (incoming, Some(Failure::Broken)) if !incoming.body.is_empty() => Ok(incoming),
+            (_, Some(failure)) => Err(failure),
+        }
+    }
+
     /// Makes the call, once, for the sake of its status: what of the body does not come in time, or breaks off, is left out. Everything, connecting
     /// included, ends `total_ms` after the start.
     ///

@@ -254,3 +254,24 @@ fn nothing_secret_prints() {
     assert!(!format!("{incoming:?}").contains("canary"));
     assert!(!format!("{:?}", sandbox()).contains("canary"));
 }
+
+#[tokio::test]
+async fn a_cut_answer_of_a_provider_is_what_came_of_it() {
+    for (cut, came) in [("{\"success\":tr", Some("{\"success\":tr")), ("", None)] {
+        let server = Server::start(move |mut peer| {
+            Box::pin(async move {
+                peer.request().await;
+                peer.answer(&format!("HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{cut}")).await;
+            })
+        })
+        .await;
+        let incoming = sandbox().send_to_provider(post(server.url())).await;
+        match came {
+            Some(text) => {
+                let incoming = incoming.unwrap();
+                assert_eq!((incoming.status, incoming.body.as_slice(), incoming.truncated), (200, text.as_bytes(), false));
+            }
+            None => assert_eq!(incoming.unwrap_err(), Failure::Broken, "no body at all"),
+        }
+    }
+}
