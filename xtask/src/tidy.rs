@@ -11,7 +11,7 @@ const FILE_LINES_MAX: usize = 700;
 const FILE_LINES_GOOD: usize = 500;
 /// Rooms in which no float may be near money.
 const EXACT_ROOMS: [&str; 5] = ["crates/money/src", "crates/domain/src", "crates/providers/src", "crates/store/src", "crates/engine/src"];
-/// The size of a provider's folder without tests, lines.
+/// The size of a provider's folder without tests, lines of code.
 const PROVIDER_LINES_MAX: usize = 800;
 
 /// Checks every file that git knows.
@@ -46,7 +46,8 @@ fn check_rust(file: &str, text: &str, problems: &mut String) {
     } else if lines > FILE_LINES_GOOD && !is_test {
         println!("tidy: {file} has {lines} lines (the house measure is {FILE_LINES_GOOD})");
     }
-    let exact = EXACT_ROOMS.iter().any(|room| file.starts_with(room)) && !is_test;
+    // Tokens write seconds with fractions; no amount is there.
+    let exact = EXACT_ROOMS.iter().any(|room| file.starts_with(room)) && !is_test && !file.starts_with("crates/engine/src/auth/");
     for (number, line) in text.lines().enumerate() {
         let code = line.split("//").next().unwrap_or_default();
         let has = |word: &str| code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|part| part == word);
@@ -81,7 +82,7 @@ fn providers(files: &[String], problems: &mut String) -> Result<()> {
         }
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let lines = folder_lines(&path)?;
-        println!("tidy: provider {name}: {lines} lines without tests");
+        println!("tidy: provider {name}: {lines} lines of code without tests");
         if lines > PROVIDER_LINES_MAX {
             let _ = writeln!(problems, "  provider {name}: {lines} lines without tests; at most {PROVIDER_LINES_MAX}");
         }
@@ -115,7 +116,9 @@ fn folder_lines(folder: &Path) -> Result<usize> {
         let path = entry?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if name.ends_with(".rs") && !name.contains("test") {
-            lines += std::fs::read_to_string(&path)?.lines().count();
+            let text = std::fs::read_to_string(&path)?;
+            // Lines of code: comments are welcome.
+            lines += text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count();
         }
     }
     Ok(lines)

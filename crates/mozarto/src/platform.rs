@@ -69,6 +69,8 @@ pub(crate) fn metrics() -> Result<PrometheusHandle> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
         .context("histogram buckets")?
+        .set_buckets_for_metric(Matcher::Full(http_api::observe::REQUEST_SECONDS.to_owned()), &http_api::observe::REQUEST_SECONDS_BUCKETS)
+        .context("histogram buckets")?
         .install_recorder()
         .context("starting the metrics")
 }
@@ -87,6 +89,13 @@ pub(crate) fn extra_routes(handle: PrometheusHandle) -> Router {
         async move { ([("content-type", "text/plain; version=0.0.4; charset=utf-8")], text) }
     };
     Router::new().route("/metrics", get(render)).merge(backoffice::router())
+}
+
+/// Raises the soft limit of open files to the hard one: each connection in and each call out needs one, and the usual soft limit is 1024.
+pub(crate) fn raise_file_limit() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!("the limit of open files could not be raised: {error}");
+    }
 }
 
 /// Waits for SIGTERM or an interrupt.

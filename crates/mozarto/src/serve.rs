@@ -7,7 +7,6 @@ use crate::logging::{self, Format};
 use crate::platform::{self, Database};
 use anyhow::{Context, Result, bail};
 use engine::{Clock, Config, Engine};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Runs until SIGTERM.
@@ -21,7 +20,8 @@ pub(crate) async fn run(args: &ConfigArgs) -> Result<()> {
     let engine = start_engine(&settings, &database).await?;
     check_production(&engine).await?;
     engine.run_workers().await.context("starting the workers")?;
-    let listener = TcpListener::bind(settings.listen).await.with_context(|| format!("listening on {}", settings.listen))?;
+    platform::raise_file_limit();
+    let listener = http_api::bind(settings.listen).with_context(|| format!("listening on {}", settings.listen))?;
     tracing::info!(address = %settings.listen, environment = settings.environment.as_str(), "ready");
     let limits = limits(&settings)?;
     let router = http_api::router(engine.clone(), &limits, platform::extra_routes(handle));
@@ -30,8 +30,9 @@ pub(crate) async fn run(args: &ConfigArgs) -> Result<()> {
     platform::asked_to_stop().await?;
     tracing::info!("stopping");
     stop.cancel();
-    server.await.context("the server")??;
-    engine.stop().await;
+    // Side by side: each has its own bound below the ten seconds that a stop may take.
+    let (served, ()) = tokio::join!(server, engine.stop());
+    served.context("the server")??;
     engine.store().close().await;
     Ok(())
 }

@@ -38,6 +38,8 @@ impl<'a> Commit<'a> {
     pub(super) fn open(engine: &'a Engine, work: &'a mut Work) -> Self {
         let now = engine.clock().now();
         let before = work.transaction.clone();
+        // Set at once, so that an answer built before the commit shows the time that will be stored.
+        work.transaction.updated_at = now;
         Self { engine, work, batch: Batch::new(), now, before, sealed_changed: false, job_set: false, announced: false }
     }
 
@@ -84,7 +86,6 @@ impl<'a> Commit<'a> {
             return;
         }
         t.events_sent += 1;
-        t.updated_at = self.now;
         let random = &self.engine.inner.random;
         announce(
             &mut self.batch,
@@ -284,7 +285,6 @@ impl<'a> Commit<'a> {
     pub(super) async fn store(mut self) -> Result<(), EngineError> {
         self.on_ending();
         self.work.transaction.version += 1;
-        self.work.transaction.updated_at = self.now;
         let mut batch = Batch::new();
         transactions::update(&mut batch, &self.work.transaction);
         if self.sealed_changed {

@@ -175,6 +175,10 @@ impl Engine {
     pub async fn inquire_now(&self, caller: &Caller, id: &str) -> Result<Transaction, DecisionError> {
         let (_, mut work, _lock) = self.in_hand(caller, id).await?;
         let job = jobs::find(self.store(), work.company_id(), work.id()).await?;
+        let held_by_provider = work.provider.descriptor().operation(Operation::PayOut).is_some_and(|spec| spec.always_held);
+        if work.transaction.status == TransactionStatus::OnHold && !held_by_provider {
+            return Err(DecisionError::NotPossible("This pay-out waits for an approval: the provider has not been told of it".to_owned()));
+        }
         if work.transaction.status == TransactionStatus::Created || job.as_ref().is_some_and(|job| job.kind == JobKind::Intent) {
             return Err(DecisionError::NotPossible("The provider has not answered the first call yet".to_owned()));
         }

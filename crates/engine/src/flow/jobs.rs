@@ -86,7 +86,7 @@ impl Engine {
         };
         let ended = self.run_task(work, Task::Inquire, None, hint, None).await?;
         let not_found_after_ms = self.not_found_after_ms(work.provider);
-        let memo = work.memo.clone();
+        let (memo, before) = (work.memo.clone(), work.transaction.status);
         let mut commit = Commit::open(self, work);
         // The number of inquiries is part of the sealed row.
         commit.remember(Some(memo));
@@ -102,6 +102,10 @@ impl Engine {
                 false
             }
         };
+        if matches!(asked, Asked::ByHand) && commit.work.transaction.status == before {
+            let detail = self.inquiry_detail(ended.calls.clone(), asked);
+            commit.note("asked", None, None, detail);
+        }
         self.next_action(&mut commit, job, asked, counters);
         if let Asked::Callback { last, .. } = asked {
             let (company, id) = (commit.work.company_id(), commit.work.id());

@@ -35,11 +35,11 @@ pub(crate) struct Addresses {
 }
 
 impl Listeners {
-    async fn bind(args: &SandboxArgs) -> Result<Self> {
+    fn bind(args: &SandboxArgs) -> Result<Self> {
         Ok(Self {
-            platform: bind(args.port, "--port").await?,
-            simulators: bind(args.simulator_port, "--simulator-port").await?,
-            shop: bind(args.shop_port, "--shop-port").await?,
+            platform: bind(args.port, "--port")?,
+            simulators: bind(args.simulator_port, "--simulator-port")?,
+            shop: bind(args.shop_port, "--shop-port")?,
         })
     }
 
@@ -49,9 +49,8 @@ impl Listeners {
     }
 }
 
-async fn bind(port: u16, flag: &str) -> Result<TcpListener> {
-    TcpListener::bind((Loopback::ADDRESS, port))
-        .await
+fn bind(port: u16, flag: &str) -> Result<TcpListener> {
+    http_api::bind((Loopback::ADDRESS, port).into())
         .with_context(|| format!("port {port} is taken: choose another with {flag} (0 picks a free one)"))
 }
 
@@ -61,7 +60,8 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<()> {
     let handle = platform::metrics()?;
     let data = DataDirectory::open(&args.data)?;
     let key = data.master_key()?;
-    let listeners = Listeners::bind(&args).await?;
+    platform::raise_file_limit();
+    let listeners = Listeners::bind(&args)?;
     let addresses = listeners.addresses()?;
     let database = Database::of(&data.path, args.database.as_deref());
     let db = database.open().await?;
@@ -123,6 +123,7 @@ async fn wait_and_stop(engine: Engine, stop: CancellationToken, mut parts: [Join
     tracing::info!("stopping");
     stop.cancel();
     engine.stop().await;
+    // The servers drain beside the engine's own stop; whoever is still at it then has had its time.
     for part in parts {
         if !part.is_finished() {
             let _ = tokio::time::timeout(std::time::Duration::from_secs(2), part).await;
