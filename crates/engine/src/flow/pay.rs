@@ -385,20 +385,7 @@ impl Engine {
         let _ = commit.change(Change::Accept, calls_detail(calls));
         let job = due::first_inquiry(&commit, sent_at);
         commit.job(&job);
-        let answer = match fate {
-            UnknownFate::Accepted => {
-                CashierAnswer::success(Some(IN_PROCESS), plain_data(commit.work, IN_PROCESS), Some(shown(commit.work)))
-            }
-            UnknownFate::GatewayTimeout { message, .. } => CashierAnswer::provider_failure(ProviderFailure {
-                code: ErrorCode::PspTimeout,
-                message: Some(message),
-                retryable: false,
-                retry_after_s: None,
-                data: None,
-                transaction_id: Some(commit.work.id().to_string()),
-                transaction: Some(shown(commit.work)),
-            }),
-        };
+        let answer = doubt_answer(commit.work);
         commit.answer(&answer)?;
         commit.store().await?;
         Ok(answer)
@@ -472,14 +459,27 @@ pub(super) fn recovered_answer(work: &Work) -> CashierAnswer {
             let message = work.transaction.message.as_deref().unwrap_or(&work.transaction.psp_status);
             CashierAnswer::declined(message, work.id().to_string(), None, shown(work))
         }
-        S::Created | S::Pending | S::OnHold | S::Approved | S::Reversed => {
-            let message = match work.transaction.status {
-                S::OnHold => ON_HOLD,
-                S::Approved | S::Reversed => "Successfully",
-                _ => IN_PROCESS,
-            };
+        S::Created | S::Pending => doubt_answer(work),
+        S::OnHold | S::Approved | S::Reversed => {
+            let message = if work.transaction.status == S::OnHold { ON_HOLD } else { "Successfully" };
             CashierAnswer::success(Some(message), plain_data(work, message), Some(shown(work)))
         }
+    }
+}
+
+/// The answer about an open transaction whose outcome nobody knows: 200, or the 504 form where a client takes a 200 as the outcome.
+fn doubt_answer(work: &Work) -> CashierAnswer {
+    match work.provider.descriptor().unknown_fate {
+        UnknownFate::Accepted => CashierAnswer::success(Some(IN_PROCESS), plain_data(work, IN_PROCESS), Some(shown(work))),
+        UnknownFate::GatewayTimeout { message, .. } => CashierAnswer::provider_failure(ProviderFailure {
+            code: ErrorCode::PspTimeout,
+            message: Some(message),
+            retryable: false,
+            retry_after_s: None,
+            data: None,
+            transaction_id: Some(work.id().to_string()),
+            transaction: Some(shown(work)),
+        }),
     }
 }
 
