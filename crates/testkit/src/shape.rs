@@ -60,7 +60,8 @@ fn compare(at: &str, actual: &Value, expected: &Value, found: &mut Vec<String>) 
 }
 
 fn is_pattern(text: &str) -> bool {
-    text.len() > 2 && text.starts_with('<') && text.ends_with('>')
+    let word = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+    word.is_some_and(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
 fn fits(actual: &Value, pattern: &str) -> bool {

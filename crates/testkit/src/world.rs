@@ -30,12 +30,29 @@ impl World {
     /// # Errors
     /// When it does not start, or a payment method refuses the address.
     pub async fn start(binary: &str, psp_types: &[&str], set: impl FnOnce(Options) -> Options) -> Result<Self> {
-        let data = tempfile::tempdir().context("a directory")?;
+        Self::start_in(tempfile::tempdir().context("a directory")?, binary, psp_types, set).await
+    }
+
+    /// [`World::start`] in a directory that something is in already.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_in(data: TempDir, binary: &str, psp_types: &[&str], set: impl FnOnce(Options) -> Options) -> Result<Self> {
         let sandbox = Sandbox::start(set(Options::new(PathBuf::from(binary), data.path()))).await?;
         let client = Client::of(&sandbox);
         let sink = Sink::start(sandbox.text("webhookSecret"), sandbox.text("webhookBearer")).await?;
         client.set_webhooks(&sink.url, psp_types).await?;
         Ok(Self { sandbox, client, sink, data })
+    }
+
+    /// Starts it again with the same data, after whatever ended it; the webhooks go to the same endpoint.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.sandbox = Sandbox::start(self.sandbox.options.clone()).await?;
+        self.client = Client::of(&self.sandbox);
+        Ok(())
     }
 
     /// The data directory.
@@ -62,11 +79,17 @@ impl Hands {
     /// Waits until the transaction has the status and the provider's word.
     ///
     /// # Errors
-    /// When it has not within the limit, or has another word.
+    /// When it has not within the limit; the last answer is in the error.
     pub async fn ends_as(&self, id: &str, transaction_status: &str, status: &str, limit: Duration) -> Result<Value> {
-        let data = self.client.wait_for(id, &[transaction_status], limit).await?;
-        ensure!(data["status"] == status, "the status word is {} instead of {status}", data["status"]);
-        Ok(data)
+        let until = tokio::time::Instant::now() + limit;
+        loop {
+            let data = self.client.wait_for(id, &[transaction_status], limit).await?;
+            if data["status"] == status {
+                return Ok(data);
+            }
+            ensure!(tokio::time::Instant::now() < until, "the status word is {} instead of {status}: {data}", data["status"]);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Waits for exactly these webhooks (their `transaction_status`), in this order, each once, verified, with ids of their own; and for no further one.
