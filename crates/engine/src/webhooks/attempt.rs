@@ -1,9 +1,10 @@
 //! One attempt: sign, send, judge the answer, record. The work is acknowledged by the record, never before.
 
-use super::Ground;
 use super::announce::WEBHOOK_URL;
+use super::configured;
 use super::sign::headers_for;
 use crate::clock::Clock;
+use crate::core::Engine;
 use crate::transport::{Failure, Guard, Incoming, Outgoing};
 use domain::schedule::{DELIVERY_RETRY_AFTER_MAX_MS, ENDPOINT_DISABLED_AFTER_MS, delivery_wait_ms};
 use domain::{Json, PaymentMethod, Timestamp};
@@ -53,34 +54,34 @@ impl Report {
 }
 
 /// Makes one attempt and records it.
-pub(super) async fn attempt<G: Ground>(ground: &G, claimed: &Claimed) -> Report {
+pub(super) async fn attempt(engine: &Engine, claimed: &Claimed) -> Report {
     let (company, method) = claimed.endpoint();
-    let method = match ground.method(company, method).await {
+    let method = match configured(engine, company, method).await {
         Ok(method) => method,
         Err(error) => {
             tracing::warn!(delivery = %claimed.delivery.id, "reading the payment method of a delivery: {error}");
             let mut batch = Batch::new();
-            deliveries::defer(&mut batch, claimed, ground.node(), ground.clock().now().plus_ms(READ_AGAIN_MS));
+            deliveries::defer(&mut batch, claimed, &engine.inner.node_id, engine.clock().now().plus_ms(READ_AGAIN_MS));
             // Not given back is given back by the end of its lease.
-            let _ = ground.db().commit(batch).await;
+            let _ = engine.store().commit(batch).await;
             return Report::NOT_ASKED;
         }
     };
     let url = method.as_deref().and_then(|method| Some((method, method.settings.text(WEBHOOK_URL)?)));
     match (url, &claimed.body) {
-        (Some((method, url)), Some(body)) if !claimed.endpoint_off => send(ground, claimed, method, url, body).await,
+        (Some((method, url)), Some(body)) if !claimed.endpoint_off => send(engine, claimed, method, url, body).await,
         // Switched off, or there is no address any more, or the event is past its retention.
         _ => {
-            let record = |batch: &mut Batch| deliveries::switched_off(batch, claimed, ground.node());
-            store(ground, record).await;
+            let record = |batch: &mut Batch| deliveries::switched_off(batch, claimed, &engine.inner.node_id);
+            store(engine, record).await;
             Report::NOT_ASKED
         }
     }
 }
 
-async fn send<G: Ground>(ground: &G, claimed: &Claimed, method: &PaymentMethod, url: &str, body: &str) -> Report {
+async fn send(engine: &Engine, claimed: &Claimed, method: &PaymentMethod, url: &str, body: &str) -> Report {
     let delivery = &claimed.delivery;
-    let at = ground.clock().now();
+    let at = engine.clock().now();
     let headers = headers_for(method, &delivery.event_id, delivery.sequence, at, body.as_bytes());
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let started = Instant::now();
@@ -94,9 +95,9 @@ async fn send<G: Ground>(ground: &G, claimed: &Claimed, method: &PaymentMethod, 
         read_max_bytes: READ_MAX_BYTES,
         guard: Guard::Merchant,
     };
-    let result = ground.transport().send_for_status(outgoing, ANSWER_MS).await;
+    let result = engine.transport().send_for_status(outgoing, ANSWER_MS).await;
     let latency_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
-    let verdict = judge(&result, claimed, ground.clock(), ground.random().number());
+    let verdict = judge(&result, claimed, engine.clock(), engine.inner.random.number());
     let attempt = Attempt {
         n: delivery.attempts_total + 1,
         at,
@@ -108,22 +109,22 @@ async fn send<G: Ground>(ground: &G, claimed: &Claimed, method: &PaymentMethod, 
     let outcome = Outcome { attempt, state: verdict.state, next_at: verdict.next_at };
     let taken = verdict.state == DeliveryState::Delivered;
     let record = |batch: &mut Batch| {
-        deliveries::record(batch, claimed, ground.node(), &outcome);
+        deliveries::record(batch, claimed, &engine.inner.node_id, &outcome);
         match claimed.failing_since {
             Some(_) if taken => endpoints::works(batch, delivery.company_id, delivery.method_id),
             None if !taken => endpoints::failed(batch, delivery.company_id, delivery.method_id, at),
             _ => {}
         }
     };
-    let released = store(ground, record).await.is_some_and(|rows| rows.iter().any(|rows| !rows.is_empty()));
+    let released = store(engine, record).await.is_some_and(|rows| rows.iter().any(|rows| !rows.is_empty()));
     metrics::counter!("mozarto_webhook_attempts_total", "outcome" => verdict.failure.unwrap_or("delivered")).increment(1);
     if taken && delivery.attempts_total == 0 {
-        let since_commit = ground.clock().now().since(delivery.created_at);
+        let since_commit = engine.clock().now().since(delivery.created_at);
         metrics::histogram!("mozarto_webhook_commit_to_delivery_seconds")
             .record(Duration::from_millis(since_commit.unsigned_abs()));
     }
     if !taken {
-        switch_off_if_dead(ground, claimed).await;
+        switch_off_if_dead(engine, claimed).await;
     }
     let silent = matches!(result, Err(Failure::Timeout | Failure::ConnectTimeout));
     let standing = if taken {
@@ -191,12 +192,12 @@ fn kept(body: &[u8], method: &PaymentMethod) -> Option<String> {
 
 /// Commits what must not be lost, again while the store is away. `None`: the lease had passed on, or the store stayed away; the delivery is then
 /// made again, under the same id.
-async fn store<G: Ground>(ground: &G, fill: impl Fn(&mut Batch)) -> Option<Vec<Vec<Row>>> {
+async fn store(engine: &Engine, fill: impl Fn(&mut Batch)) -> Option<Vec<Vec<Row>>> {
     let mut wait = RECORD_WAIT;
     for _ in 0..RECORD_TRIES {
         let mut batch = Batch::new();
         fill(&mut batch);
-        match ground.db().commit(batch).await {
+        match engine.store().commit(batch).await {
             Ok(rows) => return Some(rows),
             Err(CommitError::Guard(LEASE_GUARD)) => return None,
             Err(CommitError::Unavailable(why)) => tracing::warn!("recording a delivery attempt: {why}"),
@@ -212,21 +213,21 @@ async fn store<G: Ground>(ground: &G, fill: impl Fn(&mut Batch)) -> Option<Vec<V
 }
 
 /// Switches an endpoint off that has only failed for too long: once, with an entry on the audit log as the notice.
-async fn switch_off_if_dead<G: Ground>(ground: &G, claimed: &Claimed) {
-    let now = ground.clock().now();
+async fn switch_off_if_dead(engine: &Engine, claimed: &Claimed) {
+    let now = engine.clock().now();
     let Some(since) = claimed.failing_since else { return };
-    if ground.clock().written_between(since, now) < ENDPOINT_DISABLED_AFTER_MS {
+    if engine.clock().written_between(since, now) < ENDPOINT_DISABLED_AFTER_MS {
         return;
     }
     let (company, method) = claimed.endpoint();
     let mut batch = Batch::new();
-    let failing_since = now.plus_ms(-ground.clock().scaled_ms(ENDPOINT_DISABLED_AFTER_MS));
+    let failing_since = now.plus_ms(-engine.clock().scaled_ms(ENDPOINT_DISABLED_AFTER_MS));
     endpoints::switch_off(&mut batch, company, method, now, failing_since);
     let object = format!("payment_method:{method}");
-    let mut entry = AuditEntry::new(now, ground.random().bytes(), "system", "webhook_endpoint.switch_off", object);
+    let mut entry = AuditEntry::new(now, engine.inner.random.bytes(), "system", "webhook_endpoint.switch_off", object);
     entry.before = Some(Json::object([("failingSince", Json::text(since.to_string()))]));
     audit::insert(&mut batch, company, &entry);
-    match ground.db().commit(batch).await {
+    match engine.store().commit(batch).await {
         Ok(_) => {
             metrics::counter!("mozarto_webhook_endpoints_switched_off_total").increment(1);
             tracing::error!(%company, payment_method = %method, failing_since = %since, "webhook endpoint switched off: it has only failed for 120 h");

@@ -80,12 +80,12 @@ impl Endpoint {
         }
     }
 
-    /// Takes a claimed delivery in, or says when it is to come back: about when it would have had its turn.
-    pub(super) fn admit(&mut self, claimed: Claimed, now: Timestamp, put_off_max_ms: i64) -> Result<(), (Claimed, Timestamp)> {
+    /// Takes a claimed delivery in. What does not fit is handed back with the time to come back at: about when it would have had its turn.
+    pub(super) fn admit(&mut self, claimed: Claimed, now: Timestamp, put_off_max_ms: i64) -> Option<(Claimed, Timestamp)> {
         self.last_used = Instant::now();
         if self.queue.len() < self.queue_max() {
             self.queue.push_back(claimed);
-            return Ok(());
+            return None;
         }
         let width = i64::try_from(self.width).unwrap_or(1);
         let waiting = i64::try_from(self.queue.len()).unwrap_or(i64::MAX);
@@ -93,7 +93,7 @@ impl Endpoint {
         let place = self.next_free.max(begin);
         self.next_free = place.plus_ms((self.lasts_ms / width).max(1));
         let at = place.max(now.plus_ms(PUT_OFF_MIN_MS)).min(now.plus_ms(put_off_max_ms.max(PUT_OFF_MIN_MS)));
-        Err((claimed, at))
+        Some((claimed, at))
     }
 
     /// The next delivery to attempt, if there is room for it.

@@ -3,7 +3,7 @@
 use super::announce::WEBHOOK_URL;
 use super::attempt::attempt;
 use super::worker::LEASE_MS;
-use super::{Ground, SAMPLE_AMOUNT, SAMPLE_USER, sample_transaction};
+use super::{SAMPLE_AMOUNT, SAMPLE_USER, sample_transaction};
 use crate::core::Engine;
 use crate::directory::change::{Actor, ChangeError, WebhookSecretKind};
 use crate::flow::EngineError;
@@ -283,7 +283,7 @@ impl Engine {
     }
 
     fn act(&self, now: Timestamp, actor: &Actor, action: &str, object: String) -> AuditEntry {
-        let mut entry = AuditEntry::new(now, self.random().bytes(), &actor.name, action, object);
+        let mut entry = AuditEntry::new(now, self.inner.random.bytes(), &actor.name, action, object);
         entry.from.clone_from(&actor.from);
         entry
     }

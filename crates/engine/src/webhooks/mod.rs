@@ -13,6 +13,8 @@ mod endpoints;
 mod feed;
 mod manage;
 pub mod sign;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use announce::{Announcement, announce};
@@ -20,17 +22,10 @@ pub use feed::{EventPage, FeedItem};
 pub use manage::{DeliveryError, DeliveryPage, DeliveryView};
 pub use store::repository::deliveries::{Attempt, Delivery, DeliveryState, Filter as DeliveryFilter};
 
-use crate::clock::Clock;
 use crate::core::Engine;
-use crate::random::Random;
-use crate::transport::Transport;
 use domain::{CompanyId, MethodId, PaymentMethod, Timestamp, TransactionId};
-use futures::future::BoxFuture;
 use std::sync::Arc;
-use store::{Driver, QueryError};
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use store::QueryError;
 use worker::Worker;
 
 /// What a test event says about its user and amount.
@@ -47,61 +42,10 @@ fn is_sample(delivery: &Delivery) -> bool {
     delivery.transaction_id == sample_transaction()
 }
 
-/// What the worker stands on; the engine, or a world of a test.
-pub(crate) trait Ground: Clone + Send + Sync + 'static {
-    fn db(&self) -> &dyn Driver;
-    fn clock(&self) -> &Clock;
-    fn random(&self) -> &Random;
-    fn transport(&self) -> &Transport;
-    /// This process, as the owner of leases.
-    fn node(&self) -> &str;
-    /// Notified when deliveries were stored.
-    fn wake(&self) -> &Notify;
-    fn tasks(&self) -> &TaskTracker;
-    fn stop(&self) -> &CancellationToken;
-    /// A payment method as it stands, from memory.
-    fn method(&self, company: CompanyId, id: MethodId) -> BoxFuture<'_, Result<Option<Arc<PaymentMethod>>, QueryError>>;
-}
-
-impl Ground for Engine {
-    fn db(&self) -> &dyn Driver {
-        self.store()
-    }
-
-    fn clock(&self) -> &Clock {
-        &self.inner.clock
-    }
-
-    fn random(&self) -> &Random {
-        &self.inner.random
-    }
-
-    fn transport(&self) -> &Transport {
-        &self.inner.transport
-    }
-
-    fn node(&self) -> &str {
-        &self.inner.node_id
-    }
-
-    fn wake(&self) -> &Notify {
-        &self.inner.wake.deliveries
-    }
-
-    fn tasks(&self) -> &TaskTracker {
-        &self.inner.tasks
-    }
-
-    fn stop(&self) -> &CancellationToken {
-        &self.inner.stop
-    }
-
-    fn method(&self, company: CompanyId, id: MethodId) -> BoxFuture<'_, Result<Option<Arc<PaymentMethod>>, QueryError>> {
-        Box::pin(async move {
-            let company = self.directory().company(company).await?;
-            Ok(company.and_then(|company| company.method(id).cloned()))
-        })
-    }
+/// A payment method as it stands, from memory.
+async fn configured(engine: &Engine, company: CompanyId, id: MethodId) -> Result<Option<Arc<PaymentMethod>>, QueryError> {
+    let company = engine.directory().company(company).await?;
+    Ok(company.and_then(|company| company.method(id).cloned()))
 }
 
 impl Engine {

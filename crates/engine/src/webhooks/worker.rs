@@ -3,9 +3,9 @@
 //! Endpoints that take events have places of their own; those that are unknown, slow or failing share a smaller number, so that however many of them
 //! there are, and whatever their backlog, the others do not wait for them.
 
-use super::Ground;
 use super::attempt::{ANSWER_MS, Report, attempt};
 use super::endpoints::{Breaker, Endpoint, PUT_OFF_MAX_MS};
+use crate::core::Engine;
 use domain::schedule::EVENTS_KEPT_MS;
 use domain::{CompanyId, MethodId, Timestamp};
 use std::collections::{HashMap, VecDeque};
@@ -64,8 +64,8 @@ impl Drop for Done {
 }
 
 /// The worker of one process.
-pub(super) struct Worker<G> {
-    ground: G,
+pub(super) struct Worker {
+    engine: Engine,
     endpoints: HashMap<Key, Endpoint>,
     /// Endpoints with something waiting, in the order of their turns.
     turns: VecDeque<Key>,
@@ -80,13 +80,13 @@ pub(super) struct Worker<G> {
     report_to: mpsc::UnboundedSender<(Key, u64, Report)>,
 }
 
-impl<G: Ground> Worker<G> {
-    pub(super) fn new(ground: G) -> Self {
+impl Worker {
+    pub(super) fn new(engine: Engine) -> Self {
         // As many reports as there are attempts in flight.
         let (report_to, reports) = mpsc::unbounded_channel();
-        let look_at = ground.clock().now();
+        let look_at = engine.clock().now();
         Self {
-            ground,
+            engine,
             endpoints: HashMap::new(),
             turns: VecDeque::new(),
             busy_good: 0,
@@ -102,19 +102,19 @@ impl<G: Ground> Worker<G> {
 
     /// Works until the platform stops; then gives back what has not begun. Attempts in flight end in tasks of their own.
     pub(super) async fn run(mut self) {
-        let ground = self.ground.clone();
+        let engine = self.engine.clone();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut dead_looked_at: Option<Instant> = None;
         loop {
             tokio::select! {
-                () = ground.stop().cancelled() => break,
+                () = engine.inner.stop.cancelled() => break,
                 Some((key, number, report)) = self.reports.recv() => {
                     self.finished(key, number, report);
                     self.take_reports();
                 }
-                () = ground.wake().notified() => self.claim().await,
-                () = ground.clock().sleep_until(self.look_at) => self.look().await,
+                () = engine.inner.wake.deliveries.notified() => self.claim().await,
+                () = engine.clock().sleep_until(self.look_at) => self.look().await,
                 _ = tick.tick() => {
                     self.slow_down_slow_ones();
                     if dead_looked_at.is_none_or(|at| at.elapsed() >= DEAD_EVERY) {
@@ -124,7 +124,7 @@ impl<G: Ground> Worker<G> {
                 }
             }
             self.start_what_fits();
-            while self.more && self.held() + CLAIM_ROWS <= HELD_MAX && !ground.stop().is_cancelled() {
+            while self.more && self.held() + CLAIM_ROWS <= HELD_MAX && !engine.inner.stop.is_cancelled() {
                 self.claim().await;
                 self.take_reports();
                 self.start_what_fits();
@@ -139,15 +139,15 @@ impl<G: Ground> Worker<G> {
 
     /// What dead processes held is due now. The embedded store belongs to one process, so that at its start everybody else is dead.
     async fn release_dead(&mut self, first: bool) {
-        let alone = self.ground.db().dialect() == Dialect::Sqlite;
+        let alone = self.engine.store().dialect() == Dialect::Sqlite;
         if alone && !first {
             return;
         }
-        let now = self.ground.clock().now();
+        let now = self.engine.clock().now();
         let alive_since = if alone { Timestamp::from_millis(i64::MAX) } else { now.plus_ms(-DEAD_AFTER_MS) };
         let mut batch = Batch::new();
-        deliveries::release_dead(&mut batch, self.ground.node(), now, alive_since, now.plus_ms(LEASE_MS));
-        if let Err(error) = self.ground.db().commit(batch).await {
+        deliveries::release_dead(&mut batch, &self.engine.inner.node_id, now, alive_since, now.plus_ms(LEASE_MS));
+        if let Err(error) = self.engine.store().commit(batch).await {
             tracing::warn!("taking over deliveries of dead processes: {error}");
         }
         if first {
@@ -157,8 +157,8 @@ impl<G: Ground> Worker<G> {
 
     /// Claims if something is due; sets when to look again.
     async fn look(&mut self) {
-        let now = self.ground.clock().now();
-        match deliveries::next_due(self.ground.db()).await {
+        let now = self.engine.clock().now();
+        match deliveries::next_due(self.engine.store()).await {
             Ok(Some(due)) if due <= now => self.claim().await,
             Ok(due) => self.look_again(due),
             Err(error) => {
@@ -169,22 +169,22 @@ impl<G: Ground> Worker<G> {
     }
 
     fn look_again(&mut self, due: Option<Timestamp>) {
-        let clock = self.ground.clock();
+        let clock = self.engine.clock();
         let poll = clock.now().plus_ms(clock.scaled_ms(POLL_MS).max(POLL_MIN_MS));
         self.look_at = due.map_or(poll, |due| due.min(poll));
     }
 
     async fn claim(&mut self) {
         let room = HELD_MAX.saturating_sub(self.held()).min(CLAIM_ROWS);
-        let now = self.ground.clock().now();
+        let now = self.engine.clock().now();
         self.look_again(None);
         if room == 0 {
             self.more = true;
             return;
         }
-        let lease = Lease { owner: self.ground.node(), until: now.plus_ms(LEASE_MS) };
+        let lease = Lease { owner: &self.engine.inner.node_id, until: now.plus_ms(LEASE_MS) };
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
-        match deliveries::claim(self.ground.db(), lease, now, limit).await {
+        match deliveries::claim(self.engine.store(), lease, now, limit).await {
             Ok(claimed) => {
                 self.more = claimed.len() >= room;
                 self.admit(claimed, now);
@@ -198,29 +198,29 @@ impl<G: Ground> Worker<G> {
             return;
         }
         // What is due and was not claimed waits for an earlier one; its end wakes us.
-        let due = deliveries::next_due(self.ground.db()).await.unwrap_or(None);
+        let due = deliveries::next_due(self.engine.store()).await.unwrap_or(None);
         self.look_again(due.filter(|due| *due > now));
     }
 
     fn admit(&mut self, claimed: Vec<Claimed>, now: Timestamp) {
-        let put_off_max_ms = self.ground.clock().scaled_ms(PUT_OFF_MAX_MS);
+        let put_off_max_ms = self.engine.clock().scaled_ms(PUT_OFF_MAX_MS);
         let mut put_off = Vec::new();
         for claimed in claimed {
             let key = claimed.endpoint();
             let endpoint = self.endpoints.entry(key).or_default();
             match endpoint.admit(claimed, now, put_off_max_ms) {
-                Ok(()) => {
+                None => {
                     self.waiting += 1;
                     if endpoint.waiting() == 1 {
                         self.turns.push_back(key);
                     }
                 }
-                Err(later) => put_off.push(later),
+                Some(later) => put_off.push(later),
             }
         }
         if !put_off.is_empty() {
-            let ground = self.ground.clone();
-            self.ground.tasks().spawn(async move { give_back(&ground, put_off).await });
+            let engine = self.engine.clone();
+            self.engine.inner.tasks.spawn(async move { give_back(&engine, put_off).await });
         }
     }
 
@@ -254,15 +254,15 @@ impl<G: Ground> Worker<G> {
         *busy += 1;
         self.waiting -= 1;
         let mut done = Done { key, number: self.number, report: Report::NOT_ASKED, to: self.report_to.clone() };
-        let ground = self.ground.clone();
-        self.ground.tasks().spawn(async move {
-            let now = ground.clock().now();
-            let needed = ground.clock().scaled_ms(ANSWER_MS) + RECORD_MS;
+        let engine = self.engine.clone();
+        self.engine.inner.tasks.spawn(async move {
+            let now = engine.clock().now();
+            let needed = engine.clock().scaled_ms(ANSWER_MS) + RECORD_MS;
             if claimed.lease_until.since(now) < needed {
                 // It waited too long: somebody else might take it while we send.
-                give_back(&ground, vec![(claimed, now)]).await;
+                give_back(&engine, vec![(claimed, now)]).await;
             } else {
-                done.report = attempt(&ground, &claimed).await;
+                done.report = attempt(&engine, &claimed).await;
             }
             drop(done);
         });
@@ -288,7 +288,7 @@ impl<G: Ground> Worker<G> {
         let is_good = endpoint.is_good();
         self.change_sides(was_good, is_good, in_flight);
         if report.released {
-            self.look_at = self.ground.clock().now();
+            self.look_at = self.engine.clock().now();
         }
     }
 
@@ -307,7 +307,7 @@ impl<G: Ground> Worker<G> {
     }
 
     fn slow_down_slow_ones(&mut self) {
-        let limit = self.ground.clock().scaled(ANSWER_MS) / SLOW_SHARE;
+        let limit = self.engine.clock().scaled(ANSWER_MS) / SLOW_SHARE;
         let mut moved = 0;
         for endpoint in self.endpoints.values_mut().filter(|endpoint| endpoint.is_slow(limit)) {
             if endpoint.is_good() {
@@ -322,35 +322,35 @@ impl<G: Ground> Worker<G> {
     }
 
     async fn give_back_everything(&mut self) {
-        let now = self.ground.clock().now();
+        let now = self.engine.clock().now();
         let all: Vec<_> = self.endpoints.values_mut().flat_map(Endpoint::drain).map(|claimed| (claimed, now)).collect();
-        give_back(&self.ground, all).await;
+        give_back(&self.engine, all).await;
     }
 }
 
 /// Gives deliveries back without an attempt, each due at its time. What cannot be given back comes free with its lease.
-async fn give_back<G: Ground>(ground: &G, deliveries: Vec<(Claimed, Timestamp)>) {
+async fn give_back(engine: &Engine, deliveries: Vec<(Claimed, Timestamp)>) {
     for some in deliveries.chunks(GIVE_BACK_ROWS) {
         let mut batch = Batch::new();
         for (claimed, at) in some {
-            deliveries::defer(&mut batch, claimed, ground.node(), *at);
+            deliveries::defer(&mut batch, claimed, &engine.inner.node_id, *at);
         }
-        if let Err(error) = ground.db().commit(batch).await {
+        if let Err(error) = engine.store().commit(batch).await {
             tracing::warn!("giving deliveries back: {error}");
         }
     }
 }
 
 /// Removes what is past its retention, now and then, until the platform stops.
-pub(super) async fn purge<G: Ground>(ground: G) {
+pub(super) async fn purge(engine: Engine) {
     loop {
         tokio::select! {
-            () = ground.stop().cancelled() => return,
+            () = engine.inner.stop.cancelled() => return,
             () = tokio::time::sleep(PURGE_EVERY) => {}
         }
         for _ in 0..PURGE_ROUNDS {
-            let before = ground.clock().now().plus_ms(-EVENTS_KEPT_MS);
-            match events::purge(ground.db(), before, PURGE_ROWS).await {
+            let before = engine.clock().now().plus_ms(-EVENTS_KEPT_MS);
+            match events::purge(engine.store(), before, PURGE_ROWS).await {
                 Ok(purged) if purged == PURGE_ROWS as usize => {}
                 Ok(_) => break,
                 Err(error) => {
