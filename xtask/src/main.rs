@@ -1,6 +1,7 @@
 //! The project's own tools: `cargo xtask <command>`.
 
 mod bench;
+mod crash;
 mod install;
 mod licences;
 mod tests;
@@ -27,6 +28,15 @@ enum Command {
     },
     /// What a reader would stumble over: file lengths, paths of one machine, floats near money, provider sizes.
     Tidy,
+    /// kill -9 under load, on both stores; ends with the figures, or with the promises that are broken.
+    Crash {
+        /// Kills per store.
+        #[arg(long, default_value_t = 100)]
+        kills: u32,
+        /// Repeats an earlier run's moments and requests.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Benchmarks.
     #[command(subcommand)]
     Bench(Bench),
@@ -48,6 +58,7 @@ fn main() -> Result<()> {
         Command::Test { more } => tests::run(&more),
         Command::Tidy => tidy::run(),
         Command::Licences => licences::run(),
+        Command::Crash { kills, seed } => crash::run(kills, seed),
         Command::Bench(Bench::PayIn(args)) => bench::pay_in(&args),
         Command::Floor(args) => bench::serve_floor(&args),
     }

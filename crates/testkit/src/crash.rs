@@ -98,6 +98,7 @@ pub async fn run(plan: &Plan) -> Result<Report> {
     if let Some(url) = &plan.database {
         options = options.database(url);
     }
+    let other = other_company(&options).await.context("making another company")?;
     let mut sandbox = Sandbox::start(options).await?;
     let sink = Sink::start(sandbox.text("webhookSecret"), sandbox.text("webhookBearer")).await?;
     Client::of(&sandbox).set_webhooks(&sink.url, &["PAYONE", "FORUMPAY"]).await?;
@@ -111,12 +112,15 @@ pub async fn run(plan: &Plan) -> Result<Report> {
         load.stop().await;
         sandbox = Sandbox::start(sandbox.options.clone()).await?;
         longest_start = longest_start.max(sandbox.start_took);
-        ask_again(&sandbox, &record).await?;
+        // Now and then the next kill comes before everything is recovered: what still runs is asked about after it.
+        ask_again(&sandbox, &record, false).await?;
     }
+    ask_again(&sandbox, &record, true).await?;
     let quiet_after = wait_until_quiet(&sandbox, &store_of(&sandbox)).await?;
     let (findings, standings) = look(&sandbox, &sink, &record).await?;
-    let record = record.lock().unwrap_or_else(PoisonError::into_inner);
     let mut findings = findings;
+    nothing_of_others(&sandbox, &other, &record, &mut findings).await?;
+    let record = record.lock().unwrap_or_else(PoisonError::into_inner);
     findings.broken.extend(record.broken.iter().cloned());
     Ok(Report {
         kills: plan.kills,
@@ -127,6 +131,58 @@ pub async fn run(plan: &Plan) -> Result<Report> {
         standings,
         findings,
     })
+}
+
+/// A second company in the same store: its tokens, by the binary's own command. The first start makes the master key.
+async fn other_company(options: &Options) -> Result<Value> {
+    let mut first = Sandbox::start(options.clone()).await?;
+    first.terminate().await?;
+    let mut command = tokio::process::Command::new(&options.binary);
+    command.args(["company", "create", "--name", "Other company", "--country", "DE", "--json"]);
+    match &options.database {
+        None => {
+            command.arg("--data").arg(&options.data);
+        }
+        Some(url) => {
+            command.env("MOZARTO_ENVIRONMENT", "sandbox").env("MOZARTO_PUBLIC_URL", "http://127.0.0.1:1").env("MOZARTO_DATABASE", url);
+            command.env("MOZARTO_MASTER_KEY_FILE", options.data.join("master.key"));
+        }
+    }
+    let output = command.output().await?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// How many transactions another company asks for by id.
+const FOREIGN_IDS: usize = 200;
+
+/// INV12: the other company sees nothing of the first, by id or in a list.
+async fn nothing_of_others(sandbox: &Sandbox, other: &Value, record: &Mutex<Record>, findings: &mut Findings) -> Result<()> {
+    let mut stranger = Client::of(sandbox);
+    stranger.company_token = other["companyToken"].as_str().context("a company token")?.to_owned();
+    stranger.management_token = other["managementToken"].as_str().context("a management token")?.to_owned();
+    let ids: Vec<String> =
+        record.lock().unwrap_or_else(PoisonError::into_inner).answered.iter().map(|one| one.transaction_id.clone()).take(FOREIGN_IDS).collect();
+    let unknown = stranger.status(&"0".repeat(24)).await?;
+    for id in &ids {
+        for answer in [stranger.status(id).await?, stranger.manage("GET", &format!("/transactions/{id}"), None).await?] {
+            if answer.status != 404 || answer.bytes != unknown.bytes {
+                findings.broken.push(format!("INV12: another company got {} for {id}: {}", answer.status, answer.body));
+            }
+        }
+    }
+    for path in ["/transactions", "/approvals", "/deliveries", "/payment-methods", "/rules"] {
+        let answer = stranger.manage("GET", path, None).await?;
+        if answer.body["data"]["items"] != json!([]) {
+            findings.broken.push(format!("INV12: another company sees {path}: {}", answer.body));
+        }
+    }
+    let events = stranger.read("/v1/api/mozarto/events").await?;
+    if events.body["data"]["items"] != json!([]) {
+        findings.broken.push(format!("INV12: another company sees events: {}", events.body));
+    }
+    findings.looked_at.insert("ids asked for by another company", u64::try_from(ids.len())?);
+    Ok(())
 }
 
 fn store_of(sandbox: &Sandbox) -> Store {
@@ -189,9 +245,8 @@ impl Load {
         for _ in 0..WORKERS {
             let (client, record, dice, stop) = (client.clone(), record.clone(), dice.clone(), stop.clone());
             tasks.push(tokio::spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    one_request(&client, &record, &dice).await;
-                }
+                // The first broken connection is the kill: what would come after it never reaches anybody.
+                while !stop.load(Ordering::Relaxed) && one_request(&client, &record, &dice).await {}
             }));
         }
         let (stop_too, dice) = (stop.clone(), dice.clone());
@@ -231,13 +286,20 @@ fn body(dice: &Dice) -> String {
     }
 }
 
-async fn one_request(client: &Client, record: &Mutex<Record>, dice: &Dice) {
+/// Whether there was an answer.
+async fn one_request(client: &Client, record: &Mutex<Record>, dice: &Dice) -> bool {
     let (key, body) = (key(dice), body(dice));
     let answer = client.cashier_with_key(&body, &key).await;
     let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
     match answer {
-        Ok(answer) => keep(&mut record, &key, &body, &answer),
-        Err(_) => record.unanswered.push((key, body)),
+        Ok(answer) => {
+            keep(&mut record, &key, &body, &answer);
+            true
+        }
+        Err(_) => {
+            record.unanswered.push((key, body));
+            false
+        }
     }
 }
 
@@ -289,14 +351,18 @@ async fn decide_one(client: &Client, dice: &Dice) {
     }
 }
 
-/// What had no answer is asked for again with its key: 409 until it is recovered, then one answer, for good.
-async fn ask_again(sandbox: &Sandbox, record: &Mutex<Record>) -> Result<()> {
+/// What had no answer is asked for again with its key: 409 until it is recovered (waited for when `to_the_end`), then one answer, for good.
+async fn ask_again(sandbox: &Sandbox, record: &Mutex<Record>, to_the_end: bool) -> Result<()> {
     let client = Client::of(sandbox);
     let unanswered = std::mem::take(&mut record.lock().unwrap_or_else(PoisonError::into_inner).unanswered);
     let until = Instant::now() + QUIET_LIMIT;
     for (key, body) in unanswered {
         loop {
             let answer = client.cashier_with_key(&body, &key).await.context("asking again")?;
+            if answer.status == 409 && !to_the_end {
+                record.lock().unwrap_or_else(PoisonError::into_inner).unanswered.push((key, body));
+                break;
+            }
             if answer.status == 409 {
                 ensure!(Instant::now() < until, "key {key} is still running after {QUIET_LIMIT:?}");
                 tokio::time::sleep(Duration::from_millis(100)).await;

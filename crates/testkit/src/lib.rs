@@ -4,11 +4,13 @@
 //! * [`sandbox`] - the binary as a child process: started, killed, started again;
 //! * [`client`] - the Cashier and the Management API as their users speak to them;
 //! * [`sink`] - a merchant's webhook endpoint that verifies with code of its own;
+//! * [`browser`] - a person at a browser: Chromium, pictures of pages, and what is wrong with them;
 //! * [`crash`] - kill -9 under load, again and again;
 //! * [`invariants`] - reads the store and the simulators' ledgers and says which promise is broken;
 //! * [`world`] - all of these together; [`table`] - tests of many rows; [`shape`] - whole JSON documents against the contract's;
 //! * [`postgres`] - a PostgreSQL server for tests.
 
+pub mod browser;
 pub mod client;
 pub mod crash;
 pub mod invariants;

@@ -167,15 +167,16 @@ impl Engine {
         let Some(newest) = open.last().map(|callback| callback.id) else { return Ok(()) };
         let job = jobs::find(self.store(), company, id).await?;
         let Some(mut work) = self.load(company, id).await? else { return Ok(()) };
-        if let Some(job) = &job
-            && job.kind == JobKind::Intent
-            && job.due_at > self.clock().now()
-        {
-            // Another process's call is open: its outcome comes first.
-            let mut batch = Batch::new();
-            callbacks::later(&mut batch, company, id, newest, self.clock().after(EARLY_WAIT_MS));
-            self.store().commit(batch).await?;
-            return Ok(());
+        if let Some(job) = job.filter(|job| job.kind == JobKind::Intent) {
+            if job.due_at > self.clock().now() {
+                // Another process's call is open: its outcome comes first.
+                let mut batch = Batch::new();
+                callbacks::later(&mut batch, company, id, newest, self.clock().after(EARLY_WAIT_MS));
+                self.store().commit(batch).await?;
+                return Ok(());
+            }
+            // Its process is dead: what it began is concluded first, with the answer that its key waits for.
+            self.recover(&mut work, &job).await?;
         }
         let mut hint = None;
         let mut asked = false;

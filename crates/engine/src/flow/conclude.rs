@@ -1,5 +1,6 @@
 //! One commit: what changes, the timeline, the next action, the webhook, the stored answer.
 
+use super::pay::recovered_answer;
 use super::work::Work;
 use super::{EngineError, idempotency};
 use crate::answer::CashierAnswer;
@@ -32,6 +33,7 @@ pub(super) struct Commit<'a> {
     sealed_changed: bool,
     job_set: bool,
     announced: bool,
+    answered: bool,
 }
 
 impl<'a> Commit<'a> {
@@ -40,7 +42,7 @@ impl<'a> Commit<'a> {
         let before = work.transaction.clone();
         // Set at once, so that an answer built before the commit shows the time that will be stored.
         work.transaction.updated_at = now;
-        Self { engine, work, batch: Batch::new(), now, before, sealed_changed: false, job_set: false, announced: false }
+        Self { engine, work, batch: Batch::new(), now, before, sealed_changed: false, job_set: false, announced: false, answered: false }
     }
 
     /// Adds an entry to the timeline.
@@ -246,6 +248,7 @@ impl<'a> Commit<'a> {
             let sealed = idempotency::seal_answer(&self.work.company.data_key, self.work.id(), answer)?;
             keys::answer(&mut self.batch, self.work.company_id(), self.work.id(), answer.status, sealed);
         }
+        self.answered = true;
         Ok(())
     }
 
@@ -284,6 +287,10 @@ impl<'a> Commit<'a> {
     /// Commits. While the store is away it is tried again for a while: what is told here has already happened.
     pub(super) async fn store(mut self) -> Result<(), EngineError> {
         self.on_ending();
+        // However a transaction leaves `Created`, whoever repeats its key must get an answer from then on.
+        if self.before.status == TransactionStatus::Created && self.work.transaction.status != TransactionStatus::Created && !self.answered {
+            self.answer(&recovered_answer(self.work))?;
+        }
         self.work.transaction.version += 1;
         let mut batch = Batch::new();
         transactions::update(&mut batch, &self.work.transaction);
