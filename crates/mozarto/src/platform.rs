@@ -12,6 +12,7 @@ use store::driver::postgres::PostgresDriver;
 use store::driver::sqlite::SqliteDriver;
 use store::migrate::migrations;
 use store::vault::MasterKey;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Buckets of every histogram of seconds: from a tenth of a millisecond to a minute.
 const SECONDS_BUCKETS: [f64; 16] =
@@ -98,12 +99,25 @@ pub(crate) fn raise_file_limit() {
     }
 }
 
-/// Waits for SIGTERM or an interrupt.
-pub(crate) async fn asked_to_stop() -> Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        result = tokio::signal::ctrl_c() => result?,
+/// SIGTERM and interrupts, heard from the moment that this is made: a stop that is asked for during the start is a stop too, not a kill.
+#[derive(Debug)]
+pub(crate) struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// Begins to listen.
+    pub(crate) fn listen() -> Result<Self> {
+        let of = |kind| signal(kind).context("listening for signals");
+        Ok(Self { terminate: of(SignalKind::terminate())?, interrupt: of(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    /// Waits for the first of them.
+    pub(crate) async fn asked_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -4,7 +4,7 @@ use crate::cli::ConfigArgs;
 use crate::config::{self, Settings};
 use crate::files::DataDirectory;
 use crate::logging::{self, Format};
-use crate::platform::{self, Database};
+use crate::platform::{self, Database, StopSignals};
 use anyhow::{Context, Result, bail};
 use engine::{Clock, Config, Engine};
 use tokio_util::sync::CancellationToken;
@@ -13,13 +13,15 @@ use tokio_util::sync::CancellationToken;
 pub(crate) async fn run(args: &ConfigArgs) -> Result<()> {
     let settings = config::load(args.config.as_deref(), &config::variables())?;
     logging::start(if settings.json_logs { Format::Json } else { Format::Text }, "info");
+    let mut signals = StopSignals::listen()?;
     let handle = platform::metrics()?;
     // The embedded store belongs to one process at a time.
     let database = Database::of(&settings.data, settings.database.as_ref().map(domain::Secret::expose));
     let _data = if database.is_shared() { None } else { Some(DataDirectory::open(&settings.data.to_string_lossy())?) };
-    let engine = start_engine(&settings, &database).await?;
-    check_production(&engine).await?;
-    engine.run_workers().await.context("starting the workers")?;
+    let engine = tokio::select! {
+        started = working_engine(&settings, &database) => started?,
+        () = signals.asked_to_stop() => return Ok(()),
+    };
     platform::raise_file_limit();
     let listener = http_api::bind(settings.listen).with_context(|| format!("listening on {}", settings.listen))?;
     tracing::info!(address = %settings.listen, environment = settings.environment.as_str(), "ready");
@@ -27,7 +29,7 @@ pub(crate) async fn run(args: &ConfigArgs) -> Result<()> {
     let router = http_api::router(engine.clone(), &limits, platform::extra_routes(handle));
     let stop = CancellationToken::new();
     let server = tokio::spawn(http_api::serve(listener, router, limits, stop.clone()));
-    platform::asked_to_stop().await?;
+    signals.asked_to_stop().await;
     tracing::info!("stopping");
     stop.cancel();
     // Side by side: each has its own bound below the ten seconds that a stop may take.
@@ -35,6 +37,14 @@ pub(crate) async fn run(args: &ConfigArgs) -> Result<()> {
     served.context("the server")??;
     engine.store().close().await;
     Ok(())
+}
+
+/// The engine with its workers, if it may run at all.
+async fn working_engine(settings: &Settings, database: &Database) -> Result<Engine> {
+    let engine = start_engine(settings, database).await?;
+    check_production(&engine).await?;
+    engine.run_workers().await.context("starting the workers")?;
+    Ok(engine)
 }
 
 /// The engine of a configuration over its migrated store.

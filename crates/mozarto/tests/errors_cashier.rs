@@ -339,7 +339,8 @@ async fn order_of_checks(client: Client) -> Result<()> {
     let (company, user) = (format!("Bearer {}", client.company_token), format!("Bearer {}", client.user_token));
     let json_type = ("content-type", "application/json");
     let big = "x".repeat(64 * 1024 + 1);
-    let cases: [(&str, &[(&str, &str)], &str, u16); 8] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, u16);
+    let cases: [Case<'_>; 8] = [
         ("method before token", &[], "", 405),
         ("size before token", &[json_type], &big, 413),
         ("token before media type", &[], "{}", 401),

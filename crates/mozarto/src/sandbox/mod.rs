@@ -9,7 +9,7 @@ pub(crate) use seed::hash;
 use crate::cli::{Loopback, SandboxArgs};
 use crate::files::DataDirectory;
 use crate::logging::{self, Format};
-use crate::platform::{self, Database};
+use crate::platform::{self, Database, StopSignals};
 use crate::{config, sandbox::banner::Ready};
 use anyhow::{Context, Result};
 use domain::urls::Environment;
@@ -56,6 +56,25 @@ fn bind(port: u16, flag: &str) -> Result<TcpListener> {
 
 /// Runs until SIGTERM or an interrupt.
 pub(crate) async fn run(args: SandboxArgs) -> Result<()> {
+    let mut signals = StopSignals::listen()?;
+    let running = tokio::select! {
+        started = start(args) => started?,
+        () = signals.asked_to_stop() => return Ok(()),
+    };
+    running.wait_and_stop(signals).await
+}
+
+/// A sandbox that listens and has said so.
+struct Running {
+    engine: Engine,
+    stop: CancellationToken,
+    /// Simulators, demo shop, platform.
+    parts: [JoinHandle<Result<()>>; 3],
+    /// Locked until everything else has ended.
+    _data: DataDirectory,
+}
+
+async fn start(args: SandboxArgs) -> Result<Running> {
     logging::start(Format::Text, if args.json { "warn" } else { "warn,mozarto=info" });
     let handle = platform::metrics()?;
     let data = DataDirectory::open(&args.data)?;
@@ -101,7 +120,7 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<()> {
     let server = part("platform", http_api::serve(listeners.platform, router, limits, stop.clone()));
 
     Ready { demo: &demo, addresses: &addresses, data: &data.path }.tell(args.json)?;
-    wait_and_stop(engine, stop, [simulators, shop, server]).await
+    Ok(Running { engine, stop, parts: [simulators, shop, server], _data: data })
 }
 
 /// Runs one of the three servers as a task; the sandbox ends when one fails.
@@ -112,23 +131,26 @@ where
     tokio::spawn(async move { server.await.with_context(|| format!("the {name}")) })
 }
 
-async fn wait_and_stop(engine: Engine, stop: CancellationToken, mut parts: [JoinHandle<Result<()>>; 3]) -> Result<()> {
-    let [simulators, shop, server] = &mut parts;
-    let ended = tokio::select! {
-        asked = platform::asked_to_stop() => asked,
-        ended = simulators => ended?,
-        ended = shop => ended?,
-        ended = server => ended?,
-    };
-    tracing::info!("stopping");
-    stop.cancel();
-    engine.stop().await;
-    // The servers drain beside the engine's own stop; whoever is still at it then has had its time.
-    for part in parts {
-        if !part.is_finished() {
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(2), part).await;
+impl Running {
+    async fn wait_and_stop(self, mut signals: StopSignals) -> Result<()> {
+        let Self { engine, stop, mut parts, _data } = self;
+        let [simulators, shop, server] = &mut parts;
+        let ended = tokio::select! {
+            () = signals.asked_to_stop() => Ok(()),
+            ended = simulators => ended?,
+            ended = shop => ended?,
+            ended = server => ended?,
+        };
+        tracing::info!("stopping");
+        stop.cancel();
+        engine.stop().await;
+        // The servers drain beside the engine's own stop; whoever is still at it then has had its time.
+        for part in parts {
+            if !part.is_finished() {
+                let _ = tokio::time::timeout(std::time::Duration::from_secs(2), part).await;
+            }
         }
+        engine.store().close().await;
+        ended
     }
-    engine.store().close().await;
-    ended
 }
