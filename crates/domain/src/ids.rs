@@ -151,7 +151,7 @@ impl FromStr for EventId {
     }
 }
 
-/// The merchant's own name of a brand: 1 to 64 characters.
+/// The merchant's own name of a brand: 1 to 64 characters, none of them U+0000, which no store keeps.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 #[serde(transparent)]
 pub struct BrandId(String);
@@ -176,7 +176,7 @@ impl FromStr for BrandId {
     type Err = BadId;
     fn from_str(text: &str) -> Result<Self, BadId> {
         let chars = text.chars().count();
-        if chars == 0 || chars > Self::MAX_CHARS {
+        if chars == 0 || chars > Self::MAX_CHARS || text.contains('\0') {
             return Err(BadId);
         }
         Ok(Self(text.to_owned()))
@@ -201,5 +201,7 @@ mod tests {
         let event = EventId::new(Timestamp::from_millis(1), [1; 6]);
         assert_eq!(event.as_str().parse(), Ok(event.clone()));
         assert!("evt_zz".parse::<EventId>().is_err());
+        assert!("caf\u{e9} 1".parse::<BrandId>().is_ok());
+        assert!("b\0".parse::<BrandId>().is_err());
     }
 }

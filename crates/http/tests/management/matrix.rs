@@ -131,6 +131,20 @@ async fn what_belongs_to_another_company_is_not_found_and_stays_as_it_is() {
     }
 }
 
+/// Both stores refuse U+0000 in a text: an id that has it names nothing, and is never an error of ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_with_a_nul_is_not_found() {
+    let world = World::start().await;
+    for route in ROUTES.iter().filter(|route| route.path.contains('{')) {
+        let (before, after) = (route.path.split_once('{').unwrap().0, route.path.split_once('}').unwrap().1);
+        for id in ["%00", "b%00", "evt_%00"] {
+            let path = format!("{before}{id}{after}");
+            let answer = world.call(&world.one.all, route.method, &path, body(route)).await;
+            assert_eq!(answer.status, 404, "{} {path}: {}", route.method, answer.text);
+        }
+    }
+}
+
 async fn audit_length(world: &World) -> usize {
     let page = world.call(&world.one.all, "GET", "/audit?limit=200", None).await;
     page.json["data"]["items"].as_array().unwrap().len()
