@@ -40,18 +40,27 @@ impl App {
     /// # Errors
     /// 401, 403, 429, 503.
     pub(crate) async fn admit(&self, headers: &HeaderMap, seen: &mut Seen) -> Result<Admitted, Refused> {
+        let caller = self.caller(headers, seen).await?;
+        self.let_in(caller)
+    }
+
+    /// [`admit`](Self::admit) for reading: scope `read`, checked with the token and before the rate.
+    pub(crate) async fn admit_reader(&self, headers: &HeaderMap, seen: &mut Seen) -> Result<Admitted, Refused> {
+        let caller = self.caller(headers, seen).await?;
+        caller.require(Scope::Read)?;
+        self.let_in(caller)
+    }
+
+    async fn caller(&self, headers: &HeaderMap, seen: &mut Seen) -> Result<Caller, Refused> {
         let authorization = headers::credential(headers, header::AUTHORIZATION)?;
         let caller = self.engine.company_caller(authorization).await?;
         seen.0 = Some(caller.company.company.id);
-        let slot = self.gate.admit(caller.credential.id)?;
-        Ok(Admitted { caller, _slot: slot })
+        Ok(caller)
     }
 
-    /// [`admit`](Self::admit) for reading: scope `read`, checked with the token.
-    pub(crate) async fn admit_reader(&self, headers: &HeaderMap, seen: &mut Seen) -> Result<Admitted, Refused> {
-        let admitted = self.admit(headers, seen).await?;
-        admitted.must_have(Scope::Read)?;
-        Ok(admitted)
+    fn let_in(&self, caller: Caller) -> Result<Admitted, Refused> {
+        let slot = self.gate.admit(caller.credential.id)?;
+        Ok(Admitted { caller, _slot: slot })
     }
 }
 
@@ -61,7 +70,7 @@ impl Admitted {
     /// # Errors
     /// 403.
     pub(crate) fn must_have(&self, scope: Scope) -> Result<(), Refused> {
-        if self.caller.scopes.contains(&scope) { Ok(()) } else { Err(CashierAnswer::forbidden().into()) }
+        Ok(self.caller.require(scope)?)
     }
 
     pub(crate) fn company_id(&self) -> CompanyId {

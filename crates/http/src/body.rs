@@ -4,6 +4,7 @@ use crate::reply::{self, Refused};
 use axum::BoxError;
 use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
+use domain::Json;
 use domain::limits::BODY_MAX_BYTES;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
@@ -92,6 +93,18 @@ async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, Refused> {
         }
     }
     Ok(None)
+}
+
+/// The body as a JSON object.
+///
+/// # Errors
+/// 400 for anything else.
+pub(crate) fn object(raw: &[u8]) -> Result<Json, Refused> {
+    match Json::parse(raw) {
+        Ok(document) if document.is_object() => Ok(document),
+        Ok(_) => Err(reply::not_an_object().into()),
+        Err(_) => Err(reply::not_json().into()),
+    }
 }
 
 #[cfg(test)]

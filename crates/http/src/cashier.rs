@@ -38,7 +38,7 @@ async fn pay(app: &App, request: Request, seen: &mut Seen) -> Result<CashierAnsw
         Key::Use(ticket) => ticket,
         Key::Replay(answer) => return Ok(answer),
     };
-    let document = object(&raw)?;
+    let document = body::object(&raw)?;
     let (provider, operation) = dispatch(&document, &admitted)?;
     let checked = check(app, &admitted, &parts, &document, provider, operation).await?;
     let Admitted { caller, _slot } = admitted;
@@ -60,14 +60,6 @@ async fn known(app: &App, admitted: &Admitted, parts: &Parts, raw: &[u8]) -> Res
         KnownKey::Answered(answer) => Ok(Key::Replay(answer)),
         KnownKey::Running => Err(reply::plain(409, "A request with this Idempotency-Key is still running").retry_after(1).into()),
         KnownKey::OtherBody => Err(reply::plain(422, "Idempotency-Key was used with another body").into()),
-    }
-}
-
-fn object(raw: &[u8]) -> Result<Json, Refused> {
-    match Json::parse(raw) {
-        Ok(document) if document.is_object() => Ok(document),
-        Ok(_) => Err(reply::not_an_object().into()),
-        Err(_) => Err(reply::not_json().into()),
     }
 }
 

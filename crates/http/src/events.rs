@@ -1,8 +1,7 @@
 //! `GET /v1/api/mozarto/events`: the pull twin of the webhooks, in commit order.
 
 use crate::app::{App, Seen, respond};
-use crate::reply::Refused;
-use crate::transactions::DONE;
+use crate::reply::{DONE, Refused};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use domain::EventId;

@@ -8,6 +8,8 @@ use engine::auth::AuthError;
 use engine::flow::EngineError;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
+/// What every success of reading and of the Management API says.
+pub(crate) const DONE: &str = "Successfully";
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// The answer with its headers: JSON, never cached, `Retry-After` and `Idempotent-Replayed` where due.

@@ -1,7 +1,7 @@
 //! `GET /v1/api/mozarto/transactions` and `GET /v1/api/mozarto/transactions/{id}`.
 
 use crate::app::{App, Seen, respond};
-use crate::reply::Refused;
+use crate::reply::{DONE, Refused};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
@@ -19,9 +19,6 @@ const FILTERS: [&str; 7] = ["pspType", "type", "transaction_status", "userId", "
 const USER_ID_MAX_CHARS: usize = 64;
 /// Longest `merchantReference`, characters.
 const MERCHANT_REFERENCE_MAX_CHARS: usize = 255;
-/// What every answer that lists or shows something says.
-pub(crate) const DONE: &str = "Successfully";
-
 pub(crate) async fn list(State(app): State<App>, request: Request) -> Response {
     let mut seen = Seen::default();
     let answer = page(&app, &request.into_parts().0, &mut seen).await;

@@ -28,13 +28,11 @@ use crate::{CompanySnapshot, Engine};
 use domain::CompanyId;
 use std::sync::Arc;
 
-/// Who acts, and from where.
+/// Who acts.
 #[derive(Clone, Copy, Debug)]
 pub struct Act<'a> {
-    /// The company, the credential and what it may do.
+    /// The company, the credential, what it may do, and from where.
     pub caller: &'a Caller,
-    /// The address that the call came from.
-    pub origin: Option<&'a str>,
 }
 
 impl Act<'_> {
@@ -45,7 +43,7 @@ impl Act<'_> {
 
     /// The same as the author of a change.
     fn actor(&self) -> Actor {
-        self.caller.actor(self.origin.map(str::to_owned))
+        self.caller.actor()
     }
 
     /// The company as it stands now: a snapshot that the token was checked with may be older than a change just made.

@@ -164,5 +164,5 @@ fn admitted(
     if company.company.suspended {
         return Err(AuthError::Forbidden);
     }
-    Ok(Caller { company, credential, scopes })
+    Ok(Caller { company, credential, scopes, origin: None })
 }

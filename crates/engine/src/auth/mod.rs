@@ -66,9 +66,17 @@ pub struct Caller {
     pub credential: Arc<Credential>,
     /// What this token may do: never more than its credential.
     pub scopes: Vec<Scope>,
+    /// The address that the call came from, for the audit log; told by whoever took the call in.
+    pub origin: Option<String>,
 }
 
 impl Caller {
+    /// The same caller, calling from that address.
+    #[must_use]
+    pub fn from_address(self, origin: Option<String>) -> Self {
+        Self { origin, ..self }
+    }
+
     /// Checks that the token may do something.
     ///
     /// # Errors
@@ -77,9 +85,9 @@ impl Caller {
         if self.scopes.contains(&scope) { Ok(()) } else { Err(AuthError::Forbidden) }
     }
 
-    /// The caller as the one who makes changes. `from`: the address that the call came from.
-    pub fn actor(&self, from: Option<String>) -> Actor {
-        Actor::credential(self.credential.id, self.scopes.contains(&Scope::Own), from)
+    /// The caller as the one who makes changes.
+    pub fn actor(&self) -> Actor {
+        Actor::credential(self.credential.id, self.scopes.contains(&Scope::Own), self.origin.clone())
     }
 }
 

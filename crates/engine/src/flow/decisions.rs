@@ -72,6 +72,17 @@ struct Decided<'a> {
     word: &'static str,
     by: &'a str,
     reason: Option<&'a str>,
+    origin: Option<&'a str>,
+    /// The transaction as it stood when it was decided about.
+    before: (TransactionStatus, Option<Attention>),
+}
+
+/// What of a transaction the audit log shows before and after a decision.
+fn standing(status: TransactionStatus, attention: Option<Attention>) -> Json {
+    Json::object([
+        ("transaction_status", Json::text(status.shown())),
+        ("attention", attention.map(Attention::as_str).map(str::to_owned).into()),
+    ])
 }
 
 impl Engine {
@@ -81,7 +92,7 @@ impl Engine {
     /// [`DecisionError`].
     pub async fn approve(&self, caller: &Caller, id: &str, reason: Option<String>) -> Result<Transaction, DecisionError> {
         let (by, mut work, _lock) = self.in_hand(caller, id).await?;
-        let decided = Decided { word: "approve", by: &by, reason: reason.as_deref() };
+        let decided = Decided { word: "approve", by: &by, reason: reason.as_deref(), origin: caller.origin.as_deref(), before: stood(&work) };
         self.must_wait(&work).await?;
         self.must_not_be_maker(caller, &work)?;
         let held_by_provider = work.provider.descriptor().operation(Operation::PayOut).is_some_and(|spec| spec.always_held);
@@ -107,7 +118,7 @@ impl Engine {
     /// [`DecisionError`].
     pub async fn reject(&self, caller: &Caller, id: &str, reason: String) -> Result<Transaction, DecisionError> {
         let (by, mut work, _lock) = self.in_hand(caller, id).await?;
-        let decided = Decided { word: "reject", by: &by, reason: Some(&reason) };
+        let decided = Decided { word: "reject", by: &by, reason: Some(&reason), origin: caller.origin.as_deref(), before: stood(&work) };
         self.must_wait(&work).await?;
         self.must_not_be_maker(caller, &work)?;
         let mut commit = Commit::open(self, &mut work);
@@ -133,7 +144,7 @@ impl Engine {
         if !work.provider.descriptor().release_again || work.transaction.operation != Operation::PayOut {
             return Err(DecisionError::NotPossible(format!("{} has no \"Release again\"", work.transaction.psp_type)));
         }
-        let decided = Decided { word: "release", by: &by, reason: reason.as_deref() };
+        let decided = Decided { word: "release", by: &by, reason: reason.as_deref(), origin: caller.origin.as_deref(), before: stood(&work) };
         let mut commit = Commit::open(self, &mut work);
         commit.work.transaction.attention = None;
         commit.note("released_again", None, None, decided_detail(decided));
@@ -158,7 +169,7 @@ impl Engine {
             TransactionStatus::Failed => Change::Fail,
             _ => return Err(DecisionError::NotPossible("to must be Approved or Failed".to_owned())),
         };
-        let decided = Decided { word: "resolve", by: &by, reason: Some(&reason) };
+        let decided = Decided { word: "resolve", by: &by, reason: Some(&reason), origin: caller.origin.as_deref(), before: stood(&work) };
         let mut commit = Commit::open(self, &mut work);
         commit.work.transaction.psp_status = "resolved".to_owned();
         commit.work.transaction.message = Some(reason.clone());
@@ -309,7 +320,11 @@ impl Engine {
         holds::record(&mut commit.batch, company, id, decided.word, decided.by, maker, decided.reason, now);
         let action = format!("transaction.{}", decided.word);
         let mut entry = AuditEntry::new(now, self.inner.random.bytes(), decided.by, &action, format!("transaction:{id}"));
-        entry.after = Some(decided_detail(decided));
+        let mut after = standing(commit.work.transaction.status, commit.work.transaction.attention);
+        after.set("reason", decided.reason.map(str::to_owned).into());
+        entry.before = Some(standing(decided.before.0, decided.before.1));
+        entry.after = Some(after);
+        entry.from = decided.origin.map(str::to_owned);
         audit::insert(&mut commit.batch, company, &entry);
     }
 
@@ -323,6 +338,10 @@ impl Engine {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn stood(work: &Work) -> (TransactionStatus, Option<Attention>) {
+    (work.transaction.status, work.transaction.attention)
 }
 
 fn decided_detail(decided: Decided<'_>) -> Json {

@@ -3,7 +3,7 @@
 use super::routes::{Body, Route};
 use crate::app::{Seen, respond};
 use crate::gate::Gate;
-use crate::reply::{self, Refused};
+use crate::reply::{DONE, Refused};
 use crate::{body, headers, peer};
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
@@ -27,14 +27,12 @@ pub(super) struct Call {
     pub(super) query: Option<String>,
     /// An object; an empty one where nothing was sent.
     pub(super) body: Json,
-    /// The address that the call came from.
-    pub(super) origin: Option<String>,
 }
 
 impl Call {
     /// Who acts.
     pub(super) fn act(&self) -> Act<'_> {
-        Act { caller: &self.caller, origin: self.origin.as_deref() }
+        Act { caller: &self.caller }
     }
 
     /// The parameter of the path.
@@ -45,9 +43,6 @@ impl Call {
 
 /// What a handler answers: `data`, or why not.
 pub(super) type Reply = Result<Json, AdminError>;
-
-/// What every success says.
-const DONE: &str = "Successfully";
 
 /// Serves one call.
 pub(super) async fn serve(route: &'static Route, engine: Engine, request: Request) -> Response {
@@ -63,21 +58,19 @@ async fn run(route: &'static Route, engine: Engine, request: Request, seen: &mut
         Body::Optional | Body::Required => body::read(body).await?,
     };
     let authorization = headers::credential(&parts.headers, header::AUTHORIZATION)?;
-    let caller = engine.management_caller(authorization).await?;
+    let origin = peer::address(&parts);
+    let caller = engine.management_caller(authorization).await?.from_address(origin);
     seen.0 = Some(caller.company.company.id);
-    if !caller.scopes.contains(&route.scope) {
-        return Err(CashierAnswer::forbidden().into());
-    }
+    caller.require(route.scope)?;
     let gate = parts.extensions.get::<Arc<Gate>>();
     let slot = gate.map(|gate| gate.admit(caller.credential.id)).transpose()?;
     let body = object(route.body, &parts.headers, &bytes)?;
     let ids = ids(&mut parts).await?;
-    let origin = peer::address(&parts);
     let query = parts.uri.query().map(str::to_owned);
     if !route.is_list() {
         Params::none(query.as_deref())?;
     }
-    let call = (route.run)(Call { engine, caller, ids, query, body, origin });
+    let call = (route.run)(Call { engine, caller, ids, query, body });
     if route.method == "GET" {
         let reply = call.await;
         drop(slot);
@@ -98,11 +91,7 @@ fn object(kind: Body, headers: &HeaderMap, bytes: &[u8]) -> Result<Json, Refused
         return Ok(Json::Object(Vec::new()));
     }
     headers::json_media_type(headers)?;
-    match Json::parse(bytes) {
-        Ok(body) if body.is_object() => Ok(body),
-        Ok(_) => Err(reply::not_an_object().into()),
-        Err(_) => Err(reply::not_json().into()),
-    }
+    body::object(bytes)
 }
 
 /// The parameters of the path, decoded; what cannot be decoded names nothing.

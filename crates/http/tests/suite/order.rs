@@ -125,6 +125,18 @@ async fn the_rate_counts_after_the_token_and_before_the_rest() {
 }
 
 #[tokio::test]
+async fn what_a_token_may_read_is_told_before_its_rate() {
+    let limits = Limits { requests_per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN, ..Limits::default() };
+    let platform = Platform::start_with(limits).await;
+    let payer = platform.token(&[Scope::Payin]).await;
+    for _ in 0..3 {
+        let call = platform.get("/v1/api/mozarto/events").with("authorization", &format!("Bearer {payer}"));
+        let answer = platform.send(&call).await;
+        assert_eq!((answer.status, answer.message().as_str()), (403, "Forbidden"));
+    }
+}
+
+#[tokio::test]
 async fn more_than_can_be_done_at_once_is_refused_quickly() {
     let platform = Platform::start_with(Limits { in_flight_max: 1, ..Limits::default() }).await;
     platform.provider.hold_next();
