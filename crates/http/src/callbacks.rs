@@ -58,9 +58,28 @@ fn envelope(status: StatusCode) -> CashierAnswer {
         StatusCode::UNAUTHORIZED => CashierAnswer::unauthorized(),
         StatusCode::FORBIDDEN => CashierAnswer::forbidden(),
         StatusCode::NOT_FOUND => CashierAnswer::not_found(),
+        StatusCode::METHOD_NOT_ALLOWED => reply::method_not_allowed(),
         StatusCode::PAYLOAD_TOO_LARGE => reply::too_large(),
         StatusCode::SERVICE_UNAVAILABLE => reply::unavailable(),
         other if other.is_server_error() => CashierAnswer::internal(),
         other => reply::plain(other.as_u16(), other.canonical_reason().unwrap_or("Refused")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_status_is_told_in_the_words_of_the_error_table() {
+        for (status, message) in [
+            (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
+            (StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large"),
+            (StatusCode::BAD_GATEWAY, "Internal server error"),
+        ] {
+            let text = String::from_utf8(envelope(status).body).unwrap();
+            assert!(text.contains(&format!(r#""message":"{message}""#)), "{text}");
+        }
     }
 }
