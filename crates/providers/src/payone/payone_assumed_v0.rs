@@ -144,8 +144,13 @@ fn withdrawn(cx: &Context<'_>, reply: &Reply) -> Step {
         return Step::Silence(judge(DESCRIPTOR.errors, reply));
     }
     let mut finding = Finding::new(Standing::Pending, "Pending");
-    finding.psp_transaction_id =
-        body.get("withdraw").and_then(|withdraw| kit::scalar(withdraw, "transactionId")).map(kit::provider_text);
+    if let Some(withdraw) = body.get("withdraw") {
+        if let Some(word) = kit::scalar(withdraw, "status") {
+            // An unknown word changes nothing: the withdraw was accepted.
+            finding = standing(word, withdraw).unwrap_or_else(|| finding.with_anomalies([unknown(word)]));
+        }
+        finding.psp_transaction_id = kit::scalar(withdraw, "transactionId").map(kit::provider_text);
+    }
     finding.answer(answer(cx, "Withdraw request successfully processed", body, None)).step()
 }
 
@@ -198,19 +203,27 @@ fn found(cx: &Context<'_>, record: &Json) -> Finding {
         return Finding::anomaly("PayOne's record has another type");
     }
     let word = record.str_at("status").unwrap_or_default();
-    let Some(row) = DESCRIPTOR.statuses.iter().find(|row| row.word == word) else {
-        return Finding::anomaly(format!("PayOne's status is unknown: {}", kit::provider_text(word)));
-    };
-    let mut finding = Finding::new(row.standing, row.status.unwrap_or(row.word));
+    let Some(mut finding) = standing(word, record) else { return Finding::anomaly(unknown(word)) };
     finding.psp_transaction_id = kit::scalar(record, "transactionId").map(kit::provider_text);
-    match row.standing {
+    finding
+}
+
+/// What a status word means, with the record's message; `None` for a word that is not in the table.
+fn standing(word: &str, record: &Json) -> Option<Finding> {
+    let row = DESCRIPTOR.statuses.iter().find(|row| row.word == word)?;
+    let finding = Finding::new(row.standing, row.status.unwrap_or(row.word));
+    Some(match row.standing {
         Standing::Approved => finding.message("Transaction approved and successfully processed"),
         Standing::Pending => finding,
         _ => {
             let said = record.str_at("message").filter(|text| !text.is_empty()).unwrap_or(row.word);
             finding.message(kit::provider_text(said))
         }
-    }
+    })
+}
+
+fn unknown(word: &str) -> String {
+    format!("PayOne's status is unknown: {}", kit::provider_text(word))
 }
 
 /// What in a record or callback is not our transaction's.

@@ -85,6 +85,29 @@ fn a_withdraw_is_passed_through() {
 }
 
 #[test]
+fn a_withdraw_can_be_final_in_its_own_answer() {
+    let said = |word: &str| {
+        let body = format!(r#"{{"success":true,"withdraw":{{"transactionId":"HS932097JV","status":"{word}"}}}}"#);
+        found(create(Operation::PayOut, &answer(200, body)))
+    };
+    for (word, standing, status) in [
+        ("Pending", Standing::Pending, "Pending"),
+        ("Approved", Standing::Approved, "success"),
+        ("Declined", Standing::Declined, "Declined"),
+        ("Cancelled", Standing::Declined, "Cancelled"),
+        ("Expired", Standing::Declined, "Expired"),
+    ] {
+        let finding = said(word);
+        assert_eq!((finding.standing, finding.status.as_str(), finding.anomalies.len()), (standing, status, 0), "{word}");
+        assert!(finding.answer.is_some());
+    }
+    assert_eq!(said("Approved").message.as_deref(), Some("Transaction approved and successfully processed"));
+    // An unknown word changes nothing: it was accepted.
+    let odd = said("Brandnew");
+    assert_eq!((odd.standing, odd.status.as_str(), odd.anomalies.len()), (Standing::Pending, "Pending", 1));
+}
+
+#[test]
 fn the_reference_is_read_from_the_page_only_where_it_has_that_form() {
     let page = |url: &str| {
         let body = format!(r#"{{"success":true,"message":"","redirect_url":"{url}"}}"#);
