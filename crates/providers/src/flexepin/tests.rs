@@ -263,6 +263,14 @@ fn inquiry(result: &str, inner: Option<String>) -> Reply {
 }
 
 #[test]
+fn a_long_result_does_not_reach_the_timeline_whole() {
+    let result = format!("\"4{}\"", "\\u0007x".repeat(5_000));
+    let finding = found(inquire(&inquiry(&result, Some(used(&[])))));
+    let [text] = finding.anomalies.as_slice() else { panic!("{finding:?}") };
+    assert!(text.len() < 400 && !text.contains(char::is_control), "{} bytes", text.len());
+}
+
+#[test]
 fn what_an_inquiry_says() {
     let finding = found(inquire(&inquiry("0", Some(used(&[])))));
     assert_eq!(

@@ -198,7 +198,10 @@ fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
         (Some(inner), "0") => inner,
         (None, "0") => return silence(),
         (None, _) => return Finding::new(Standing::NotFound, "").step(),
-        (Some(_), _) => return Finding::anomaly(format!("Flexepin's inquiry contradicts itself: result {result}")).step(),
+        (Some(_), _) => {
+            let result = kit::provider_text(&result);
+            return Finding::anomaly(format!("Flexepin's inquiry contradicts itself: result {result}")).step();
+        }
     };
     if is_foreign(inner, cx) {
         return Finding::anomaly("Flexepin's inquiry is about another transaction").step();
