@@ -92,6 +92,11 @@ pub(crate) fn scalar<'a>(body: &'a Json, name: &str) -> Option<&'a str> {
     body.get(name).and_then(Json::as_scalar).filter(|text| !text.is_empty())
 }
 
+/// A text or number that is kept or sent back as it is (an id, an address): `None` also when it is longer than what is kept.
+pub(crate) fn token<'a>(body: &'a Json, name: &str) -> Option<&'a str> {
+    scalar(body, name).filter(|text| text.chars().count() <= PROVIDER_TEXT_MAX_CHARS)
+}
+
 /// An amount in major units, as text or number.
 pub(crate) fn money(body: &Json, name: &str, currency: Currency) -> Option<Money> {
     Money::parse_decimal(scalar(body, name)?, currency).ok()

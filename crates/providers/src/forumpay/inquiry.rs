@@ -4,6 +4,7 @@ use super::wire::{self, Payment};
 use super::{DESCRIPTOR, approval};
 use crate::api::{Context, Doubt, Finding, Reply, Sent, Standing, Step, Task};
 use crate::kit;
+use crate::signals::CERTAIN_REFUSALS;
 use domain::{Json, Operation, TransactionStatus};
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +45,8 @@ struct Survey {
 pub(super) fn begin(cx: &Context<'_>) -> Step {
     let named = match cx.order.operation {
         Operation::PayOut => Payment::read(cx.memo, cx),
-        Operation::PayIn => cx.hint.and_then(|hint| Payment::read(hint, cx)),
+        // All four, or none: another point of sale does not know the payment.
+        Operation::PayIn => cx.hint.filter(|hint| kit::token(hint, "pos_id").is_some()).and_then(|hint| Payment::read(hint, cx)),
     };
     advance(Task::Inquire, cx, Survey { queue: named.into_iter().collect(), ..Survey::default() })
 }
@@ -119,11 +121,12 @@ pub(super) fn listed(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -
 /// Reads CheckPayment's answer; `None` when there is none that can be read.
 pub(super) fn verdict(cx: &Context<'_>, reply: &Reply) -> Option<Verdict> {
     let (status, record) = kit::object(reply)?;
+    if wire::is_err(&record) {
+        // An `err` comes with any status; but with these it speaks of the call, not of the payment.
+        return wire::readable_err(reply).filter(|_| !CERTAIN_REFUSALS.contains(&status)).map(|_| Verdict::Silent);
+    }
     if !kit::is_success(status) {
         return None;
-    }
-    if wire::is_err(&record) {
-        return wire::readable_err(reply).map(|_| Verdict::Silent);
     }
     if let Some(what) = foreign(cx, &record) {
         return Some(Verdict::Contradiction(format!("ForumPay's record has another {what}")));

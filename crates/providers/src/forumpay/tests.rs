@@ -156,8 +156,25 @@ fn a_callback_names_the_payment_to_check() {
     let call = the_call(world.begin(Task::Inquire));
     assert!(call.url.ends_with("CheckPayment/?pos_id=p+2&currency=ETH&payment_id=p-1&address=0x%26"), "{}", call.url);
     // Anything missing: by reference.
-    world.hint = Some(json(r#"{"pos_id":"mozarto","payment_id":"p-1"}"#));
-    assert_eq!(the_call(world.begin(Task::Inquire)).step, LIST);
+    for lacking in [
+        r#"{"pos_id":"mozarto","payment_id":"p-1"}"#,
+        r#"{"currency":"ETH","payment_id":"p-1","address":"0x"}"#,
+        r#"{"pos_id":"","currency":"ETH","payment_id":"p-1","address":"0x"}"#,
+    ] {
+        world.hint = Some(json(lacking));
+        assert_eq!(the_call(world.begin(Task::Inquire)).step, LIST, "{lacking}");
+    }
+}
+
+#[test]
+fn an_id_longer_than_what_is_kept_is_none() {
+    let long = "p".repeat(256);
+    let end = pay_in().script(Task::Inquire, &[(LIST, list(&[&long]))]);
+    assert_eq!(found(end).standing, Standing::Unchanged, "it may be open, and cannot be asked about");
+    let mut world = World::new(&ForumPay, OUT);
+    let call = the_call(world.begin(Task::PayOut));
+    let rate = answer(200, format!(r#"{{"payment_id":"{long}"}}"#));
+    assert!(matches!(world.resume(Task::PayOut, &call, &rate), Step::Refused(_)));
 }
 
 #[test]
@@ -424,7 +441,13 @@ fn an_approval_checks_first_and_confirms_once() {
     let finding = found(end);
     assert_eq!((finding.standing, finding.status.as_str()), (Standing::Pending, "processing"));
     // `err` before confirming: confirmed all the same.
-    assert_eq!(found(approved().script(Task::Finalise, &[(CHECK, err("x")), (CONFIRM, accepted())])).status, "processing");
+    // With any HTTP status that does not speak of the credentials, the path or the rate of calls.
+    for reply in [err("x"), answer(400, r#"{"err":"said"}"#), answer(422, r#"{"err_code":"x"}"#)] {
+        assert_eq!(found(approved().script(Task::Finalise, &[(CHECK, reply), (CONFIRM, accepted())])).status, "processing");
+    }
+    for reply in [401, 403, 404, 429, 500, 302].map(|status| answer(status, r#"{"err":"said"}"#)) {
+        assert!(matches!(approved().script(Task::Finalise, &[(CHECK, reply)]), Step::TryLater(_)));
+    }
 }
 
 #[test]

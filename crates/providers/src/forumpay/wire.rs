@@ -38,10 +38,10 @@ impl Payment {
     /// From a list entry, a callback or a memo; `None` when anything is missing.
     pub(super) fn read(record: &Json, cx: &Context<'_>) -> Option<Self> {
         Some(Self {
-            pos_id: kit::scalar(record, "pos_id").map_or_else(|| pos_id(cx).to_owned(), str::to_owned),
-            currency: kit::scalar(record, "currency")?.to_owned(),
-            payment_id: kit::scalar(record, "payment_id")?.to_owned(),
-            address: kit::scalar(record, "address")?.to_owned(),
+            pos_id: kit::token(record, "pos_id").unwrap_or(pos_id(cx)).to_owned(),
+            currency: kit::token(record, "currency")?.to_owned(),
+            payment_id: kit::token(record, "payment_id")?.to_owned(),
+            address: kit::token(record, "address")?.to_owned(),
         })
     }
 }
@@ -208,7 +208,7 @@ fn is_our_invoice(cx: &Context<'_>, body: &Json) -> bool {
 
 pub(super) fn rate_given(cx: &Context<'_>, reply: &Reply) -> Step {
     match success(reply) {
-        Some(body) if is_our_invoice(cx, &body) => match kit::scalar(&body, "payment_id") {
+        Some(body) if is_our_invoice(cx, &body) => match kit::token(&body, "payment_id") {
             Some(payment_id) => start_buy_order(cx, payment_id),
             None => Step::Refused(refusal(reply)),
         },
