@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use domain::Secret;
 use domain::urls::Environment;
 use engine::core::ProviderConfig;
+use ipnet::IpNet;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -55,7 +56,7 @@ pub(crate) struct LimitSettings {
     /// Connections at once.
     pub(crate) connections: Option<usize>,
     /// Proxies whose `X-Forwarded-For` counts (CIDR).
-    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
 }
 
 /// What `serve` runs with.
@@ -237,6 +238,7 @@ fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Optio
             true
         }
     };
+    let trusted_proxies = networks(file.limits.trusted_proxies.unwrap_or_default(), problems);
     let providers = provider_settings(file.providers, problems);
     if environment == Some(Environment::Production) {
         no_simulators(&providers, problems);
@@ -253,10 +255,21 @@ fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Optio
             requests_per_second: file.limits.requests_per_second,
             burst: file.limits.burst,
             connections: file.limits.connections,
-            trusted_proxies: file.limits.trusted_proxies.unwrap_or_default(),
+            trusted_proxies,
         },
         providers,
     })
+}
+
+fn networks(texts: Vec<String>, problems: &mut Vec<String>) -> Vec<IpNet> {
+    let read = |text: String| {
+        let net = text.parse().ok();
+        if net.is_none() {
+            problems.push(format!("limits.trusted_proxies: {text} is no network, such as 10.0.0.0/8"));
+        }
+        net
+    };
+    texts.into_iter().filter_map(read).collect()
 }
 
 fn public_url(text: Option<&str>, environment: Option<Environment>, problems: &mut Vec<String>) -> Option<String> {
@@ -342,12 +355,13 @@ mod tests {
                 ("MOZARTO_DATABASE", "mysql://x"),
                 ("MOZARTO_PROVIDERS_NOBODY_BASE_URL", "https://x.example"),
                 ("MOZARTO_PROVIDERS_PAYONE_BASE_URL", "https://127.0.0.1:8081/payone"),
+                ("MOZARTO_LIMITS_TRUSTED_PROXIES", "10.0.0.0/8, proxy"),
                 ("MOZARTO_TYPO", "1"),
             ]),
         )
         .unwrap_err()
         .to_string();
-        for part in ["no master key", "public_url must be https", "listen must be", "database must be", "NOBODY_BASE_URL is no setting", "TYPO is no setting", "providers.payone.base_url"] {
+        for part in ["no master key", "public_url must be https", "listen must be", "database must be", "NOBODY_BASE_URL is no setting", "TYPO is no setting", "trusted_proxies: proxy is no network", "providers.payone.base_url"] {
             assert!(error.contains(part), "{part} is not in {error}");
         }
     }

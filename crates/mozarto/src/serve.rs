@@ -25,7 +25,7 @@ pub(crate) async fn run(args: &ConfigArgs) -> Result<()> {
     platform::raise_file_limit();
     let listener = http_api::bind(settings.listen).with_context(|| format!("listening on {}", settings.listen))?;
     tracing::info!(address = %settings.listen, environment = settings.environment.as_str(), "ready");
-    let limits = limits(&settings)?;
+    let limits = limits(&settings);
     let router = http_api::router(engine.clone(), &limits, platform::extra_routes(handle));
     let stop = CancellationToken::new();
     let server = tokio::spawn(http_api::serve(listener, router, limits, stop.clone()));
@@ -72,7 +72,7 @@ async fn check_production(engine: &Engine) -> Result<()> {
     bail!("these payment methods may not be used in production:\n  - {}", problems.join("\n  - "))
 }
 
-fn limits(settings: &Settings) -> Result<http_api::Limits> {
+fn limits(settings: &Settings) -> http_api::Limits {
     let mut limits = http_api::Limits::default();
     let set = &settings.limits;
     if let Some(value) = set.requests_per_second {
@@ -84,8 +84,6 @@ fn limits(settings: &Settings) -> Result<http_api::Limits> {
     if let Some(value) = set.connections {
         limits.connections = value;
     }
-    for proxy in &set.trusted_proxies {
-        limits.trusted_proxies.push(proxy.parse().with_context(|| format!("limits.trusted_proxies: {proxy}"))?);
-    }
-    Ok(limits)
+    limits.trusted_proxies.clone_from(&set.trusted_proxies);
+    limits
 }
