@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// People of the back office, on the store.
     #[command(subcommand, after_help = "Example: mozarto user create --company 64a1... --email me@example.com --config mozarto.toml")]
     User(UserCommand),
+    /// The master key, on the store.
+    #[command(subcommand, after_help = "Example: mozarto keys rotate --new-key-file new.key --config mozarto.toml")]
+    Keys(KeysCommand),
     /// A consistent copy of the embedded database, taken while it runs.
     #[command(after_help = "Example: mozarto backup copy.db --config mozarto.toml")]
     Backup(BackupArgs),
@@ -92,7 +95,7 @@ pub(crate) struct ConfigArgs {
 pub(crate) struct StoreArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
-    /// A sandbox's data directory instead of a configuration file. The sandbox must not be running.
+    /// A sandbox's data directory instead of a configuration file. The sandbox must not be running, unless for a backup.
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     pub(crate) data: Option<PathBuf>,
     /// JSON on standard output.
@@ -157,6 +160,32 @@ pub(crate) enum UserCommand {
         /// The person's address.
         #[arg(long)]
         email: String,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Gives a person a new password and prints it, once.
+    #[command(after_help = "Example: mozarto user reset-password --company 64a1... --email me@example.com --config mozarto.toml")]
+    ResetPassword {
+        /// The company's id.
+        #[arg(long)]
+        company: String,
+        /// The person's address.
+        #[arg(long)]
+        email: String,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}
+
+/// `mozarto keys`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Puts every data key under a new master key. Stop every server first.
+    #[command(after_help = "Example: mozarto keys rotate --new-key-file new.key --config mozarto.toml")]
+    Rotate {
+        /// The file with the new master key; with `--data` the directory gets a new one by itself.
+        #[arg(long, value_name = "FILE", conflicts_with = "data")]
+        new_key_file: Option<PathBuf>,
         #[command(flatten)]
         store: StoreArgs,
     },

@@ -5,6 +5,7 @@ mod backup;
 mod client;
 mod company;
 mod deliveries;
+mod keys;
 mod listen;
 mod store_of;
 mod transactions;
@@ -36,6 +37,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         }
         Command::Company(command) => company::run(command).await,
         Command::User(command) => user::run(command).await,
+        Command::Keys(command) => keys::run(command).await,
         Command::Backup(args) => backup::run(&args).await,
         Command::Transactions(command) => transactions::run(command).await,
         Command::Approvals(command) => approvals::run(command).await,

@@ -4,8 +4,10 @@ use crate::cli::StoreArgs;
 use crate::config::{self, Settings};
 use crate::files::DataDirectory;
 use crate::platform::{self, Database};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use domain::urls::Environment;
+use engine::core::StartError;
+use engine::directory::{check_master_key, rotate_master_key};
 use engine::{Clock, Config, Engine};
 use std::sync::Arc;
 use store::Driver;
@@ -17,7 +19,7 @@ pub(crate) struct OpenStore {
     settings: Option<Settings>,
     key: MasterKey,
     shared: bool,
-    _data: Option<DataDirectory>,
+    data_directory: Option<DataDirectory>,
 }
 
 /// Opens the store of a configuration, or of a sandbox that is not running.
@@ -26,17 +28,53 @@ pub(crate) async fn open(args: &StoreArgs) -> Result<OpenStore> {
         let data = DataDirectory::open(&data.to_string_lossy())?;
         let database = Database::of(&data.path, None);
         let key = data.master_key()?;
-        return Ok(OpenStore { db: database.open().await?, settings: None, key, shared: false, _data: Some(data) });
+        return Ok(OpenStore { db: database.open().await?, settings: None, key, shared: false, data_directory: Some(data) });
     }
     let settings = config::load(args.config.config.as_deref(), &config::variables())?;
     let database = Database::of(&settings.data, settings.database.as_ref().map(domain::Secret::expose));
     let data = if database.is_shared() { None } else { Some(DataDirectory::open(&settings.data.to_string_lossy())?) };
     let key = settings.master_key.as_ref().context("there is no master key")?.read()?;
     let shared = database.is_shared();
-    Ok(OpenStore { db: database.open().await?, settings: Some(settings), key, shared, _data: data })
+    Ok(OpenStore { db: database.open().await?, settings: Some(settings), key, shared, data_directory: data })
+}
+
+/// Opens the database of a configuration or of a sandbox without claiming it: what only reads may do that while a server runs.
+pub(crate) async fn open_beside(args: &StoreArgs) -> Result<Arc<dyn Driver>> {
+    let database = match &args.data {
+        Some(data) => Database::of(data, None),
+        None => {
+            let settings = config::load(args.config.config.as_deref(), &config::variables())?;
+            Database::of(&settings.data, settings.database.as_ref().map(domain::Secret::expose))
+        }
+    };
+    if let Database::Embedded(path) = &database
+        && !path.exists()
+    {
+        bail!("there is no database at {}", path.display());
+    }
+    database.open().await
 }
 
 impl OpenStore {
+    /// Wraps every data key under a new master key. Answers for how many companies.
+    pub(crate) async fn rotate_master_key(&self, new: &MasterKey) -> Result<u64> {
+        Ok(rotate_master_key(self.db.as_ref(), &self.key, new).await?)
+    }
+
+    /// Whether the database is bound to this key already.
+    pub(crate) async fn opens_with(&self, key: &MasterKey) -> Result<bool> {
+        match check_master_key(self.db.as_ref(), key).await {
+            Ok(()) => Ok(true),
+            Err(StartError::WrongMasterKey) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The data directory, where the store is a sandbox's or the embedded one of a configuration.
+    pub(crate) fn data(&self) -> Option<&DataDirectory> {
+        self.data_directory.as_ref()
+    }
+
     /// The use cases over this store; no worker runs.
     pub(crate) async fn engine(self) -> Result<(Engine, Option<DataDirectory>)> {
         platform::migrate(self.db.as_ref()).await?;
@@ -49,6 +87,6 @@ impl OpenStore {
             shared_store: self.shared,
         };
         let engine = platform::engine(self.db, self.key, Clock::system(1), config).await?;
-        Ok((engine, self._data))
+        Ok((engine, self.data_directory))
     }
 }

@@ -1,7 +1,7 @@
 //! `mozarto user`.
 
 use super::store_of;
-use crate::cli::UserCommand;
+use crate::cli::{StoreArgs, UserCommand};
 use crate::sandbox::hash;
 use anyhow::{Context, Result};
 use base64::Engine as _;
@@ -12,10 +12,16 @@ use serde_json::json;
 
 /// Runs the command.
 pub(crate) async fn run(command: UserCommand) -> Result<()> {
-    let UserCommand::Create { company, email, store } = command;
-    let company: CompanyId = company.parse().context("the company's id must be 24 hex digits")?;
-    let (engine, _data) = store_of::open(&store).await?.engine().await?;
-    let password = Secret::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Random::default().bytes::<12>()));
+    match command {
+        UserCommand::Create { company, email, store } => create(&company, email, &store).await,
+        UserCommand::ResetPassword { company, email, store } => reset_password(&company, &email, &store).await,
+    }
+}
+
+async fn create(company: &str, email: String, args: &StoreArgs) -> Result<()> {
+    let company = id(company)?;
+    let (engine, _data) = store_of::open(args).await?.engine().await?;
+    let password = new_password();
     let new = NewUser {
         email,
         first_name: "Owner".into(),
@@ -24,11 +30,32 @@ pub(crate) async fn run(command: UserCommand) -> Result<()> {
         password_hash: hash(&password)?,
     };
     let user = engine.changes(Actor::operator()).create_user(company, &new).await?;
-    if store.json {
-        println!("{}", json!({"email": user.email, "password": password.expose()}));
-    } else {
-        eprintln!("The account is made. Its password is shown this once:");
-        println!("{}  {}", user.email, password.expose());
-    }
+    tell("The account is made. Its password is shown this once:", &user.email, &password, args.json);
     Ok(())
+}
+
+async fn reset_password(company: &str, email: &str, args: &StoreArgs) -> Result<()> {
+    let company = id(company)?;
+    let (engine, _data) = store_of::open(args).await?.engine().await?;
+    let password = new_password();
+    let user = engine.changes(Actor::operator()).reset_password(company, email, &hash(&password)?).await?;
+    tell("The password is new. It is shown this once:", &user.email, &password, args.json);
+    Ok(())
+}
+
+fn id(company: &str) -> Result<CompanyId> {
+    company.parse().context("the company's id must be 24 hex digits")
+}
+
+fn new_password() -> Secret {
+    Secret::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Random::default().bytes::<12>()))
+}
+
+fn tell(what: &str, email: &str, password: &Secret, as_json: bool) {
+    if as_json {
+        println!("{}", json!({"email": email, "password": password.expose()}));
+    } else {
+        eprintln!("{what}");
+        println!("{email}  {}", password.expose());
+    }
 }
