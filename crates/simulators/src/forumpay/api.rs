@@ -185,7 +185,9 @@ fn create_link(tx: &Tx<'_>, call: &Call, asked: &Asked) -> Result<Outcome<Reply>
     ask!(asked.payer_id());
     let money = ask!(asked.money());
     let reference = ask!(asked.required("reference_no"));
-    ask!(asked.required("widget_type"));
+    for name in ["widget_type", "payer_email", "locale", "secure_link", "webhook_url"] {
+        ask!(asked.required(name));
+    }
     let mut order = Order {
         account: asked.digest.clone(),
         direction: Direction::In,

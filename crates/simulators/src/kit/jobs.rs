@@ -300,6 +300,8 @@ async fn post(sim: &Sim, callback: &Callback) -> bool {
     let mut answer = match request.send().await {
         Ok(answer) => answer,
         Err(error) => {
+            // The address ends in a callback token, which is a secret.
+            let error = error.without_url();
             tracing::debug!(%error, "a simulator's callback was not received");
             return false;
         }

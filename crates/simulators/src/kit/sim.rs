@@ -65,12 +65,11 @@ impl Sim {
         host: &str,
     ) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        let path = parts.uri.path();
-        let (name, below) = path[1..]
-            .split_once('/')
-            .map_or((&path[1..], "/"), |(name, _)| {
-                (name, &path[1 + name.len()..])
-            });
+        // A request line may have no path at all (`CONNECT host:port`, `OPTIONS *`).
+        let path = parts.uri.path().strip_prefix('/').unwrap_or_default();
+        let (name, below) = path
+            .find('/')
+            .map_or((path, "/"), |slash| path.split_at(slash));
         let Some(provider) = self.provider(name).map(Provider::name) else {
             return control::failure(404, "there is no such simulator").into_response();
         };

@@ -54,6 +54,26 @@ async fn pages_of_other_sites_cannot_drive_the_controls() {
     assert_eq!(own.status().as_u16(), 200);
 }
 
+/// What a client gets that sends these bytes and reads to the end.
+async fn raw(world: &World, bytes: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn requests_without_a_path_are_answered() {
+    let world = World::start().await;
+    for line in ["CONNECT localhost:80", "OPTIONS *", "GET http://localhost"] {
+        let request = format!("{line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        let answer = raw(&world, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 200"), "{line}: {answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn settings_are_merged_and_checked() {
     let world = World::start().await;

@@ -454,6 +454,27 @@ async fn it_is_strict_about_credentials_and_parameters() {
             "missingParameter"
         );
     }
+    let whole = [
+        ("payer_id", "payer-1"),
+        ("invoice_amount", "10.00"),
+        ("invoice_currency", "EUR"),
+        ("reference_no", "x"),
+        ("widget_type", "0"),
+        ("payer_email", "player@example.com"),
+        ("locale", "en-GB"),
+        ("secure_link", "true"),
+        ("webhook_url", "http://127.0.0.1:9/x"),
+    ];
+    assert!(answer(link_with(&world, &whole)).await.1["url"].is_string());
+    for lacking in 5..whole.len() {
+        let mut rest = whole.to_vec();
+        let (name, _) = rest.remove(lacking);
+        assert_eq!(
+            answer(link_with(&world, &rest)).await.1["err_code"],
+            "missingParameter",
+            "{name}"
+        );
+    }
     for (amount, currency, code) in [
         ("10", "EUR", "invalidAmount"),
         ("0.00", "EUR", "amountTooLow"),
