@@ -76,7 +76,7 @@ pub struct Request<'a> {
 }
 
 /// A request without problems.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Checked {
     /// `baseamount` with its currency.
     pub amount: Money,
@@ -88,6 +88,13 @@ pub struct Checked {
     pub merchant_reference: Option<String>,
     /// The other fields of the provider's list, and `userId`, normalised, claims applied. Members of an object stand under their whole name (`address.city`).
     pub fields: Fields,
+}
+
+impl std::fmt::Debug for Checked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Merchants use mail addresses as user ids.
+        f.debug_struct("Checked").field("amount", &self.amount).field("fields", &self.fields).finish_non_exhaustive()
+    }
 }
 
 /// Everything that is wrong with a request.

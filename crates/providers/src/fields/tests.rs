@@ -217,3 +217,11 @@ fn nothing_personal_prints() {
     let checked = run(&body, Some(&claims), Environment::Sandbox).unwrap();
     assert!(!format!("{claims:?} {checked:?}").contains("canary"));
 }
+
+#[test]
+fn who_the_user_is_does_not_print() {
+    let body = with("userId", r#""canary@example.com""#);
+    let checked = run(&body, None, Environment::Sandbox).unwrap();
+    assert_eq!(checked.user_id, "canary@example.com");
+    assert!(!format!("{checked:?}").contains("canary"), "{checked:?}");
+}
