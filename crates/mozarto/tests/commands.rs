@@ -60,7 +60,8 @@ fn words(text: &str, data: &str) -> Vec<String> {
 }
 
 fn exits(output: &Output, code: i32) -> Result<(String, String)> {
-    let (out, talk) = (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned());
+    let (out, talk) =
+        (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned());
     ensure!(output.status.code() == Some(code), "exit code {:?} instead of {code}: {out}{talk}", output.status.code());
     ensure!(!talk.contains("panicked"), "a panic: {talk}");
     Ok((out, talk))
@@ -101,9 +102,26 @@ fn help() -> Result<()> {
         seen.push(name);
     }
     for name in [
-        "sandbox", "serve", "migrate", "config check", "company create", "company list", "company suspend", "user create", "backup", "listen",
-        "transactions list", "transactions show", "transactions tail", "approvals list", "approvals approve", "approvals reject",
-        "deliveries list", "deliveries replay",
+        "sandbox",
+        "serve",
+        "migrate",
+        "config check",
+        "company create",
+        "company list",
+        "company suspend",
+        "user create",
+        "user reset-password",
+        "keys rotate",
+        "backup",
+        "listen",
+        "transactions list",
+        "transactions show",
+        "transactions tail",
+        "approvals list",
+        "approvals approve",
+        "approvals reject",
+        "deliveries list",
+        "deliveries replay",
     ] {
         ensure!(seen.iter().any(|seen| seen == name), "there is no command {name}: {seen:?}");
     }
@@ -244,7 +262,10 @@ async fn listen(hands: Hands, data: String, line: Value) -> Result<()> {
     let webhook = hands.sink.wait_for(id, 1, LIMIT).await?.remove(0);
     let forwarded = local.wait_for(id, 1, LIMIT).await?.remove(0);
     ensure!(forwarded.verified, "it does not verify");
-    ensure!(forwarded.id == webhook.id && forwarded.sequence == webhook.sequence && forwarded.body == webhook.body, "{forwarded:?} is not {webhook:?}");
+    ensure!(
+        forwarded.id == webhook.id && forwarded.sequence == webhook.sequence && forwarded.body == webhook.body,
+        "{forwarded:?} is not {webhook:?}"
+    );
     process.kill().await?;
     let mut out = String::new();
     tokio::io::AsyncReadExt::read_to_string(&mut process.stdout.take().context("its output")?, &mut out).await?;
@@ -311,7 +332,11 @@ fn config_check() -> Result<()> {
         ("environment = \"staging\"\npublic_url = \"https://pay.example\"\n", true, "environment"),
         ("environment = \"sandbox\"\n", true, "public_url"),
         ("environment = \"production\"\npublic_url = \"https://pay.example\"\ntypo = 1\n", true, "typo"),
-        ("environment = \"production\"\npublic_url = \"https://pay.example\"\n[providers.forumpay]\nbase_url = \"http://127.0.0.1:8081/forumpay\"\n", true, "forumpay"),
+        (
+            "environment = \"production\"\npublic_url = \"https://pay.example\"\n[providers.forumpay]\nbase_url = \"http://127.0.0.1:8081/forumpay\"\n",
+            true,
+            "forumpay",
+        ),
         ("this is no TOML", true, path),
     ];
     for (text, key, sentence) in bad {
@@ -329,7 +354,8 @@ fn store_commands() -> Result<()> {
     let data = directory.path().join("store");
     let data = data.to_str().context("a path")?;
     let json = |arguments: &[&str]| -> Result<Value> {
-        let (out, _) = exits(&run(&[arguments, &["--json", "--data", data]].concat())?, 0).with_context(|| format!("{arguments:?}"))?;
+        let (out, _) =
+            exits(&run(&[arguments, &["--json", "--data", data]].concat())?, 0).with_context(|| format!("{arguments:?}"))?;
         serde_json::from_str(&out).with_context(|| format!("{arguments:?}: {out}"))
     };
     let applied = json(&["migrate"])?;
@@ -349,9 +375,23 @@ fn store_commands() -> Result<()> {
     ensure!(json(&["company", "suspend", id])?["suspended"] == true, "not suspended");
     ensure!(items(&json(&["company", "list"])?)?[0]["suspended"] == true, "not shown as suspended");
     ensure!(json(&["company", "suspend", id, "--lift"])?["suspended"] == false, "not lifted");
+    let of = ["--company", id, "--email", "Me@Example.com"];
+    let password = |made: &Value| made["password"].as_str().map(str::to_owned).context("no password");
+    let first = password(&json(&[&["user", "create"], &of[..]].concat())?)?;
+    ensure!(password(&json(&[&["user", "reset-password"], &of[..]].concat())?)? != first, "the password is the old one");
+    let nobody = ["user", "reset-password", "--company", id, "--email", "you@example.com", "--data", data];
+    exits(&run(&nobody)?, 1)?;
+    let key = || std::fs::read(directory.path().join("store/master.key"));
+    let before = key()?;
+    ensure!(json(&["keys", "rotate"])?["companies"] == 1 && key()? != before, "the master key is the old one");
     let (page, talk) = exits(&run(&["company", "create", "--name", "Two Ltd", "--country", "CA", "--data", data])?, 0)?;
     ensure!(page.contains("companyToken") && talk.contains("Two Ltd"), "{page}{talk}");
-    for wrong in [&["company", "create", "--name", "X", "--country", "Germany"][..], &["company", "create", "--name", "X", "--country", "DE", "--currency", "EURO"], &["company", "suspend", "64a1f2b3c4d5e6f7a8b9c0d1"], &["company", "suspend", "x"]] {
+    for wrong in [
+        &["company", "create", "--name", "X", "--country", "Germany"][..],
+        &["company", "create", "--name", "X", "--country", "DE", "--currency", "EURO"],
+        &["company", "suspend", "64a1f2b3c4d5e6f7a8b9c0d1"],
+        &["company", "suspend", "x"],
+    ] {
         let (out, talk) = exits(&run(&[wrong, &["--data", data]].concat())?, 1).with_context(|| format!("{wrong:?}"))?;
         ensure!(out.is_empty() && !talk.is_empty(), "{wrong:?}: {out}");
     }
