@@ -25,7 +25,9 @@ async fn a_client_that_hangs_up() {
         ("payone", "pay-out", bodies::payone("PAYOUT", "100.05")),
         ("forumpay", "crypto pay-in", bodies::forumpay_in("100.05")),
     ] {
-        table.row_alone(format!("{name}, while the provider is silent"), while_silent(&world.hands(), provider, name, &body)).await;
+        table
+            .row_alone(format!("{name}, while the provider is silent"), while_silent(&world.hands(), provider, name, &body))
+            .await;
     }
     table.row_alone("at any moment", at_any_moment(&world.hands())).await;
     table.end().await;
@@ -112,6 +114,10 @@ async fn at_any_moment(hands: &Hands) -> Result<()> {
     let ours: Vec<&Value> = items.iter().filter(|item| item["amount"] == "101.00").collect();
     ensure!(ours.len() as u64 == RANDOM_CALLS, "{} transactions for {RANDOM_CALLS} keys", ours.len());
     let ledger = hands.client.ledger("payone").await?;
-    ensure!(ledger.iter().filter(|entry| entry["amount"] == "101.00").count() as u64 == RANDOM_CALLS, "the ledger has {}", ledger.len());
+    ensure!(
+        ledger.iter().filter(|entry| entry["amount"] == "101.00").count() as u64 == RANDOM_CALLS,
+        "the ledger has {}",
+        ledger.len()
+    );
     Ok(())
 }

@@ -91,7 +91,13 @@ async fn first_and_replay(hands: &Hands) -> Result<()> {
 async fn other_body(hands: &Hands) -> Result<()> {
     let body = bodies::payone("PAYIN", "101.00");
     is_first(&hands.client.cashier_with_key(&body, "three").await?, 200)?;
-    for other in [bodies::payone("PAYIN", "101.01"), body.replace("\":\"", "\": \""), bodies::payone("PAYOUT", "101.00"), "not JSON".to_owned(), String::new()] {
+    for other in [
+        bodies::payone("PAYIN", "101.01"),
+        body.replace("\":\"", "\": \""),
+        bodies::payone("PAYOUT", "101.00"),
+        "not JSON".to_owned(),
+        String::new(),
+    ] {
         is_error(&hands.client.cashier_with_key(&other, "three").await?, 422, "Idempotency-Key was used with another body")?;
     }
     Ok(())
@@ -129,7 +135,8 @@ async fn still_running(hands: &Hands) -> Result<()> {
 async fn refused_before_create(hands: &Hands) -> Result<()> {
     let good = bodies::payone("PAYIN", "103.00");
     let unmatched = good.replace(r#""userId""#, r#""brandId":"nobody","userId""#);
-    for (key, refused) in [("six-a", "not JSON"), ("six-b", "{}"), ("six-c", &unmatched), ("six-d", &good.replace("CAD", "EUR"))] {
+    for (key, refused) in [("six-a", "not JSON"), ("six-b", "{}"), ("six-c", &unmatched), ("six-d", &good.replace("CAD", "EUR"))]
+    {
         let answer = hands.client.cashier_with_key(refused, key).await?;
         is_first(&answer, 400)?;
         is_first(&hands.client.cashier_with_key(refused, key).await?, 400)?;
@@ -359,7 +366,9 @@ async fn expired(world: &mut World) -> Result<()> {
     let (status, _) = world.sandbox.terminate().await?;
     ensure!(status.success(), "{status}");
     let db = rusqlite::Connection::open(world.data().join("mozarto.db"))?;
-    let expiry = |key: &str| db.query_row("SELECT expires_at FROM idempotency WHERE idempotency_key = ?1", [key], |row| row.get::<_, Option<i64>>(0));
+    let expiry = |key: &str| {
+        db.query_row("SELECT expires_at FROM idempotency WHERE idempotency_key = ?1", [key], |row| row.get::<_, Option<i64>>(0))
+    };
     ensure!(expiry("ten-kept")?.is_none(), "the key of an open transaction has an expiry");
     let at = expiry("ten-ended")?.context("the key of an ended transaction has no expiry")?;
     let changed = db.execute("UPDATE idempotency SET expires_at = 1000 WHERE idempotency_key = 'ten-ended'", [])?;

@@ -92,7 +92,9 @@ async fn delivered(world: &World, id: &str) -> Result<()> {
 
 /// Silent providers, a silent endpoint and requests under way do not hold the stop up; what they were about is settled after the next start.
 async fn stop_under_load() -> Result<()> {
-    let set = |options: testkit::sandbox::Options| options.auto_settle(50).variable("MOZARTO_PROVIDERS_PAYONE_NOT_FOUND_AFTER_SECONDS", "1");
+    let set = |options: testkit::sandbox::Options| {
+        options.auto_settle(50).variable("MOZARTO_PROVIDERS_PAYONE_NOT_FOUND_AFTER_SECONDS", "1")
+    };
     let mut world = World::start(BINARY, &[], set).await?;
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/", silent.local_addr()?);
@@ -289,7 +291,11 @@ fn for_a_person(data: &str, temporary: &Path) -> Result<()> {
     while !page.contains("Stop with Ctrl-C") {
         ensure!(out.read_line(&mut page)? > 0, "the page ends early: {page}");
     }
-    let curl: String = page.lines().skip_while(|line| !line.trim_start().starts_with("curl")).take_while(|line| !line.is_empty()).fold(String::new(), |all, line| all + line + "\n");
+    let curl: String = page
+        .lines()
+        .skip_while(|line| !line.trim_start().starts_with("curl"))
+        .take_while(|line| !line.is_empty())
+        .fold(String::new(), |all, line| all + line + "\n");
     let answered = Command::new("sh").args(["-c", curl.trim()]).output()?;
     let answer: Value = serde_json::from_slice(&answered.stdout).with_context(|| format!("the curl: {curl} {answered:?}"))?;
     ensure!(answer["isSuccess"] == true && answer["data"]["redirect_url"].is_string(), "the curl is answered {answer}");

@@ -17,7 +17,9 @@ const NOT_FOUND_AFTER: (&str, &str) = ("MOZARTO_PROVIDERS_FLEXEPIN_NOT_FOUND_AFT
 async fn flexepin_triggers() {
     let binary = env!("CARGO_BIN_EXE_mozarto");
     let start = |scale| {
-        World::start(binary, &[], move |options| options.time_scale(scale).auto_settle(50).variable(NOT_FOUND_AFTER.0, NOT_FOUND_AFTER.1))
+        World::start(binary, &[], move |options| {
+            options.time_scale(scale).auto_settle(50).variable(NOT_FOUND_AFTER.0, NOT_FOUND_AFTER.1)
+        })
     };
     // The late success of 09 comes an hour after the end: 36 s at the faster scale.
     let (world, faster) = tokio::try_join!(start(60), start(100)).expect("two sandboxes");
@@ -33,15 +35,23 @@ async fn flexepin_triggers() {
         table.row(format!("{:02}", minor % 100), failed(world.hands(), minor, failure));
     }
     table.row("control lost", lost(world.hands()));
-    for (outcome, result, message) in [("decline", "4003", "Voucher blocked"), ("expire", "4004", "Voucher expired"), ("used", "4002", "Voucher already used")] {
+    for (outcome, result, message) in
+        [("decline", "4003", "Voucher blocked"), ("expire", "4004", "Voucher expired"), ("used", "4002", "Voucher already used")]
+    {
         table.row(format!("control {outcome}"), controlled(world.hands(), outcome, result, message));
     }
     table.row("swap needed", swap_needed(world.hands()));
     table.row("used twice", used_twice(world.hands()));
     table.row("invalid PIN", invalid_pin(world.hands()));
     table.row("published PIN", published_pin(world.hands()));
-    table.row("other currency", mismatch(world.hands(), "USD", "25.00", "currency_mismatch", "Voucher currency does not match the requested currency"));
-    table.row("other amount", mismatch(world.hands(), "EUR", "24.99", "amount_mismatch", "Voucher amount does not match the requested amount"));
+    table.row(
+        "other currency",
+        mismatch(world.hands(), "USD", "25.00", "currency_mismatch", "Voucher currency does not match the requested currency"),
+    );
+    table.row(
+        "other amount",
+        mismatch(world.hands(), "EUR", "24.99", "amount_mismatch", "Voucher amount does not match the requested amount"),
+    );
     table.row("in flight", in_flight(world.hands()));
     table.end().await;
     for world in [world, faster] {
@@ -189,13 +199,18 @@ async fn controlled(hands: Hands, outcome: &str, result: &str, message: &str) ->
 /// `4019` on the redeem: a rejection here.
 async fn swap_needed(hands: Hands) -> Result<()> {
     control(&hands, 8, 2500, "status/4019").await?;
-    let id = is_declined(&pay(&hands, 8, 2500).await?, transaction("25.00", "EUR", "Declined", "4019"), "Voucher needs a currency swap")?;
+    let id = is_declined(
+        &pay(&hands, 8, 2500).await?,
+        transaction("25.00", "EUR", "Declined", "4019"),
+        "Voucher needs a currency swap",
+    )?;
     hands.nothing_moved("flexepin", &id).await
 }
 
 async fn used_twice(hands: Hands) -> Result<()> {
     let first = is_redeemed(&pay(&hands, 9, 2500).await?, 2500)?;
-    let second = is_declined(&pay(&hands, 9, 2500).await?, transaction("25.00", "EUR", "Declined", "4002"), "Voucher already used")?;
+    let second =
+        is_declined(&pay(&hands, 9, 2500).await?, transaction("25.00", "EUR", "Declined", "4002"), "Voucher already used")?;
     hands.moved_once("flexepin", &first, &entry(2500)).await?;
     hands.nothing_moved("flexepin", &second).await
 }

@@ -100,7 +100,11 @@ async fn opened(hands: &Hands, amount: &str) -> Result<String> {
         "transaction": transaction("PAYIN", amount, "Pending", "waiting"),
     });
     same_shape(&answer.body, &expected)?;
-    ensure!(answer.text("/transaction/redirectUrl") == answer.text("/data/url"), "transaction.redirectUrl is another: {}", answer.body);
+    ensure!(
+        answer.text("/transaction/redirectUrl") == answer.text("/data/url"),
+        "transaction.redirectUrl is another: {}",
+        answer.body
+    );
     Ok(id_of(&answer))
 }
 
@@ -120,7 +124,11 @@ async fn held(hands: &Hands, amount: &str) -> Result<String> {
         "transaction": transaction("PAYOUT", amount, "OnHold", "on_hold"),
     });
     same_shape(&answer.body, &expected)?;
-    ensure!(answer.text("/transaction/pspTransactionId") == answer.text("/data/payment_id"), "pspTransactionId is another: {}", answer.body);
+    ensure!(
+        answer.text("/transaction/pspTransactionId") == answer.text("/data/payment_id"),
+        "pspTransactionId is another: {}",
+        answer.body
+    );
     hands.nothing_moved("forumpay", &id).await?;
     Ok(id)
 }
@@ -240,7 +248,10 @@ async fn released_again(hands: Hands) -> Result<()> {
     let listed = hands.client.manage("GET", "/transactions?attention=stuck&limit=200", None).await?;
     let items = listed.body["data"]["items"].as_array().cloned().unwrap_or_default();
     ensure!(items.iter().any(|item| item["transactionId"] == *id), "it is not listed: {}", listed.body);
-    let released = hands.client.manage("POST", &format!("/transactions/{id}/release"), Some(json!({"reason": "seen in the portal"}))).await?;
+    let released = hands
+        .client
+        .manage("POST", &format!("/transactions/{id}/release"), Some(json!({"reason": "seen in the portal"})))
+        .await?;
     ensure!(released.status == 200, "release: {} {}", released.status, released.body);
     hands.ends_as(&id, "Approved", "confirmed", LIMIT).await?;
     hands.webhooks(&id, &["Approved"], LIMIT).await?;
@@ -252,7 +263,8 @@ async fn released_again(hands: Hands) -> Result<()> {
 
 async fn rejected(hands: Hands) -> Result<()> {
     let id = held(&hands, "205.00").await?;
-    let answer = hands.client.manage("POST", &format!("/approvals/{id}/reject"), Some(json!({"reason": "unknown wallet"}))).await?;
+    let answer =
+        hands.client.manage("POST", &format!("/approvals/{id}/reject"), Some(json!({"reason": "unknown wallet"}))).await?;
     ensure!(answer.status == 200, "reject: {} {}", answer.status, answer.body);
     hands.ends_as(&id, "Rejected", "rejected", LIMIT).await?;
     hands.webhooks(&id, &["Rejected"], LIMIT).await?;

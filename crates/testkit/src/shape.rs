@@ -123,7 +123,11 @@ mod tests {
             (json!({"a": 1, "b": 1}), json!({"a": 1}), "/b should not be there"),
             (json!({"a": {"b": [1]}}), json!({"a": {"b": [1, 2]}}), "/a/b is [1] instead of [1,2]"),
             (json!({"a": 1}), json!({"a?": 2}), "/a is 1 instead of 2"),
-            (json!({"a": "64A1F2B3C4D5E6F7A8B9C0D1"}), json!({"a": "<id>"}), "/a is \"64A1F2B3C4D5E6F7A8B9C0D1\" instead of <id>"),
+            (
+                json!({"a": "64A1F2B3C4D5E6F7A8B9C0D1"}),
+                json!({"a": "<id>"}),
+                "/a is \"64A1F2B3C4D5E6F7A8B9C0D1\" instead of <id>",
+            ),
             (json!({"a": "2026-05-17 09:32:57"}), json!({"a": "<time>"}), "/a is \"2026-05-17 09:32:57\" instead of <time>"),
             (json!("x"), json!({"a": 1}), "the document is \"x\" instead of {\"a\":1}"),
         ];

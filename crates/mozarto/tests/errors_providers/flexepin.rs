@@ -45,9 +45,7 @@ pub(crate) async fn rows(hands: Hands) -> Result<()> {
             rows.row(&name, in_doubt(&hands, serial, upstream)).await;
         }
     }
-    let object = |result: Value, status: &str, value: Value, currency: &str| {
-        json!({"result": result, "result_description": "Said so", "trans_no": 118_203_345, "status": status, "value": value, "currency": currency, "serial": "A1", "ean": "1"})
-    };
+    let object = |result: Value, status: &str, value: Value, currency: &str| json!({"result": result, "result_description": "Said so", "trans_no": 118_203_345, "status": status, "value": value, "currency": currency, "serial": "A1", "ean": "1"});
     let used = says(200, object(json!("0"), "USED", json!(50), "EUR"));
     rows.row("validate: not active", refused(&hands, "validate", voucher(), used, "USED", "Voucher is not active (USED)")).await;
     for (call, http) in [("validate", 200), ("validate", 400), ("redeem", 200), ("redeem", 400)] {

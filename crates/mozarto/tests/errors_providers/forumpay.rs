@@ -38,7 +38,8 @@ pub(crate) async fn rows(hands: Hands) -> Result<()> {
         }
     }
     let script = says(200, json!({"url": "javascript:alert(1)"}));
-    rows.row("CreatePaymentLink: no web address", provoked(&hands, "forumpay", "CreatePaymentLink", &link, script, UNKNOWN)).await;
+    rows.row("CreatePaymentLink: no web address", provoked(&hands, "forumpay", "CreatePaymentLink", &link, script, UNKNOWN))
+        .await;
     for member in ["url", "payment_link", "link", "access_url"] {
         rows.row(&format!("CreatePaymentLink: the address in {member}"), link_member(&hands, member)).await;
     }
@@ -56,7 +57,10 @@ pub(crate) async fn rows(hands: Hands) -> Result<()> {
     }
     let crafted: [(&str, Value); 7] = [
         ("confirmed and cancelled", json!({"confirmed": true, "cancelled": true, "state": "confirmed"})),
-        ("confirmed with an underpayment", json!({"confirmed": true, "state": "confirmed", "underpayment": {"missing_amount": "0.1"}})),
+        (
+            "confirmed with an underpayment",
+            json!({"confirmed": true, "state": "confirmed", "underpayment": {"missing_amount": "0.1"}}),
+        ),
         ("another amount", json!({"confirmed": true, "state": "confirmed", "invoice_amount": "41.00"})),
         ("another currency", json!({"confirmed": true, "state": "confirmed", "invoice_currency": "USD"})),
         ("another reference", json!({"confirmed": true, "state": "confirmed", "reference_no": "64a1f2b3c4d5e6f7a8b9c0d1"})),

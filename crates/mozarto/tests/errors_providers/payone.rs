@@ -35,7 +35,18 @@ pub(crate) async fn rows(hands: Hands) -> Result<()> {
         rows.row(&format!("deposit: {name}"), provoked(&hands, "payone", "/api/deposit", &page, upstream, row)).await;
     }
     // Certain refusals of a withdraw; all else is asked about.
-    let certain = ["404 without a body", "Invalid account details", "Invalid API key, with 200", "429 with Retry-After", "429", "401", "403", "404 with a body", "a refusal", "a refusal, with 200"];
+    let certain = [
+        "404 without a body",
+        "Invalid account details",
+        "Invalid API key, with 200",
+        "429 with Retry-After",
+        "429",
+        "401",
+        "403",
+        "404 with a body",
+        "a refusal",
+        "a refusal, with 200",
+    ];
     for (name, upstream, row) in payone_rows() {
         let name = format!("withdraw: {name}");
         if certain.iter().any(|certain| name.ends_with(certain)) {
@@ -56,12 +67,22 @@ pub(crate) async fn rows(hands: Hands) -> Result<()> {
     }
     rows.row("secrets are taken out of data", redacted(&hands)).await;
     rows.row("data is at most 4 KiB of text", cut_short(&hands)).await;
-    for (word, status, shown) in [("Approved", "Approved", "success"), ("Declined", "Declined", "Declined"), ("Cancelled", "Declined", "Cancelled"), ("Expired", "Declined", "Expired")] {
+    for (word, status, shown) in [
+        ("Approved", "Approved", "success"),
+        ("Declined", "Declined", "Declined"),
+        ("Cancelled", "Declined", "Cancelled"),
+        ("Expired", "Declined", "Expired"),
+    ] {
         rows.row(&format!("status {word}"), payone_word(&hands, word, status, shown)).await;
     }
     rows.row("status unknown to us", payone_unknown_word(&hands)).await;
     rows.row("a word against the end", payone_contradiction(&hands)).await;
-    for (name, member, value) in [("amount", "amount", "31.00"), ("currency", "currency", "USD"), ("type", "type", "withdraw"), ("reference", "referenceId", "64a1f2b3c4d5e6f7a8b9c0d1")] {
+    for (name, member, value) in [
+        ("amount", "amount", "31.00"),
+        ("currency", "currency", "USD"),
+        ("type", "type", "withdraw"),
+        ("reference", "referenceId", "64a1f2b3c4d5e6f7a8b9c0d1"),
+    ] {
         rows.row(&format!("an inquiry with another {name}"), payone_other(&hands, member, value)).await;
     }
     rows.end()

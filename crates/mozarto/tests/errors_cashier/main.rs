@@ -1,8 +1,11 @@
 //! Every row of the error table of the Cashier API (section 5) that is ours, not a provider's: answers to the byte of the contract, in its order of checks.
 
+mod rows;
+
 use anyhow::{Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rows::{FIELDS, GOOD_FIELDS, PAYONE, refused_bodies, with};
 use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::client::{Answer, Client};
@@ -11,10 +14,6 @@ use testkit::table::Table;
 use testkit::world::World;
 
 const CASHIER: &str = "/v1/api/mozarto/cashier";
-const PAYONE: &str = r#"{"pspType":"PAYONE","type":"PAYIN","baseamount":100.00,"currency":"CAD","currencyCode":"CAD","userId":"user_123","email":"player@example.com","firstName":"John","lastName":"Doe","phone":"4915112345678"}"#;
-const FORUMPAY_OUT: &str = r#"{"pspType":"FORUMPAY","type":"PAYOUT","baseamount":200.00,"currency":"EUR","userId":"user_123","email":"player@example.com","country":"DE","preferredCrypto":"BTC","walletAddress":"bc1qxy2kgdygjrsqtzq2n0yrf2493p83kkfjhx0wlh"}"#;
-const FLEXEPIN: &str = r#"{"pspType":"FLEXEPIN","type":"PAYIN","voucherPin":"1234567890123456","baseamount":25.00,"currency":"EUR","currencyCode":"EUR","userId":"user_123","email":"player@example.com"}"#;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_of_the_cashier_api() {
     let world = World::start(env!("CARGO_BIN_EXE_mozarto"), &[], |options| options.time_scale(60)).await.expect("a sandbox");
@@ -27,7 +26,10 @@ async fn errors_of_the_cashier_api() {
     }
     for (base, field, value, sentence) in FIELDS {
         let name = format!("field: {} {field} {value}", if *base == PAYONE { "PAYONE" } else { "other" });
-        table.row(name, refused(bare.clone(), with(base, field, value), "Validation failed".to_owned(), vec![(*sentence).to_owned()]));
+        table.row(
+            name,
+            refused(bare.clone(), with(base, field, value), "Validation failed".to_owned(), vec![(*sentence).to_owned()]),
+        );
     }
     for (field, value) in GOOD_FIELDS {
         table.row(format!("accepted: {field} {value}"), accepted(bare.clone(), with(PAYONE, field, value)));
@@ -44,6 +46,7 @@ async fn errors_of_the_cashier_api() {
     table.row_alone("rules and brands", rules_and_brands(&world.client)).await;
     table.row_alone("no enabled payment method", no_method(&world.client)).await;
     table.row_alone("User Auth URL", user_auth_url(&world.client)).await;
+    table.row_alone("ours", ours(&world)).await;
     table.row_alone("nothing of it was stored", nothing_created(&world.client)).await;
     table.end().await;
 }
@@ -53,122 +56,6 @@ fn user_token(claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.{}", part(&json!({"alg": "HS256", "typ": "JWT"})), part(claims), URL_SAFE_NO_PAD.encode("signature"))
 }
-
-/// The body with one member set to a JSON literal, or taken out (`absent`). Texts are edited as text, so that number literals stay as they are.
-fn with(body: &str, field: &str, literal: &str) -> String {
-    let start = body.find(&format!("\"{field}\":"));
-    let (head, tail) = match start {
-        Some(at) => {
-            let rest = &body[at..];
-            let end = rest.find(",\"").unwrap_or(rest.len() - 1);
-            (&body[..at], rest[end..].trim_start_matches(','))
-        }
-        None => (&body[..body.len() - 1], "}"),
-    };
-    let head = head.trim_end_matches(',');
-    let member = if literal == "absent" { String::new() } else { format!("\"{field}\":{literal}") };
-    let mut out = head.to_owned();
-    for part in [member.as_str(), tail.trim_end_matches('}')] {
-        if !part.is_empty() {
-            if !out.ends_with('{') {
-                out.push(',');
-            }
-            out.push_str(part);
-        }
-    }
-    out + "}"
-}
-
-/// Name, body, message, errors.
-fn refused_bodies() -> Vec<(&'static str, String, String, Vec<String>)> {
-    let missing = |field: &str| format!("Missing required field: {field}");
-    let list = |fields: &[&str]| fields.iter().map(|field| missing(field)).collect::<Vec<_>>();
-    let payone = ["baseamount", "userId", "email", "firstName", "lastName", "phone", "currency", "currencyCode"];
-    let forumpay = ["baseamount", "currency", "userId", "email", "country", "preferredCrypto", "walletAddress"];
-    let flexepin = ["voucherPin", "baseamount", "currency", "userId", "email", "currencyCode"];
-    let not_json = "Request body is not valid JSON".to_owned();
-    let mut mixed = vec![missing("phone")];
-    mixed.extend(["baseamount must be a number greater than 0", "email must be a valid email"].map(str::to_owned));
-    vec![
-        ("nothing", "{}".to_owned(), missing("pspType"), list(&["pspType", "type"])),
-        ("no pspType", with(PAYONE, "pspType", "absent"), missing("pspType"), vec![]),
-        ("null pspType", with(PAYONE, "pspType", "null"), missing("pspType"), vec![]),
-        ("empty type", with(PAYONE, "type", "\"\""), missing("type"), vec![]),
-        ("one field missing", with(PAYONE, "phone", "absent"), missing("phone"), vec![]),
-        ("one field null", with(PAYONE, "email", "null"), missing("email"), vec![]),
-        ("one field empty", with(PAYONE, "firstName", "\"\""), missing("firstName"), vec![]),
-        ("all of PayOne's", r#"{"pspType":"PAYONE","type":"PAYIN"}"#.to_owned(), missing("baseamount"), list(&payone)),
-        ("all of PayOne's, out", r#"{"pspType":"PAYONE","type":"PAYOUT"}"#.to_owned(), missing("baseamount"), list(&payone)),
-        ("all of ForumPay's, out", r#"{"pspType":"FORUMPAY","type":"PAYOUT"}"#.to_owned(), missing("baseamount"), list(&forumpay)),
-        ("all of ForumPay's, in", r#"{"pspType":"FORUMPAY","type":"PAYIN"}"#.to_owned(), missing("baseamount"), list(&forumpay[..5])),
-        ("all of Flexepin's", r#"{"pspType":"FLEXEPIN","type":"PAYIN"}"#.to_owned(), missing("voucherPin"), list(&flexepin)),
-        ("missing and invalid", with(&with(&with(PAYONE, "phone", "absent"), "baseamount", "0"), "email", "\"x\""), missing("phone"), mixed),
-        ("cut", PAYONE[..40].to_owned(), not_json.clone(), vec![]),
-        ("empty", String::new(), not_json.clone(), vec![]),
-        ("a key twice", with(PAYONE, "pspType", "\"PAYONE\",\"userId\":\"user_123\""), not_json.clone(), vec![]),
-        ("a key twice, deep down", with(PAYONE, "x", r#"{"a":[{"b":1,"b":1}]}"#), not_json, vec![]),
-        ("an array", format!("[{PAYONE}]"), "Request body must be a JSON object".to_owned(), vec![]),
-        ("a text", "\"PAYONE\"".to_owned(), "Request body must be a JSON object".to_owned(), vec![]),
-        ("null", "null".to_owned(), "Request body must be a JSON object".to_owned(), vec![]),
-        ("unknown pspType", with(PAYONE, "pspType", "\"PAYTWO\""), "Unknown pspType: PAYTWO".to_owned(), vec![]),
-        ("pspType in other letters", with(PAYONE, "pspType", "\"payone\""), "Unknown pspType: payone".to_owned(), vec![]),
-        ("unknown type", with(PAYONE, "type", "\"REFUND\""), "type must be PAYIN or PAYOUT".to_owned(), vec![]),
-        ("type of another type", with(PAYONE, "type", "1"), "type must be PAYIN or PAYOUT".to_owned(), vec![]),
-        ("no pay-outs there", with(FLEXEPIN, "type", "\"PAYOUT\""), "FLEXEPIN does not support PAYOUT".to_owned(), vec![]),
-        (
-            "several invalid",
-            with(&with(PAYONE, "email", "\"x\""), "phone", "\"12345\""),
-            "Validation failed".to_owned(),
-            vec!["email must be a valid email".to_owned(), "phone must contain at least 6 digits".to_owned()],
-        ),
-    ]
-}
-
-/// Body, field, JSON literal, sentence.
-const FIELDS: &[(&str, &str, &str, &str)] = &[
-    (PAYONE, "baseamount", "0", "baseamount must be a number greater than 0"),
-    (PAYONE, "baseamount", "-1", "baseamount must be a number greater than 0"),
-    (PAYONE, "baseamount", "\"100.00\"", "baseamount must be a number greater than 0"),
-    (PAYONE, "baseamount", "true", "baseamount must be a number greater than 0"),
-    (PAYONE, "baseamount", "1e2", "baseamount must be a number greater than 0"),
-    (PAYONE, "baseamount", "0.001", "baseamount must have at most 2 decimals for CAD"),
-    (PAYONE, "baseamount", "1234567890123456", "baseamount must have at most 15 significant digits"),
-    (PAYONE, "currency", "\"EUR\"", "currency must be CAD"),
-    (PAYONE, "currencyCode", "\"EUR\"", "currencyCode must be CAD"),
-    (PAYONE, "userId", "\"user_124\"", "userId must match the authenticated user"),
-    (PAYONE, "userId", "7", "userId must be a string"),
-    (PAYONE, "email", "\"player@\"", "email must be a valid email"),
-    (PAYONE, "email", "[]", "email must be a string"),
-    (PAYONE, "lastName", "\"DoeDoeDoeDoeDoeDoeDoeDoeDoeDoeDoeDoeDoeDoeDoeDoeDoeDoeDoeDoeDoeDo\"", "lastName must be 1 to 64 characters"),
-    (PAYONE, "phone", "\"+1 (2) 34-5\"", "phone must contain at least 6 digits"),
-    (PAYONE, "phone", "4915112345678", "phone must be a string"),
-    (PAYONE, "siteUrl", "\"http://shop.example/\"", "siteUrl must be an https URL"),
-    (PAYONE, "siteUrl", "\"javascript:alert(1)\"", "siteUrl must be an https URL"),
-    (PAYONE, "userIp", "\"localhost\"", "userIp must be an IP address"),
-    (PAYONE, "brandId", "\"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\"", "brandId must be at most 64 characters"),
-    (PAYONE, "isTestMode", "\"true\"", "isTestMode must be a boolean"),
-    (FORUMPAY_OUT, "currency", "\"XYZ\"", "currency must be an ISO 4217 code"),
-    (FORUMPAY_OUT, "currency", "\"eur\"", "currency must be an ISO 4217 code"),
-    (FORUMPAY_OUT, "country", "\"Germany\"", "country must be an ISO 3166-1 alpha-2 code"),
-    (FORUMPAY_OUT, "preferredCrypto", "\"bitcoin\"", "preferredCrypto must be a currency code"),
-    (FORUMPAY_OUT, "walletAddress", "\"short\"", "walletAddress must be 10 to 128 characters without spaces"),
-    (FORUMPAY_OUT, "walletAddress", "\"with spaces in it\"", "walletAddress must be 10 to 128 characters without spaces"),
-    (FLEXEPIN, "voucherPin", "\"123456789012345\"", "voucherPin must be 16 digits"),
-    (FLEXEPIN, "voucherPin", "\"12345678901234567\"", "voucherPin must be 16 digits"),
-    (FLEXEPIN, "voucherPin", "1234567890123456", "voucherPin must be a string"),
-    (FLEXEPIN, "currencyCode", "\"USD\"", "currencyCode must equal currency"),
-];
-
-/// What looks unusual and is fine.
-const GOOD_FIELDS: &[(&str, &str)] = &[
-    ("baseamount", "100.000000"),
-    ("siteUrl", "\"https://shop.example/after?x=1\""),
-    ("siteUrl", "\"http://localhost:3000/after\""),
-    ("isTestMode", "true"),
-    ("unknownField", "{\"deep\":[1,2,3]}"),
-    ("userIp", "\"203.0.113.42\""),
-    ("phone", "\"+1 (202) 555-0100\""),
-];
 
 fn error(message: &str, errors: Vec<String>) -> Value {
     json!({"status": "error", "message": message, "isSuccess": false, "errors": errors})
@@ -196,14 +83,18 @@ async fn accepted(client: Client, body: String) -> Result<()> {
 /// The claims replace the body's profile, under the same rules, reported under the body's names.
 async fn claims_win(mut client: Client) -> Result<()> {
     client.user_token = user_token(&json!({"userId": "user_123", "email": "nobody", "phone": "1", "firstName": ""}));
-    let expected = error("Validation failed", vec!["email must be a valid email".into(), "phone must contain at least 6 digits".into()]);
+    let expected =
+        error("Validation failed", vec!["email must be a valid email".into(), "phone must contain at least 6 digits".into()]);
     is_error(&client.cashier(PAYONE).await?, 400, &expected)?;
     client.user_token = user_token(&json!({"userId": "user_123", "email": "claims@example.com", "firstName": "Jane"}));
     let body = with(&with(PAYONE, "type", "\"PAYOUT\""), "email", "\"not an address\"");
     let answer = client.cashier(&body).await?;
     ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
     let withdraw = &answer.body["data"]["withdraw"];
-    ensure!(withdraw["email"] == "claims@example.com" && withdraw["first_name"] == "Jane" && withdraw["last_name"] == "Doe", "{withdraw}");
+    ensure!(
+        withdraw["email"] == "claims@example.com" && withdraw["first_name"] == "Jane" && withdraw["last_name"] == "Doe",
+        "{withdraw}"
+    );
     // A body without a userId is refused even where the claims carry it.
     is_error(&client.cashier(&with(PAYONE, "userId", "absent")).await?, 400, &error("Missing required field: userId", vec![]))
 }
@@ -286,7 +177,17 @@ async fn user_tokens(client: Client) -> Result<()> {
 async fn routes(client: Client) -> Result<()> {
     let company = format!("Bearer {}", client.company_token);
     let headers = [("authorization", company.as_str())];
-    for path in ["/v1", "/v1/api/mozarto", "/v1/api/mozarto/cashier/", "/v2/api/mozarto/cashier", "/v1/api/mozarto/transactions/x", "/v1/api/mozarto/transactions/64a1f2b3c4d5e6f7a8b9c0d1", "/v1/api/mozarto/transactions/60a74038-5b94-427e-8cff-abc123abc123", "/callbacks/payone/unknown", "/callbacks/flexepin/x"] {
+    for path in [
+        "/v1",
+        "/v1/api/mozarto",
+        "/v1/api/mozarto/cashier/",
+        "/v2/api/mozarto/cashier",
+        "/v1/api/mozarto/transactions/x",
+        "/v1/api/mozarto/transactions/64a1f2b3c4d5e6f7a8b9c0d1",
+        "/v1/api/mozarto/transactions/60a74038-5b94-427e-8cff-abc123abc123",
+        "/callbacks/payone/unknown",
+        "/callbacks/flexepin/x",
+    ] {
         let method = if path.starts_with("/callbacks") { "POST" } else { "GET" };
         let answer = client.send(method, &format!("{}{path}", client.base), &headers, None).await?;
         ensure!(answer.status == 404, "{path}: {} {}", answer.status, answer.body);
@@ -294,7 +195,9 @@ async fn routes(client: Client) -> Result<()> {
             is_error(&answer, 404, &error("Not found", vec![]))?;
         }
     }
-    for (method, path) in [("GET", CASHIER), ("PUT", CASHIER), ("DELETE", "/v1/api/mozarto/transactions"), ("POST", "/v1/api/mozarto/events")] {
+    for (method, path) in
+        [("GET", CASHIER), ("PUT", CASHIER), ("DELETE", "/v1/api/mozarto/transactions"), ("POST", "/v1/api/mozarto/events")]
+    {
         let answer = client.send(method, &format!("{}{path}", client.base), &headers, None).await?;
         is_error(&answer, 405, &error("Method not allowed", vec![]))?;
         ensure!(answer.header("allow").is_some(), "{method} {path}: no Allow");
@@ -348,7 +251,12 @@ async fn order_of_checks(client: Client) -> Result<()> {
         ("key before JSON", &[("authorization", &company), json_type, ("idempotency-key", "")], "{", 400),
         ("JSON before user", &[("authorization", &company), json_type], "{", 400),
         ("pspType before user", &[("authorization", &company), json_type], r#"{"pspType":"X","type":"PAYIN"}"#, 400),
-        ("user before fields", &[("authorization", &company), json_type, ("x-user-token", "Bearer x")], r#"{"pspType":"PAYONE","type":"PAYIN"}"#, 401),
+        (
+            "user before fields",
+            &[("authorization", &company), json_type, ("x-user-token", "Bearer x")],
+            r#"{"pspType":"PAYONE","type":"PAYIN"}"#,
+            401,
+        ),
     ];
     for (name, headers, body, status) in cases {
         let method = if status == 405 { "GET" } else { "POST" };
@@ -402,7 +310,8 @@ async fn no_method(client: &Client) -> Result<()> {
     client.manage("PATCH", &format!("/payment-methods/{id}"), Some(json!({"enabled": true}))).await?;
     // An account that lacks a required field is saved, named in the warnings, and not called.
     client.manage("PATCH", "/brands/b1", Some(json!({"active": true}))).await?;
-    let body = json!({"pspType": "PAYONE", "brandId": "b1", "config": {"accountName": "No key", "siteUrl": "https://shop.example/"}});
+    let body =
+        json!({"pspType": "PAYONE", "brandId": "b1", "config": {"accountName": "No key", "siteUrl": "https://shop.example/"}});
     let made = client.manage("POST", "/payment-methods", Some(body)).await?;
     ensure!(made.status == 200, "{} {}", made.status, made.body);
     let warnings = json!(["Missing required field: apiKey", "Missing required field: webhookUrl"]);
@@ -447,7 +356,8 @@ async fn user_auth_url(client: &Client) -> Result<()> {
     let url = format!("{}{CASHIER}", client.base);
     let company = format!("Bearer {}", client.company_token);
     let ask = async |session: &str, body: String, token: Option<String>| {
-        let mut headers = vec![("authorization", company.as_str()), ("content-type", "application/json"), ("x-user-authorization", session)];
+        let mut headers =
+            vec![("authorization", company.as_str()), ("content-type", "application/json"), ("x-user-authorization", session)];
         if let Some(token) = &token {
             headers.push(("x-user-token", token));
         }
@@ -478,12 +388,36 @@ async fn user_auth_url(client: &Client) -> Result<()> {
     Ok(())
 }
 
+/// A store that takes no transaction: the published 500, with nothing of the store in it; the provider is not called, and the key is not used up.
+async fn ours(world: &World) -> Result<()> {
+    let client = &world.client;
+    let calls = client.control("GET", "/payone/calls", None).await?.body["total"].clone();
+    let db = rusqlite::Connection::open(world.data().join("mozarto.db"))?;
+    db.busy_timeout(Duration::from_secs(5))?;
+    db.execute_batch(
+        "CREATE TRIGGER broken BEFORE INSERT ON transactions BEGIN SELECT RAISE(ABORT, 'canary of the store'); END",
+    )?;
+    for key in ["ours-1", "ours-2"] {
+        let answer = client.cashier_with_key(PAYONE, key).await?;
+        let mut expected = error("Internal server error", vec![]);
+        expected["data"] = json!("Something went wrong");
+        is_error(&answer, 500, &expected)?;
+    }
+    db.execute_batch("DROP TRIGGER broken")?;
+    let after = client.control("GET", "/payone/calls", None).await?.body["total"].clone();
+    ensure!(after == calls, "the provider was called");
+    let answer = client.cashier_with_key(PAYONE, "ours-1").await?;
+    ensure!(answer.status == 200 && answer.header("idempotent-replayed").is_none(), "{} {}", answer.status, answer.body);
+    Ok(())
+}
+
 /// Nothing is stored before `create`: what is listed are the calls that were answered 200, and none with a provider error.
 async fn nothing_created(client: &Client) -> Result<()> {
     let list = client.read("/v1/api/mozarto/transactions?limit=200").await?;
     let items = list.body["data"]["items"].as_array().cloned().unwrap_or_default();
     ensure!(!items.is_empty(), "the list is empty: {}", list.body);
-    let odd: Vec<&Value> = items.iter().filter(|item| item["transaction_status"] == "Failed" || item["pspType"] != "PAYONE").collect();
+    let odd: Vec<&Value> =
+        items.iter().filter(|item| item["transaction_status"] == "Failed" || item["pspType"] != "PAYONE").collect();
     ensure!(odd.is_empty(), "refused requests left transactions: {odd:?}");
     let calls = client.control("GET", "/forumpay/calls", None).await?;
     ensure!(calls.body["total"] == 0, "ForumPay was called for refused requests: {}", calls.body);
