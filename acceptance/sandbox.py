@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Walks through the sandbox as a merchant would who has read the published pages, and checks every answer field by field.
 
-    mozarto sandbox --auto-settle 50 --json --port 0 --simulator-port 0 --shop-port 0 --data :memory: | head -1 | acceptance/sandbox.py
+    mozarto sandbox --auto-settle 50 --data DIR        (in another terminal)
+    acceptance/sandbox.py < DIR/sandbox.json
     acceptance/sandbox.py --binary target/debug/mozarto [--database postgres://...]
 
 It needs the Python standard library only, shares no code with the product, and knows nothing but the JSON line of the sandbox (`--auto-settle` on).

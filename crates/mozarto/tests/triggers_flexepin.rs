@@ -46,11 +46,25 @@ async fn flexepin_triggers() {
     table.row("published PIN", published_pin(world.hands()));
     table.row(
         "other currency",
-        mismatch(world.hands(), "USD", "25.00", "currency_mismatch", "Voucher currency does not match the requested currency"),
+        mismatch(
+            world.hands(),
+            "1000001000002500",
+            "USD",
+            "25.00",
+            "currency_mismatch",
+            "Voucher currency does not match the requested currency",
+        ),
     );
     table.row(
         "other amount",
-        mismatch(world.hands(), "EUR", "24.99", "amount_mismatch", "Voucher amount does not match the requested amount"),
+        mismatch(
+            world.hands(),
+            "1000001100002500",
+            "EUR",
+            "24.99",
+            "amount_mismatch",
+            "Voucher amount does not match the requested amount",
+        ),
     );
     table.row("in flight", in_flight(world.hands()));
     table.end().await;
@@ -236,8 +250,8 @@ async fn published_pin(hands: Hands) -> Result<()> {
     Ok(())
 }
 
-async fn mismatch(hands: Hands, currency: &str, amount: &str, status: &str, message: &str) -> Result<()> {
-    let answer = hands.client.cashier(&with_pin("1000001000002500", amount, currency)).await?;
+async fn mismatch(hands: Hands, pin: &str, currency: &str, amount: &str, status: &str, message: &str) -> Result<()> {
+    let answer = hands.client.cashier(&with_pin(pin, amount, currency)).await?;
     let id = is_declined(&answer, transaction(amount, currency, "Declined", status), message)?;
     hands.nothing_moved("flexepin", &id).await
 }

@@ -388,10 +388,17 @@ async fn user_auth_url(client: &Client) -> Result<()> {
     Ok(())
 }
 
+/// How many pay-ins PayOne was asked for.
+async fn deposits(client: &Client) -> Result<usize> {
+    let answer = client.control("GET", "/payone/calls", None).await?;
+    let calls = answer.body["calls"].as_array().cloned().unwrap_or_default();
+    Ok(calls.iter().filter(|call| call["path"] == "/api/deposit").count())
+}
+
 /// A store that takes no transaction: the published 500, with nothing of the store in it; the provider is not called, and the key is not used up.
 async fn ours(world: &World) -> Result<()> {
     let client = &world.client;
-    let calls = client.control("GET", "/payone/calls", None).await?.body["total"].clone();
+    let deposits = deposits(client).await?;
     let db = rusqlite::Connection::open(world.data().join("mozarto.db"))?;
     db.busy_timeout(Duration::from_secs(5))?;
     db.execute_batch(
@@ -404,8 +411,8 @@ async fn ours(world: &World) -> Result<()> {
         is_error(&answer, 500, &expected)?;
     }
     db.execute_batch("DROP TRIGGER broken")?;
-    let after = client.control("GET", "/payone/calls", None).await?.body["total"].clone();
-    ensure!(after == calls, "the provider was called");
+    let after = self::deposits(client).await?;
+    ensure!(after == deposits, "the provider was called {} times", after - deposits);
     let answer = client.cashier_with_key(PAYONE, "ours-1").await?;
     ensure!(answer.status == 200 && answer.header("idempotent-replayed").is_none(), "{} {}", answer.status, answer.body);
     Ok(())
