@@ -14,6 +14,7 @@ pub const PATH: &str = "/back-office";
 const CONTENT_SECURITY_POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+const ICON: &str = include_str!("../assets/icon.svg");
 const STYLE: &str = include_str!("../assets/style.css");
 
 #[derive(Template)]
@@ -25,7 +26,8 @@ pub fn router() -> Router {
     Router::new()
         .route("/", get(|| async { axum::response::Redirect::to(PATH) }))
         .route(PATH, get(page))
-        .route("/back-office/style.css", get(style))
+        .route("/back-office/style.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
+        .route("/back-office/icon.svg", get(|| async { asset("image/svg+xml", ICON) }))
 }
 
 async fn page() -> Response {
@@ -42,6 +44,7 @@ async fn page() -> Response {
     }
 }
 
-async fn style() -> Response {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=3600")], STYLE).into_response()
+fn asset(kind: &'static str, content: &'static str) -> Response {
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=3600"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (headers, content).into_response()
 }

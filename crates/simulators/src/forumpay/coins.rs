@@ -8,6 +8,8 @@ use crate::kit::random_hex;
 pub(super) struct Coin {
     /// ForumPay's code.
     pub(super) code: &'static str,
+    /// For people.
+    pub(super) name: &'static str,
     /// Digits after the point.
     decimals: u32,
     /// Fiat per coin, in ten-thousandths.
@@ -22,48 +24,56 @@ const RATE_DIGITS: u32 = 4;
 pub(super) const COINS: [Coin; 8] = [
     Coin {
         code: "BTC",
+        name: "Bitcoin",
         decimals: 8,
         rate: 654_193_380,
         fee: 966,
     },
     Coin {
         code: "ETH",
+        name: "Ether",
         decimals: 8,
         rate: 31_204_500,
         fee: 4_200,
     },
     Coin {
         code: "LTC",
+        name: "Litecoin",
         decimals: 8,
         rate: 821_300,
         fee: 10_000,
     },
     Coin {
         code: "USDC",
+        name: "USD Coin",
         decimals: 6,
         rate: 9_200,
         fee: 5_000,
     },
     Coin {
         code: "USDT",
+        name: "Tether on Ethereum",
         decimals: 6,
         rate: 9_200,
         fee: 5_000,
     },
     Coin {
         code: "USDT_TRC20",
+        name: "Tether on Tron",
         decimals: 6,
         rate: 9_200,
         fee: 5_000,
     },
     Coin {
         code: "USDT_POLYGON",
+        name: "Tether on Polygon",
         decimals: 6,
         rate: 9_200,
         fee: 5_000,
     },
     Coin {
         code: "USDT_SOLANA",
+        name: "Tether on Solana",
         decimals: 6,
         rate: 9_200,
         fee: 5_000,

@@ -98,6 +98,11 @@ impl Payment {
     pub(super) fn is_alive(&self) -> bool {
         matches!(self.state.as_str(), WAITING | PROCESSING | UNDERPAYMENT)
     }
+
+    /// Whether it was paid.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.state == CONFIRMED
+    }
 }
 
 impl Order {

@@ -3,7 +3,7 @@
 use askama::Template;
 use http::Method;
 
-use super::coins::{COINS, coin};
+use super::coins::{COINS, Coin, coin};
 use super::order::{CANCELLED, CONFIRMED, CURIOUS, Ending, Order, Payment, UNDERPAYMENT};
 use super::{Account, demo_merchant};
 use crate::kit::{Call, Direction, Error, Reply, Tx, html_page, notice_page, origin_of, see_other};
@@ -18,7 +18,7 @@ struct Page<'a> {
     amount: &'a str,
     currency: &'a str,
     reference: &'a str,
-    coins: Vec<&'static str>,
+    coins: &'static [Coin],
     payment: Option<&'a Payment>,
     /// What to send now: all, or what is missing.
     to_send: String,
@@ -113,7 +113,7 @@ fn show(tx: &Tx<'_>, call: &Call, order: &Order) -> Result<Reply, Error> {
         amount: &order.invoice_amount,
         currency: &order.invoice_currency,
         reference: &order.reference,
-        coins: COINS.iter().map(|coin| coin.code).collect(),
+        coins: &COINS,
         payment,
         to_send: to_send.unwrap_or_default(),
         underpaid,

@@ -18,7 +18,7 @@ use super::page;
 use super::provider::{COMMON_OUTCOMES, plain_outcome};
 use super::sim::Sim;
 use super::tx::{ProviderSettings, Tx};
-use super::{Error, Pressed, Provider, Reply, notice_page};
+use super::{Error, Pressed, Provider, Reply};
 
 /// Overrides waiting per provider.
 const OVERRIDES_MAX: i64 = 1_000;
@@ -123,11 +123,7 @@ where
 }
 
 async fn index(State(sim): Shared) -> Response {
-    let text = format!(
-        "Simulators of the providers: {}.",
-        sim.provider_names().join(", ")
-    );
-    notice_page(200, "Simulators", "Nothing here moves real money", &text)
+    page::index_page(&sim.provider_names())
         .unwrap_or_else(|_| failure(500, "the page could not be rendered"))
         .into_response()
 }

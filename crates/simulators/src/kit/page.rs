@@ -7,6 +7,7 @@ use http::Response;
 use super::{Error, Reply};
 
 const STYLE: &str = include_str!("../../assets/sim.css");
+const ICON: &str = include_str!("../../assets/icon.svg");
 const COUNTDOWN: &str = include_str!("../../assets/countdown.js");
 
 #[derive(Template)]
@@ -15,6 +16,24 @@ struct Notice<'a> {
     provider: &'a str,
     title: &'a str,
     text: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "index.html")]
+struct Index<'a> {
+    provider: &'a str,
+    title: &'a str,
+    names: &'a [&'a str],
+}
+
+/// The page of the simulators' own address: what there is, with the way to what each of them tells.
+pub(super) fn index_page(names: &[&str]) -> Result<Reply, Error> {
+    let page = Index {
+        provider: "Mozarto",
+        title: "Simulators of the providers",
+        names,
+    };
+    html_page(200, &page, &[])
 }
 
 /// A rendered page. `leads_to`: origins that its form may redirect to (the merchant's).
@@ -71,6 +90,7 @@ pub(crate) fn see_other(address: &str) -> Reply {
 pub(crate) fn asset(file: &str) -> Response<axum::body::Body> {
     let reply = match file {
         "sim.css" => Reply::text(200, "text/css; charset=utf-8", STYLE),
+        "icon.svg" => Reply::text(200, "image/svg+xml", ICON),
         "countdown.js" => Reply::text(200, "text/javascript; charset=utf-8", COUNTDOWN),
         _ => Reply::text(404, "text/plain; charset=utf-8", "not found"),
     };
