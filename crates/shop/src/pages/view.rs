@@ -11,8 +11,8 @@ use crate::store::HookRow;
 
 /// Webhooks shown on an order's page.
 const WEBHOOKS_SHOWN: i64 = 20;
-/// Characters of an id that a narrow column shows.
-const ID_SHOWN: usize = 14;
+/// Last characters of an id that a narrow column shows: ids of one minute begin alike.
+const ID_SHOWN: usize = 8;
 
 /// A status as a badge: symbol and word, colour only besides.
 pub(crate) struct Badge {
@@ -123,11 +123,12 @@ impl HookLine {
 }
 
 fn shortened(id: &str) -> String {
-    if id.chars().count() <= ID_SHOWN + 1 {
+    let length = id.chars().count();
+    if length <= ID_SHOWN + 1 {
         return id.to_owned();
     }
-    let start: String = id.chars().take(ID_SHOWN).collect();
-    format!("{start}…")
+    let end: String = id.chars().skip(length - ID_SHOWN).collect();
+    format!("…{end}")
 }
 
 /// The live part of an order's page.
@@ -148,6 +149,8 @@ pub(crate) struct OrderView {
     pub(crate) can_continue: bool,
     pub(crate) approve_at: Option<String>,
     pub(crate) is_settled: bool,
+    /// The cashier with the same choices.
+    pub(crate) again_at: String,
     pub(crate) facts: Vec<(&'static str, String)>,
 }
 
@@ -167,6 +170,7 @@ impl OrderView {
             can_continue: order.has_page && order.status == Status::Pending,
             approve_at,
             is_settled: order.status.is_settled(),
+            again_at: format!("/?provider={}&direction={}", order.psp_type, order.direction.code()),
             facts: facts(&order),
             kind: order.direction.title(),
             provider: order.provider_name().to_owned(),
@@ -224,7 +228,18 @@ fn explanation(order: &Order) -> String {
         Status::Approved => "The money is there; goods may be handed over.".to_owned(),
         Status::Reversed => "It was approved, and has been taken back since.".to_owned(),
         Status::Rejected => "The back office rejected it. No money moved.".to_owned(),
-        Status::Declined | Status::Cancelled | Status::Expired | Status::Failed => order.message.clone(),
+        Status::Declined | Status::Cancelled | Status::Expired => reason(order),
+        Status::Failed => order.message.clone(),
+    }
+}
+
+/// Why nothing was paid, as far as anybody said more than the status does.
+fn reason(order: &Order) -> String {
+    let said = order.message.trim_end_matches('.');
+    if said.is_empty() || said.eq_ignore_ascii_case(order.status.word()) {
+        "No reason was given. No money moved.".to_owned()
+    } else {
+        format!("The reason given: {said}. No money moved.")
     }
 }
 
@@ -236,7 +251,7 @@ fn steps(order: &Order) -> Vec<Step> {
         status => Step::new("Settled", "done", at, status.word()),
     };
     vec![
-        Step::new("Created", "done", Some(order.created_at_ms), "Stored in the shop, before any call"),
+        Step::new("Created", "done", Some(order.created_at_ms), "Stored before any call"),
         sent_step(order),
         told_step(order),
         settled,
@@ -287,7 +302,7 @@ fn facts(order: &Order) -> Vec<(&'static str, String)> {
     add("Provider's id", &order.psp_transaction_id);
     add("Error code", &order.error_code);
     let word = Some(order.provider_status.clone()).filter(|word| !word.is_empty());
-    add("Provider's word", &word);
+    add("Status word", &word);
     let message = Some(order.message.clone()).filter(|message| !message.is_empty());
     add("Message", &message);
     facts.push(("Customer", order.customer.clone()));
