@@ -7,6 +7,7 @@ use anyhow::Result;
 pub(crate) fn run(more: &[String]) -> Result<()> {
     debian_package("postgresql", &["/usr/lib/postgresql/*/bin/postgres"])?;
     debian_package("chromium", &["/usr/bin/chromium"])?;
+    debian_package("chromium-driver", &["/usr/bin/chromedriver"])?;
     debian_package("python3", &["/usr/bin/python3", "/usr/local/bin/python3"])?;
     cargo_tool("cargo-nextest")?;
     testkit::postgres::ensure_cluster();
