@@ -35,11 +35,12 @@ pub(crate) struct Addresses {
 }
 
 impl Listeners {
-    fn bind(args: &SandboxArgs) -> Result<Self> {
+    fn bind(args: &SandboxArgs, data: &DataDirectory) -> Result<Self> {
+        let before = Before::read(data);
         Ok(Self {
-            platform: bind(args.port, "--port")?,
-            simulators: bind(args.simulator_port, "--simulator-port")?,
-            shop: bind(args.shop_port, "--shop-port")?,
+            platform: bind(args.port, before.port("baseUrl"), "--port")?,
+            simulators: bind(args.simulator_port, before.port("simulatorUrl"), "--simulator-port")?,
+            shop: bind(args.shop_port, before.port("shopUrl"), "--shop-port")?,
         })
     }
 
@@ -49,7 +50,28 @@ impl Listeners {
     }
 }
 
-fn bind(port: u16, flag: &str) -> Result<TcpListener> {
+/// Where an earlier start of this data directory listened.
+struct Before(serde_json::Value);
+
+impl Before {
+    fn read(data: &DataDirectory) -> Self {
+        let text = std::fs::read_to_string(data.path.join("sandbox.json")).unwrap_or_default();
+        Self(serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    fn port(&self, name: &str) -> Option<u16> {
+        url::Url::parse(self.0[name].as_str()?).ok()?.port()
+    }
+}
+
+/// Listens on the port; for 0 on the one from before if it is free, so that callback addresses and pages that are under way stay good over a restart, else on any.
+fn bind(port: u16, before: Option<u16>, flag: &str) -> Result<TcpListener> {
+    if port == 0
+        && let Some(before) = before
+        && let Ok(listener) = http_api::bind((Loopback::ADDRESS, before).into())
+    {
+        return Ok(listener);
+    }
     http_api::bind((Loopback::ADDRESS, port).into())
         .with_context(|| format!("port {port} is taken: choose another with {flag} (0 picks a free one)"))
 }
@@ -80,7 +102,7 @@ async fn start(args: SandboxArgs) -> Result<Running> {
     let data = DataDirectory::open(&args.data)?;
     let key = data.master_key()?;
     platform::raise_file_limit();
-    let listeners = Listeners::bind(&args)?;
+    let listeners = Listeners::bind(&args, &data)?;
     let addresses = listeners.addresses()?;
     let database = Database::of(&data.path, args.database.as_deref());
     let db = database.open().await?;
