@@ -10,7 +10,8 @@ const FILE_LINES_MAX: usize = 700;
 /// A file longer than this is named, lines.
 const FILE_LINES_GOOD: usize = 500;
 /// Rooms in which no float may be near money.
-const EXACT_ROOMS: [&str; 5] = ["crates/money/src", "crates/domain/src", "crates/providers/src", "crates/store/src", "crates/engine/src"];
+const EXACT_ROOMS: [&str; 5] =
+    ["crates/money/src", "crates/domain/src", "crates/providers/src", "crates/store/src", "crates/engine/src"];
 /// The size of a provider's folder without tests, lines of code.
 const PROVIDER_LINES_MAX: usize = 800;
 
@@ -91,8 +92,12 @@ fn providers(files: &[String], problems: &mut String) -> Result<()> {
         }
         let folder = format!("crates/providers/src/{name}/");
         for file in files.iter().filter(|file| file.starts_with("crates/") && file.ends_with(".rs")) {
-            let elsewhere = ["crates/domain/", "crates/store/", "crates/engine/", "crates/http/"].iter().any(|room| file.starts_with(room));
-            let in_providers = file.starts_with("crates/providers/src/") && !file.starts_with(&folder) && !file.ends_with("registry.rs") && !file.ends_with("lib.rs");
+            let elsewhere =
+                ["crates/domain/", "crates/store/", "crates/engine/", "crates/http/"].iter().any(|room| file.starts_with(room));
+            let in_providers = file.starts_with("crates/providers/src/")
+                && !file.starts_with(&folder)
+                && !file.ends_with("registry.rs")
+                && !file.ends_with("lib.rs");
             if file.contains("/tests") || !(elsewhere || in_providers) {
                 continue;
             }

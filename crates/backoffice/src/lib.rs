@@ -45,6 +45,7 @@ async fn page() -> Response {
 }
 
 fn asset(kind: &'static str, content: &'static str) -> Response {
-    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=3600"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    let headers =
+        [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=3600"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
     (headers, content).into_response()
 }

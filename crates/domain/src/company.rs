@@ -97,8 +97,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Scope; 7] =
-        [Self::Payin, Self::Payout, Self::Read, Self::Operate, Self::Configure, Self::Approve, Self::Own];
+    pub const ALL: [Scope; 7] = [Self::Payin, Self::Payout, Self::Read, Self::Operate, Self::Configure, Self::Approve, Self::Own];
     /// Those of a company credential.
     pub const COMPANY: [Scope; 3] = [Self::Payin, Self::Payout, Self::Read];
     /// Those of a management credential.

@@ -255,9 +255,9 @@ impl Serialize for Json {
         match self {
             Self::Null => serializer.serialize_unit(),
             Self::Bool(value) => serializer.serialize_bool(*value),
-            Self::Number(literal) => RawValue::from_string(literal.to_string())
-                .map_err(serde::ser::Error::custom)?
-                .serialize(serializer),
+            Self::Number(literal) => {
+                RawValue::from_string(literal.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+            }
             Self::String(text) => serializer.serialize_str(text),
             Self::Array(items) => {
                 let mut list = serializer.serialize_seq(Some(items.len()))?;

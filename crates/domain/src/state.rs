@@ -155,11 +155,7 @@ pub struct Refused {
 ///
 /// A late success (a pay-in approved after a negative ending) is `Approve` from that ending; it is refused for pay-outs, whose late payment is an
 /// anomaly of the highest severity.
-pub fn next(
-    from: TransactionStatus,
-    change: Change,
-    operation: Operation,
-) -> Result<TransactionStatus, Refused> {
+pub fn next(from: TransactionStatus, change: Change, operation: Operation) -> Result<TransactionStatus, Refused> {
     use TransactionStatus as S;
     let to = match (from, change) {
         (S::Created, Change::Accept) => S::Pending,
@@ -209,9 +205,7 @@ mod tests {
                 for change in Change::ALL {
                     let drawn = DRAWN
                         .iter()
-                        .find(|row| {
-                            (row.0 == "both" || row.0 == side) && row.1 == from.as_str() && row.2 == change.as_str()
-                        })
+                        .find(|row| (row.0 == "both" || row.0 == side) && row.1 == from.as_str() && row.2 == change.as_str())
                         .map(|row| row.3);
                     let table = next(from, change, operation).ok().map(TransactionStatus::as_str);
                     assert_eq!(table, drawn, "{side} {from:?} {change:?}");

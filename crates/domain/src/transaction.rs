@@ -1,6 +1,8 @@
 //! A transaction, as it is stored and as it is shown.
 
-use crate::{BrandId, CompanyId, CredentialId, Json, MethodId, Money, RuleId, SessionId, Timestamp, TransactionId, TransactionStatus};
+use crate::{
+    BrandId, CompanyId, CredentialId, Json, MethodId, Money, RuleId, SessionId, Timestamp, TransactionId, TransactionStatus,
+};
 
 /// The direction of the money, as `type` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -28,8 +28,8 @@ pub use limits::Limits;
 pub use server::{Error, bind, serve};
 
 use app::App;
-use axum::{Extension, Router};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use engine::Engine;
 use std::sync::Arc;
 

@@ -126,9 +126,7 @@ impl Money {
         if decimal.significant_digits() > MAX_SIGNIFICANT_DIGITS {
             return Err(AmountError::TooManySignificantDigits);
         }
-        let minor = decimal
-            .scaled(currency.digits())
-            .ok_or(AmountError::TooManySignificantDigits)?;
+        let minor = decimal.scaled(currency.digits()).ok_or(AmountError::TooManySignificantDigits)?;
         Ok(Self { minor, currency })
     }
 
@@ -138,10 +136,7 @@ impl Money {
     /// # Errors
     /// [`DecimalError`]: a sign, an exponent, blanks, separators, or decimals other than zero beyond the currency's digits.
     pub fn parse_decimal(text: &str, currency: Currency) -> Result<Self, DecimalError> {
-        let unquoted = text
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-            .unwrap_or(text);
+        let unquoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
         let decimal = Decimal::read(unquoted)?;
         if decimal.negative {
             return Err(DecimalError::Negative);
@@ -149,9 +144,7 @@ impl Money {
         if decimal.decimals() > usize::from(currency.digits()) {
             return Err(DecimalError::TooManyDecimals(currency));
         }
-        let minor = decimal
-            .scaled(currency.digits())
-            .ok_or(DecimalError::TooLarge)?;
+        let minor = decimal.scaled(currency.digits()).ok_or(DecimalError::TooLarge)?;
         Ok(Self { minor, currency })
     }
 
@@ -165,10 +158,7 @@ impl Money {
         }
         let per_major = self.currency.minor_per_major();
         let (major, rest) = (magnitude / per_major, magnitude % per_major);
-        format!(
-            "{sign}{major}.{rest:0width$}",
-            width = usize::from(self.currency.digits())
-        )
+        format!("{sign}{major}.{rest:0width$}", width = usize::from(self.currency.digits()))
     }
 
     /// Major units as the text of a JSON number, without trailing zeros after the point: `10`, `10.5`.

@@ -40,11 +40,7 @@ impl<'a> Decimal<'a> {
             _ => (&[][..], after_integer),
         };
         match rest {
-            [] => Ok(Self {
-                negative,
-                integer,
-                fraction: trim_end_zeros(fraction),
-            }),
+            [] => Ok(Self { negative, integer, fraction: trim_end_zeros(fraction) }),
             [b'e' | b'E', ..] => Err(Unreadable::Exponent),
             _ => Err(Unreadable::Malformed),
         }
@@ -63,11 +59,7 @@ impl<'a> Decimal<'a> {
     /// Digits from the first that is not zero; zeros at the end count before the point, not after it.
     pub(crate) fn significant_digits(&self) -> usize {
         if self.integer.is_empty() {
-            let leading_zeros = self
-                .fraction
-                .iter()
-                .take_while(|digit| **digit == b'0')
-                .count();
+            let leading_zeros = self.fraction.iter().take_while(|digit| **digit == b'0').count();
             self.fraction.len() - leading_zeros
         } else {
             self.integer.len() + self.fraction.len()
@@ -79,9 +71,7 @@ impl<'a> Decimal<'a> {
         let missing_zeros = usize::from(digits).checked_sub(self.fraction.len())?;
         let mut value: i64 = 0;
         for digit in self.integer.iter().chain(self.fraction) {
-            value = value
-                .checked_mul(10)?
-                .checked_add(i64::from(digit - b'0'))?;
+            value = value.checked_mul(10)?.checked_add(i64::from(digit - b'0'))?;
         }
         for _ in 0..missing_zeros {
             value = value.checked_mul(10)?;
@@ -92,10 +82,7 @@ impl<'a> Decimal<'a> {
 
 /// The ASCII digits in front, and what follows them.
 fn split_digits(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let end = bytes
-        .iter()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(bytes.len());
+    let end = bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len());
     bytes.split_at(end)
 }
 

@@ -31,7 +31,10 @@ pub(crate) enum Command {
     #[command(subcommand, after_help = "Example: mozarto company list --config mozarto.toml")]
     Company(CompanyCommand),
     /// People of the back office, on the store.
-    #[command(subcommand, after_help = "Example: mozarto user create --company 64a1... --email me@example.com --config mozarto.toml")]
+    #[command(
+        subcommand,
+        after_help = "Example: mozarto user create --company 64a1... --email me@example.com --config mozarto.toml"
+    )]
     User(UserCommand),
     /// The master key, on the store.
     #[command(subcommand, after_help = "Example: mozarto keys rotate --new-key-file new.key --config mozarto.toml")]
@@ -275,7 +278,9 @@ pub(crate) enum ApprovalsCommand {
         server: ServerArgs,
     },
     /// Refuses a pay-out: nothing is sent.
-    #[command(after_help = "Example: mozarto approvals reject 64a1f2b3c4d5e6f7a8b9c0d1 --reason 'wrong wallet' --data mozarto-data")]
+    #[command(
+        after_help = "Example: mozarto approvals reject 64a1f2b3c4d5e6f7a8b9c0d1 --reason 'wrong wallet' --data mozarto-data"
+    )]
     Reject {
         /// Transaction id.
         id: String,
@@ -306,7 +311,9 @@ pub(crate) enum DeliveriesCommand {
         server: ServerArgs,
     },
     /// Sends one delivery again, or all since a time, with their original ids.
-    #[command(after_help = "Example: mozarto deliveries replay --since 2026-05-17T00:00:00Z --status failing --data mozarto-data")]
+    #[command(
+        after_help = "Example: mozarto deliveries replay --since 2026-05-17T00:00:00Z --status failing --data mozarto-data"
+    )]
     Replay {
         /// One delivery's id.
         #[arg(required_unless_present = "since", conflicts_with = "since")]

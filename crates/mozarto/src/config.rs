@@ -361,7 +361,16 @@ mod tests {
         )
         .unwrap_err()
         .to_string();
-        for part in ["no master key", "public_url must be https", "listen must be", "database must be", "NOBODY_BASE_URL is no setting", "TYPO is no setting", "trusted_proxies: proxy is no network", "providers.payone.base_url"] {
+        for part in [
+            "no master key",
+            "public_url must be https",
+            "listen must be",
+            "database must be",
+            "NOBODY_BASE_URL is no setting",
+            "TYPO is no setting",
+            "trusted_proxies: proxy is no network",
+            "providers.payone.base_url",
+        ] {
             assert!(error.contains(part), "{part} is not in {error}");
         }
     }

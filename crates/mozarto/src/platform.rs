@@ -44,12 +44,8 @@ impl Database {
     /// Opens it. The drivers refuse a store that does not sync what it answers.
     pub(crate) async fn open(&self) -> Result<Arc<dyn Driver>> {
         Ok(match self {
-            Self::Embedded(path) => {
-                Arc::new(SqliteDriver::open(path).with_context(|| format!("opening {}", path.display()))?)
-            }
-            Self::Postgres(url) => {
-                Arc::new(PostgresDriver::connect(url.expose()).await.context("connecting to PostgreSQL")?)
-            }
+            Self::Embedded(path) => Arc::new(SqliteDriver::open(path).with_context(|| format!("opening {}", path.display()))?),
+            Self::Postgres(url) => Arc::new(PostgresDriver::connect(url.expose()).await.context("connecting to PostgreSQL")?),
         })
     }
 }
@@ -70,7 +66,10 @@ pub(crate) fn metrics() -> Result<PrometheusHandle> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
         .context("histogram buckets")?
-        .set_buckets_for_metric(Matcher::Full(http_api::observe::REQUEST_SECONDS.to_owned()), &http_api::observe::REQUEST_SECONDS_BUCKETS)
+        .set_buckets_for_metric(
+            Matcher::Full(http_api::observe::REQUEST_SECONDS.to_owned()),
+            &http_api::observe::REQUEST_SECONDS_BUCKETS,
+        )
         .context("histogram buckets")?
         .install_recorder()
         .context("starting the metrics")

@@ -23,11 +23,7 @@ async fn main() -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let base = format!("http://{}", listener.local_addr()?);
-    let settings = Settings {
-        data: data.path().to_owned(),
-        auto_settle_ms: None,
-        time_scale: 1,
-    };
+    let settings = Settings { data: data.path().to_owned(), auto_settle_ms: None, time_scale: 1 };
     let running = tokio::spawn(mozarto_simulators::serve(listener, settings, stop.clone()));
 
     let heard = Arc::new(AtomicU64::new(0));
@@ -41,11 +37,7 @@ async fn main() -> Result<(), Failure> {
     tokio::spawn(async move { axum::serve(receiver, router).await });
 
     let client = reqwest::Client::builder().no_proxy().build()?;
-    client
-        .put(format!("{base}/control/payone/accounts/{KEY}"))
-        .body(r#"{"client":"Demo"}"#)
-        .send()
-        .await?;
+    client.put(format!("{base}/control/payone/accounts/{KEY}")).body(r#"{"client":"Demo"}"#).send().await?;
     let taken = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
     let workers = (0..CLIENTS).map(|worker| {
@@ -75,10 +67,7 @@ async fn main() -> Result<(), Failure> {
         worker.await??;
     }
     let (taken, elapsed) = (taken.load(Ordering::Relaxed), begun.elapsed());
-    println!(
-        "{taken} pay-outs in {elapsed:?}: {} a second",
-        u128::from(taken) * 1_000 / elapsed.as_millis()
-    );
+    println!("{taken} pay-outs in {elapsed:?}: {} a second", u128::from(taken) * 1_000 / elapsed.as_millis());
     while heard.load(Ordering::Relaxed) < taken {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

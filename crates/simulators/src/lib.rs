@@ -37,15 +37,8 @@ pub struct Settings {
 /// # Errors
 /// [`Error::NotLoopback`] when the listener is not on a loopback address; [`Error::Io`] and
 /// [`Error::Database`] when the data directory cannot be used.
-pub async fn serve(
-    listener: TcpListener,
-    settings: Settings,
-    stop: CancellationToken,
-) -> Result<(), Error> {
-    let providers: Vec<Box<dyn kit::Provider>> = vec![
-        Box::new(payone::PayOne),
-        Box::new(flexepin::Flexepin),
-        Box::new(forumpay::ForumPay),
-    ];
+pub async fn serve(listener: TcpListener, settings: Settings, stop: CancellationToken) -> Result<(), Error> {
+    let providers: Vec<Box<dyn kit::Provider>> =
+        vec![Box::new(payone::PayOne), Box::new(flexepin::Flexepin), Box::new(forumpay::ForumPay)];
     kit::serve(listener, settings, providers, stop).await
 }

@@ -99,7 +99,8 @@ impl Client {
     pub async fn cashier_raw(&self, body: Vec<u8>, more: &[(&str, &str)]) -> Result<Answer> {
         let company = format!("Bearer {}", self.company_token);
         let user = format!("Bearer {}", self.user_token);
-        let mut headers = vec![("authorization", company.as_str()), ("x-user-token", user.as_str()), ("content-type", "application/json")];
+        let mut headers =
+            vec![("authorization", company.as_str()), ("x-user-token", user.as_str()), ("content-type", "application/json")];
         headers.extend_from_slice(more);
         self.send("POST", &format!("{}/v1/api/mozarto/cashier", self.base), &headers, Some(body)).await
     }
@@ -175,7 +176,8 @@ impl Client {
     pub async fn method_of(&self, psp_type: &str) -> Result<String> {
         let answer = self.manage("GET", "/payment-methods?limit=200", None).await?;
         let items = answer.body["data"]["items"].as_array().cloned().unwrap_or_default();
-        let found = items.iter().find(|item| item["pspType"] == psp_type).with_context(|| format!("no {psp_type}: {}", answer.body))?;
+        let found =
+            items.iter().find(|item| item["pspType"] == psp_type).with_context(|| format!("no {psp_type}: {}", answer.body))?;
         Ok(found["id"].as_str().unwrap_or_default().to_owned())
     }
 
@@ -186,7 +188,8 @@ impl Client {
     pub async fn set_webhooks(&self, url: &str, psp_types: &[&str]) -> Result<()> {
         for psp_type in psp_types {
             let id = self.method_of(psp_type).await?;
-            let answer = self.manage("PATCH", &format!("/payment-methods/{id}"), Some(json!({"config": {"webhookUrl": url}}))).await?;
+            let answer =
+                self.manage("PATCH", &format!("/payment-methods/{id}"), Some(json!({"config": {"webhookUrl": url}}))).await?;
             anyhow::ensure!(answer.status == 200, "{psp_type}: {}", answer.body);
         }
         Ok(())

@@ -144,7 +144,10 @@ async fn other_company(options: &Options) -> Result<Value> {
             command.arg("--data").arg(&options.data);
         }
         Some(url) => {
-            command.env("MOZARTO_ENVIRONMENT", "sandbox").env("MOZARTO_PUBLIC_URL", "http://127.0.0.1:1").env("MOZARTO_DATABASE", url);
+            command
+                .env("MOZARTO_ENVIRONMENT", "sandbox")
+                .env("MOZARTO_PUBLIC_URL", "http://127.0.0.1:1")
+                .env("MOZARTO_DATABASE", url);
             command.env("MOZARTO_MASTER_KEY_FILE", options.data.join("master.key"));
         }
     }
@@ -161,8 +164,14 @@ async fn nothing_of_others(sandbox: &Sandbox, other: &Value, record: &Mutex<Reco
     let mut stranger = Client::of(sandbox);
     stranger.company_token = other["companyToken"].as_str().context("a company token")?.to_owned();
     stranger.management_token = other["managementToken"].as_str().context("a management token")?.to_owned();
-    let ids: Vec<String> =
-        record.lock().unwrap_or_else(PoisonError::into_inner).answered.iter().map(|one| one.transaction_id.clone()).take(FOREIGN_IDS).collect();
+    let ids: Vec<String> = record
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .answered
+        .iter()
+        .map(|one| one.transaction_id.clone())
+        .take(FOREIGN_IDS)
+        .collect();
     let unknown = stranger.status(&"0".repeat(24)).await?;
     for id in &ids {
         for answer in [stranger.status(id).await?, stranger.manage("GET", &format!("/transactions/{id}"), None).await?] {
@@ -226,7 +235,10 @@ async fn wait_until_quiet(sandbox: &Sandbox, store: &Store) -> Result<Duration> 
         if open == u64::try_from(stuck)? && due == 0 {
             return Ok(began.elapsed());
         }
-        ensure!(began.elapsed() < QUIET_LIMIT, "{open} transactions ({stuck} stuck) and {due} deliveries are open after {QUIET_LIMIT:?}: {standings:?}");
+        ensure!(
+            began.elapsed() < QUIET_LIMIT,
+            "{open} transactions ({stuck} stuck) and {due} deliveries are open after {QUIET_LIMIT:?}: {standings:?}"
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

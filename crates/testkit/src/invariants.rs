@@ -159,7 +159,12 @@ async fn transactions(store: &Store) -> Result<Vec<Transaction>> {
 ///
 /// # Errors
 /// When the store cannot be read; what is broken is in the findings.
-pub async fn check(store: &Store, ledgers: &HashMap<String, Vec<Value>>, answered: &[Ordered], received: &[Received]) -> Result<Findings> {
+pub async fn check(
+    store: &Store,
+    ledgers: &HashMap<String, Vec<Value>>,
+    answered: &[Ordered],
+    received: &[Received],
+) -> Result<Findings> {
     let mut findings = Findings::default();
     let stored = transactions(store).await?;
     let by_id: HashMap<&str, &Transaction> = stored.iter().map(|one| (one.id.as_str(), one)).collect();
@@ -188,7 +193,12 @@ fn text<'a>(entry: &'a Value, name: &str) -> &'a str {
 }
 
 /// INV1 and INV6.
-fn ledger_entries(findings: &mut Findings, by_id: &HashMap<&str, &Transaction>, ledgers: &HashMap<String, Vec<Value>>, answered: &[Ordered]) {
+fn ledger_entries(
+    findings: &mut Findings,
+    by_id: &HashMap<&str, &Transaction>,
+    ledgers: &HashMap<String, Vec<Value>>,
+    answered: &[Ordered],
+) {
     let orders: HashMap<&str, &Ordered> = answered.iter().map(|one| (one.transaction_id.as_str(), one)).collect();
     for (provider, entries) in ledgers {
         let mut seen = BTreeSet::new();
@@ -204,7 +214,8 @@ fn ledger_entries(findings: &mut Findings, by_id: &HashMap<&str, &Transaction>, 
             };
             let minor = minor_units(text(entry, "amount"), 2);
             let same = minor == Some(transaction.amount_minor) && text(entry, "currency") == transaction.currency;
-            findings.must(same, || format!("INV6: {reference} is {} {}: {entry}", transaction.amount_minor, transaction.currency));
+            findings
+                .must(same, || format!("INV6: {reference} is {} {}: {entry}", transaction.amount_minor, transaction.currency));
             if let Some(ordered) = orders.get(reference) {
                 findings.must(ordered.destination.as_deref().is_none_or(|to| to == text(entry, "destination")), || {
                     format!("INV6: {reference} was to go to {:?}: {entry}", ordered.destination)
@@ -243,7 +254,8 @@ fn sums(findings: &mut Findings, stored: &[Transaction], ledgers: &HashMap<Strin
 
 /// INV4.
 async fn timelines(store: &Store, findings: &mut Findings, by_id: &HashMap<&str, &Transaction>) -> Result<()> {
-    let sql = "SELECT transaction_id, from_status, to_status FROM timeline WHERE to_status IS NOT NULL ORDER BY transaction_id, n";
+    let sql =
+        "SELECT transaction_id, from_status, to_status FROM timeline WHERE to_status IS NOT NULL ORDER BY transaction_id, n";
     let mut last: HashMap<String, String> = HashMap::new();
     for row in query(store, sql).await? {
         findings.looked("changes of status");
@@ -261,13 +273,20 @@ async fn timelines(store: &Store, findings: &mut Findings, by_id: &HashMap<&str,
     }
     for (id, transaction) in by_id {
         let told = last.get(*id).map(String::as_str);
-        findings.must(told == Some(&transaction.status), || format!("INV4: {id} is {}, its timeline ends with {told:?}", transaction.status));
+        findings.must(told == Some(&transaction.status), || {
+            format!("INV4: {id} is {}, its timeline ends with {told:?}", transaction.status)
+        });
     }
     Ok(())
 }
 
 /// INV3 and INV9.
-async fn webhooks(store: &Store, findings: &mut Findings, by_id: &HashMap<&str, &Transaction>, received: &[Received]) -> Result<()> {
+async fn webhooks(
+    store: &Store,
+    findings: &mut Findings,
+    by_id: &HashMap<&str, &Transaction>,
+    received: &[Received],
+) -> Result<()> {
     let mut endings: BTreeMap<String, u64> = BTreeMap::new();
     for row in query(store, "SELECT transaction_id, to_status FROM timeline WHERE to_status IS NOT NULL").await? {
         if FINAL.contains(&row[1].as_str()) {
@@ -285,15 +304,20 @@ async fn webhooks(store: &Store, findings: &mut Findings, by_id: &HashMap<&str, 
         findings.must(row[2] == of_transaction.len().to_string(), || format!("INV3: event {} has sequence {}", row[1], row[2]));
     }
     for (id, transaction) in by_id {
-        let expected = if WITHOUT_WEBHOOKS.contains(&transaction.psp_type.as_str()) { 0 } else { endings.get(*id).copied().unwrap_or(0) };
+        let expected =
+            if WITHOUT_WEBHOOKS.contains(&transaction.psp_type.as_str()) { 0 } else { endings.get(*id).copied().unwrap_or(0) };
         let there = events.get(*id).map_or(0, Vec::len);
-        findings.must(u64::try_from(there).ok() == Some(expected), || format!("INV3: {id} has {expected} endings and {there} events"));
+        findings.must(u64::try_from(there).ok() == Some(expected), || {
+            format!("INV3: {id} has {expected} endings and {there} events")
+        });
     }
     let mut got = BTreeSet::new();
     for one in received {
         findings.looked("webhooks received");
         findings.must(one.verified, || format!("INV9: webhook {} does not verify", one.id));
-        findings.must(known.contains(&one.id) || one.body["transaction_id"] == "0".repeat(24), || format!("INV3: webhook {} tells what is not stored", one.id));
+        findings.must(known.contains(&one.id) || one.body["transaction_id"] == "0".repeat(24), || {
+            format!("INV3: webhook {} tells what is not stored", one.id)
+        });
         got.insert(one.id.clone());
     }
     if !received.is_empty() {
@@ -305,7 +329,12 @@ async fn webhooks(store: &Store, findings: &mut Findings, by_id: &HashMap<&str, 
 }
 
 /// INV7.
-async fn approvals(store: &Store, findings: &mut Findings, by_id: &HashMap<&str, &Transaction>, ledgers: &HashMap<String, Vec<Value>>) -> Result<()> {
+async fn approvals(
+    store: &Store,
+    findings: &mut Findings,
+    by_id: &HashMap<&str, &Transaction>,
+    ledgers: &HashMap<String, Vec<Value>>,
+) -> Result<()> {
     let mut approved: HashMap<String, String> = HashMap::new();
     for row in query(store, "SELECT transaction_id, decided_by FROM approvals WHERE decision = 'approve'").await? {
         findings.looked("approvals");
@@ -327,7 +356,8 @@ async fn approvals(store: &Store, findings: &mut Findings, by_id: &HashMap<&str,
 
 /// INV13: what is not final has a next action, or a person's name on it.
 async fn next_actions(store: &Store, findings: &mut Findings, stored: &[Transaction]) -> Result<()> {
-    let jobs: BTreeSet<String> = query(store, "SELECT transaction_id FROM jobs").await?.into_iter().map(|mut row| row.remove(0)).collect();
+    let jobs: BTreeSet<String> =
+        query(store, "SELECT transaction_id FROM jobs").await?.into_iter().map(|mut row| row.remove(0)).collect();
     for one in stored.iter().filter(|one| !FINAL.contains(&one.status.as_str())) {
         findings.looked("open transactions");
         let acts = jobs.contains(&one.id) || one.attention == "stuck" || one.status == "OnHold";

@@ -102,10 +102,12 @@ impl Sandbox {
         for (name, value) in &options.variables {
             command.env(name, value);
         }
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("starting the sandbox")?;
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("starting the sandbox")?;
         let stdout = child.stdout.take().context("the sandbox's output")?;
         let mut lines = BufReader::new(stdout).lines();
-        let line = tokio::time::timeout(START_LIMIT, lines.next_line()).await.context("the sandbox takes too long to start")??;
+        let line =
+            tokio::time::timeout(START_LIMIT, lines.next_line()).await.context("the sandbox takes too long to start")??;
         let Some(line) = line else {
             let status = child.wait().await?;
             bail!("the sandbox ended before it was ready: {status}");
@@ -153,7 +155,8 @@ impl Sandbox {
         if !signalled.success() {
             bail!("the sandbox could not be signalled");
         }
-        let status = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.context("the sandbox does not stop")??;
+        let status =
+            tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.context("the sandbox does not stop")??;
         Ok((status, began.elapsed()))
     }
 

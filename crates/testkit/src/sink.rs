@@ -51,11 +51,8 @@ impl Sink {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.context("listening")?;
         let url = format!("http://{}/webhook", listener.local_addr()?);
         let received = Arc::new(Mutex::new(Vec::new()));
-        let shared = Arc::new(Shared {
-            signing_secret: signing_secret.to_owned(),
-            bearer: bearer.to_owned(),
-            received: received.clone(),
-        });
+        let shared =
+            Arc::new(Shared { signing_secret: signing_secret.to_owned(), bearer: bearer.to_owned(), received: received.clone() });
         let router = Router::new().route("/webhook", post(take)).with_state(shared);
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self { url, received })
@@ -116,7 +113,8 @@ pub fn verifies(secret: &str, id: &str, timestamp: &str, signatures: &str, body:
     let mut message = format!("{id}.{timestamp}.").into_bytes();
     message.extend_from_slice(body);
     let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
-    signatures.split(' ').filter_map(|one| one.strip_prefix("v1,")).any(|one| {
-        STANDARD.decode(one).is_ok_and(|signature| hmac::verify(&key, &message, &signature).is_ok())
-    })
+    signatures
+        .split(' ')
+        .filter_map(|one| one.strip_prefix("v1,"))
+        .any(|one| STANDARD.decode(one).is_ok_and(|signature| hmac::verify(&key, &message, &signature).is_ok()))
 }

@@ -112,7 +112,8 @@ pub(crate) fn serve(args: &FloorArgs) -> Result<()> {
 }
 
 async fn pay(State(floor): State<Arc<Floor>>, headers: HeaderMap, body: String) -> Response {
-    let token = headers.get("authorization").and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    let token =
+        headers.get("authorization").and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
     let claims = token.map(|token| jsonwebtoken::decode::<serde_json::Value>(token, &floor.key, &floor.validation));
     if claims.is_none_or(|claims| claims.is_err()) || serde_json::from_str::<serde_json::Value>(&body).is_err() {
         return StatusCode::UNAUTHORIZED.into_response();
@@ -126,7 +127,12 @@ async fn pay(State(floor): State<Arc<Floor>>, headers: HeaderMap, body: String) 
     if !floor.store.commit(first, 0).await {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
-    let sent = floor.http.post(&floor.url).header("x-api-key", "payone-demo-key-0001").header("content-type", "application/json").body(deposit(&id));
+    let sent = floor
+        .http
+        .post(&floor.url)
+        .header("x-api-key", "payone-demo-key-0001")
+        .header("content-type", "application/json")
+        .body(deposit(&id));
     let answer = match sent.send().await {
         Ok(answer) => answer.text().await.unwrap_or_default(),
         Err(_) => return StatusCode::BAD_GATEWAY.into_response(),

@@ -42,7 +42,11 @@ impl Target {
     /// The simulator's route alone: what the provider itself takes.
     pub(crate) fn simulator(sandbox: &Sandbox) -> Result<Arc<Self>> {
         let head = "POST /payone/api/deposit HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: payone-demo-key-0001\r\ncontent-type: application/json\r\n";
-        Self::new(sandbox.text("simulatorUrl"), head.to_owned(), Box::new(|number| super::floor::deposit(&format!("{number:024x}"))))
+        Self::new(
+            sandbox.text("simulatorUrl"),
+            head.to_owned(),
+            Box::new(|number| super::floor::deposit(&format!("{number:024x}"))),
+        )
     }
 
     /// The floor program.

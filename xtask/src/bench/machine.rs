@@ -6,7 +6,10 @@ use std::process::Command;
 /// Processor, cores, memory, kernel, compiler, revision.
 pub(crate) fn describe() -> Value {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).map(|rest| rest.trim_start_matches([':', '\t', ' ']).to_owned());
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map(|rest| rest.trim_start_matches([':', '\t', ' ']).to_owned());
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total_kib = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")).map(|rest| rest.trim().to_owned());
     json!({

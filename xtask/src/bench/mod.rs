@@ -113,7 +113,8 @@ async fn measure_floor(args: &BenchArgs, binary: &Path, store: &str) -> Result<(
     let sandbox = Sandbox::start(Options::new(binary, data.path()).variable("MOZARTO_LOG", "error")).await?;
     let database = if store == "postgres" { Some(testkit::postgres::database().await) } else { None };
     let floor_data = tempfile::tempdir()?;
-    let (_child, address) = start_floor(sandbox.text("simulatorUrl"), floor_data.path(), database.as_ref().map(|d| d.url.as_str())).await?;
+    let (_child, address) =
+        start_floor(sandbox.text("simulatorUrl"), floor_data.path(), database.as_ref().map(|d| d.url.as_str())).await?;
     let floor = Target::floor(&address);
     load::warm_up(&floor, args.connections).await?;
     let open = load::open_loop(&floor, args.rate, length).await?;
@@ -127,7 +128,8 @@ async fn start_floor(simulator: &str, data: &Path, database: Option<&str>) -> Re
     if let Some(url) = database {
         command.args(["--database", url]);
     }
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("starting the floor program")?;
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("starting the floor program")?;
     let stdout = child.stdout.take().context("the floor program's output")?;
     let line = BufReader::new(stdout).lines().next_line().await?.context("the floor program ended")?;
     let ready: Value = serde_json::from_str(&line)?;

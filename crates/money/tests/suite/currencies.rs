@@ -20,22 +20,11 @@ const TWO_DIGITS: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BN
 #[test]
 fn the_list_and_its_digits_are_those_of_iso_4217() {
     let mut expected = BTreeSet::new();
-    for (digits, codes) in [
-        (0, NO_DIGITS),
-        (2, TWO_DIGITS),
-        (3, THREE_DIGITS),
-        (4, FOUR_DIGITS),
-    ] {
-        expected.extend(
-            codes
-                .split_whitespace()
-                .map(|code| (code.to_owned(), digits)),
-        );
+    for (digits, codes) in [(0, NO_DIGITS), (2, TWO_DIGITS), (3, THREE_DIGITS), (4, FOUR_DIGITS)] {
+        expected.extend(codes.split_whitespace().map(|code| (code.to_owned(), digits)));
     }
     assert_eq!(expected.len(), 165);
-    let listed: BTreeSet<(String, u8)> = Currency::all()
-        .map(|known| (known.code().to_owned(), known.digits()))
-        .collect();
+    let listed: BTreeSet<(String, u8)> = Currency::all().map(|known| (known.code().to_owned(), known.digits())).collect();
     assert_eq!(listed, expected);
     assert_eq!(Currency::all().len(), 165, "no code twice");
 }
@@ -44,37 +33,21 @@ fn the_list_and_its_digits_are_those_of_iso_4217() {
 fn exactly_the_listed_codes_are_found() {
     let mut found = Vec::new();
     for (a, b, c) in (0..26 * 26 * 26u32).map(|n| (n / 676, n / 26 % 26, n % 26)) {
-        let code: String = [a, b, c]
-            .iter()
-            .map(|n| char::from_u32(u32::from(b'A') + n).unwrap())
-            .collect();
+        let code: String = [a, b, c].iter().map(|n| char::from_u32(u32::from(b'A') + n).unwrap()).collect();
         if let Some(known) = Currency::from_code(&code) {
             assert_eq!(known.code(), code);
             found.push(known);
         }
     }
-    assert_eq!(
-        found,
-        Currency::all().collect::<Vec<_>>(),
-        "and in the order of their codes"
-    );
+    assert_eq!(found, Currency::all().collect::<Vec<_>>(), "and in the order of their codes");
 }
 
 #[test]
 fn other_codes_are_refused() {
-    let without_minor_units = [
-        "XAG", "XAU", "XBA", "XBB", "XBC", "XBD", "XDR", "XPD", "XPT", "XSU", "XTS", "XUA", "XXX",
-    ];
+    let without_minor_units = ["XAG", "XAU", "XBA", "XBB", "XBC", "XBD", "XDR", "XPD", "XPT", "XSU", "XTS", "XUA", "XXX"];
     let withdrawn = ["ANG", "BGN", "CUC", "HRK", "SLL", "ZWL", "DEM"];
-    let malformed = [
-        "", "E", "EU", "eur", "Eur", "EURO", " EUR", "EUR ", "EUR\0", "978", "BTC", "€", "ЕUR",
-        "AAA", "ZZZ",
-    ];
-    for code in without_minor_units
-        .iter()
-        .chain(&withdrawn)
-        .chain(&malformed)
-    {
+    let malformed = ["", "E", "EU", "eur", "Eur", "EURO", " EUR", "EUR ", "EUR\0", "978", "BTC", "€", "ЕUR", "AAA", "ZZZ"];
+    for code in without_minor_units.iter().chain(&withdrawn).chain(&malformed) {
         assert_eq!(Currency::from_code(code), None, "{code:?}");
     }
 }
@@ -86,14 +59,8 @@ fn a_currency_is_small_and_is_its_code_everywhere() {
         let json = format!("\"{}\"", known.code());
         assert_eq!(serde_json::to_string(&known).unwrap(), json);
         assert_eq!(serde_json::from_str::<Currency>(&json).unwrap(), known);
-        assert_eq!(
-            serde_json::from_reader::<_, Currency>(json.as_bytes()).unwrap(),
-            known
-        );
-        assert_eq!(
-            (known.to_string(), format!("{known:?}")),
-            (known.code().to_owned(), known.code().to_owned())
-        );
+        assert_eq!(serde_json::from_reader::<_, Currency>(json.as_bytes()).unwrap(), known);
+        assert_eq!((known.to_string(), format!("{known:?}")), (known.code().to_owned(), known.code().to_owned()));
     }
     assert!(currency("CHF") < currency("EUR") && currency("AMD") < currency("XCG"));
 }
@@ -101,9 +68,7 @@ fn a_currency_is_small_and_is_its_code_everywhere() {
 #[test]
 fn a_refused_code_is_not_repeated_in_the_error() {
     for json in ["\"4444333322221111\"", "\"XAU\"", "978", "null", "{}"] {
-        let error = serde_json::from_str::<Currency>(json)
-            .unwrap_err()
-            .to_string();
+        let error = serde_json::from_str::<Currency>(json).unwrap_err().to_string();
         assert!(error.contains("an ISO 4217 code"), "{error}");
         assert!(!error.contains("4444") && !error.contains("XAU"), "{error}");
     }

@@ -7,58 +7,16 @@ use crate::{currency, money};
 /// (where it stands, `baseamount` as it stands there, currency, minor units, string form, number form)
 const REQUESTS: &[(&str, &str, &str, i64, &str, &str)] = &[
     ("Flexepin, Pay-In", "25.00", "EUR", 2_500, "25.00", "25"),
-    (
-        "Flexepin, value with cents",
-        "25.01",
-        "EUR",
-        2_501,
-        "25.01",
-        "25.01",
-    ),
-    (
-        "Pay-In page, field table",
-        "50.00",
-        "EUR",
-        5_000,
-        "50.00",
-        "50",
-    ),
+    ("Flexepin, value with cents", "25.01", "EUR", 2_501, "25.01", "25.01"),
+    ("Pay-In page, field table", "50.00", "EUR", 5_000, "50.00", "50"),
     ("ForumPay, Pay-In", "100.00", "EUR", 10_000, "100.00", "100"),
-    (
-        "ForumPay, Pay-Out",
-        "200.00",
-        "EUR",
-        20_000,
-        "200.00",
-        "200",
-    ),
+    ("ForumPay, Pay-Out", "200.00", "EUR", 20_000, "200.00", "200"),
     ("PayOne, Pay-In", "100.00", "CAD", 10_000, "100.00", "100"),
-    (
-        "Gigadat, Pay-In and Pay-Out",
-        "10.00",
-        "CAD",
-        1_000,
-        "10.00",
-        "10",
-    ),
-    (
-        "Neosurf, Brite, Pay-In",
-        "50.00",
-        "EUR",
-        5_000,
-        "50.00",
-        "50",
-    ),
+    ("Gigadat, Pay-In and Pay-Out", "10.00", "CAD", 1_000, "10.00", "10"),
+    ("Neosurf, Brite, Pay-In", "50.00", "EUR", 5_000, "50.00", "50"),
     ("Cleo, Pay-In", "10000.00", "CLP", 10_000, "10000", "10000"),
     ("Cleo, Pay-Out", "500.00", "MXN", 50_000, "500.00", "500"),
-    (
-        "eMerchantPay, Pay-In",
-        "100.00",
-        "EUR",
-        10_000,
-        "100.00",
-        "100",
-    ),
+    ("eMerchantPay, Pay-In", "100.00", "EUR", 10_000, "100.00", "100"),
     ("Trust, Pay-In", "100", "EUR", 10_000, "100.00", "100"),
     ("Worldpay, Pay-In", "150.00", "EUR", 15_000, "150.00", "150"),
     ("Cashier API, Money", "10", "EUR", 1_000, "10.00", "10"),
@@ -70,21 +28,9 @@ fn published_requests() {
     for (source, literal, code, minor, fixed, plain) in REQUESTS {
         let amount = Money::parse_base_amount(literal, currency(code)).unwrap();
         assert_eq!(amount, money(*minor, code), "{source}");
-        assert_eq!(
-            (amount.minor(), amount.currency().code()),
-            (*minor, *code),
-            "{source}"
-        );
-        assert_eq!(
-            (amount.to_fixed().as_str(), amount.to_plain().as_str()),
-            (*fixed, *plain),
-            "{source}"
-        );
-        assert_eq!(
-            serde_json::to_string(&PlainNumber(amount)).unwrap(),
-            *plain,
-            "{source}"
-        );
+        assert_eq!((amount.minor(), amount.currency().code()), (*minor, *code), "{source}");
+        assert_eq!((amount.to_fixed().as_str(), amount.to_plain().as_str()), (*fixed, *plain), "{source}");
+        assert_eq!(serde_json::to_string(&PlainNumber(amount)).unwrap(), *plain, "{source}");
     }
 }
 
@@ -93,12 +39,7 @@ const WIRE_VALUES: &[(&str, &str, &str, i64)] = &[
     ("ForumPay, invoice_amount", "\"10.00\"", "EUR", 1_000),
     ("ForumPay, invoice_amount", "200.00", "EUR", 20_000),
     ("ForumPay, PayOne, Gigadat, amount", "10", "EUR", 1_000),
-    (
-        "PayOne, withdraw.amount and webhook",
-        "\"10.00\"",
-        "CAD",
-        1_000,
-    ),
+    ("PayOne, withdraw.amount and webhook", "\"10.00\"", "CAD", 1_000),
     ("PayOne, callback", "\"100.00\"", "CAD", 10_000),
     ("Brite, transaction.amount", "50.0", "EUR", 5_000),
     ("Brite, create", "50.00", "EUR", 5_000),
@@ -116,11 +57,7 @@ const WIRE_VALUES: &[(&str, &str, &str, i64)] = &[
 #[test]
 fn values_on_the_providers_wires() {
     for (source, text, code, minor) in WIRE_VALUES {
-        assert_eq!(
-            Money::parse_decimal(text, currency(code)),
-            Ok(money(*minor, code)),
-            "{source}"
-        );
+        assert_eq!(Money::parse_decimal(text, currency(code)), Ok(money(*minor, code)), "{source}");
     }
 }
 
@@ -142,37 +79,14 @@ fn digits_of_the_string_form() {
         (-5, "EUR", "-0.05", "-0.05"),
         (-12_340, "EUR", "-123.40", "-123.4"),
         (-7, "JPY", "-7", "-7"),
-        (
-            i64::MAX,
-            "EUR",
-            "92233720368547758.07",
-            "92233720368547758.07",
-        ),
-        (
-            i64::MIN,
-            "EUR",
-            "-92233720368547758.08",
-            "-92233720368547758.08",
-        ),
-        (
-            i64::MIN,
-            "JPY",
-            "-9223372036854775808",
-            "-9223372036854775808",
-        ),
-        (
-            i64::MIN,
-            "CLF",
-            "-922337203685477.5808",
-            "-922337203685477.5808",
-        ),
+        (i64::MAX, "EUR", "92233720368547758.07", "92233720368547758.07"),
+        (i64::MIN, "EUR", "-92233720368547758.08", "-92233720368547758.08"),
+        (i64::MIN, "JPY", "-9223372036854775808", "-9223372036854775808"),
+        (i64::MIN, "CLF", "-922337203685477.5808", "-922337203685477.5808"),
     ];
     for (minor, code, fixed, plain) in forms {
         let amount = money(minor, code);
-        assert_eq!(
-            (amount.to_fixed().as_str(), amount.to_plain().as_str()),
-            (fixed, plain)
-        );
+        assert_eq!((amount.to_fixed().as_str(), amount.to_plain().as_str()), (fixed, plain));
         assert_eq!(amount.to_string(), format!("{fixed} {code}"));
         assert_eq!(format!("{amount:?}"), format!("{fixed} {code}"));
     }
@@ -181,18 +95,9 @@ fn digits_of_the_string_form() {
 #[test]
 fn a_json_number_stands_between_its_neighbours() {
     let answer = std::collections::BTreeMap::from([("amount", PlainNumber(money(1_050, "EUR")))]);
-    assert_eq!(
-        serde_json::to_string(&answer).unwrap(),
-        r#"{"amount":10.5}"#
-    );
-    let list = [
-        PlainNumber(money(i64::MAX, "EUR")),
-        PlainNumber(money(i64::MIN, "KWD")),
-    ];
-    assert_eq!(
-        serde_json::to_vec(&list).unwrap(),
-        b"[92233720368547758.07,-9223372036854775.808]"
-    );
+    assert_eq!(serde_json::to_string(&answer).unwrap(), r#"{"amount":10.5}"#);
+    let list = [PlainNumber(money(i64::MAX, "EUR")), PlainNumber(money(i64::MIN, "KWD"))];
+    assert_eq!(serde_json::to_vec(&list).unwrap(), b"[92233720368547758.07,-9223372036854775.808]");
 }
 
 #[test]
@@ -209,11 +114,7 @@ fn scenario_digits() {
         (i64::MIN, "EUR", 8),
     ];
     for (minor, code, digits) in cases {
-        assert_eq!(
-            money(minor, code).scenario_digits(),
-            digits,
-            "{minor} {code}"
-        );
+        assert_eq!(money(minor, code).scenario_digits(), digits, "{minor} {code}");
     }
 }
 

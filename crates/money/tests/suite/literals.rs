@@ -17,29 +17,13 @@ fn refusal(literal: &str, code: &str) -> String {
 #[test]
 fn not_a_number_above_zero() {
     let malformed = [
-        "", " ", "-", ".", "+1", "01", "00", "00.5", ".5", "5.", "-.5", "1..2", "1.2.3", "1,5",
-        "1 000", "1_000", " 1", "1 ", "1\n", "0x10", "1f", "NaN", "nan", "Infinity", "inf", "--1",
-        "1-", "1.-5", "١", "１", "1\0", "\"", "€1", "1€",
+        "", " ", "-", ".", "+1", "01", "00", "00.5", ".5", "5.", "-.5", "1..2", "1.2.3", "1,5", "1 000", "1_000", " 1", "1 ",
+        "1\n", "0x10", "1f", "NaN", "nan", "Infinity", "inf", "--1", "1-", "1.-5", "١", "１", "1\0", "\"", "€1", "1€",
     ];
     let other_tokens = ["\"10\"", "\"10.00\"", "null", "true", "[10]", "{}"];
     let exponents = ["1e2", "1E2", "1e+2", "1e-2", "1.5e1", "0e0", "1e", "1e400"];
-    let not_positive = [
-        "0",
-        "-0",
-        "0.0",
-        "0.000",
-        "-0.0",
-        "-1",
-        "-0.01",
-        "-1.005",
-        "-1000000000000000000000000",
-    ];
-    for literal in malformed
-        .iter()
-        .chain(&other_tokens)
-        .chain(&exponents)
-        .chain(&not_positive)
-    {
+    let not_positive = ["0", "-0", "0.0", "0.000", "-0.0", "-1", "-0.01", "-1.005", "-1000000000000000000000000"];
+    for literal in malformed.iter().chain(&other_tokens).chain(&exponents).chain(&not_positive) {
         for code in ["EUR", "JPY", "KWD", "CLF"] {
             assert_eq!(refusal(literal, code), NOT_ABOVE_ZERO, "{literal:?}");
         }
@@ -49,47 +33,15 @@ fn not_a_number_above_zero() {
 #[test]
 fn too_many_decimals() {
     let cases = [
-        (
-            "1.005",
-            "EUR",
-            "baseamount must have at most 2 decimals for EUR",
-        ),
-        (
-            "0.001",
-            "EUR",
-            "baseamount must have at most 2 decimals for EUR",
-        ),
-        (
-            "100.0010",
-            "USD",
-            "baseamount must have at most 2 decimals for USD",
-        ),
-        (
-            "1.5",
-            "JPY",
-            "baseamount must have at most 0 decimals for JPY",
-        ),
-        (
-            "10000.01",
-            "CLP",
-            "baseamount must have at most 0 decimals for CLP",
-        ),
-        (
-            "1.2345",
-            "KWD",
-            "baseamount must have at most 3 decimals for KWD",
-        ),
-        (
-            "1.23456",
-            "CLF",
-            "baseamount must have at most 4 decimals for CLF",
-        ),
+        ("1.005", "EUR", "baseamount must have at most 2 decimals for EUR"),
+        ("0.001", "EUR", "baseamount must have at most 2 decimals for EUR"),
+        ("100.0010", "USD", "baseamount must have at most 2 decimals for USD"),
+        ("1.5", "JPY", "baseamount must have at most 0 decimals for JPY"),
+        ("10000.01", "CLP", "baseamount must have at most 0 decimals for CLP"),
+        ("1.2345", "KWD", "baseamount must have at most 3 decimals for KWD"),
+        ("1.23456", "CLF", "baseamount must have at most 4 decimals for CLF"),
         // Two rules broken: the sentences come in the order of the list.
-        (
-            "1234567890123456.123",
-            "EUR",
-            "baseamount must have at most 2 decimals for EUR",
-        ),
+        ("1234567890123456.123", "EUR", "baseamount must have at most 2 decimals for EUR"),
     ];
     for (literal, code, sentence) in cases {
         assert_eq!(refusal(literal, code), sentence, "{literal}");
@@ -135,11 +87,7 @@ fn unusual_but_good() {
         (&long_zeros, "EUR", 100),
     ];
     for (literal, code, minor) in cases {
-        assert_eq!(
-            Money::parse_base_amount(literal, currency(code)),
-            Ok(money(minor, code)),
-            "{code}"
-        );
+        assert_eq!(Money::parse_base_amount(literal, currency(code)), Ok(money(minor, code)), "{code}");
     }
 }
 
@@ -147,106 +95,30 @@ fn unusual_but_good() {
 fn provider_values_that_cannot_be_read() {
     let eur = currency("EUR");
     let cases = [
-        (
-            "",
-            DecimalError::Malformed,
-            "amount is not a decimal number",
-        ),
-        (
-            "\"\"",
-            DecimalError::Malformed,
-            "amount is not a decimal number",
-        ),
-        (
-            "\"",
-            DecimalError::Malformed,
-            "amount is not a decimal number",
-        ),
-        (
-            "\"25.00",
-            DecimalError::Malformed,
-            "amount is not a decimal number",
-        ),
-        (
-            "25.00\"",
-            DecimalError::Malformed,
-            "amount is not a decimal number",
-        ),
-        (
-            "\"\"25\"\"",
-            DecimalError::Malformed,
-            "amount is not a decimal number",
-        ),
-        (
-            "null",
-            DecimalError::Malformed,
-            "amount is not a decimal number",
-        ),
-        (
-            "25,00",
-            DecimalError::Malformed,
-            "amount is not a decimal number",
-        ),
-        (
-            "1,000.00",
-            DecimalError::Malformed,
-            "amount is not a decimal number",
-        ),
-        (
-            "+25",
-            DecimalError::Malformed,
-            "amount is not a decimal number",
-        ),
-        (
-            "025",
-            DecimalError::Malformed,
-            "amount is not a decimal number",
-        ),
-        (
-            ".5",
-            DecimalError::Malformed,
-            "amount is not a decimal number",
-        ),
-        (
-            "5.",
-            DecimalError::Malformed,
-            "amount is not a decimal number",
-        ),
-        (
-            " 25",
-            DecimalError::Malformed,
-            "amount is not a decimal number",
-        ),
-        (
-            "25 EUR",
-            DecimalError::Malformed,
-            "amount is not a decimal number",
-        ),
+        ("", DecimalError::Malformed, "amount is not a decimal number"),
+        ("\"\"", DecimalError::Malformed, "amount is not a decimal number"),
+        ("\"", DecimalError::Malformed, "amount is not a decimal number"),
+        ("\"25.00", DecimalError::Malformed, "amount is not a decimal number"),
+        ("25.00\"", DecimalError::Malformed, "amount is not a decimal number"),
+        ("\"\"25\"\"", DecimalError::Malformed, "amount is not a decimal number"),
+        ("null", DecimalError::Malformed, "amount is not a decimal number"),
+        ("25,00", DecimalError::Malformed, "amount is not a decimal number"),
+        ("1,000.00", DecimalError::Malformed, "amount is not a decimal number"),
+        ("+25", DecimalError::Malformed, "amount is not a decimal number"),
+        ("025", DecimalError::Malformed, "amount is not a decimal number"),
+        (".5", DecimalError::Malformed, "amount is not a decimal number"),
+        ("5.", DecimalError::Malformed, "amount is not a decimal number"),
+        (" 25", DecimalError::Malformed, "amount is not a decimal number"),
+        ("25 EUR", DecimalError::Malformed, "amount is not a decimal number"),
         ("-0", DecimalError::Negative, "amount is negative"),
         ("-25.00", DecimalError::Negative, "amount is negative"),
         ("\"-25.00\"", DecimalError::Negative, "amount is negative"),
         ("2.5e1", DecimalError::Exponent, "amount has an exponent"),
         ("25E0", DecimalError::Exponent, "amount has an exponent"),
-        (
-            "25.001",
-            DecimalError::TooManyDecimals(eur),
-            "amount has more than 2 decimals for EUR",
-        ),
-        (
-            "92233720368547758.08",
-            DecimalError::TooLarge,
-            "amount is too large",
-        ),
-        (
-            "92233720368547759",
-            DecimalError::TooLarge,
-            "amount is too large",
-        ),
-        (
-            "100000000000000000000000",
-            DecimalError::TooLarge,
-            "amount is too large",
-        ),
+        ("25.001", DecimalError::TooManyDecimals(eur), "amount has more than 2 decimals for EUR"),
+        ("92233720368547758.08", DecimalError::TooLarge, "amount is too large"),
+        ("92233720368547759", DecimalError::TooLarge, "amount is too large"),
+        ("100000000000000000000000", DecimalError::TooLarge, "amount is too large"),
     ];
     for (text, error, sentence) in cases {
         assert_eq!(Money::parse_decimal(text, eur), Err(error), "{text:?}");
@@ -266,15 +138,7 @@ fn provider_values_at_the_edges() {
         ("9223372036854775807", "JPY", i64::MAX),
     ];
     for (text, code, minor) in cases {
-        assert_eq!(
-            Money::parse_decimal(text, currency(code)),
-            Ok(money(minor, code)),
-            "{text}"
-        );
-        assert_eq!(
-            Money::parse_decimal(&format!("\"{text}\""), currency(code)),
-            Ok(money(minor, code)),
-            "{text}"
-        );
+        assert_eq!(Money::parse_decimal(text, currency(code)), Ok(money(minor, code)), "{text}");
+        assert_eq!(Money::parse_decimal(&format!("\"{text}\""), currency(code)), Ok(money(minor, code)), "{text}");
     }
 }

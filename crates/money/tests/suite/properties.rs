@@ -10,22 +10,13 @@ fn any_currency() -> impl Strategy<Value = Currency> {
 
 /// Decimals in the grammar of JSON, around all limits: up to 17 digits before the point, up to 7 after it.
 fn any_literal() -> impl Strategy<Value = String> {
-    let digits = |most: usize| {
-        proptest::collection::vec(
-            prop_oneof![Just('0'), proptest::char::range('0', '9')],
-            0..=most,
-        )
-    };
+    let digits = |most: usize| proptest::collection::vec(prop_oneof![Just('0'), proptest::char::range('0', '9')], 0..=most);
     (digits(17), digits(7)).prop_map(|(integer, fraction)| {
         let integer: String = integer.into_iter().collect();
         let integer = integer.trim_start_matches('0');
         let integer = if integer.is_empty() { "0" } else { integer };
         let fraction: String = fraction.into_iter().collect();
-        if fraction.is_empty() {
-            integer.to_owned()
-        } else {
-            format!("{integer}.{fraction}")
-        }
+        if fraction.is_empty() { integer.to_owned() } else { format!("{integer}.{fraction}") }
     })
 }
 
@@ -37,14 +28,8 @@ fn almost_a_number() -> impl Strategy<Value = String> {
 /// Minor units by way of `rust_decimal`; `None` when the currency's digits do not hold the value exactly.
 fn minor_units_by_decimal(literal: &str, currency: Currency) -> Option<i64> {
     let scale = Decimal::from(10u64.pow(u32::from(currency.digits())));
-    let scaled = Decimal::from_str_exact(literal)
-        .unwrap()
-        .checked_mul(scale)?;
-    if scaled.is_integer() {
-        i64::try_from(scaled).ok()
-    } else {
-        None
-    }
+    let scaled = Decimal::from_str_exact(literal).unwrap().checked_mul(scale)?;
+    if scaled.is_integer() { i64::try_from(scaled).ok() } else { None }
 }
 
 /// The rules of the Cashier API once more, by text and `rust_decimal`.
@@ -56,11 +41,7 @@ fn expected_base_amount(literal: &str, currency: Currency) -> Result<i64, Amount
     if value.scale() > u32::from(currency.digits()) {
         return Err(AmountError::TooManyDecimals(currency));
     }
-    let digits = value
-        .to_string()
-        .replace('.', "")
-        .trim_start_matches('0')
-        .len();
+    let digits = value.to_string().replace('.', "").trim_start_matches('0').len();
     if digits > 15 {
         return Err(AmountError::TooManySignificantDigits);
     }

@@ -55,20 +55,7 @@ fn every_currency_round_trips_exactly() {
             check(Money::from_minor(sequence.minor(), currency));
             checked += 1;
         }
-        for minor in [
-            0,
-            1,
-            9,
-            10,
-            99,
-            100,
-            999,
-            1_000,
-            9_999,
-            10_000,
-            i64::MAX - 1,
-            i64::MAX,
-        ] {
+        for minor in [0, 1, 9, 10, 99, 100, 999, 1_000, 9_999, 10_000, i64::MAX - 1, i64::MAX] {
             check(Money::from_minor(minor, currency));
         }
     }
@@ -85,11 +72,7 @@ fn every_currency_round_trips_through_json() {
             let token: &serde_json::value::RawValue = serde_json::from_str(&json).unwrap();
             assert_eq!(Money::parse_decimal(token.get(), currency), Ok(amount));
             let json = serde_json::to_string(&amount.to_fixed()).unwrap();
-            assert_eq!(
-                Money::parse_decimal(&json, currency),
-                Ok(amount),
-                "a JSON string, quotes included"
-            );
+            assert_eq!(Money::parse_decimal(&json, currency), Ok(amount), "a JSON string, quotes included");
         }
     }
 }

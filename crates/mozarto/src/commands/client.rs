@@ -79,11 +79,8 @@ impl Client {
 
     /// Posts a JSON body; answers `data`.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let request = self
-            .http
-            .post(format!("{}{path}", self.base))
-            .header("content-type", "application/json")
-            .body(body.to_string());
+        let request =
+            self.http.post(format!("{}{path}", self.base)).header("content-type", "application/json").body(body.to_string());
         self.send(request).await
     }
 

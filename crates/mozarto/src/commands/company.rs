@@ -26,10 +26,14 @@ async fn create(name: String, currency: String, country: String, args: &StoreArg
     let changes = engine.changes(Actor::operator());
     let company = changes.create_company(&NewCompany { name, billing_currency: currency, country }).await?;
     let id = company.company.id;
-    let api = NewCredential { kind: CredentialKind::Company, name: "First API credential".into(), scopes: Scope::COMPANY.to_vec() };
+    let api =
+        NewCredential { kind: CredentialKind::Company, name: "First API credential".into(), scopes: Scope::COMPANY.to_vec() };
     let api = changes.create_credential(id, &api).await?;
-    let management =
-        NewCredential { kind: CredentialKind::Management, name: "First management credential".into(), scopes: Scope::MANAGEMENT.to_vec() };
+    let management = NewCredential {
+        kind: CredentialKind::Management,
+        name: "First management credential".into(),
+        scopes: Scope::MANAGEMENT.to_vec(),
+    };
     let management = changes.create_credential(id, &management).await?;
     let shown = json!({
         "companyId": id.to_string(),

@@ -54,7 +54,8 @@ fn secrets(args: &ListenArgs) -> Result<(Secret, Option<Secret>)> {
     if let Ok(secret) = std::env::var("MOZARTO_WEBHOOK_SECRET") {
         return Ok((Secret::new(secret), None));
     }
-    let data = args.server.data.as_deref().context("say what to sign with: MOZARTO_WEBHOOK_SECRET, or --data DIR of a sandbox")?;
+    let data =
+        args.server.data.as_deref().context("say what to sign with: MOZARTO_WEBHOOK_SECRET, or --data DIR of a sandbox")?;
     let file = SandboxFile::read(data)?;
     Ok((Secret::new(file.text("webhookSecret")?), Some(Secret::new(file.text("webhookBearer")?))))
 }

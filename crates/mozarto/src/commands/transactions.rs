@@ -73,7 +73,8 @@ async fn tail(client: &Client, json: bool) -> Result<()> {
         let data = client.get(PATH, &[("limit", TAIL_WATCHES.to_string())]).await?;
         let items = data["items"].as_array().cloned().unwrap_or_default();
         for item in items.iter().rev() {
-            let (id, state) = (cell(item, "transactionId"), format!("{} {}", cell(item, "transaction_status"), cell(item, "status")));
+            let (id, state) =
+                (cell(item, "transactionId"), format!("{} {}", cell(item, "transaction_status"), cell(item, "status")));
             if seen.insert(id, state.clone()).as_ref() != Some(&state) && !first {
                 if json {
                     println!("{item}");

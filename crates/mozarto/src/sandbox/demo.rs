@@ -60,12 +60,8 @@ pub(super) async fn register_at_simulators(engine: &Engine, demo: &Demo, address
         if let Some(address) = method.and_then(|method| callback_url(method, engine.config())) {
             settings.set("callbackUrl", Json::text(address));
         }
-        let url = format!(
-            "{}/control/{}/accounts/{}",
-            addresses.simulators,
-            provider.descriptor().name,
-            account.simulator_account
-        );
+        let url =
+            format!("{}/control/{}/accounts/{}", addresses.simulators, provider.descriptor().name, account.simulator_account);
         let answer = http.put(&url).header("content-type", "application/json").body(settings.to_text()).send().await?;
         if !answer.status().is_success() {
             bail!("the {} simulator refused its account: {}", account.psp_type, answer.text().await.unwrap_or_default());

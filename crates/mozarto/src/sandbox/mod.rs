@@ -118,11 +118,8 @@ async fn start(args: SandboxArgs) -> Result<Running> {
     let engine = platform::engine(db, key, Clock::system(args.time_scale), settings).await?;
 
     let stop = CancellationToken::new();
-    let simulator_settings = simulators::Settings {
-        data: data.path.clone(),
-        auto_settle_ms: args.auto_settle,
-        time_scale: args.time_scale,
-    };
+    let simulator_settings =
+        simulators::Settings { data: data.path.clone(), auto_settle_ms: args.auto_settle, time_scale: args.time_scale };
     let simulators = part("simulators", simulators::serve(listeners.simulators, simulator_settings, stop.clone()));
     let demo = seed::demo_company(&engine, &data).await.context("making the demo company")?;
     demo::register_at_simulators(&engine, &demo, &addresses).await.context("introducing the demo company to the simulators")?;

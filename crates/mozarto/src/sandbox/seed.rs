@@ -96,10 +96,7 @@ async fn make(engine: &Engine) -> Result<Demo> {
         api_secret: api.api_secret.context("a company credential has a secret")?,
         owner_email: owner.email,
         owner_password,
-        webhook_secret: Secret::new(format!(
-            "whsec_{}",
-            base64::engine::general_purpose::STANDARD.encode(random.bytes::<32>())
-        )),
+        webhook_secret: Secret::new(format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(random.bytes::<32>()))),
         webhook_bearer: Secret::new(format!("whb_{}", random.token())),
     };
     add_missing_methods(engine, &demo).await?;

@@ -5,9 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::voucher::{
-    Trans, Voucher, description, keep, trans_key, trans_of, voucher_object, voucher_of_pin,
-};
+use super::voucher::{Trans, Voucher, description, keep, trans_key, trans_of, voucher_object, voucher_of_pin};
 use super::{ACTIVE, USED, authenticate, problem};
 use crate::kit::{Call, Direction, Error, Reply, Transfer, TransferState, Tx, timestamp_of};
 
@@ -25,18 +23,12 @@ pub(super) fn answer(tx: &Tx<'_>, call: &Call) -> Result<Reply, Error> {
     let terminal = account.terminal_id.as_deref().unwrap_or(&key);
     match (&call.method, call.segments().as_slice()) {
         (&Method::GET, ["status"]) => Ok(Reply::json(200, &json!({"status": "alive"}))),
-        (
-            _,
-            ["voucher", "validate" | "redeem", _, asked, trans_id]
-            | ["trans", "trans_id", trans_id, asked, _],
-        ) if *asked != terminal || !is_trans_id(trans_id) => Ok(if *asked == terminal {
-            problem(400, "Invalid trans_id")
-        } else {
-            problem(404, "Unknown terminal")
-        }),
-        (&Method::GET, ["voucher", "validate", pin, _, trans_id]) => {
-            validate(tx, &digest, pin, trans_id)
+        (_, ["voucher", "validate" | "redeem", _, asked, trans_id] | ["trans", "trans_id", trans_id, asked, _])
+            if *asked != terminal || !is_trans_id(trans_id) =>
+        {
+            Ok(if *asked == terminal { problem(400, "Invalid trans_id") } else { problem(404, "Unknown terminal") })
         }
+        (&Method::GET, ["voucher", "validate", pin, _, trans_id]) => validate(tx, &digest, pin, trans_id),
         (&Method::PUT, ["voucher", "redeem", pin, _, trans_id]) => {
             if !has_customer_ip(call) {
                 return Ok(problem(400, "customer_ip is required"));
@@ -51,10 +43,7 @@ pub(super) fn answer(tx: &Tx<'_>, call: &Call) -> Result<Reply, Error> {
 }
 
 fn is_trans_id(text: &str) -> bool {
-    (1..=TRANS_ID_MAX).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    (1..=TRANS_ID_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn has_customer_ip(call: &Call) -> bool {
@@ -65,23 +54,11 @@ fn has_customer_ip(call: &Call) -> bool {
 }
 
 fn refused(trans_id: &str, result: &str) -> Reply {
-    Reply::json(
-        200,
-        &json!({"result": result, "result_description": description(result), "transaction_id": trans_id}),
-    )
+    Reply::json(200, &json!({"result": result, "result_description": description(result), "transaction_id": trans_id}))
 }
 
-fn object_reply(
-    voucher: &Voucher,
-    trans: &Trans,
-    result: &str,
-    status: &str,
-) -> Result<Reply, Error> {
-    Ok(Reply::text(
-        200,
-        "application/json",
-        voucher_object(voucher, trans, result, status)?.get(),
-    ))
+fn object_reply(voucher: &Voucher, trans: &Trans, result: &str, status: &str) -> Result<Reply, Error> {
+    Ok(Reply::text(200, "application/json", voucher_object(voucher, trans, result, status)?.get()))
 }
 
 fn validate(tx: &Tx<'_>, account: &str, pin: &str, trans_id: &str) -> Result<Reply, Error> {
@@ -91,9 +68,7 @@ fn validate(tx: &Tx<'_>, account: &str, pin: &str, trans_id: &str) -> Result<Rep
     match voucher.scenario() {
         5 => return Ok(Reply::hang()),
         6 => {
-            return Ok(Reply::rate_limited(
-                &json!({"result": "429", "result_description": "Too many requests"}),
-            ));
+            return Ok(Reply::rate_limited(&json!({"result": "429", "result_description": "Too many requests"})));
         }
         7 => return Ok(problem(401, "Unauthorized")),
         _ => {}
@@ -103,12 +78,7 @@ fn validate(tx: &Tx<'_>, account: &str, pin: &str, trans_id: &str) -> Result<Rep
     if voucher.refusal().is_none() && voucher.scenario() == 3 {
         return object_reply(&voucher, &trans, "4004", "EXPIRED");
     }
-    object_reply(
-        &voucher,
-        &trans,
-        voucher.refusal().unwrap_or("0"),
-        &voucher.status,
-    )
+    object_reply(&voucher, &trans, voucher.refusal().unwrap_or("0"), &voucher.status)
 }
 
 fn redeem(tx: &Tx<'_>, account: &str, pin: &str, trans_id: &str) -> Result<Reply, Error> {
@@ -147,13 +117,7 @@ fn redeem(tx: &Tx<'_>, account: &str, pin: &str, trans_id: &str) -> Result<Reply
 }
 
 /// The redeem itself: the money moves here, whatever becomes of the answer.
-fn take(
-    tx: &Tx<'_>,
-    key: &str,
-    trans: &mut Trans,
-    voucher_key: &str,
-    voucher: &mut Voucher,
-) -> Result<Reply, Error> {
+fn take(tx: &Tx<'_>, key: &str, trans: &mut Trans, voucher_key: &str, voucher: &mut Voucher) -> Result<Reply, Error> {
     trans.redeem = Some("0".to_owned());
     if voucher.scenario() == 9 {
         trans.hidden_until_ms = tx.now_ms + tx.scaled(HIDDEN_MS);
@@ -163,10 +127,7 @@ fn take(
         voucher.status = USED.to_owned();
     }
     keep(tx, voucher_key, voucher)?;
-    let amount = voucher
-        .money()
-        .map(|money| money.to_fixed())
-        .unwrap_or_default();
+    let amount = voucher.money().map(|money| money.to_fixed()).unwrap_or_default();
     let transfer = Transfer {
         reference: &trans.trans_id,
         provider_reference: &trans.trans_no,
@@ -229,9 +190,5 @@ fn inquire(tx: &Tx<'_>, account: &str, trans_id: &str, asked_as: &str) -> Result
         result_description: description(result),
         transaction: voucher_object(&voucher, &trans, result, status)?,
     };
-    Ok(Reply::text(
-        200,
-        "application/json",
-        serde_json::to_string(&answer)?,
-    ))
+    Ok(Reply::text(200, "application/json", serde_json::to_string(&answer)?))
 }

@@ -14,9 +14,7 @@ mod voucher;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::kit::{
-    Call, Error, Pressed, Provider, Reply, Tx, hmac_sha256_hex, notice_page, same_text,
-};
+use crate::kit::{Call, Error, Pressed, Provider, Reply, Tx, hmac_sha256_hex, notice_page, same_text};
 use voucher::{keep, voucher_of};
 
 const PIN_DIGITS: usize = 16;
@@ -49,21 +47,12 @@ impl Provider for Flexepin {
     }
 
     fn page(&self, _: &Tx<'_>, _: &Call) -> Result<Reply, Error> {
-        notice_page(
-            404,
-            "Flexepin",
-            "No page",
-            "Flexepin has no hosted page here.",
-        )
+        notice_page(404, "Flexepin", "No page", "Flexepin has no hosted page here.")
     }
 
     fn check_account(&self, body: &Value) -> Result<(), String> {
         let account = Account::deserialize(body).map_err(|error| error.to_string())?;
-        if account.secret.is_empty() {
-            Err("secret must not be empty".to_owned())
-        } else {
-            Ok(())
-        }
+        if account.secret.is_empty() { Err("secret must not be empty".to_owned()) } else { Ok(()) }
     }
 
     fn more_outcomes(&self) -> &'static [&'static str] {
@@ -75,14 +64,10 @@ impl Provider for Flexepin {
             return Ok(Pressed::Unknown);
         };
         if voucher.status == USED {
-            return Ok(Pressed::NotPossible(
-                "the voucher is used already".to_owned(),
-            ));
+            return Ok(Pressed::NotPossible("the voucher is used already".to_owned()));
         }
         if voucher.always_fresh && outcome != "lost" {
-            return Ok(Pressed::NotPossible(
-                "this voucher is always fresh".to_owned(),
-            ));
+            return Ok(Pressed::NotPossible("this voucher is always fresh".to_owned()));
         }
         match outcome {
             "decline" => voucher.status = "BLOCKED".to_owned(),
@@ -90,9 +75,7 @@ impl Provider for Flexepin {
             "used" => voucher.status = USED.to_owned(),
             "lost" => voucher.lost = true,
             _ => {
-                return Ok(Pressed::NotPossible(
-                    "a voucher is redeemed by the merchant's own call".to_owned(),
-                ));
+                return Ok(Pressed::NotPossible("a voucher is redeemed by the merchant's own call".to_owned()));
             }
         }
         keep(tx, &key, &voucher)?;
@@ -142,10 +125,8 @@ impl Provider for Flexepin {
 }
 /// `AUTHENTICATION: HMAC <apiKey>:<signature>:<nonce>`: form, key, signature over the raw path and body, fresh nonce.
 fn authenticate(tx: &Tx<'_>, call: &Call) -> Result<Option<(String, String, Account)>, Error> {
-    let parts: Option<Vec<&str>> = call
-        .header("authentication")
-        .and_then(|header| header.strip_prefix("HMAC "))
-        .map(|triple| triple.split(':').collect());
+    let parts: Option<Vec<&str>> =
+        call.header("authentication").and_then(|header| header.strip_prefix("HMAC ")).map(|triple| triple.split(':').collect());
     let Some([key, signature, nonce]) = parts.as_deref() else {
         return Ok(None);
     };
@@ -155,13 +136,7 @@ fn authenticate(tx: &Tx<'_>, call: &Call) -> Result<Option<(String, String, Acco
     let Some((digest, account)) = tx.account::<Account>(key)? else {
         return Ok(None);
     };
-    let expected = signature_of(
-        &account.secret,
-        call.method.as_str(),
-        &call.path,
-        nonce,
-        &call.body,
-    );
+    let expected = signature_of(&account.secret, call.method.as_str(), &call.path, nonce, &call.body);
     // The nonce counts as used only where its signature is right: nobody else can burn it.
     if !same_text(&expected, signature) || !tx.use_once(&digest, nonce)? {
         return Ok(None);
@@ -176,10 +151,7 @@ fn signature_of(secret: &str, method: &str, path: &str, nonce: &str, body: &[u8]
 }
 
 fn problem(status: u16, description: &str) -> Reply {
-    Reply::json(
-        status,
-        &json!({"result": status.to_string(), "result_description": description}),
-    )
+    Reply::json(status, &json!({"result": status.to_string(), "result_description": description}))
 }
 
 #[cfg(test)]
@@ -188,22 +160,9 @@ mod tests {
 
     #[test]
     fn the_vectors_of_the_sheet() {
-        let sign = |method, path, body: &str| {
-            signature_of(
-                "secretkey0001",
-                method,
-                path,
-                "16999999991234",
-                body.as_bytes(),
-            )
-        };
+        let sign = |method, path, body: &str| signature_of("secretkey0001", method, path, "16999999991234", body.as_bytes());
         let cases = [
-            (
-                "GET",
-                "/status",
-                "",
-                "2e9c0f945c4aa464c9f9bb68507abbc99e91ee00a2b2343d69fae077696052b2",
-            ),
+            ("GET", "/status", "", "2e9c0f945c4aa464c9f9bb68507abbc99e91ee00a2b2343d69fae077696052b2"),
             (
                 "GET",
                 "/voucher/validate/1234567890123456/TERM01/64a1f2b3c4d5e6f7a8b9c0d1",
@@ -231,9 +190,6 @@ mod tests {
     #[test]
     fn pins_are_blanked() {
         let path = "/voucher/redeem/1000000100002500/TERM01/64a1f2b3c4d5e6f7a8b9c0d1";
-        assert_eq!(
-            Flexepin.blanked(path),
-            "/voucher/redeem/************2500/TERM01/64a1f2b3c4d5e6f7a8b9c0d1"
-        );
+        assert_eq!(Flexepin.blanked(path), "/voucher/redeem/************2500/TERM01/64a1f2b3c4d5e6f7a8b9c0d1");
     }
 }

@@ -56,11 +56,7 @@ fn face_of(pin: &str) -> Option<Face> {
     }
     if pin == ALWAYS_FRESH_PIN {
         let value = Money::from_minor(ALWAYS_FRESH_MINOR, Currency::from_code("EUR")?);
-        return Some(Face {
-            value,
-            serial: "A1345678".to_owned(),
-            always_fresh: true,
-        });
+        return Some(Face { value, serial: "A1345678".to_owned(), always_fresh: true });
     }
     let code = match &pin[..2] {
         "10" => "EUR",
@@ -72,11 +68,7 @@ fn face_of(pin: &str) -> Option<Face> {
     };
     let minor = pin[8..].parse().ok().filter(|minor| *minor > 0)?;
     let value = Money::from_minor(minor, Currency::from_code(code)?);
-    Some(Face {
-        value,
-        serial: format!("A{}{}", &pin[..1], &pin[2..8]),
-        always_fresh: false,
-    })
+    Some(Face { value, serial: format!("A{}{}", &pin[..1], &pin[2..8]), always_fresh: false })
 }
 
 fn voucher_key(tx: &Tx<'_>, pin: &str) -> String {
@@ -109,26 +101,15 @@ pub(super) fn voucher_of(tx: &Tx<'_>, reference: &str) -> Result<Option<(String,
     let Some((_, trans)) = tx.find::<Trans>(reference)? else {
         return Ok(None);
     };
-    Ok(tx
-        .load(&trans.voucher)?
-        .map(|voucher| (trans.voucher, voucher)))
+    Ok(tx.load(&trans.voucher)?.map(|voucher| (trans.voucher, voucher)))
 }
 
 pub(super) fn keep(tx: &Tx<'_>, key: &str, voucher: &Voucher) -> Result<(), Error> {
-    if tx.exists(key)? {
-        tx.save(key, voucher)
-    } else {
-        tx.insert(key, &[], voucher)
-    }
+    if tx.exists(key)? { tx.save(key, voucher) } else { tx.insert(key, &[], voucher) }
 }
 
 /// The record of a `trans_id` of an account, made at its first use with a voucher.
-pub(super) fn trans_of(
-    tx: &Tx<'_>,
-    account: &str,
-    trans_id: &str,
-    voucher: &str,
-) -> Result<(String, Trans), Error> {
+pub(super) fn trans_of(tx: &Tx<'_>, account: &str, trans_id: &str, voucher: &str) -> Result<(String, Trans), Error> {
     let key = trans_key(account, trans_id);
     if let Some(trans) = tx.load::<Trans>(&key)? {
         return Ok((key, trans));
@@ -158,10 +139,7 @@ pub(super) fn trans_key(account: &str, trans_id: &str) -> String {
 
 impl Voucher {
     pub(super) fn money(&self) -> Option<Money> {
-        Some(Money::from_minor(
-            self.value_minor,
-            Currency::from_code(&self.currency)?,
-        ))
+        Some(Money::from_minor(self.value_minor, Currency::from_code(&self.currency)?))
     }
 
     pub(super) fn scenario(&self) -> u8 {
@@ -214,15 +192,9 @@ struct VoucherObject<'a> {
     description: String,
 }
 
-pub(super) fn voucher_object(
-    voucher: &Voucher,
-    trans: &Trans,
-    result: &str,
-    status: &str,
-) -> Result<Box<RawValue>, Error> {
+pub(super) fn voucher_object(voucher: &Voucher, trans: &Trans, result: &str, status: &str) -> Result<Box<RawValue>, Error> {
     let plain = |minor: i64| {
-        let money = Currency::from_code(&voucher.currency)
-            .map(|currency| Money::from_minor(minor, currency));
+        let money = Currency::from_code(&voucher.currency).map(|currency| Money::from_minor(minor, currency));
         RawValue::from_string(money.map_or_else(|| "0".to_owned(), |money| money.to_plain()))
     };
     let good = result == "0";
@@ -234,20 +206,8 @@ pub(super) fn voucher_object(
         trans_no: &trans.trans_no,
         serial: good.then_some(voucher.serial.as_str()),
         // The merchant's cost: two in a hundred below the value.
-        cost: if good {
-            Some(plain(voucher.value_minor * 98 / 100)?)
-        } else {
-            None
-        },
-        residual_value: if good {
-            Some(plain(if status == USED {
-                0
-            } else {
-                voucher.value_minor
-            })?)
-        } else {
-            None
-        },
+        cost: if good { Some(plain(voucher.value_minor * 98 / 100)?) } else { None },
+        residual_value: if good { Some(plain(if status == USED { 0 } else { voucher.value_minor })?) } else { None },
         description: format!("Flexepin {} {}", voucher.currency, value.get()),
         value,
         status,
@@ -264,23 +224,11 @@ mod tests {
     #[test]
     fn a_pin_says_what_it_is_worth() {
         let face = face_of("1000000100002500").unwrap();
-        assert_eq!(
-            (face.value.to_fixed().as_str(), face.value.currency().code()),
-            ("25.00", "EUR")
-        );
+        assert_eq!((face.value.to_fixed().as_str(), face.value.currency().code()), ("25.00", "EUR"));
         assert_eq!(face.serial, "A1000001");
-        assert_eq!(
-            face_of("5012345600002501").unwrap().value.to_plain(),
-            "25.01"
-        );
+        assert_eq!(face_of("5012345600002501").unwrap().value.to_plain(), "25.01");
         assert!(face_of(ALWAYS_FRESH_PIN).unwrap().always_fresh);
-        for bad in [
-            "9900000100002500",
-            "1000000100000000",
-            "100000010000250",
-            "10000001000025000",
-            "100000010000250x",
-        ] {
+        for bad in ["9900000100002500", "1000000100000000", "100000010000250", "10000001000025000", "100000010000250x"] {
             assert!(face_of(bad).is_none(), "{bad}");
         }
     }

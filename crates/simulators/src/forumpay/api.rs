@@ -6,13 +6,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::coins::{Coin, coin, first};
-use super::order::{
-    CANCELLED, CONFIRMED, Ending, Order, PROCESSING, Payment, QUOTED, UNDERPAYMENT, WAITING,
-};
+use super::order::{CANCELLED, CONFIRMED, Ending, Order, PROCESSING, Payment, QUOTED, UNDERPAYMENT, WAITING};
 use super::{Account, ask, buy};
-use crate::kit::{
-    Call, Callback, Direction, Error, Reply, Tx, date_of, is_http_url, random_hex, same_text,
-};
+use crate::kit::{Call, Callback, Direction, Error, Reply, Tx, date_of, is_http_url, random_hex, same_text};
 
 pub(super) const WAIT_TIME: &str = "20 minutes";
 const LIST_MAX: usize = 100;
@@ -35,10 +31,7 @@ pub(super) struct Refusal {
 pub(super) type Outcome<T> = Result<T, Refusal>;
 
 pub(super) fn refusal(text: impl Into<String>, code: &'static str) -> Refusal {
-    Refusal {
-        text: text.into(),
-        code,
-    }
+    Refusal { text: text.into(), code }
 }
 
 impl Refusal {
@@ -49,21 +42,15 @@ impl Refusal {
 
 impl Asked {
     pub(super) fn optional(&self, name: &str) -> Option<&str> {
-        self.parameters
-            .iter()
-            .find(|(key, value)| key == name && !value.is_empty())
-            .map(|(_, value)| value.as_str())
+        self.parameters.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
     pub(super) fn required(&self, name: &str) -> Outcome<&str> {
-        self.optional(name)
-            .ok_or_else(|| refusal(format!("Parameter {name} is required"), "missingParameter"))
+        self.optional(name).ok_or_else(|| refusal(format!("Parameter {name} is required"), "missingParameter"))
     }
 
     pub(super) fn payer_id(&self) -> Outcome<&str> {
-        let payer = self
-            .optional("payer_id")
-            .ok_or_else(|| refusal("Payer ID is required", "payerIdRequired"))?;
+        let payer = self.optional("payer_id").ok_or_else(|| refusal("Payer ID is required", "payerIdRequired"))?;
         if self.account.payer_ids.iter().any(|known| known == payer) {
             Ok(payer)
         } else {
@@ -73,10 +60,7 @@ impl Asked {
 
     fn url(&self, name: &str) -> Outcome<Option<String>> {
         match self.optional(name) {
-            Some(url) if !is_http_url(url) => Err(refusal(
-                format!("Parameter {name} is not an address"),
-                "invalidUrl",
-            )),
+            Some(url) if !is_http_url(url) => Err(refusal(format!("Parameter {name} is not an address"), "invalidUrl")),
             url => Ok(url.map(str::to_owned)),
         }
     }
@@ -85,23 +69,18 @@ impl Asked {
     pub(super) fn money(&self) -> Outcome<Money> {
         let code = self.required("invoice_currency")?;
         let text = self.required("invoice_amount")?;
-        let currency = Currency::from_code(code)
-            .ok_or_else(|| refusal("Invoice currency is not supported", "currencyNotSupported"))?;
+        let currency =
+            Currency::from_code(code).ok_or_else(|| refusal("Invoice currency is not supported", "currencyNotSupported"))?;
         match Money::parse_decimal(text, currency) {
-            Ok(money) if money.to_fixed() != text => {
-                Err(refusal("Invoice amount is not valid", "invalidAmount"))
-            }
-            Ok(money) if money.minor() <= 0 => {
-                Err(refusal("Invoice amount is too low", "amountTooLow"))
-            }
+            Ok(money) if money.to_fixed() != text => Err(refusal("Invoice amount is not valid", "invalidAmount")),
+            Ok(money) if money.minor() <= 0 => Err(refusal("Invoice amount is too low", "amountTooLow")),
             Ok(money) => Ok(money),
             Err(_) => Err(refusal("Invoice amount is not valid", "invalidAmount")),
         }
     }
 
     pub(super) fn coin(&self) -> Outcome<&'static Coin> {
-        coin(self.required("currency")?)
-            .ok_or_else(|| refusal("Currency is not supported", "currencyNotSupported"))
+        coin(self.required("currency")?).ok_or_else(|| refusal("Currency is not supported", "currencyNotSupported"))
     }
 }
 
@@ -116,35 +95,18 @@ pub(super) fn answer(tx: &Tx<'_>, call: &Call) -> Result<Reply, Error> {
     };
     let method = match *action {
         "CreatePaymentLink" => Method::POST,
-        "GetBuyRate" | "StartBuyOrder" | "ConfirmBuyOrder" | "CheckPayment" | "GetTransactions"
-        | "Ping" => Method::GET,
+        "GetBuyRate" | "StartBuyOrder" | "ConfirmBuyOrder" | "CheckPayment" | "GetTransactions" | "Ping" => Method::GET,
         _ => return Ok(unknown_action()),
     };
     if call.method != method {
-        return Ok(Reply::json(
-            405,
-            &json!({"err": "Method not allowed", "err_code": "methodNotAllowed"}),
-        ));
+        return Ok(Reply::json(405, &json!({"err": "Method not allowed", "err_code": "methodNotAllowed"})));
     }
-    let form = call
-        .header("content-type")
-        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    let form = call.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     if method == Method::POST && !form {
-        return Ok(Reply::json(
-            415,
-            &json!({"err": "Unsupported media type", "err_code": "unsupportedMediaType"}),
-        ));
+        return Ok(Reply::json(415, &json!({"err": "Unsupported media type", "err_code": "unsupportedMediaType"})));
     }
-    let parameters = if method == Method::POST {
-        call.form_pairs()
-    } else {
-        call.query_pairs()
-    };
-    let asked = Asked {
-        digest,
-        account,
-        parameters,
-    };
+    let parameters = if method == Method::POST { call.form_pairs() } else { call.query_pairs() };
+    let asked = Asked { digest, account, parameters };
     let answered = match *action {
         "CreatePaymentLink" => create_link(tx, call, &asked)?,
         "GetBuyRate" => buy::rate(tx, &asked)?,
@@ -161,24 +123,16 @@ fn authenticate(tx: &Tx<'_>, call: &Call) -> Result<Option<(String, Account)>, E
     let Some((user, password)) = call.basic() else {
         return Ok(None);
     };
-    Ok(tx
-        .account::<Account>(&user)?
-        .filter(|(_, account)| same_text(&account.password, &password)))
+    Ok(tx.account::<Account>(&user)?.filter(|(_, account)| same_text(&account.password, &password)))
 }
 
 fn unauthorized() -> Reply {
-    Reply::json(
-        401,
-        &json!({"err": "Unauthorized", "err_code": "unauthorized"}),
-    )
-    .header("www-authenticate", "Basic realm=\"ForumPay\"")
+    Reply::json(401, &json!({"err": "Unauthorized", "err_code": "unauthorized"}))
+        .header("www-authenticate", "Basic realm=\"ForumPay\"")
 }
 
 fn unknown_action() -> Reply {
-    Reply::json(
-        404,
-        &json!({"err": "Unknown action", "err_code": "unknownAction"}),
-    )
+    Reply::json(404, &json!({"err": "Unknown action", "err_code": "unknownAction"}))
 }
 
 fn create_link(tx: &Tx<'_>, call: &Call, asked: &Asked) -> Result<Outcome<Reply>, Error> {
@@ -227,14 +181,9 @@ fn create_link(tx: &Tx<'_>, call: &Call, asked: &Asked) -> Result<Outcome<Reply>
 /// The faults of the first call, where nothing is taken. 04 strikes there only for payment links.
 pub(super) fn fault_before(scenario: u8, link: bool) -> Option<Reply> {
     match scenario {
-        4 if link => Some(Reply::json(
-            500,
-            &json!({"message": "Internal server error"}),
-        )),
+        4 if link => Some(Reply::json(500, &json!({"message": "Internal server error"}))),
         5 => Some(Reply::hang()),
-        6 => Some(Reply::rate_limited(
-            &json!({"message": "Too many requests"}),
-        )),
+        6 => Some(Reply::rate_limited(&json!({"message": "Too many requests"}))),
         7 => Some(unauthorized()),
         _ => None,
     }
@@ -246,25 +195,14 @@ fn check_payment(tx: &Tx<'_>, asked: &Asked) -> Result<Outcome<Reply>, Error> {
     let payment_id = ask!(asked.required("payment_id"));
     let address = ask!(asked.required("address"));
     // A payment is only known by its own id here, never by a reference.
-    let order = if Uuid::parse_str(payment_id).is_ok() {
-        tx.find::<Order>(payment_id)?
-    } else {
-        None
-    };
-    let found = order
-        .filter(|(_, order)| order.account == asked.digest && order.pos_id == pos_id)
-        .and_then(|(_, order)| {
-            let payment = order.payments.iter().find(|payment| {
-                payment.payment_id == payment_id
-                    && payment.coin == currency
-                    && payment.address == address
-                    && payment.state != QUOTED
-            });
-            payment.map(|payment| payment_told(tx, &order, payment))
+    let order = if Uuid::parse_str(payment_id).is_ok() { tx.find::<Order>(payment_id)? } else { None };
+    let found = order.filter(|(_, order)| order.account == asked.digest && order.pos_id == pos_id).and_then(|(_, order)| {
+        let payment = order.payments.iter().find(|payment| {
+            payment.payment_id == payment_id && payment.coin == currency && payment.address == address && payment.state != QUOTED
         });
-    Ok(found
-        .map(|told| Reply::json(200, &told))
-        .ok_or_else(|| refusal("Payment was not found", "paymentNotFound")))
+        payment.map(|payment| payment_told(tx, &order, payment))
+    });
+    Ok(found.map(|told| Reply::json(200, &told)).ok_or_else(|| refusal("Payment was not found", "paymentNotFound")))
 }
 
 fn payment_told(tx: &Tx<'_>, order: &Order, payment: &Payment) -> Value {
@@ -284,8 +222,7 @@ fn payment_told(tx: &Tx<'_>, order: &Order, payment: &Payment) -> Value {
         "payment": if confirmed { payment.amount.as_str() } else { "0" },
     });
     if payment.state == UNDERPAYMENT {
-        told["underpayment"] =
-            json!({"missing_amount": payment.missing, "address": payment.address});
+        told["underpayment"] = json!({"missing_amount": payment.missing, "address": payment.address});
     }
     if order.direction == Direction::Out {
         told["transfer_crypto_status"] = json!(payment.state);
@@ -294,11 +231,7 @@ fn payment_told(tx: &Tx<'_>, order: &Order, payment: &Payment) -> Value {
 }
 
 fn kind(order: &Order) -> &'static str {
-    if order.direction == Direction::In {
-        "Sell"
-    } else {
-        "Buy"
-    }
+    if order.direction == Direction::In { "Sell" } else { "Buy" }
 }
 
 /// Text for a person; never meant for logic.
@@ -321,12 +254,7 @@ fn transactions(tx: &Tx<'_>, asked: &Asked) -> Result<Outcome<Reply>, Error> {
     let reference = ask!(asked.required("reference_no"));
     let number = |name: &str, default: usize| match asked.optional(name) {
         None => Ok(default),
-        Some(text) => text.parse().map_err(|_| {
-            refusal(
-                format!("Parameter {name} is not a number"),
-                "invalidParameter",
-            )
-        }),
+        Some(text) => text.parse().map_err(|_| refusal(format!("Parameter {name} is not a number"), "invalidParameter")),
     };
     let offset = ask!(number("offset", 0));
     let limit = ask!(number("limit", LIST_MAX)).min(LIST_MAX);
@@ -353,11 +281,7 @@ fn transactions(tx: &Tx<'_>, asked: &Asked) -> Result<Outcome<Reply>, Error> {
 
 fn ping(tx: &Tx<'_>, asked: &Asked) -> Result<Outcome<Reply>, Error> {
     if let Some(url) = ask!(asked.url("webhook_url")) {
-        let mut test = Callback::post(
-            &url,
-            "application/json",
-            json!({"webhook_test": random_hex(32)}).to_string(),
-        );
+        let mut test = Callback::post(&url, "application/json", json!({"webhook_test": random_hex(32)}).to_string());
         // A test is a test: it is not repeated.
         test.retry_at_ms.clear();
         tx.send("", &test)?;
@@ -374,12 +298,7 @@ mod tests {
     #[test]
     fn basic_is_read_as_the_sheet_writes_it() {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            "authorization",
-            "Basic ZnAtdXNlcjpmcC1zZWNyZXQtcGFydDFwYXJ0Mg=="
-                .parse()
-                .unwrap(),
-        );
+        headers.insert("authorization", "Basic ZnAtdXNlcjpmcC1zZWNyZXQtcGFydDFwYXJ0Mg==".parse().unwrap());
         let call = Call {
             method: Method::GET,
             path: "/pay/v2/Ping/".into(),
@@ -388,9 +307,6 @@ mod tests {
             body: Bytes::new(),
             base: String::new(),
         };
-        assert_eq!(
-            call.basic().unwrap(),
-            ("fp-user".to_owned(), "fp-secret-part1part2".to_owned())
-        );
+        assert_eq!(call.basic().unwrap(), ("fp-user".to_owned(), "fp-secret-part1part2".to_owned()));
     }
 }

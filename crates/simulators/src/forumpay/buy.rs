@@ -58,17 +58,11 @@ fn own_buy(tx: &Tx<'_>, asked: &Asked) -> Result<Outcome<(String, Order)>, Error
     let key = ask!(asked.required("payment_id")).to_owned();
     let pos_id = ask!(asked.required("pos_id"));
     // Keys of buy orders are UUIDs, which invoices' keys never are.
-    let order = if Uuid::parse_str(&key).is_ok() {
-        tx.load::<Order>(&key)?
-    } else {
-        None
-    };
-    Ok(
-        match order.filter(|order| order.account == asked.digest && order.pos_id == pos_id) {
-            Some(order) => Ok((key, order)),
-            None => Err(refusal("Payment was not found", "paymentNotFound")),
-        },
-    )
+    let order = if Uuid::parse_str(&key).is_ok() { tx.load::<Order>(&key)? } else { None };
+    Ok(match order.filter(|order| order.account == asked.digest && order.pos_id == pos_id) {
+        Some(order) => Ok((key, order)),
+        None => Err(refusal("Payment was not found", "paymentNotFound")),
+    })
 }
 
 /// Starts an order from a rate; nothing moves yet.
@@ -81,24 +75,15 @@ pub(super) fn start(tx: &Tx<'_>, asked: &Asked) -> Result<Outcome<Reply>, Error>
     if !coin.accepts(address) {
         return Ok(Err(refusal("Address is not valid", "invalidAddress")));
     }
-    if asked
-        .optional("payer_ip_address")
-        .is_some_and(|text| !is_public(text))
-    {
-        return Ok(Err(refusal(
-            "Payer IP address is not valid",
-            "invalidPayerIpAddress",
-        )));
+    if asked.optional("payer_ip_address").is_some_and(|text| !is_public(text)) {
+        return Ok(Err(refusal("Payer IP address is not valid", "invalidPayerIpAddress")));
     }
     let (key, mut order) = ask!(own_buy(tx, asked)?);
     let fits = order.payments[0].coin == coin.code
         && order.invoice_amount == money.to_fixed()
         && order.invoice_currency == money.currency().code();
     if !fits {
-        return Ok(Err(refusal(
-            "The order does not fit its rate",
-            "rateMismatch",
-        )));
+        return Ok(Err(refusal("The order does not fit its rate", "rateMismatch")));
     }
     let again = order.reference == reference && order.payments[0].address == address;
     if order.payments[0].state == QUOTED {
@@ -113,10 +98,7 @@ pub(super) fn start(tx: &Tx<'_>, asked: &Asked) -> Result<Outcome<Reply>, Error>
             order.forge(tx, &key)?;
         }
     } else if !again {
-        return Ok(Err(refusal(
-            "The payment was used for another order",
-            "paymentUsed",
-        )));
+        return Ok(Err(refusal("The payment was used for another order", "paymentUsed")));
     }
     let mut told = rate_told(&order, coin, money);
     told["payment_source"] = json!("cash");
@@ -132,18 +114,9 @@ pub(super) fn start(tx: &Tx<'_>, asked: &Asked) -> Result<Outcome<Reply>, Error>
 fn is_public(text: &str) -> bool {
     match text.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(IpAddr::V4(v4)) => {
-            !(v4.is_private()
-                || v4.is_loopback()
-                || v4.is_link_local()
-                || v4.is_unspecified()
-                || v4.is_broadcast())
+            !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || v4.is_broadcast())
         }
-        Ok(IpAddr::V6(v6)) => {
-            !(v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_unique_local()
-                || v6.is_unicast_link_local())
-        }
+        Ok(IpAddr::V6(v6)) => !(v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local()),
         Err(_) => false,
     }
 }
@@ -155,10 +128,7 @@ pub(super) fn confirm(tx: &Tx<'_>, asked: &Asked) -> Result<Outcome<Reply>, Erro
     if order.payments[0].state == QUOTED || order.payments[0].address != address {
         return Ok(Err(refusal("Payment was not found", "paymentNotFound")));
     }
-    let confirmed = Reply::json(
-        200,
-        &json!({"address": address, "currency": order.payments[0].coin}),
-    );
+    let confirmed = Reply::json(200, &json!({"address": address, "currency": order.payments[0].coin}));
     if order.confirm_taken {
         return Ok(Ok(confirmed));
     }
@@ -169,10 +139,7 @@ pub(super) fn confirm(tx: &Tx<'_>, asked: &Asked) -> Result<Outcome<Reply>, Erro
     if scenario == 4 && !order.confirm_failed {
         order.confirm_failed = true;
         tx.save(&key, &order)?;
-        return Ok(Ok(Reply::json(
-            500,
-            &json!({"message": "Internal server error"}),
-        )));
+        return Ok(Ok(Reply::json(500, &json!({"message": "Internal server error"}))));
     }
     order.confirm_taken = true;
     order.payments[0].state = PROCESSING.to_owned();
@@ -199,15 +166,7 @@ mod tests {
         for public in ["203.0.113.42", "8.8.8.8", "2a00:1450::1"] {
             assert!(is_public(public), "{public}");
         }
-        for private in [
-            "127.0.0.1",
-            "10.1.2.3",
-            "192.168.1.1",
-            "::1",
-            "fd00::1",
-            "::ffff:10.0.0.1",
-            "nonsense",
-        ] {
+        for private in ["127.0.0.1", "10.1.2.3", "192.168.1.1", "::1", "fd00::1", "::ffff:10.0.0.1", "nonsense"] {
             assert!(!is_public(private), "{private}");
         }
     }

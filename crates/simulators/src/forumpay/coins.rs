@@ -22,62 +22,14 @@ const RATE_DIGITS: u32 = 4;
 
 /// The published example's rate and fee for BTC; the others are ours.
 pub(super) const COINS: [Coin; 8] = [
-    Coin {
-        code: "BTC",
-        name: "Bitcoin",
-        decimals: 8,
-        rate: 654_193_380,
-        fee: 966,
-    },
-    Coin {
-        code: "ETH",
-        name: "Ether",
-        decimals: 8,
-        rate: 31_204_500,
-        fee: 4_200,
-    },
-    Coin {
-        code: "LTC",
-        name: "Litecoin",
-        decimals: 8,
-        rate: 821_300,
-        fee: 10_000,
-    },
-    Coin {
-        code: "USDC",
-        name: "USD Coin",
-        decimals: 6,
-        rate: 9_200,
-        fee: 5_000,
-    },
-    Coin {
-        code: "USDT",
-        name: "Tether on Ethereum",
-        decimals: 6,
-        rate: 9_200,
-        fee: 5_000,
-    },
-    Coin {
-        code: "USDT_TRC20",
-        name: "Tether on Tron",
-        decimals: 6,
-        rate: 9_200,
-        fee: 5_000,
-    },
-    Coin {
-        code: "USDT_POLYGON",
-        name: "Tether on Polygon",
-        decimals: 6,
-        rate: 9_200,
-        fee: 5_000,
-    },
-    Coin {
-        code: "USDT_SOLANA",
-        name: "Tether on Solana",
-        decimals: 6,
-        rate: 9_200,
-        fee: 5_000,
-    },
+    Coin { code: "BTC", name: "Bitcoin", decimals: 8, rate: 654_193_380, fee: 966 },
+    Coin { code: "ETH", name: "Ether", decimals: 8, rate: 31_204_500, fee: 4_200 },
+    Coin { code: "LTC", name: "Litecoin", decimals: 8, rate: 821_300, fee: 10_000 },
+    Coin { code: "USDC", name: "USD Coin", decimals: 6, rate: 9_200, fee: 5_000 },
+    Coin { code: "USDT", name: "Tether on Ethereum", decimals: 6, rate: 9_200, fee: 5_000 },
+    Coin { code: "USDT_TRC20", name: "Tether on Tron", decimals: 6, rate: 9_200, fee: 5_000 },
+    Coin { code: "USDT_POLYGON", name: "Tether on Polygon", decimals: 6, rate: 9_200, fee: 5_000 },
+    Coin { code: "USDT_SOLANA", name: "Tether on Solana", decimals: 6, rate: 9_200, fee: 5_000 },
 ];
 
 /// The coin that is picked where nobody picks.
@@ -108,10 +60,7 @@ impl Coin {
 
     /// What arrives after the network's fee; `None` when the fee eats it all.
     pub(super) fn exchanged_less_fee(&self, invoice: Money) -> Option<String> {
-        let units = self
-            .units(invoice)
-            .checked_sub(self.fee)
-            .filter(|units| *units > 0)?;
+        let units = self.units(invoice).checked_sub(self.fee).filter(|units| *units > 0)?;
         Some(decimal(units, self.decimals))
     }
 
@@ -135,35 +84,20 @@ impl Coin {
 
     /// Whether an address can be one of this coin.
     pub(super) fn accepts(&self, address: &str) -> bool {
-        if !(10..=128).contains(&address.len())
-            || !address.bytes().all(|byte| byte.is_ascii_graphic())
-        {
+        if !(10..=128).contains(&address.len()) || !address.bytes().all(|byte| byte.is_ascii_graphic()) {
             return false;
         }
         let sandbox = address
             .strip_prefix(&self.code.to_ascii_lowercase())
             .and_then(|rest| rest.strip_prefix('-'))
             .is_some_and(|hex| is_hex(hex, 32));
-        let ethereum = address
-            .strip_prefix("0x")
-            .is_some_and(|hex| is_hex(hex, 40));
+        let ethereum = address.strip_prefix("0x").is_some_and(|hex| is_hex(hex, 40));
         sandbox
             || match self.code {
-                "BTC" => {
-                    address.starts_with("bc1")
-                        || address.starts_with('1')
-                        || address.starts_with('3')
-                }
-                "LTC" => {
-                    address.starts_with("ltc1")
-                        || address.starts_with('L')
-                        || address.starts_with('M')
-                }
+                "BTC" => address.starts_with("bc1") || address.starts_with('1') || address.starts_with('3'),
+                "LTC" => address.starts_with("ltc1") || address.starts_with('L') || address.starts_with('M'),
                 "USDT_TRC20" => address.starts_with('T') && address.len() == 34,
-                "USDT_SOLANA" => {
-                    (32..=44).contains(&address.len())
-                        && address.bytes().all(|b| b.is_ascii_alphanumeric())
-                }
+                "USDT_SOLANA" => (32..=44).contains(&address.len()) && address.bytes().all(|b| b.is_ascii_alphanumeric()),
                 _ => ethereum,
             }
     }

@@ -88,9 +88,7 @@ impl Provider for ForumPay {
             return Ok(Pressed::Unknown);
         };
         if outcome == "reverse" {
-            return Ok(Pressed::NotPossible(
-                "ForumPay knows no reversal".to_owned(),
-            ));
+            return Ok(Pressed::NotPossible("ForumPay knows no reversal".to_owned()));
         }
         let of_payer = order.direction == Direction::In;
         let index = match order.index_of(reference) {
@@ -100,31 +98,18 @@ impl Provider for ForumPay {
         };
         let payment = &order.payments[index];
         if !payment.is_alive() {
-            return Ok(Pressed::NotPossible(format!(
-                "the payment is {}",
-                payment.state
-            )));
+            return Ok(Pressed::NotPossible(format!("the payment is {}", payment.state)));
         }
         if !of_payer && !order.confirm_taken && matches!(outcome, "approve" | "pay") {
-            return Ok(Pressed::NotPossible(
-                "the order was not confirmed by the merchant".to_owned(),
-            ));
+            return Ok(Pressed::NotPossible("the order was not confirmed by the merchant".to_owned()));
         }
         match outcome {
             "pay" if of_payer => order.press_pay(tx, &key, index)?,
             "pay" => return Ok(Pressed::NotPossible("a buy order has no page".to_owned())),
-            "approve" => order
-                .end(tx, &key, index, Ending::Confirmed, None)
-                .map(|_| ())?,
-            "decline" => order
-                .end(tx, &key, index, Ending::Blocked, None)
-                .map(|_| ())?,
-            "cancel" => order
-                .end(tx, &key, index, Ending::Cancelled(CURIOUS), None)
-                .map(|_| ())?,
-            _ => order
-                .end(tx, &key, index, Ending::Cancelled(EXPIRED), None)
-                .map(|_| ())?,
+            "approve" => order.end(tx, &key, index, Ending::Confirmed, None).map(|_| ())?,
+            "decline" => order.end(tx, &key, index, Ending::Blocked, None).map(|_| ())?,
+            "cancel" => order.end(tx, &key, index, Ending::Cancelled(CURIOUS), None).map(|_| ())?,
+            _ => order.end(tx, &key, index, Ending::Cancelled(EXPIRED), None).map(|_| ())?,
         }
         Ok(Pressed::Done(order.payments[index].state.clone()))
     }
@@ -150,10 +135,7 @@ impl Provider for ForumPay {
     fn state(&self, tx: &Tx<'_>, reference: &str) -> Result<Option<String>, Error> {
         Ok(tx.find::<Order>(reference)?.map(|(_, order)| {
             let index = order.index_of(reference);
-            index.map_or_else(
-                || order::WAITING.to_owned(),
-                |index| order.payments[index].state.clone(),
-            )
+            index.map_or_else(|| order::WAITING.to_owned(), |index| order.payments[index].state.clone())
         }))
     }
 
@@ -168,16 +150,9 @@ impl Provider for ForumPay {
             "auto" => order.pay_by_itself(tx, key),
             "settle" => order.settle(tx, key),
             // The payer may have paid in the meantime; he does not pay twice.
-            "second"
-                if order
-                    .payments
-                    .iter()
-                    .all(|payment| payment.state != order::CONFIRMED) =>
-            {
+            "second" if order.payments.iter().all(|payment| payment.state != order::CONFIRMED) => {
                 let index = order.add_payment(tx, key, coins::first())?;
-                order
-                    .end(tx, key, index, Ending::Confirmed, None)
-                    .map(|_| ())
+                order.end(tx, key, index, Ending::Confirmed, None).map(|_| ())
             }
             _ => Ok(()),
         }

@@ -72,13 +72,7 @@ pub(super) struct Order {
 }
 
 impl Payment {
-    pub(super) fn new(
-        coin: &Coin,
-        address: String,
-        amount: String,
-        state: &str,
-        now_ms: i64,
-    ) -> Self {
+    pub(super) fn new(coin: &Coin, address: String, amount: String, state: &str, now_ms: i64) -> Self {
         Self {
             payment_id: Uuid::new_v4().to_string(),
             coin: coin.code.to_owned(),
@@ -111,40 +105,21 @@ impl Order {
     }
 
     pub(super) fn money(&self) -> Option<Money> {
-        Money::parse_decimal(
-            &self.invoice_amount,
-            Currency::from_code(&self.invoice_currency)?,
-        )
-        .ok()
+        Money::parse_decimal(&self.invoice_amount, Currency::from_code(&self.invoice_currency)?).ok()
     }
 
     /// The payment that a reference means: its own id, else the latest.
     pub(super) fn index_of(&self, reference: &str) -> Option<usize> {
-        self.payments
-            .iter()
-            .position(|payment| payment.payment_id == reference)
-            .or_else(|| self.payments.len().checked_sub(1))
+        self.payments.iter().position(|payment| payment.payment_id == reference).or_else(|| self.payments.len().checked_sub(1))
     }
 
     /// A payer's new attempt; it runs out by itself.
-    pub(super) fn add_payment(
-        &mut self,
-        tx: &Tx<'_>,
-        key: &str,
-        coin: &Coin,
-    ) -> Result<usize, Error> {
-        let amount = self
-            .money()
-            .map(|money| coin.exchanged(money))
-            .unwrap_or_default();
+    pub(super) fn add_payment(&mut self, tx: &Tx<'_>, key: &str, coin: &Coin) -> Result<usize, Error> {
+        let amount = self.money().map(|money| coin.exchanged(money)).unwrap_or_default();
         let mut payment = Payment::new(coin, coin.new_address(), amount, WAITING, tx.now_ms);
         payment.expires_ms = tx.now_ms + tx.scaled(PAYMENT_LIFE_MS);
         tx.add_name(&payment.payment_id, key)?;
-        tx.schedule(
-            key,
-            &format!("lapse:{}", payment.payment_id),
-            PAYMENT_LIFE_MS,
-        )?;
+        tx.schedule(key, &format!("lapse:{}", payment.payment_id), PAYMENT_LIFE_MS)?;
         self.payments.push(payment);
         tx.save(key, self)?;
         Ok(self.payments.len() - 1)
@@ -160,15 +135,8 @@ impl Order {
     }
 
     /// The page's button "Pay less".
-    pub(super) fn press_pay_less(
-        &mut self,
-        tx: &Tx<'_>,
-        key: &str,
-        index: usize,
-    ) -> Result<(), Error> {
-        let missing = coin(&self.payments[index].coin)
-            .zip(self.money())
-            .map(|(coin, money)| coin.tenth(money));
+    pub(super) fn press_pay_less(&mut self, tx: &Tx<'_>, key: &str, index: usize) -> Result<(), Error> {
+        let missing = coin(&self.payments[index].coin).zip(self.money()).map(|(coin, money)| coin.tenth(money));
         let payment = &mut self.payments[index];
         payment.state = UNDERPAYMENT.to_owned();
         payment.missing = missing;
@@ -181,20 +149,12 @@ impl Order {
             Some(last) => last,
             None => self.add_payment(tx, key, first())?,
         };
-        if self.payments[index].is_alive() {
-            self.press_pay(tx, key, index)
-        } else {
-            Ok(())
-        }
+        if self.payments[index].is_alive() { self.press_pay(tx, key, index) } else { Ok(()) }
     }
 
     /// A payment or an unconfirmed order whose time is over.
     pub(super) fn lapse(&mut self, tx: &Tx<'_>, key: &str, payment_id: &str) -> Result<(), Error> {
-        let Some(index) = self
-            .payments
-            .iter()
-            .position(|payment| payment.payment_id == payment_id)
-        else {
+        let Some(index) = self.payments.iter().position(|payment| payment.payment_id == payment_id) else {
             return Ok(());
         };
         let waits = matches!(self.payments[index].state.as_str(), WAITING | UNDERPAYMENT);
@@ -206,11 +166,7 @@ impl Order {
 
     /// A confirmed buy order after `settleDelayMs`.
     pub(super) fn settle(&mut self, tx: &Tx<'_>, key: &str) -> Result<(), Error> {
-        if self
-            .payments
-            .first()
-            .is_some_and(|payment| payment.state == PROCESSING)
-        {
+        if self.payments.first().is_some_and(|payment| payment.state == PROCESSING) {
             let ending = ending(self.scenario());
             self.end(tx, key, 0, ending, None)?;
         }
@@ -249,9 +205,7 @@ impl Order {
         }
         let Some(mut callback) = self.callback(tx, &self.payments[index])? else {
             // Nobody to tell; what follows the callback follows all the same.
-            return then
-                .map_or(Ok(()), |event| tx.schedule(key, event, LATE_SUCCESS_MS))
-                .map(|()| None);
+            return then.map_or(Ok(()), |event| tx.schedule(key, event, LATE_SUCCESS_MS)).map(|()| None);
         };
         callback.then = then.map(|event| (event.to_owned(), LATE_SUCCESS_MS));
         let first = tx.send(key, &callback)?;
@@ -268,9 +222,7 @@ impl Order {
             return Ok(());
         }
         match (self.direction, state) {
-            (Direction::In, CONFIRMED) => {
-                tx.accept(&self.transfer(payment), TransferState::Settled)?
-            }
+            (Direction::In, CONFIRMED) => tx.accept(&self.transfer(payment), TransferState::Settled)?,
             (Direction::Out, CONFIRMED) if self.confirm_taken => {
                 tx.transfer_became(&payment.payment_id, TransferState::Settled)?;
             }
@@ -298,13 +250,7 @@ impl Order {
     /// Tells of a payment that nobody made. A callback has no status and no signature: all it can lie about is
     /// that something happened.
     pub(super) fn forge(&self, tx: &Tx<'_>, key: &str) -> Result<(), Error> {
-        let invented = Payment::new(
-            first(),
-            first().new_address(),
-            String::new(),
-            CONFIRMED,
-            tx.now_ms,
-        );
+        let invented = Payment::new(first(), first().new_address(), String::new(), CONFIRMED, tx.now_ms);
         match self.callback(tx, self.payments.last().unwrap_or(&invented))? {
             Some(callback) => tx.send(key, &callback).map(|_| ()),
             None => Ok(()),
@@ -314,9 +260,7 @@ impl Order {
     fn callback(&self, tx: &Tx<'_>, payment: &Payment) -> Result<Option<Callback>, Error> {
         let url = match &self.webhook_url {
             Some(url) => Some(url.clone()),
-            None => tx
-                .account_of::<Account>(&self.account)?
-                .and_then(|(_, account)| account.callback_url),
+            None => tx.account_of::<Account>(&self.account)?.and_then(|(_, account)| account.callback_url),
         };
         let body = json!({
             "pos_id": self.pos_id, "payment_id": payment.payment_id, "currency": payment.coin,

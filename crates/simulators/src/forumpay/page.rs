@@ -33,19 +33,11 @@ struct Page<'a> {
 pub(super) fn answer(tx: &Tx<'_>, call: &Call) -> Result<Reply, Error> {
     let segments = call.segments();
     let order = match segments.as_slice() {
-        [_, key] => tx
-            .load::<Order>(key)?
-            .filter(|order| order.direction == Direction::In)
-            .map(|order| (*key, order)),
+        [_, key] => tx.load::<Order>(key)?.filter(|order| order.direction == Direction::In).map(|order| (*key, order)),
         _ => None,
     };
     let Some((key, mut order)) = order else {
-        return notice_page(
-            404,
-            "ForumPay",
-            "Unknown invoice",
-            "There is no invoice at this address.",
-        );
+        return notice_page(404, "ForumPay", "Unknown invoice", "There is no invoice at this address.");
     };
     if call.method != Method::POST {
         return show(tx, call, &order);
@@ -56,11 +48,7 @@ pub(super) fn answer(tx: &Tx<'_>, call: &Call) -> Result<Reply, Error> {
 /// One of the page's buttons. What is not possible now shows the page as it is.
 fn press(tx: &Tx<'_>, call: &Call, key: &str, order: &mut Order) -> Result<Reply, Error> {
     let alive = order.payments.iter().position(Payment::is_alive);
-    let may_begin = alive.is_none()
-        && order
-            .payments
-            .last()
-            .is_none_or(|last| last.state == CANCELLED);
+    let may_begin = alive.is_none() && order.payments.last().is_none_or(|last| last.state == CANCELLED);
     let picked = call.form_field("coin");
     let button = call.form_field("action").unwrap_or_default();
     match (button.as_str(), alive) {
@@ -72,11 +60,7 @@ fn press(tx: &Tx<'_>, call: &Call, key: &str, order: &mut Order) -> Result<Reply
         }
         ("pay", Some(index)) => {
             order.press_pay(tx, key, index)?;
-            let leads_to = if order.payments[index].state == CONFIRMED {
-                &order.success_url
-            } else {
-                &order.failure_url
-            };
+            let leads_to = if order.payments[index].state == CONFIRMED { &order.success_url } else { &order.failure_url };
             if let Some(address) = leads_to {
                 return Ok(see_other(address));
             }
@@ -95,9 +79,7 @@ fn show(tx: &Tx<'_>, call: &Call, order: &Order) -> Result<Reply, Error> {
     let payment = order.payments.last();
     let confirmed = payment.is_some_and(|payment| payment.state == CONFIRMED);
     let underpaid = payment.is_some_and(|payment| payment.state == UNDERPAYMENT);
-    let remaining_ms = payment.map_or(0, |payment| {
-        payment.expires_ms.saturating_sub(tx.now_ms).max(0)
-    });
+    let remaining_ms = payment.map_or(0, |payment| payment.expires_ms.saturating_sub(tx.now_ms).max(0));
     let seconds = remaining_ms.saturating_add(999) / 1_000;
     let to_send = payment.map(|payment| match &payment.missing {
         Some(missing) if underpaid => missing.clone(),
@@ -107,9 +89,7 @@ fn show(tx: &Tx<'_>, call: &Call, order: &Order) -> Result<Reply, Error> {
         provider: "ForumPay",
         title: "Crypto payment",
         action: format!("/forumpay{}", call.path),
-        merchant: tx
-            .account_of::<Account>(&order.account)?
-            .map_or_else(demo_merchant, |(_, account)| account.merchant),
+        merchant: tx.account_of::<Account>(&order.account)?.map_or_else(demo_merchant, |(_, account)| account.merchant),
         amount: &order.invoice_amount,
         currency: &order.invoice_currency,
         reference: &order.reference,
@@ -120,17 +100,10 @@ fn show(tx: &Tx<'_>, call: &Call, order: &Order) -> Result<Reply, Error> {
         remaining_ms,
         remaining_text: format!("{}:{:02}", seconds / 60, seconds % 60),
         can_try_again: payment.is_some_and(|payment| payment.state == CANCELLED),
-        back: if confirmed {
-            order.success_url.as_deref()
-        } else {
-            order.failure_url.as_deref()
-        },
+        back: if confirmed { order.success_url.as_deref() } else { order.failure_url.as_deref() },
     };
-    let mut leads_to: Vec<String> = [&order.success_url, &order.failure_url]
-        .into_iter()
-        .flatten()
-        .filter_map(|url| origin_of(url))
-        .collect();
+    let mut leads_to: Vec<String> =
+        [&order.success_url, &order.failure_url].into_iter().flatten().filter_map(|url| origin_of(url)).collect();
     leads_to.dedup();
     html_page(200, &page, &leads_to)
 }

@@ -25,10 +25,7 @@ pub(crate) struct Call {
 impl Call {
     /// The non-empty segments of the path, raw.
     pub(crate) fn segments(&self) -> Vec<&str> {
-        self.path
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .collect()
+        self.path.split('/').filter(|segment| !segment.is_empty()).collect()
     }
 
     /// A header's text, `None` when it is absent or not visible ASCII.
@@ -43,30 +40,21 @@ impl Call {
             return None;
         }
         let decoded = String::from_utf8(STANDARD.decode(value.trim()).ok()?).ok()?;
-        decoded
-            .split_once(':')
-            .map(|(user, password)| (user.to_owned(), password.to_owned()))
+        decoded.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
     }
 
     /// The decoded pairs of the query.
     pub(crate) fn query_pairs(&self) -> Vec<(String, String)> {
-        url::form_urlencoded::parse(self.query.as_bytes())
-            .into_owned()
-            .collect()
+        url::form_urlencoded::parse(self.query.as_bytes()).into_owned().collect()
     }
 
     /// The decoded pairs of a form body.
     pub(crate) fn form_pairs(&self) -> Vec<(String, String)> {
-        url::form_urlencoded::parse(&self.body)
-            .into_owned()
-            .collect()
+        url::form_urlencoded::parse(&self.body).into_owned().collect()
     }
 
     /// One field of a form body.
     pub(crate) fn form_field(&self, name: &str) -> Option<String> {
-        self.form_pairs()
-            .into_iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value)
+        self.form_pairs().into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 }

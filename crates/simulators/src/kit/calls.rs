@@ -14,13 +14,7 @@ const CALLS_MAX: usize = 2_000;
 /// Of each body no more than this is kept.
 const BODY_MAX_BYTES: usize = 8 * 1024;
 /// Headers whose values are credentials.
-const SECRET_HEADERS: [&str; 5] = [
-    "authorization",
-    "authentication",
-    "x-api-key",
-    "cookie",
-    "set-cookie",
-];
+const SECRET_HEADERS: [&str; 5] = ["authorization", "authentication", "x-api-key", "cookie", "set-cookie"];
 const BLANK: &str = "***";
 
 struct Entry {
@@ -55,11 +49,7 @@ impl Calls {
             .iter()
             .map(|(name, value)| {
                 let secret = SECRET_HEADERS.contains(&name.as_str());
-                let value = if secret {
-                    BLANK.to_owned()
-                } else {
-                    shown(value.as_bytes())
-                };
+                let value = if secret { BLANK.to_owned() } else { shown(value.as_bytes()) };
                 (name.as_str().to_owned(), value)
             })
             .collect();
@@ -100,17 +90,10 @@ impl Calls {
 
 impl Entry {
     fn shown(&self) -> Value {
-        let headers: serde_json::Map<String, Value> = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.clone(), Value::String(value.clone())))
-            .collect();
+        let headers: serde_json::Map<String, Value> =
+            self.headers.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
         // A connection closed in silence has no status to tell.
-        let http = if matches!(self.fault, Fault::Close | Fault::Hang) {
-            Value::Null
-        } else {
-            Value::from(self.http)
-        };
+        let http = if matches!(self.fault, Fault::Close | Fault::Hang) { Value::Null } else { Value::from(self.http) };
         let fault = match self.fault {
             Fault::None => Value::Null,
             Fault::Cut { .. } => Value::from("cut"),

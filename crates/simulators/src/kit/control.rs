@@ -33,30 +33,18 @@ type Shared = State<Arc<Sim>>;
 pub(crate) fn router(sim: Arc<Sim>, listening: SocketAddr) -> Router {
     Router::new()
         .route("/", get(index))
-        .route(
-            "/assets/{file}",
-            get(|Path(file): Path<String>| async move { page::asset(&file) }),
-        )
+        .route("/assets/{file}", get(|Path(file): Path<String>| async move { page::asset(&file) }))
         .route("/control/{provider}/ledger", get(ledger))
-        .route(
-            "/control/{provider}/settings",
-            get(settings).put(merge_settings),
-        )
+        .route("/control/{provider}/settings", get(settings).put(merge_settings))
         .route("/control/{provider}/calls", get(calls))
         .route("/control/{provider}/next", put(next_answer))
         .route("/control/{provider}/accounts/{name}", put(put_account))
         .route("/control/{provider}/{reference}", get(state_of))
         .route("/control/{provider}/{reference}/{outcome}", post(outcome))
-        .route(
-            "/control/{provider}/{reference}/status/{word}",
-            post(set_status),
-        )
-        .method_not_allowed_fallback(|| async {
-            failure(405, "that method is not possible here").into_response()
-        })
+        .route("/control/{provider}/{reference}/status/{word}", post(set_status))
+        .method_not_allowed_fallback(|| async { failure(405, "that method is not possible here").into_response() })
         .fallback(move |State(sim): Shared, request: Request| async move {
-            let host =
-                host_of(request.headers()).map_or_else(|| listening.to_string(), str::to_owned);
+            let host = host_of(request.headers()).map_or_else(|| listening.to_string(), str::to_owned);
             sim.answer(request, &host).await
         })
         .layer(middleware::from_fn(only_local_names))
@@ -73,11 +61,7 @@ pub(crate) fn failure(status: u16, error: &str) -> Reply {
 async fn only_local_names(request: Request, next: Next) -> Response {
     let host_is_local = host_of(request.headers()).is_none_or(is_local_authority);
     let origin_is_local = request.headers().get("origin").is_none_or(|origin| {
-        origin.to_str().is_ok_and(|origin| {
-            origin
-                .split_once("://")
-                .is_some_and(|(_, host)| is_local_authority(host))
-        })
+        origin.to_str().is_ok_and(|origin| origin.split_once("://").is_some_and(|(_, host)| is_local_authority(host)))
     });
     if !host_is_local || (request.uri().path().starts_with("/control/") && !origin_is_local) {
         return failure(403, "the simulators answer this machine only").into_response();
@@ -123,9 +107,7 @@ where
 }
 
 async fn index(State(sim): Shared) -> Response {
-    page::index_page(&sim.provider_names())
-        .unwrap_or_else(|_| failure(500, "the page could not be rendered"))
-        .into_response()
+    page::index_page(&sim.provider_names()).unwrap_or_else(|_| failure(500, "the page could not be rendered")).into_response()
 }
 
 #[derive(Deserialize)]
@@ -133,15 +115,8 @@ struct LedgerQuery {
     reference: Option<String>,
 }
 
-async fn ledger(
-    State(sim): Shared,
-    Path(provider): Path<String>,
-    Query(query): Query<LedgerQuery>,
-) -> Response {
-    with(&sim, &provider, move |tx, _| {
-        Ok(Reply::json(200, &tx.ledger(query.reference.as_deref())?))
-    })
-    .await
+async fn ledger(State(sim): Shared, Path(provider): Path<String>, Query(query): Query<LedgerQuery>) -> Response {
+    with(&sim, &provider, move |tx, _| Ok(Reply::json(200, &tx.ledger(query.reference.as_deref())?))).await
 }
 
 async fn calls(State(sim): Shared, Path(provider): Path<String>) -> Response {
@@ -152,10 +127,7 @@ async fn calls(State(sim): Shared, Path(provider): Path<String>) -> Response {
 }
 
 async fn settings(State(sim): Shared, Path(provider): Path<String>) -> Response {
-    with(&sim, &provider, |tx, _| {
-        Ok(Reply::json(200, &serde_json::to_value(tx.settings()?)?))
-    })
-    .await
+    with(&sim, &provider, |tx, _| Ok(Reply::json(200, &serde_json::to_value(tx.settings()?)?))).await
 }
 
 async fn merge_settings(State(sim): Shared, Path(provider): Path<String>, body: Bytes) -> Response {
@@ -178,11 +150,7 @@ async fn merge_settings(State(sim): Shared, Path(provider): Path<String>, body: 
     .await
 }
 
-async fn put_account(
-    State(sim): Shared,
-    Path((provider, name)): Path<(String, String)>,
-    body: Bytes,
-) -> Response {
+async fn put_account(State(sim): Shared, Path((provider, name)): Path<(String, String)>, body: Bytes) -> Response {
     with(&sim, &provider, move |tx, provider| {
         let Ok(body @ Value::Object(_)) = serde_json::from_slice::<Value>(&body) else {
             return Ok(failure(400, "the body must be a JSON object"));
@@ -194,18 +162,12 @@ async fn put_account(
             return Ok(failure(400, &error));
         }
         tx.put_account(&name, &body)?;
-        Ok(Reply::json(
-            200,
-            &json!({"provider": provider.name(), "set": true}),
-        ))
+        Ok(Reply::json(200, &json!({"provider": provider.name(), "set": true})))
     })
     .await
 }
 
-async fn state_of(
-    State(sim): Shared,
-    Path((provider, reference)): Path<(String, String)>,
-) -> Response {
+async fn state_of(State(sim): Shared, Path((provider, reference)): Path<(String, String)>) -> Response {
     with(&sim, &provider, move |tx, provider| {
         Ok(match provider.state(tx, &reference)? {
             Some(state) => pressed_reply(provider, &reference, Pressed::Done(state)),
@@ -215,10 +177,7 @@ async fn state_of(
     .await
 }
 
-async fn outcome(
-    State(sim): Shared,
-    Path((provider, reference, word)): Path<(String, String, String)>,
-) -> Response {
+async fn outcome(State(sim): Shared, Path((provider, reference, word)): Path<(String, String, String)>) -> Response {
     with(&sim, &provider, move |tx, provider| {
         let plain = plain_outcome(&word);
         let more = provider.more_outcomes();
@@ -226,38 +185,24 @@ async fn outcome(
             let known = [&COMMON_OUTCOMES[..], more].concat().join(", ");
             return Ok(failure(400, &format!("unknown outcome; known are {known}")));
         }
-        Ok(pressed_reply(
-            provider,
-            &reference,
-            provider.outcome(tx, &reference, plain)?,
-        ))
+        Ok(pressed_reply(provider, &reference, provider.outcome(tx, &reference, plain)?))
     })
     .await
 }
 
-async fn set_status(
-    State(sim): Shared,
-    Path((provider, reference, word)): Path<(String, String, String)>,
-) -> Response {
+async fn set_status(State(sim): Shared, Path((provider, reference, word)): Path<(String, String, String)>) -> Response {
     with(&sim, &provider, move |tx, provider| {
         if word.is_empty() || word.len() > WORD_MAX_BYTES {
             return Ok(failure(400, "the word must have 1 to 64 bytes"));
         }
-        Ok(pressed_reply(
-            provider,
-            &reference,
-            provider.set_status(tx, &reference, &word)?,
-        ))
+        Ok(pressed_reply(provider, &reference, provider.set_status(tx, &reference, &word)?))
     })
     .await
 }
 
 fn pressed_reply(provider: &dyn Provider, reference: &str, pressed: Pressed) -> Reply {
     match pressed {
-        Pressed::Done(state) => Reply::json(
-            200,
-            &json!({"provider": provider.name(), "reference": reference, "state": state}),
-        ),
+        Pressed::Done(state) => Reply::json(200, &json!({"provider": provider.name(), "reference": reference, "state": state})),
         Pressed::Unknown => failure(404, "nothing is known under that reference"),
         Pressed::NotPossible(why) => failure(409, &why),
     }
@@ -292,31 +237,23 @@ async fn next_answer(State(sim): Shared, Path(provider): Path<String>, body: Byt
             Err(error) => return Ok(failure(400, &error.to_string())),
         };
         if !(200..=599).contains(&next.http) || next.times > OVERRIDE_TIMES_MAX {
-            return Ok(failure(
-                400,
-                "http must be 200 to 599, times at most 1000000",
-            ));
+            return Ok(failure(400, "http must be 200 to 599, times at most 1000000"));
         }
         let connection = tx.connection();
         if next.times == 0 {
             connection.execute("DELETE FROM overrides WHERE provider = ?1", [tx.provider])?;
             return Ok(Reply::json(200, &serde_json::to_value(&next)?));
         }
-        let waiting: i64 = connection.query_row(
-            "SELECT COUNT(*) FROM overrides WHERE provider = ?1",
-            [tx.provider],
-            |row| row.get(0),
-        )?;
+        let waiting: i64 =
+            connection.query_row("SELECT COUNT(*) FROM overrides WHERE provider = ?1", [tx.provider], |row| row.get(0))?;
         if waiting >= OVERRIDES_MAX {
             return Ok(failure(409, "too many overrides are waiting"));
         }
-        connection
-            .prepare_cached("INSERT INTO overrides(provider, body, remaining) VALUES(?1, ?2, ?3)")?
-            .execute(params![
-                tx.provider,
-                serde_json::to_string(&next)?,
-                next.times
-            ])?;
+        connection.prepare_cached("INSERT INTO overrides(provider, body, remaining) VALUES(?1, ?2, ?3)")?.execute(params![
+            tx.provider,
+            serde_json::to_string(&next)?,
+            next.times
+        ])?;
         Ok(Reply::json(200, &serde_json::to_value(&next)?))
     })
     .await
@@ -325,39 +262,23 @@ async fn next_answer(State(sim): Shared, Path(provider): Path<String>, body: Byt
 /// The override that strikes a call to `path`, if any; it is used up by one.
 pub(crate) fn take_override(tx: &Tx<'_>, path: &str) -> Result<Option<Reply>, Error> {
     let connection = tx.connection();
-    let mut statement = connection
-        .prepare_cached("SELECT id, body FROM overrides WHERE provider = ?1 ORDER BY id")?;
-    let waiting: Vec<(i64, String)> = statement
-        .query_map([tx.provider], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
+    let mut statement = connection.prepare_cached("SELECT id, body FROM overrides WHERE provider = ?1 ORDER BY id")?;
+    let waiting: Vec<(i64, String)> =
+        statement.query_map([tx.provider], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     for (id, body) in waiting {
         let next: Override = serde_json::from_str(&body)?;
-        if next
-            .path
-            .as_ref()
-            .is_some_and(|part| !path.contains(part.as_str()))
-        {
+        if next.path.as_ref().is_some_and(|part| !path.contains(part.as_str())) {
             continue;
         }
-        connection.execute(
-            "UPDATE overrides SET remaining = remaining - 1 WHERE id = ?1",
-            [id],
-        )?;
-        connection.execute(
-            "DELETE FROM overrides WHERE id = ?1 AND remaining <= 0",
-            [id],
-        )?;
+        connection.execute("UPDATE overrides SET remaining = remaining - 1 WHERE id = ?1", [id])?;
+        connection.execute("DELETE FROM overrides WHERE id = ?1 AND remaining <= 0", [id])?;
         return Ok(Some(override_reply(&next)));
     }
     Ok(None)
 }
 
 fn override_reply(next: &Override) -> Reply {
-    let named = |name: &str| {
-        next.headers
-            .keys()
-            .any(|header| header.eq_ignore_ascii_case(name))
-    };
+    let named = |name: &str| next.headers.keys().any(|header| header.eq_ignore_ascii_case(name));
     let mut reply = Reply::empty(next.http);
     match &next.body {
         None => {}
@@ -370,13 +291,9 @@ fn override_reply(next: &Override) -> Reply {
         }
     }
     for (name, value) in &next.headers {
-        let text = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         // The length is the connection's own business.
-        if !name.eq_ignore_ascii_case("content-length")
-            && !name.eq_ignore_ascii_case("transfer-encoding")
-        {
+        if !name.eq_ignore_ascii_case("content-length") && !name.eq_ignore_ascii_case("transfer-encoding") {
             reply = reply.header(name, &text);
         }
     }
@@ -389,24 +306,10 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_local() {
-        for name in [
-            "127.0.0.1:8081",
-            "localhost",
-            "localhost:1",
-            "[::1]:8081",
-            "127.9.9.9",
-            "sim.localhost:80",
-        ] {
+        for name in ["127.0.0.1:8081", "localhost", "localhost:1", "[::1]:8081", "127.9.9.9", "sim.localhost:80"] {
             assert!(is_local_authority(name), "{name}");
         }
-        for name in [
-            "example.com",
-            "192.168.0.1:8081",
-            "localhost.example.com",
-            "127.0.0.1.nip.io",
-            "null",
-            "evil@x",
-        ] {
+        for name in ["example.com", "192.168.0.1:8081", "localhost.example.com", "127.0.0.1.nip.io", "null", "evil@x"] {
             assert!(!is_local_authority(name), "{name}");
         }
     }

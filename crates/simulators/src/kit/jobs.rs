@@ -90,16 +90,12 @@ enum Due {
     /// Nothing left to do here.
     Done,
     /// A callback to send; `dropped`: only to be counted as sent.
-    Send {
-        callback: Box<Callback>,
-        dropped: bool,
-    },
+    Send { callback: Box<Callback>, dropped: bool },
 }
 
 /// The client of all callbacks: no redirects, no proxies, no retries, pooled.
 pub(crate) fn callback_client(time_scale: u32) -> Result<reqwest::Client, Error> {
-    let timeout_ms =
-        (CALLBACK_TIMEOUT_MS / u64::from(time_scale.max(1))).max(CALLBACK_TIMEOUT_FLOOR_MS);
+    let timeout_ms = (CALLBACK_TIMEOUT_MS / u64::from(time_scale.max(1))).max(CALLBACK_TIMEOUT_FLOOR_MS);
     Ok(reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
@@ -119,17 +115,9 @@ pub(crate) fn rearm(tx: &Tx<'_>) -> Result<(), Error> {
          (SELECT id FROM jobs WHERE due_at_ms IS NULL ORDER BY id DESC LIMIT ?1)",
         [PARKED_MAX],
     )?;
-    connection.execute(
-        "UPDATE jobs SET due_at_ms = ?1 WHERE kind = 'callback'",
-        [tx.now_ms],
-    )?;
+    connection.execute("UPDATE jobs SET due_at_ms = ?1 WHERE kind = 'callback'", [tx.now_ms])?;
     let mut statement = connection.prepare("SELECT due_at_ms, id FROM jobs")?;
-    let jobs = statement.query_map([], |row| {
-        Ok(Armed {
-            due_at_ms: row.get(0)?,
-            id: row.get(1)?,
-        })
-    })?;
+    let jobs = statement.query_map([], |row| Ok(Armed { due_at_ms: row.get(0)?, id: row.get(1)? }))?;
     for job in jobs {
         tx.arm(job?);
     }
@@ -137,11 +125,7 @@ pub(crate) fn rearm(tx: &Tx<'_>) -> Result<(), Error> {
 }
 
 /// Runs jobs as they come due, until the simulators stop.
-pub(crate) async fn run(
-    sim: Arc<Sim>,
-    mut armed: mpsc::UnboundedReceiver<Armed>,
-    life: CancellationToken,
-) {
+pub(crate) async fn run(sim: Arc<Sim>, mut armed: mpsc::UnboundedReceiver<Armed>, life: CancellationToken) {
     let slots = Arc::new(Semaphore::new(CALLBACKS_AT_ONCE));
     let mut heap: BinaryHeap<Reverse<Armed>> = BinaryHeap::new();
     loop {
@@ -159,11 +143,9 @@ pub(crate) async fn run(
                 }
             });
         }
-        let wait = heap
-            .peek()
-            .map_or(Duration::from_secs(3_600), |Reverse(job)| {
-                Duration::from_millis(u64::try_from(job.due_at_ms - now).unwrap_or(0))
-            });
+        let wait = heap.peek().map_or(Duration::from_secs(3_600), |Reverse(job)| {
+            Duration::from_millis(u64::try_from(job.due_at_ms - now).unwrap_or(0))
+        });
         tokio::select! {
             () = life.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
@@ -182,11 +164,7 @@ pub(crate) async fn run(
 
 async fn run_job(sim: Arc<Sim>, slots: Arc<Semaphore>, id: i64) {
     // A job can be armed twice (by its own time and by its lane); it runs once at a time.
-    if !sim
-        .running
-        .lock()
-        .is_ok_and(|mut running| running.insert(id))
-    {
+    if !sim.running.lock().is_ok_and(|mut running| running.insert(id)) {
         return;
     }
     run_claimed(&sim, &slots, id).await;
@@ -220,12 +198,7 @@ async fn run_claimed(sim: &Arc<Sim>, slots: &Semaphore, id: i64) {
         tracing::error!(%error, job = id, "a callback's outcome could not be kept");
         tokio::time::sleep(DISK_RETRY).await;
     }
-    if let Some(waiter) = sim
-        .waiters
-        .lock()
-        .ok()
-        .and_then(|mut waiters| waiters.remove(&id))
-    {
+    if let Some(waiter) = sim.waiters.lock().ok().and_then(|mut waiters| waiters.remove(&id)) {
         let _ = waiter.send(());
     }
 }
@@ -237,18 +210,8 @@ async fn begin(sim: &Arc<Sim>, id: i64) -> Result<Due, Error> {
         .run("", move |tx| {
             let row: Option<(String, String, String, Option<String>, String)> = tx
                 .connection()
-                .prepare_cached(
-                    "SELECT provider, order_key, kind, lane, body FROM jobs WHERE id = ?1",
-                )?
-                .query_row([id], |row| {
-                    Ok((
-                        row.get(0)?,
-                        row.get(1)?,
-                        row.get(2)?,
-                        row.get(3)?,
-                        row.get(4)?,
-                    ))
-                })
+                .prepare_cached("SELECT provider, order_key, kind, lane, body FROM jobs WHERE id = ?1")?
+                .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
                 .optional()?;
             let Some((provider, key, kind, lane, body)) = row else {
                 return Ok(Due::Done);
@@ -257,9 +220,7 @@ async fn begin(sim: &Arc<Sim>, id: i64) -> Result<Due, Error> {
                 return Ok(Due::Done);
             };
             if kind == "event" {
-                tx.connection()
-                    .prepare_cached("DELETE FROM jobs WHERE id = ?1")?
-                    .execute([id])?;
+                tx.connection().prepare_cached("DELETE FROM jobs WHERE id = ?1")?.execute([id])?;
                 return run_event(tx, provider, &key, &body).map(|()| Due::Done);
             }
             if let Some(lane) = lane
@@ -268,10 +229,7 @@ async fn begin(sim: &Arc<Sim>, id: i64) -> Result<Due, Error> {
                 return Ok(Due::Done);
             }
             let dropped = tx.of(provider.name()).settings()?.drop_callbacks;
-            Ok(Due::Send {
-                callback: Box::new(serde_json::from_str(&body)?),
-                dropped,
-            })
+            Ok(Due::Send { callback: Box::new(serde_json::from_str(&body)?), dropped })
         })
         .await
 }
@@ -318,9 +276,7 @@ async fn post(sim: &Sim, callback: &Callback) -> bool {
     match &callback.ack {
         Ack::Success => (200..300).contains(&status),
         Ack::Exactly200 => status == 200,
-        Ack::Contains(text) => {
-            (200..300).contains(&status) && String::from_utf8_lossy(&body).contains(text.as_str())
-        }
+        Ack::Contains(text) => (200..300).contains(&status) && String::from_utf8_lossy(&body).contains(text.as_str()),
     }
 }
 
@@ -331,9 +287,7 @@ async fn finish(sim: &Arc<Sim>, id: i64, acknowledged: bool) -> Result<(), Error
             let row: Option<(String, String, Option<String>, String)> = tx
                 .connection()
                 .prepare_cached("SELECT provider, order_key, lane, body FROM jobs WHERE id = ?1")?
-                .query_row([id], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-                })
+                .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
                 .optional()?;
             let Some((provider, key, lane, body)) = row else {
                 return Ok(());
@@ -348,14 +302,14 @@ async fn finish(sim: &Arc<Sim>, id: i64, acknowledged: bool) -> Result<(), Error
             let retry = callback.retry_at_ms.get(callback.attempts).copied();
             callback.attempts += 1;
             if acknowledged {
-                tx.connection()
-                    .prepare_cached("DELETE FROM jobs WHERE id = ?1")?
-                    .execute([id])?;
+                tx.connection().prepare_cached("DELETE FROM jobs WHERE id = ?1")?.execute([id])?;
             } else {
                 let due = retry.map(|wait_ms| callback.first_sent_at_ms + tx.scaled(wait_ms));
-                tx.connection()
-                    .prepare_cached("UPDATE jobs SET due_at_ms = ?2, body = ?3 WHERE id = ?1")?
-                    .execute(params![id, due, serde_json::to_string(&callback)?])?;
+                tx.connection().prepare_cached("UPDATE jobs SET due_at_ms = ?2, body = ?3 WHERE id = ?1")?.execute(params![
+                    id,
+                    due,
+                    serde_json::to_string(&callback)?
+                ])?;
                 if let Some(due_at_ms) = due {
                     tx.arm(Armed { due_at_ms, id });
                     return Ok(());
@@ -366,37 +320,23 @@ async fn finish(sim: &Arc<Sim>, id: i64, acknowledged: bool) -> Result<(), Error
         .await
 }
 
-fn schedule_for(
-    tx: &Tx<'_>,
-    provider: &str,
-    key: &str,
-    event: &str,
-    wait_ms: u64,
-) -> Result<(), Error> {
+fn schedule_for(tx: &Tx<'_>, provider: &str, key: &str, event: &str, wait_ms: u64) -> Result<(), Error> {
     let due_at_ms = tx.now_ms + tx.scaled(wait_ms);
     tx.connection()
         .prepare_cached("INSERT INTO jobs(provider, order_key, kind, due_at_ms, body) VALUES(?1, ?2, 'event', ?3, ?4)")?
         .execute(params![provider, key, due_at_ms, event])?;
-    tx.arm(Armed {
-        due_at_ms,
-        id: tx.connection().last_insert_rowid(),
-    });
+    tx.arm(Armed { due_at_ms, id: tx.connection().last_insert_rowid() });
     Ok(())
 }
 
 fn wake_lane(tx: &Tx<'_>, provider: &str, lane: &str) -> Result<(), Error> {
     let next: Option<i64> = tx
         .connection()
-        .prepare_cached(
-            "SELECT id FROM jobs WHERE provider = ?1 AND lane = ?2 AND due_at_ms IS NOT NULL ORDER BY id LIMIT 1",
-        )?
+        .prepare_cached("SELECT id FROM jobs WHERE provider = ?1 AND lane = ?2 AND due_at_ms IS NOT NULL ORDER BY id LIMIT 1")?
         .query_row(params![provider, lane], |row| row.get(0))
         .optional()?;
     if let Some(id) = next {
-        tx.arm(Armed {
-            due_at_ms: tx.now_ms,
-            id,
-        });
+        tx.arm(Armed { due_at_ms: tx.now_ms, id });
     }
     Ok(())
 }

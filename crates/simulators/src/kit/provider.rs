@@ -16,8 +16,7 @@ pub(crate) enum Pressed {
 }
 
 /// Outcomes that every simulator knows by name; a sheet may add its own.
-pub(crate) const COMMON_OUTCOMES: [&str; 6] =
-    ["pay", "approve", "decline", "cancel", "expire", "reverse"];
+pub(crate) const COMMON_OUTCOMES: [&str; 6] = ["pay", "approve", "decline", "cancel", "expire", "reverse"];
 
 /// One provider's own side.
 ///

@@ -49,13 +49,7 @@ pub(crate) struct Reply {
 impl Reply {
     /// An answer without a body.
     pub(crate) fn empty(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-            fault: Fault::None,
-            after: None,
-        }
+        Self { status, headers: Vec::new(), body: Vec::new(), fault: Fault::None, after: None }
     }
 
     /// A text answer of some content type.
@@ -83,18 +77,12 @@ impl Reply {
 
     /// Silence, then a closed connection (scenario 05).
     pub(crate) fn hang() -> Self {
-        Self {
-            fault: Fault::Hang,
-            ..Self::empty(200)
-        }
+        Self { fault: Fault::Hang, ..Self::empty(200) }
     }
 
     /// A connection closed without an answer (scenario 12).
     pub(crate) fn close() -> Self {
-        Self {
-            fault: Fault::Close,
-            ..Self::empty(200)
-        }
+        Self { fault: Fault::Close, ..Self::empty(200) }
     }
 
     /// This answer, cut after its first `bytes` bytes (scenario 11).
@@ -120,25 +108,19 @@ impl Reply {
                 return response;
             }
             Fault::Cut { promised } => {
-                let head =
-                    futures::stream::iter([Ok::<Bytes, std::io::Error>(Bytes::from(self.body))]);
+                let head = futures::stream::iter([Ok::<Bytes, std::io::Error>(Bytes::from(self.body))]);
                 let cut = futures::stream::once(async {
                     tokio::time::sleep(CUT_AFTER).await;
                     Err(std::io::Error::other("the answer is cut here on purpose"))
                 });
                 *response.body_mut() = Body::from_stream(head.chain(cut));
-                response
-                    .headers_mut()
-                    .insert(http::header::CONTENT_LENGTH, HeaderValue::from(promised));
+                response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(promised));
             }
             Fault::None => *response.body_mut() = Body::from(self.body),
         }
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         for (name, value) in &self.headers {
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::try_from(value))
-            {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
                 response.headers_mut().append(name, value);
             }
         }

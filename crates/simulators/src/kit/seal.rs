@@ -27,9 +27,7 @@ impl Seal {
     pub(crate) fn open(directory: &Path) -> Result<Self, Error> {
         let path = directory.join(KEY_FILE);
         let key: [u8; KEY_BYTES] = match fs::read(&path) {
-            Ok(bytes) => bytes
-                .try_into()
-                .map_err(|_| Error::Crypto("simulators.key does not have 32 bytes"))?,
+            Ok(bytes) => bytes.try_into().map_err(|_| Error::Crypto("simulators.key does not have 32 bytes"))?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let key = random_bytes::<KEY_BYTES>();
                 write_private(directory, &path, &key)?;
@@ -37,12 +35,10 @@ impl Seal {
             }
             Err(error) => return Err(error.into()),
         };
-        let cipher = RandomizedNonceKey::new(&AES_256_GCM, &key)
-            .map_err(|_| Error::Crypto("the key is not usable"))?;
+        let cipher = RandomizedNonceKey::new(&AES_256_GCM, &key).map_err(|_| Error::Crypto("the key is not usable"))?;
         let mut digest_key = [0u8; KEY_BYTES];
         let derived = hmac_sha256_hex(&key, b"digest");
-        hex::decode_to_slice(derived, &mut digest_key)
-            .map_err(|_| Error::Crypto("the digest key is not usable"))?;
+        hex::decode_to_slice(derived, &mut digest_key).map_err(|_| Error::Crypto("the digest key is not usable"))?;
         Ok(Self { cipher, digest_key })
     }
 
@@ -65,11 +61,8 @@ impl Seal {
 
     /// Opens what [`Seal::seal`] made for the same place.
     pub(crate) fn open_text(&self, place: &str, sealed: &[u8]) -> Result<String, Error> {
-        let (nonce, rest) = sealed
-            .split_at_checked(NONCE_BYTES)
-            .ok_or(Error::Crypto("a seal is too short"))?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce)
-            .map_err(|_| Error::Crypto("a nonce is not usable"))?;
+        let (nonce, rest) = sealed.split_at_checked(NONCE_BYTES).ok_or(Error::Crypto("a seal is too short"))?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Error::Crypto("a nonce is not usable"))?;
         let mut buffer = rest.to_vec();
         let open = self
             .cipher
@@ -104,13 +97,7 @@ mod tests {
         let seal = Seal::open(here.path()).unwrap();
         let sealed = seal.seal("payone/a", "a secret").unwrap();
         assert!(!sealed.windows(8).any(|window| window == b"a secret"));
-        assert_eq!(
-            Seal::open(here.path())
-                .unwrap()
-                .open_text("payone/a", &sealed)
-                .unwrap(),
-            "a secret"
-        );
+        assert_eq!(Seal::open(here.path()).unwrap().open_text("payone/a", &sealed).unwrap(), "a secret");
         assert!(seal.open_text("payone/b", &sealed).is_err());
         let elsewhere = tempfile::tempdir().unwrap();
         let other = Seal::open(elsewhere.path()).unwrap();

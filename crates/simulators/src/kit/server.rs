@@ -97,9 +97,5 @@ async fn converse(stream: TcpStream, router: Router, life: CancellationToken) {
 async fn respond(router: Router, request: Request<Incoming>) -> Result<Response<Body>, Closed> {
     let answered: Result<Response<Body>, Infallible> = router.oneshot(request.map(Body::new)).await;
     let Ok(response) = answered;
-    if response.extensions().get::<CloseWithoutAnswer>().is_some() {
-        Err(Closed)
-    } else {
-        Ok(response)
-    }
+    if response.extensions().get::<CloseWithoutAnswer>().is_some() { Err(Closed) } else { Ok(response) }
 }

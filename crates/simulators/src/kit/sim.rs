@@ -44,32 +44,20 @@ pub(crate) struct Sim {
 impl Sim {
     /// A provider by name.
     pub(crate) fn provider(&self, name: &str) -> Option<&dyn Provider> {
-        self.providers
-            .iter()
-            .map(AsRef::as_ref)
-            .find(|provider| provider.name() == name)
+        self.providers.iter().map(AsRef::as_ref).find(|provider| provider.name() == name)
     }
 
     /// The names of all providers.
     pub(crate) fn provider_names(&self) -> Vec<&'static str> {
-        self.providers
-            .iter()
-            .map(|provider| provider.name())
-            .collect()
+        self.providers.iter().map(|provider| provider.name()).collect()
     }
 
     /// Answers a request below a provider's mount.
-    pub(crate) async fn answer(
-        self: Arc<Self>,
-        request: Request<Body>,
-        host: &str,
-    ) -> Response<Body> {
+    pub(crate) async fn answer(self: Arc<Self>, request: Request<Body>, host: &str) -> Response<Body> {
         let (parts, body) = request.into_parts();
         // A request line may have no path at all (`CONNECT host:port`, `OPTIONS *`).
         let path = parts.uri.path().strip_prefix('/').unwrap_or_default();
-        let (name, below) = path
-            .find('/')
-            .map_or((path, "/"), |slash| path.split_at(slash));
+        let (name, below) = path.find('/').map_or((path, "/"), |slash| path.split_at(slash));
         let Some(provider) = self.provider(name).map(Provider::name) else {
             return control::failure(404, "there is no such simulator").into_response();
         };
@@ -95,9 +83,7 @@ impl Sim {
         let answered = self
             .store
             .run(provider, move |tx| {
-                let provider = sim
-                    .provider(provider)
-                    .ok_or(Error::NotKept("no such simulator".to_owned()))?;
+                let provider = sim.provider(provider).ok_or(Error::NotKept("no such simulator".to_owned()))?;
                 if provider.is_page(&read.path) {
                     return Ok((provider.page(tx, &read)?, true));
                 }
@@ -109,10 +95,7 @@ impl Sim {
             .await;
         let (mut reply, is_page) = answered.unwrap_or_else(|error| {
             tracing::error!(%error, provider, "a simulator could not answer");
-            (
-                Reply::json(503, &json!({"error": "the simulator could not keep this"})),
-                false,
-            )
+            (Reply::json(503, &json!({"error": "the simulator could not keep this"})), false)
         });
         if let Some(provider) = self.provider(provider)
             && !is_page
@@ -120,10 +103,7 @@ impl Sim {
             self.calls.note(provider, at_ms, &call, &reply);
         }
         if let Some(sent) = reply.after.take() {
-            let limit = self
-                .pace
-                .scaled(AFTER_CALLBACK_MS)
-                .max(AFTER_CALLBACK_FLOOR_MS);
+            let limit = self.pace.scaled(AFTER_CALLBACK_MS).max(AFTER_CALLBACK_FLOOR_MS);
             // Sent or not: the answer leaves then.
             let _ = tokio::time::timeout(Duration::from_millis(limit), sent).await;
         }
@@ -149,18 +129,10 @@ pub(crate) async fn serve(
         return Err(Error::NotLoopback(address));
     }
     std::fs::create_dir_all(&settings.data)?;
-    let pace = Pace {
-        time_scale: settings.time_scale.max(1),
-        auto_settle_ms: settings.auto_settle_ms,
-    };
+    let pace = Pace { time_scale: settings.time_scale.max(1), auto_settle_ms: settings.auto_settle_ms };
     let waiters: Arc<Waiters> = Arc::default();
     let (armed, due) = tokio::sync::mpsc::unbounded_channel();
-    let context = Context {
-        seal: Seal::open(&settings.data)?,
-        pace,
-        waiters: Arc::clone(&waiters),
-        armed,
-    };
+    let context = Context { seal: Seal::open(&settings.data)?, pace, waiters: Arc::clone(&waiters), armed };
     let store = Store::open(&settings.data, context)?;
     // Whether this future ends or is dropped, everything it started ends with it.
     let life = stop.child_token();
@@ -177,12 +149,7 @@ pub(crate) async fn serve(
     });
     sim.store.run("", jobs::rearm).await?;
     let worker = tokio::spawn(jobs::run(Arc::clone(&sim), due, life.clone()));
-    server::accept(
-        listener,
-        control::router(Arc::clone(&sim), address),
-        life.clone(),
-    )
-    .await;
+    server::accept(listener, control::router(Arc::clone(&sim), address), life.clone()).await;
     life.cancel();
     // The worker ends at the cancelled token; a panic in it has been logged by the run time.
     let _ = worker.await;

@@ -86,10 +86,7 @@ impl Store {
         let thread = std::thread::Builder::new()
             .name("simulators-db".to_owned())
             .spawn(move || write_until_stopped(&connection, &context, &receive))?;
-        Ok(Self {
-            send,
-            thread: std::sync::Mutex::new(Some(thread)),
-        })
+        Ok(Self { send, thread: std::sync::Mutex::new(Some(thread)) })
     }
 
     /// Runs `work` in a transaction of one provider and returns once it is durable.
@@ -103,11 +100,7 @@ impl Store {
             Ok(value) => (
                 true,
                 Box::new(move |durable| {
-                    let outcome = if durable {
-                        Ok(value)
-                    } else {
-                        Err(Error::NotKept("the commit failed".to_owned()))
-                    };
+                    let outcome = if durable { Ok(value) } else { Err(Error::NotKept("the commit failed".to_owned())) };
                     // A caller that went away needs no answer; the work stands all the same.
                     let _ = send.send(outcome);
                 }),
@@ -119,12 +112,8 @@ impl Store {
                 }),
             ),
         });
-        self.send
-            .send(Message::Work { provider, work })
-            .map_err(|_| Error::NotKept("the writer has stopped".to_owned()))?;
-        receive
-            .await
-            .map_err(|_| Error::NotKept("the writer gave the work up".to_owned()))?
+        self.send.send(Message::Work { provider, work }).map_err(|_| Error::NotKept("the writer has stopped".to_owned()))?;
+        receive.await.map_err(|_| Error::NotKept("the writer gave the work up".to_owned()))?
     }
 
     /// Lets the writer finish what it has and waits for it.
@@ -137,11 +126,7 @@ impl Store {
     }
 }
 
-fn write_until_stopped(
-    connection: &Connection,
-    context: &Context,
-    receive: &mpsc::Receiver<Message>,
-) {
+fn write_until_stopped(connection: &Connection, context: &Context, receive: &mpsc::Receiver<Message>) {
     let mut stopping = false;
     while !stopping {
         let Ok(first) = receive.recv() else { return };
@@ -201,20 +186,10 @@ fn run_one(
     work: Work,
     armed: &mut Vec<Armed>,
 ) -> Option<Tell> {
-    if connection
-        .prepare_cached("SAVEPOINT work")
-        .and_then(|mut s| s.execute([]))
-        .is_err()
-    {
+    if connection.prepare_cached("SAVEPOINT work").and_then(|mut s| s.execute([])).is_err() {
         return None;
     }
-    let tx = Tx::new(
-        connection,
-        provider,
-        &context.seal,
-        &context.pace,
-        &context.waiters,
-    );
+    let tx = Tx::new(connection, provider, &context.seal, &context.pace, &context.waiters);
     // A panicking simulator must not take the writer, and with it all ten providers, down.
     let (keep, tell) = match catch_unwind(AssertUnwindSafe(|| work(&tx))) {
         Ok((keep, tell)) => (keep, Some(tell)),
@@ -225,10 +200,7 @@ fn run_one(
     } else if let Err(error) = connection.execute_batch("ROLLBACK TO work") {
         tracing::error!(%error, "a simulator's savepoint could not be rolled back");
     }
-    if let Err(error) = connection
-        .prepare_cached("RELEASE work")
-        .and_then(|mut s| s.execute([]))
-    {
+    if let Err(error) = connection.prepare_cached("RELEASE work").and_then(|mut s| s.execute([])) {
         tracing::error!(%error, "a simulator's savepoint could not be released");
     }
     tell

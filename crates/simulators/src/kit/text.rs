@@ -25,20 +25,12 @@ pub(crate) fn random_hex(count: usize) -> String {
 
 /// `count` random capital letters (at most 32).
 pub(crate) fn random_letters(count: usize) -> String {
-    random_bytes::<32>()
-        .iter()
-        .take(count)
-        .map(|byte| char::from(b'A' + byte % 26))
-        .collect()
+    random_bytes::<32>().iter().take(count).map(|byte| char::from(b'A' + byte % 26)).collect()
 }
 
 /// `count` random decimal digits (at most 32).
 pub(crate) fn random_digits(count: usize) -> String {
-    random_bytes::<32>()
-        .iter()
-        .take(count)
-        .map(|byte| char::from(b'0' + byte % 10))
-        .collect()
+    random_bytes::<32>().iter().take(count).map(|byte| char::from(b'0' + byte % 10)).collect()
 }
 
 /// 32 random bytes, base64url: the token of a page's address.
@@ -112,18 +104,12 @@ mod tests {
         assert!(is_http_url("http://127.0.0.1:9/x"));
         assert!(!is_http_url("ftp://host/x"));
         assert!(!is_http_url("/relative"));
-        assert_eq!(
-            origin_of("https://shop.example:8443/a?b").as_deref(),
-            Some("https://shop.example:8443")
-        );
+        assert_eq!(origin_of("https://shop.example:8443/a?b").as_deref(), Some("https://shop.example:8443"));
     }
 
     #[test]
     fn times_are_utc() {
         assert_eq!(timestamp_of(1_779_010_377_045), "2026-05-17T09:32:57.045Z");
-        assert_eq!(
-            date_of(1_779_010_377_045, "%Y-%m-%d %H:%M:%S"),
-            "2026-05-17 09:32:57"
-        );
+        assert_eq!(date_of(1_779_010_377_045, "%Y-%m-%d %H:%M:%S"), "2026-05-17 09:32:57");
     }
 }

@@ -58,11 +58,7 @@ pub(crate) struct ProviderSettings {
 
 impl Default for ProviderSettings {
     fn default() -> Self {
-        Self {
-            settle_delay_ms: 500,
-            drop_callbacks: false,
-            forge_callbacks: false,
-        }
+        Self { settle_delay_ms: 500, drop_callbacks: false, forge_callbacks: false }
     }
 }
 
@@ -135,25 +131,12 @@ impl<'a> Tx<'a> {
         pace: &'a Pace,
         waiters: &'a Waiters,
     ) -> Self {
-        Self {
-            connection,
-            provider,
-            now_ms: now_ms(),
-            seal,
-            pace,
-            waiters,
-            armed: RefCell::default(),
-        }
+        Self { connection, provider, now_ms: now_ms(), seal, pace, waiters, armed: RefCell::default() }
     }
 
     /// The same transaction, seen as another provider's; what it arms has to be armed here too.
     pub(super) fn of(&self, provider: &'static str) -> Tx<'_> {
-        Tx {
-            connection: self.connection,
-            provider,
-            armed: RefCell::default(),
-            ..*self
-        }
+        Tx { connection: self.connection, provider, armed: RefCell::default(), ..*self }
     }
 
     /// The jobs that this transaction armed.
@@ -179,15 +162,12 @@ impl<'a> Tx<'a> {
     // --- orders ---------------------------------------------------------------------------------
 
     /// Keeps a new order under its key and other names that find it.
-    pub(crate) fn insert<T: Serialize>(
-        &self,
-        key: &str,
-        names: &[&str],
-        order: &T,
-    ) -> Result<(), Error> {
-        self.connection
-            .prepare_cached("INSERT INTO orders(provider, key, body) VALUES(?1, ?2, ?3)")?
-            .execute(params![self.provider, key, serde_json::to_string(order)?])?;
+    pub(crate) fn insert<T: Serialize>(&self, key: &str, names: &[&str], order: &T) -> Result<(), Error> {
+        self.connection.prepare_cached("INSERT INTO orders(provider, key, body) VALUES(?1, ?2, ?3)")?.execute(params![
+            self.provider,
+            key,
+            serde_json::to_string(order)?
+        ])?;
         names.iter().try_for_each(|name| self.add_name(name, key))
     }
 
@@ -204,9 +184,11 @@ impl<'a> Tx<'a> {
 
     /// Writes an order back.
     pub(crate) fn save<T: Serialize>(&self, key: &str, order: &T) -> Result<(), Error> {
-        self.connection
-            .prepare_cached("UPDATE orders SET body = ?3 WHERE provider = ?1 AND key = ?2")?
-            .execute(params![self.provider, key, serde_json::to_string(order)?])?;
+        self.connection.prepare_cached("UPDATE orders SET body = ?3 WHERE provider = ?1 AND key = ?2")?.execute(params![
+            self.provider,
+            key,
+            serde_json::to_string(order)?
+        ])?;
         Ok(())
     }
 
@@ -222,18 +204,14 @@ impl<'a> Tx<'a> {
 
     /// The keys of all orders with a name, oldest first.
     pub(crate) fn keys_of(&self, name: &str) -> Result<Vec<String>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT key FROM names WHERE provider = ?1 AND name = ?2 ORDER BY seq",
-        )?;
+        let mut statement =
+            self.connection.prepare_cached("SELECT key FROM names WHERE provider = ?1 AND name = ?2 ORDER BY seq")?;
         let keys = statement.query_map(params![self.provider, name], |row| row.get(0))?;
         Ok(keys.collect::<Result<_, _>>()?)
     }
 
     /// The order that a reference means: by its key, else the newest with that name.
-    pub(crate) fn find<T: DeserializeOwned>(
-        &self,
-        reference: &str,
-    ) -> Result<Option<(String, T)>, Error> {
+    pub(crate) fn find<T: DeserializeOwned>(&self, reference: &str) -> Result<Option<(String, T)>, Error> {
         if let Some(order) = self.load(reference)? {
             return Ok(Some((reference.to_owned(), order)));
         }
@@ -255,9 +233,7 @@ impl<'a> Tx<'a> {
     pub(crate) fn use_once(&self, scope: &str, value: &str) -> Result<bool, Error> {
         let added = self
             .connection
-            .prepare_cached(
-                "INSERT OR IGNORE INTO used(provider, scope, value) VALUES(?1, ?2, ?3)",
-            )?
+            .prepare_cached("INSERT OR IGNORE INTO used(provider, scope, value) VALUES(?1, ?2, ?3)")?
             .execute(params![self.provider, scope, value])?;
         Ok(added == 1)
     }
@@ -268,31 +244,21 @@ impl<'a> Tx<'a> {
     pub(crate) fn put_account(&self, name: &str, body: &Value) -> Result<(), Error> {
         let digest = self.digest(name);
         let text = serde_json::json!({"name": name, "body": body}).to_string();
-        let sealed = self
-            .seal
-            .seal(&format!("{}/{digest}", self.provider), &text)?;
+        let sealed = self.seal.seal(&format!("{}/{digest}", self.provider), &text)?;
         self.connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO accounts(provider, name_digest, sealed) VALUES(?1, ?2, ?3)",
-            )?
+            .prepare_cached("INSERT OR REPLACE INTO accounts(provider, name_digest, sealed) VALUES(?1, ?2, ?3)")?
             .execute(params![self.provider, digest, sealed])?;
         Ok(())
     }
 
     /// The account of a name: its digest (what orders keep) and its body.
-    pub(crate) fn account<T: DeserializeOwned>(
-        &self,
-        name: &str,
-    ) -> Result<Option<(String, T)>, Error> {
+    pub(crate) fn account<T: DeserializeOwned>(&self, name: &str) -> Result<Option<(String, T)>, Error> {
         let digest = self.digest(name);
         Ok(self.account_of(&digest)?.map(|(_, body)| (digest, body)))
     }
 
     /// The account of a digest: its name and its body.
-    pub(crate) fn account_of<T: DeserializeOwned>(
-        &self,
-        digest: &str,
-    ) -> Result<Option<(String, T)>, Error> {
+    pub(crate) fn account_of<T: DeserializeOwned>(&self, digest: &str) -> Result<Option<(String, T)>, Error> {
         #[derive(Deserialize)]
         struct Kept<T> {
             name: String,
@@ -306,9 +272,7 @@ impl<'a> Tx<'a> {
         let Some(sealed) = sealed else {
             return Ok(None);
         };
-        let text = self
-            .seal
-            .open_text(&format!("{}/{digest}", self.provider), &sealed)?;
+        let text = self.seal.open_text(&format!("{}/{digest}", self.provider), &sealed)?;
         let kept: Kept<T> = serde_json::from_str(&text)?;
         Ok(Some((kept.name, kept.body)))
     }
@@ -320,10 +284,7 @@ impl<'a> Tx<'a> {
             .prepare_cached("SELECT body FROM settings WHERE provider = ?1")?
             .query_row([self.provider], |row| row.get(0))
             .optional()?;
-        Ok(body
-            .map(|body| serde_json::from_str(&body))
-            .transpose()?
-            .unwrap_or_default())
+        Ok(body.map(|body| serde_json::from_str(&body)).transpose()?.unwrap_or_default())
     }
 
     /// Sets the provider's switches.
@@ -338,8 +299,7 @@ impl<'a> Tx<'a> {
 
     /// Has `event` happen to an order after an (unscaled) wait, a restart in between or not.
     pub(crate) fn schedule(&self, key: &str, event: &str, wait_ms: u64) -> Result<(), Error> {
-        self.insert_job(key, "event", None, wait_ms, event)
-            .map(|_| ())
+        self.insert_job(key, "event", None, wait_ms, event).map(|_| ())
     }
 
     /// Has an accepted pay-out settle: `event` after `settleDelayMs`.
@@ -349,20 +309,12 @@ impl<'a> Tx<'a> {
 
     /// Has a hosted page press Pay by itself where `--auto-settle` asks for it.
     pub(crate) fn schedule_auto_settle(&self, key: &str, event: &str) -> Result<(), Error> {
-        self.pace
-            .auto_settle_ms
-            .map_or(Ok(()), |wait_ms| self.schedule(key, event, wait_ms))
+        self.pace.auto_settle_ms.map_or(Ok(()), |wait_ms| self.schedule(key, event, wait_ms))
     }
 
     /// Sends a callback as soon as this transaction is durable; answers its job.
     pub(crate) fn send(&self, key: &str, callback: &Callback) -> Result<i64, Error> {
-        self.insert_job(
-            key,
-            "callback",
-            callback.lane.as_deref(),
-            0,
-            &serde_json::to_string(callback)?,
-        )
+        self.insert_job(key, "callback", callback.lane.as_deref(), 0, &serde_json::to_string(callback)?)
     }
 
     /// Resolves once the callback of a job was sent for the first time, whatever the answer.
@@ -374,19 +326,10 @@ impl<'a> Tx<'a> {
         receive
     }
 
-    fn insert_job(
-        &self,
-        key: &str,
-        kind: &str,
-        lane: Option<&str>,
-        wait_ms: u64,
-        body: &str,
-    ) -> Result<i64, Error> {
+    fn insert_job(&self, key: &str, kind: &str, lane: Option<&str>, wait_ms: u64, body: &str) -> Result<i64, Error> {
         let due_at_ms = self.now_ms.saturating_add(self.scaled(wait_ms));
         self.connection
-            .prepare_cached(
-                "INSERT INTO jobs(provider, order_key, kind, lane, due_at_ms, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
+            .prepare_cached("INSERT INTO jobs(provider, order_key, kind, lane, due_at_ms, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")?
             .execute(params![self.provider, key, kind, lane, due_at_ms, body])?;
         let id = self.connection.last_insert_rowid();
         self.arm(Armed { due_at_ms, id });
@@ -400,16 +343,8 @@ impl<'a> Tx<'a> {
     // --- ledger ---------------------------------------------------------------------------------
 
     /// Notes that the provider accepted a transfer; the same provider reference again counts in `times`.
-    pub(crate) fn accept(
-        &self,
-        transfer: &Transfer<'_>,
-        state: TransferState,
-    ) -> Result<(), Error> {
-        let direction = if transfer.direction == Direction::In {
-            "in"
-        } else {
-            "out"
-        };
+    pub(crate) fn accept(&self, transfer: &Transfer<'_>, state: TransferState) -> Result<(), Error> {
+        let direction = if transfer.direction == Direction::In { "in" } else { "out" };
         self.connection
             .prepare_cached(
                 "INSERT INTO ledger(provider, reference, provider_reference, direction, amount, currency, \
@@ -431,15 +366,9 @@ impl<'a> Tx<'a> {
     }
 
     /// Changes what became of an accepted transfer; money that moved for good only ever comes back whole.
-    pub(crate) fn transfer_became(
-        &self,
-        provider_reference: &str,
-        state: TransferState,
-    ) -> Result<(), Error> {
+    pub(crate) fn transfer_became(&self, provider_reference: &str, state: TransferState) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
-                "UPDATE ledger SET state = ?3 WHERE provider = ?1 AND provider_reference = ?2",
-            )?
+            .prepare_cached("UPDATE ledger SET state = ?3 WHERE provider = ?1 AND provider_reference = ?2")?
             .execute(params![self.provider, provider_reference, state.word()])?;
         Ok(())
     }
@@ -472,8 +401,6 @@ impl<'a> Tx<'a> {
 
 /// The present, in milliseconds since 1970.
 pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

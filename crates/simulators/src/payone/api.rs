@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use super::order::{Order, finish_and_send, forge, transfer};
 use super::{APPROVED, Account, CURRENCY, PENDING};
 use crate::kit::{
-    Call, Direction, Error, Reply, TransferState, Tx, date_of, is_http_url, random_digits,
-    random_letters, random_token,
+    Call, Direction, Error, Reply, TransferState, Tx, date_of, is_http_url, random_digits, random_letters, random_token,
 };
 
 const KEY_MIN_CHARACTERS: usize = 8;
@@ -35,37 +34,22 @@ pub(super) fn answer(tx: &Tx<'_>, call: &Call) -> Result<Reply, Error> {
         Err(refusal) => return Ok(refusal),
     };
     match (&call.method, call.segments().as_slice()) {
-        (&Method::POST, ["api", "deposit"]) => {
-            create(tx, call, key_digest, &account, Direction::In)
-        }
-        (&Method::POST, ["api", "withdraw"]) => {
-            create(tx, call, key_digest, &account, Direction::Out)
-        }
+        (&Method::POST, ["api", "deposit"]) => create(tx, call, key_digest, &account, Direction::In),
+        (&Method::POST, ["api", "withdraw"]) => create(tx, call, key_digest, &account, Direction::Out),
         (&Method::GET, ["api", "transaction"]) => {
-            let reference = call
-                .query_pairs()
-                .into_iter()
-                .find(|(name, _)| name == "referenceId");
+            let reference = call.query_pairs().into_iter().find(|(name, _)| name == "referenceId");
             match reference {
-                Some((_, reference)) => {
-                    inquire(tx, &key_digest, by_reference(tx, &key_digest, &reference)?)
-                }
+                Some((_, reference)) => inquire(tx, &key_digest, by_reference(tx, &key_digest, &reference)?),
                 None => Ok(refused("referenceId is required")),
             }
         }
-        (&Method::GET, ["api", "transaction", id]) => inquire(
-            tx,
-            &key_digest,
-            tx.load::<Order>(id)?.map(|order| ((*id).to_owned(), order)),
-        ),
-        (_, ["api", "deposit" | "withdraw" | "transaction", ..]) => Ok(Reply::json(
-            405,
-            &json!({"success": false, "error": "Method not allowed"}),
-        )),
-        _ => Ok(Reply::json(
-            404,
-            &json!({"success": false, "error": "Not found"}),
-        )),
+        (&Method::GET, ["api", "transaction", id]) => {
+            inquire(tx, &key_digest, tx.load::<Order>(id)?.map(|order| ((*id).to_owned(), order)))
+        }
+        (_, ["api", "deposit" | "withdraw" | "transaction", ..]) => {
+            Ok(Reply::json(405, &json!({"success": false, "error": "Method not allowed"})))
+        }
+        _ => Ok(Reply::json(404, &json!({"success": false, "error": "Not found"}))),
     }
 }
 
@@ -73,9 +57,7 @@ pub(super) fn answer(tx: &Tx<'_>, call: &Call) -> Result<Reply, Error> {
 fn authenticate(tx: &Tx<'_>, call: &Call) -> Result<Result<(String, Account), Reply>, Error> {
     let well_formed = |key: &&str| {
         key.len() >= KEY_MIN_CHARACTERS
-            && key
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+            && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
     };
     let Some(key) = call.header("x-api-key").filter(well_formed) else {
         return Ok(Err(Reply::empty(404)));
@@ -92,16 +74,9 @@ fn refused(error: &str) -> Reply {
 }
 
 /// The account's own order with a reference; two accounts may use the same one.
-fn by_reference(
-    tx: &Tx<'_>,
-    account: &str,
-    reference: &str,
-) -> Result<Option<(String, Order)>, Error> {
+fn by_reference(tx: &Tx<'_>, account: &str, reference: &str) -> Result<Option<(String, Order)>, Error> {
     for key in tx.keys_of(reference)? {
-        if let Some(order) = tx
-            .load::<Order>(&key)?
-            .filter(|order| order.account == account)
-        {
+        if let Some(order) = tx.load::<Order>(&key)?.filter(|order| order.account == account) {
             return Ok(Some((key, order)));
         }
     }
@@ -111,27 +86,14 @@ fn by_reference(
 fn inquire(_: &Tx<'_>, account: &str, found: Option<(String, Order)>) -> Result<Reply, Error> {
     Ok(match found.filter(|(_, order)| order.account == account) {
         Some((key, order)) => Reply::json(200, &order.told(&key, &order.state)),
-        None => Reply::json(
-            404,
-            &json!({"success": false, "error": "Transaction not found"}),
-        ),
+        None => Reply::json(404, &json!({"success": false, "error": "Transaction not found"})),
     })
 }
 
 /// Checks the body of a create call; the sentence of the first thing that is wrong.
-fn read_order(
-    tx: &Tx<'_>,
-    call: &Call,
-    account: String,
-    direction: Direction,
-) -> Result<Order, String> {
+fn read_order(tx: &Tx<'_>, call: &Call, account: String, direction: Direction) -> Result<Order, String> {
     let body: Value = serde_json::from_slice(&call.body).map_err(|_| "Invalid JSON".to_owned())?;
-    let field = |name: &str| {
-        body.get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let field = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     for name in REQUIRED {
         if field(name).is_empty() {
             return Err(format!("{name} is required"));
@@ -178,13 +140,7 @@ fn is_amount(text: &str) -> bool {
     }) && text.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
 }
 
-fn create(
-    tx: &Tx<'_>,
-    call: &Call,
-    digest: String,
-    account: &Account,
-    direction: Direction,
-) -> Result<Reply, Error> {
+fn create(tx: &Tx<'_>, call: &Call, digest: String, account: &Account, direction: Direction) -> Result<Reply, Error> {
     let mut order = match read_order(tx, call, digest, direction) {
         Ok(order) => order,
         Err(sentence) => return Ok(refused(&sentence)),
@@ -197,16 +153,11 @@ fn create(
     }
     match order.scenario() {
         4 => {
-            return Ok(Reply::json(
-                500,
-                &json!({"success": false, "error": "Internal error"}),
-            ));
+            return Ok(Reply::json(500, &json!({"success": false, "error": "Internal error"})));
         }
         5 => return Ok(Reply::hang()),
         6 => {
-            return Ok(Reply::rate_limited(
-                &json!({"success": false, "error": "Too many requests"}),
-            ));
+            return Ok(Reply::rate_limited(&json!({"success": false, "error": "Too many requests"})));
         }
         7 => return Ok(Reply::empty(404)),
         _ => {}
@@ -238,12 +189,7 @@ fn create(
 
 fn new_id(tx: &Tx<'_>) -> Result<String, Error> {
     loop {
-        let id = format!(
-            "{}{}{}",
-            random_letters(2),
-            random_digits(6),
-            random_letters(2)
-        );
+        let id = format!("{}{}{}", random_letters(2), random_digits(6), random_letters(2));
         if !tx.exists(&id)? {
             return Ok(id);
         }
@@ -284,9 +230,7 @@ mod tests {
         for good in ["100.00", "0.01", "9999999999999.99"] {
             assert!(is_amount(good), "{good}");
         }
-        for bad in [
-            "0.00", "100", "100.0", "1e2", "-1.00", ".10", "1.000", "", "1,00",
-        ] {
+        for bad in ["0.00", "100", "100.0", "1e2", "-1.00", ".10", "1.000", "", "1,00"] {
             assert!(!is_amount(bad), "{bad}");
         }
     }

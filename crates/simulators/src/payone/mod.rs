@@ -14,10 +14,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::kit::{
-    Call, Direction, Error, Pressed, Provider, Reply, Tx, html_page, notice_page, origin_of,
-    same_text, see_other,
-};
+use crate::kit::{Call, Direction, Error, Pressed, Provider, Reply, Tx, html_page, notice_page, origin_of, same_text, see_other};
 use order::{Order, ending, finish, press_pay};
 
 const CURRENCY: &str = "CAD";
@@ -26,13 +23,8 @@ const APPROVED: &str = "Approved";
 const DECLINED: &str = "Declined";
 const CANCELLED: &str = "Cancelled";
 const EXPIRED: &str = "Expired";
-const BANKS: [&str; 5] = [
-    "Maple Test Bank",
-    "Northern Test Credit Union",
-    "Prairie Test Savings",
-    "Atlantic Test Bank",
-    "Banque d'essai",
-];
+const BANKS: [&str; 5] =
+    ["Maple Test Bank", "Northern Test Credit Union", "Prairie Test Savings", "Atlantic Test Bank", "Banque d'essai"];
 
 /// The simulator.
 pub(crate) struct PayOne;
@@ -71,12 +63,7 @@ impl Provider for PayOne {
             _ => None,
         };
         let Some((key, mut order)) = order else {
-            return notice_page(
-                404,
-                "PayOne",
-                "Unknown payment",
-                "There is no payment at this address.",
-            );
+            return notice_page(404, "PayOne", "Unknown payment", "There is no payment at this address.");
         };
         if call.method != Method::POST {
             return show(&key, &order, call, false);
@@ -86,11 +73,7 @@ impl Provider for PayOne {
         }
         match call.form_field("action").as_deref() {
             // A browser always sends a bank (one is preselected); a script may leave it out.
-            Some("pay")
-                if call
-                    .form_field("bank")
-                    .is_some_and(|bank| !BANKS.contains(&bank.as_str())) =>
-            {
+            Some("pay") if call.form_field("bank").is_some_and(|bank| !BANKS.contains(&bank.as_str())) => {
                 return show(&key, &order, call, true);
             }
             Some("pay") => press_pay(tx, &key, &mut order)?,
@@ -103,11 +86,7 @@ impl Provider for PayOne {
 
     fn check_account(&self, body: &Value) -> Result<(), String> {
         let account = Account::deserialize(body).map_err(|error| error.to_string())?;
-        if account.client.is_empty() {
-            Err("client must not be empty".to_owned())
-        } else {
-            Ok(())
-        }
+        if account.client.is_empty() { Err("client must not be empty".to_owned()) } else { Ok(()) }
     }
 
     fn outcome(&self, tx: &Tx<'_>, reference: &str, outcome: &str) -> Result<Pressed, Error> {
@@ -115,11 +94,7 @@ impl Provider for PayOne {
             return Ok(Pressed::Unknown);
         };
         if order.state != PENDING {
-            return Ok(Pressed::NotPossible(format!(
-                "the {} is {} already",
-                order.kind(),
-                order.state
-            )));
+            return Ok(Pressed::NotPossible(format!("the {} is {} already", order.kind(), order.state)));
         }
         match outcome {
             "pay" if order.direction == Direction::In => press_pay(tx, &key, &mut order)?,
@@ -189,11 +164,7 @@ fn show(key: &str, order: &Order, call: &Call, bank_unknown: bool) -> Result<Rep
         reference: key,
         banks: &BANKS,
         bank_unknown,
-        ended: if order.state == PENDING {
-            ""
-        } else {
-            &order.state
-        },
+        ended: if order.state == PENDING { "" } else { &order.state },
         site_url: &order.site_url,
     };
     let leads_to: Vec<String> = origin_of(&order.site_url).into_iter().collect();

@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{APPROVED, Account, CANCELLED, CURRENCY, DECLINED, EXPIRED};
-use crate::kit::{
-    Callback, Direction, Error, Transfer, TransferState, Tx, hmac_sha256_hex, random_hex, scenario,
-};
+use crate::kit::{Callback, Direction, Error, Transfer, TransferState, Tx, hmac_sha256_hex, random_hex, scenario};
 
 /// Scenario 09: the success comes this long after the callback of the negative ending (unscaled).
 const LATE_SUCCESS_MS: u64 = 2_000;
@@ -37,11 +35,7 @@ pub(super) struct Order {
 
 impl Order {
     pub(super) fn kind(&self) -> &'static str {
-        if self.direction == Direction::In {
-            "deposit"
-        } else {
-            "withdraw"
-        }
+        if self.direction == Direction::In { "deposit" } else { "withdraw" }
     }
 
     pub(super) fn scenario(&self) -> u8 {
@@ -87,13 +81,7 @@ pub(super) fn press_pay(tx: &Tx<'_>, key: &str, order: &mut Order) -> Result<(),
     }
 }
 
-pub(super) fn finish(
-    tx: &Tx<'_>,
-    key: &str,
-    order: &mut Order,
-    word: &str,
-    then: Option<&str>,
-) -> Result<(), Error> {
+pub(super) fn finish(tx: &Tx<'_>, key: &str, order: &mut Order, word: &str, then: Option<&str>) -> Result<(), Error> {
     finish_and_send(tx, key, order, word, then).map(|_| ())
 }
 
@@ -112,10 +100,7 @@ pub(super) fn finish_and_send(
             Direction::In => tx.accept(&transfer(key, order), TransferState::Settled)?,
             Direction::Out => tx.transfer_became(key, TransferState::Settled)?,
         }
-    } else if [DECLINED, CANCELLED, EXPIRED].contains(&word)
-        && order.direction == Direction::Out
-        && !order.settled
-    {
+    } else if [DECLINED, CANCELLED, EXPIRED].contains(&word) && order.direction == Direction::Out && !order.settled {
         tx.transfer_became(key, TransferState::Returned)?;
     }
     tx.save(key, order)?;
@@ -137,11 +122,7 @@ pub(super) fn finish_and_send(
 
 /// Success told for what nobody paid, signed with a key that is nobody's.
 pub(super) fn forge(tx: &Tx<'_>, key: &str, order: &Order) -> Result<(), Error> {
-    tx.send(
-        key,
-        &callback(order, key, APPROVED, random_hex(32).as_bytes()),
-    )
-    .map(|_| ())
+    tx.send(key, &callback(order, key, APPROVED, random_hex(32).as_bytes())).map(|_| ())
 }
 
 fn callback(order: &Order, key: &str, status: &str, signing_key: &[u8]) -> Callback {
@@ -181,9 +162,6 @@ mod tests {
         let callback = callback(&order, "HS932097JV", APPROVED, b"payone-key-0001");
         assert_eq!(callback.body.len(), 184);
         assert_eq!(callback.headers[1].0, "x-signature");
-        assert_eq!(
-            callback.headers[1].1,
-            "a0f98e4c504367f481a5d185ef44415f5017d382c93560f84a830f45846c0d4f"
-        );
+        assert_eq!(callback.headers[1].1, "a0f98e4c504367f481a5d185ef44415f5017d382c93560f84a830f45846c0d4f");
     }
 }

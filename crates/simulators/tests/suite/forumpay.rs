@@ -16,28 +16,13 @@ pub(crate) async fn world() -> World {
 
 pub(crate) async fn ready(world: World) -> World {
     let account = json!({"password": PASSWORD, "payerIds": ["payer-1"], "callbackUrl": world.receiver.url("dashboard")});
-    assert_eq!(
-        world
-            .put(&format!("/control/forumpay/accounts/{USER}"), account)
-            .await
-            .0,
-        200
-    );
+    assert_eq!(world.put(&format!("/control/forumpay/accounts/{USER}"), account).await.0, 200);
     world
 }
 
-pub(crate) fn get(
-    world: &World,
-    action: &str,
-    parameters: &[(&str, &str)],
-) -> reqwest::RequestBuilder {
-    let query = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(parameters)
-        .finish();
-    world
-        .client
-        .get(world.url(&format!("/forumpay/pay/v2/{action}/?{query}")))
-        .basic_auth(USER, Some(PASSWORD))
+pub(crate) fn get(world: &World, action: &str, parameters: &[(&str, &str)]) -> reqwest::RequestBuilder {
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    world.client.get(world.url(&format!("/forumpay/pay/v2/{action}/?{query}"))).basic_auth(USER, Some(PASSWORD))
 }
 
 pub(crate) fn linking(world: &World, reference: &str, amount: &str) -> reqwest::RequestBuilder {
@@ -54,22 +39,14 @@ pub(crate) fn linking(world: &World, reference: &str, amount: &str) -> reqwest::
             ("locale", "en-GB"),
             ("secure_link", "true"),
             ("webhook_url", &callback),
-            (
-                "redirect_url_on_success",
-                "https://shop.example/back?result=success",
-            ),
-            (
-                "redirect_url_on_failure",
-                "https://shop.example/back?result=failure",
-            ),
+            ("redirect_url_on_success", "https://shop.example/back?result=success"),
+            ("redirect_url_on_failure", "https://shop.example/back?result=failure"),
         ],
     )
 }
 
 fn link_with(world: &World, parameters: &[(&str, &str)]) -> reqwest::RequestBuilder {
-    let form = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(parameters)
-        .finish();
+    let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     world
         .client
         .post(world.url("/forumpay/pay/v2/CreatePaymentLink/"))
@@ -85,12 +62,7 @@ pub(crate) async fn link(world: &World, reference: &str, amount: &str) -> String
 }
 
 pub(crate) async fn listed(world: &World, reference: &str) -> Vec<Value> {
-    let (status, body) = answer(get(
-        world,
-        "GetTransactions",
-        &[("reference_no", reference)],
-    ))
-    .await;
+    let (status, body) = answer(get(world, "GetTransactions", &[("reference_no", reference)])).await;
     assert_eq!(status, 200);
     body["invoices"].as_array().unwrap().clone()
 }
@@ -99,22 +71,12 @@ pub(crate) async fn check(world: &World, payment: &Value) -> Value {
     let field = |name: &str| payment[name].as_str().unwrap().to_owned();
     let (pos_id, currency) = (field("pos_id"), field("currency"));
     let (payment_id, address) = (field("payment_id"), field("address"));
-    let parameters = [
-        ("pos_id", pos_id.as_str()),
-        ("currency", &currency),
-        ("payment_id", &payment_id),
-        ("address", &address),
-    ];
+    let parameters = [("pos_id", pos_id.as_str()), ("currency", &currency), ("payment_id", &payment_id), ("address", &address)];
     answer(get(world, "CheckPayment", &parameters)).await.1
 }
 
 pub(crate) fn rating(world: &World, amount: &str) -> reqwest::RequestBuilder {
-    let parameters = [
-        ("pos_id", "mozarto"),
-        ("invoice_currency", "EUR"),
-        ("invoice_amount", amount),
-        ("currency", "BTC"),
-    ];
+    let parameters = [("pos_id", "mozarto"), ("invoice_currency", "EUR"), ("invoice_amount", amount), ("currency", "BTC")];
     get(world, "GetBuyRate", &parameters)
 }
 
@@ -145,24 +107,12 @@ pub(crate) async fn start(world: &World, reference: &str, amount: &str) -> Strin
     assert_eq!(status, 200, "{rate}");
     let payment_id = rate["payment_id"].as_str().unwrap().to_owned();
     let (status, order) = answer(starting(world, reference, amount, &payment_id, ("", ""))).await;
-    assert_eq!(
-        (status, &order["address"]),
-        (200, &json!(WALLET)),
-        "{order}"
-    );
+    assert_eq!((status, &order["address"]), (200, &json!(WALLET)), "{order}");
     payment_id
 }
 
 pub(crate) fn confirming(world: &World, payment_id: &str) -> reqwest::RequestBuilder {
-    get(
-        world,
-        "ConfirmBuyOrder",
-        &[
-            ("pos_id", "mozarto"),
-            ("address", WALLET),
-            ("payment_id", payment_id),
-        ],
-    )
+    get(world, "ConfirmBuyOrder", &[("pos_id", "mozarto"), ("address", WALLET), ("payment_id", payment_id)])
 }
 
 pub(crate) async fn confirm(world: &World, payment_id: &str) -> (u16, Value) {
@@ -178,43 +128,16 @@ async fn a_link_is_paid_on_its_page() {
     let world = world().await;
     let page = link(&world, "ref-1", "100.00").await;
     assert!(page.starts_with(&world.url("/forumpay/invoice/")));
-    assert!(
-        listed(&world, "ref-1").await.is_empty(),
-        "the payer has picked no coin yet"
-    );
+    assert!(listed(&world, "ref-1").await.is_empty(), "the payer has picked no coin yet");
     let shown = world.client.get(&page).send().await.unwrap();
-    let policy = shown.headers()["content-security-policy"]
-        .to_str()
-        .unwrap()
-        .to_owned();
-    assert!(
-        policy.contains("form-action 'self' https://shop.example;"),
-        "{policy}"
-    );
+    let policy = shown.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.contains("form-action 'self' https://shop.example;"), "{policy}");
     let html = shown.text().await.unwrap();
-    for text in [
-        "TEST PAGE",
-        "Demo company",
-        "100.00",
-        "EUR",
-        "value=\"BTC\"",
-        "value=\"USDT_TRC20\"",
-    ] {
+    for text in ["TEST PAGE", "Demo company", "100.00", "EUR", "value=\"BTC\"", "value=\"USDT_TRC20\""] {
         assert!(html.contains(text), "{text}");
     }
-    assert_eq!(
-        world.submit(&page, "action=choose&coin=ETH").await,
-        (303, page.clone())
-    );
-    let html = world
-        .client
-        .get(&page)
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    assert_eq!(world.submit(&page, "action=choose&coin=ETH").await, (303, page.clone()));
+    let html = world.client.get(&page).send().await.unwrap().text().await.unwrap();
     for text in [
         "eth-",
         "role=\"timer\"",
@@ -226,51 +149,23 @@ async fn a_link_is_paid_on_its_page() {
     ] {
         assert!(html.contains(text), "{text}");
     }
-    assert!(
-        !html.contains("<script>") && !html.contains("style="),
-        "no inline code"
-    );
-    let script = world
-        .client
-        .get(world.url("/assets/countdown.js"))
-        .send()
-        .await
-        .unwrap();
-    assert!(
-        script.headers()["content-type"]
-            .to_str()
-            .unwrap()
-            .starts_with("text/javascript")
-    );
+    assert!(!html.contains("<script>") && !html.contains("style="), "no inline code");
+    let script = world.client.get(world.url("/assets/countdown.js")).send().await.unwrap();
+    assert!(script.headers()["content-type"].to_str().unwrap().starts_with("text/javascript"));
 
     let waiting = listed(&world, "ref-1").await.remove(0);
-    assert_eq!(
-        (&waiting["state"], &waiting["type"], &waiting["currency"]),
-        (&json!("waiting"), &json!("Sell"), &json!("ETH"))
-    );
+    assert_eq!((&waiting["state"], &waiting["type"], &waiting["currency"]), (&json!("waiting"), &json!("Sell"), &json!("ETH")));
     world.submit(&page, "action=pay_less").await;
     let told = check(&world, &waiting).await;
-    assert_eq!(
-        (&told["state"], &told["confirmed"]),
-        (&json!("underpayment"), &json!(false))
-    );
+    assert_eq!((&told["state"], &told["confirmed"]), (&json!("underpayment"), &json!(false)));
     assert!(told["underpayment"]["missing_amount"].is_string());
     assert!(world.receiver.at("ref-1").is_empty());
 
     let (status, location) = world.submit(&page, "action=pay").await;
-    assert_eq!(
-        (status, location.as_str()),
-        (303, "https://shop.example/back?result=success")
-    );
+    assert_eq!((status, location.as_str()), (303, "https://shop.example/back?result=success"));
     let told = check(&world, &waiting).await;
-    assert_eq!(
-        (&told["state"], &told["confirmed"], &told["underpayment"]),
-        (&json!("confirmed"), &json!(true), &json!(null))
-    );
-    assert_eq!(
-        (&told["invoice_amount"], &told["invoice_currency"]),
-        (&json!("100.00"), &json!("EUR"))
-    );
+    assert_eq!((&told["state"], &told["confirmed"], &told["underpayment"]), (&json!("confirmed"), &json!(true), &json!(null)));
+    assert_eq!((&told["invoice_amount"], &told["invoice_currency"]), (&json!("100.00"), &json!("EUR")));
     assert_eq!(told["confirmed_time"].as_str().unwrap().len(), 19);
     let got = world.receiver.exactly("ref-1", 1).await;
     assert_eq!(
@@ -279,10 +174,7 @@ async fn a_link_is_paid_on_its_page() {
                "address": waiting["address"], "reference_no": "ref-1"})
     );
     let entry = world.ledger_is("forumpay", "ref-1", "settled").await;
-    assert_eq!(
-        (&entry["amount"], &entry["currency"], &entry["direction"]),
-        (&json!("100.00"), &json!("EUR"), &json!("in"))
-    );
+    assert_eq!((&entry["amount"], &entry["currency"], &entry["direction"]), (&json!("100.00"), &json!("EUR"), &json!("in")));
     assert_eq!(entry["providerReference"], waiting["payment_id"]);
 }
 
@@ -292,33 +184,17 @@ async fn a_cancelled_payment_can_be_tried_again_and_a_waiting_one_runs_out() {
     let page = link(&world, "again", "40.00").await;
     world.submit(&page, "action=choose&coin=BTC").await;
     world.submit(&page, "action=cancel").await;
-    let html = world
-        .client
-        .get(&page)
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    assert!(
-        html.contains("Try again") && html.contains("curious") && html.contains("result=failure")
-    );
+    let html = world.client.get(&page).send().await.unwrap().text().await.unwrap();
+    assert!(html.contains("Try again") && html.contains("curious") && html.contains("result=failure"));
     world.submit(&page, "action=again").await;
     let payments = listed(&world, "again").await;
     assert_eq!(payments.len(), 2);
     assert_ne!(payments[0]["payment_id"], payments[1]["payment_id"]);
-    assert_eq!(
-        (&payments[0]["state"], &payments[0]["reason"]),
-        (&json!("cancelled"), &json!("curious"))
-    );
+    assert_eq!((&payments[0]["state"], &payments[0]["reason"]), (&json!("cancelled"), &json!("curious")));
     world.receiver.exactly("again", 1).await;
     // Five minutes at sixty-fold speed.
     let begun = Instant::now();
-    eventually(|| async {
-        (listed(&world, "again").await[1]["reason"] == "expired").then_some(())
-    })
-    .await;
+    eventually(|| async { (listed(&world, "again").await[1]["reason"] == "expired").then_some(()) }).await;
     assert!(begun.elapsed() > Duration::from_secs(4));
     world.receiver.exactly("again", 2).await;
     assert!(world.ledger("forumpay", "again").await.is_empty());
@@ -330,21 +206,10 @@ async fn a_buy_order_is_paid_once_it_is_confirmed() {
     let (_, rate) = answer(rating(&world, "200.00")).await;
     assert_eq!(
         (&rate["rate"], &rate["amount_exchange"], &rate["amount"]),
-        (
-            &json!("65419.3380"),
-            &json!("0.00305720"),
-            &json!("0.00304754")
-        )
+        (&json!("65419.3380"), &json!("0.00305720"), &json!("0.00304754"))
     );
     let payment_id = rate["payment_id"].as_str().unwrap();
-    let (_, order) = answer(starting(
-        &world,
-        "out-1",
-        "200.00",
-        payment_id,
-        ("payer_ip_address", "203.0.113.42"),
-    ))
-    .await;
+    let (_, order) = answer(starting(&world, "out-1", "200.00", payment_id, ("payer_ip_address", "203.0.113.42"))).await;
     for name in [
         "invoice_currency",
         "invoice_amount",
@@ -367,25 +232,13 @@ async fn a_buy_order_is_paid_once_it_is_confirmed() {
     assert_eq!(check_buy(&world, payment_id).await["state"], "waiting");
     assert!(world.ledger("forumpay", "out-1").await.is_empty());
     for _ in 0..2 {
-        assert_eq!(
-            confirm(&world, payment_id).await,
-            (200, json!({"address": WALLET, "currency": "BTC"}))
-        );
+        assert_eq!(confirm(&world, payment_id).await, (200, json!({"address": WALLET, "currency": "BTC"})));
     }
     let entry = world.ledger_is("forumpay", "out-1", "settled").await;
-    assert_eq!(
-        (&entry["destination"], &entry["amount"], &entry["times"]),
-        (&json!(WALLET), &json!("200.00"), &json!(1))
-    );
+    assert_eq!((&entry["destination"], &entry["amount"], &entry["times"]), (&json!(WALLET), &json!("200.00"), &json!(1)));
     let told = check_buy(&world, payment_id).await;
-    assert_eq!(
-        (&told["type"], &told["state"], &told["reference_no"]),
-        (&json!("Buy"), &json!("confirmed"), &json!("out-1"))
-    );
-    assert_eq!(
-        world.receiver.exactly("dashboard", 1).await[0].json()["payment_id"],
-        payment_id
-    );
+    assert_eq!((&told["type"], &told["state"], &told["reference_no"]), (&json!("Buy"), &json!("confirmed"), &json!("out-1")));
+    assert_eq!(world.receiver.exactly("dashboard", 1).await[0].json()["payment_id"], payment_id);
     assert_eq!(listed(&world, "out-1").await.len(), 1);
 }
 
@@ -394,51 +247,21 @@ async fn it_is_strict_about_credentials_and_parameters() {
     let world = world().await;
     for request in [
         world.client.get(world.url("/forumpay/pay/v2/Ping/")),
-        world
-            .client
-            .get(world.url("/forumpay/pay/v2/Ping/"))
-            .basic_auth(USER, Some("wrong")),
-        world
-            .client
-            .get(world.url("/forumpay/pay/v2/Ping/"))
-            .basic_auth("nobody", Some(PASSWORD)),
+        world.client.get(world.url("/forumpay/pay/v2/Ping/")).basic_auth(USER, Some("wrong")),
+        world.client.get(world.url("/forumpay/pay/v2/Ping/")).basic_auth("nobody", Some(PASSWORD)),
     ] {
         assert_eq!(answer(request).await.0, 401);
     }
-    assert_eq!(
-        answer(get(&world, "Ping", &[])).await,
-        (200, json!({"result": "pong"}))
-    );
-    let without_slash = world
-        .client
-        .get(world.url("/forumpay/pay/v2/Ping"))
-        .basic_auth(USER, Some(PASSWORD));
+    assert_eq!(answer(get(&world, "Ping", &[])).await, (200, json!({"result": "pong"})));
+    let without_slash = world.client.get(world.url("/forumpay/pay/v2/Ping")).basic_auth(USER, Some(PASSWORD));
     assert_eq!(answer(without_slash).await.0, 200);
     assert_eq!(answer(get(&world, "Nonsense", &[])).await.0, 404);
     assert_eq!(answer(get(&world, "CreatePaymentLink", &[])).await.0, 405);
-    let json_body = world
-        .client
-        .post(world.url("/forumpay/pay/v2/CreatePaymentLink/"))
-        .basic_auth(USER, Some(PASSWORD));
-    assert_eq!(
-        answer(
-            json_body
-                .header("content-type", "application/json")
-                .body("{}")
-        )
-        .await
-        .0,
-        415
-    );
+    let json_body = world.client.post(world.url("/forumpay/pay/v2/CreatePaymentLink/")).basic_auth(USER, Some(PASSWORD));
+    assert_eq!(answer(json_body.header("content-type", "application/json").body("{}")).await.0, 415);
 
     let without_payer = link_with(&world, &[("invoice_amount", "1.00")]);
-    assert_eq!(
-        answer(without_payer).await,
-        (
-            200,
-            json!({"err": "Payer ID is required", "err_code": "payerIdRequired"})
-        )
-    );
+    assert_eq!(answer(without_payer).await, (200, json!({"err": "Payer ID is required", "err_code": "payerIdRequired"})));
     let parameters = [
         ("payer_id", "payer-1"),
         ("invoice_amount", "10.00"),
@@ -449,10 +272,7 @@ async fn it_is_strict_about_credentials_and_parameters() {
     for lacking in 1..parameters.len() {
         let mut rest = parameters.to_vec();
         rest.remove(lacking);
-        assert_eq!(
-            answer(link_with(&world, &rest)).await.1["err_code"],
-            "missingParameter"
-        );
+        assert_eq!(answer(link_with(&world, &rest)).await.1["err_code"], "missingParameter");
     }
     let whole = [
         ("payer_id", "payer-1"),
@@ -469,11 +289,7 @@ async fn it_is_strict_about_credentials_and_parameters() {
     for lacking in 5..whole.len() {
         let mut rest = whole.to_vec();
         let (name, _) = rest.remove(lacking);
-        assert_eq!(
-            answer(link_with(&world, &rest)).await.1["err_code"],
-            "missingParameter",
-            "{name}"
-        );
+        assert_eq!(answer(link_with(&world, &rest)).await.1["err_code"], "missingParameter", "{name}");
     }
     for (amount, currency, code) in [
         ("10", "EUR", "invalidAmount"),
@@ -488,11 +304,7 @@ async fn it_is_strict_about_credentials_and_parameters() {
             ("reference_no", "x"),
             ("widget_type", "0"),
         ];
-        assert_eq!(
-            answer(link_with(&world, &wrong)).await.1["err_code"],
-            code,
-            "{amount} {currency}"
-        );
+        assert_eq!(answer(link_with(&world, &wrong)).await.1["err_code"], code, "{amount} {currency}");
     }
     let rate = answer(rating(&world, "20.00")).await.1;
     let id = rate["payment_id"].as_str().unwrap();
@@ -507,27 +319,11 @@ async fn it_is_strict_about_credentials_and_parameters() {
         (("reference_no", ""), "missingParameter"),
         (("payer_ip_address", "10.0.0.1"), "invalidPayerIpAddress"),
     ] {
-        assert_eq!(
-            answer(starting(&world, "x", "20.00", id, change)).await.1["err_code"],
-            code,
-            "{change:?}"
-        );
+        assert_eq!(answer(starting(&world, "x", "20.00", id, change)).await.1["err_code"], code, "{change:?}");
     }
-    assert_eq!(
-        confirm(&world, id).await.1["err_code"],
-        "paymentNotFound",
-        "no order was started"
-    );
+    assert_eq!(confirm(&world, id).await.1["err_code"], "paymentNotFound", "no order was started");
     assert_eq!(check_buy(&world, id).await["err_code"], "paymentNotFound");
-    let incomplete = get(
-        &world,
-        "CheckPayment",
-        &[
-            ("pos_id", "mozarto"),
-            ("payment_id", id),
-            ("currency", "BTC"),
-        ],
-    );
+    let incomplete = get(&world, "CheckPayment", &[("pos_id", "mozarto"), ("payment_id", id), ("currency", "BTC")]);
     assert_eq!(answer(incomplete).await.1["err_code"], "missingParameter");
     let test = world.receiver.url("ping");
     answer(get(&world, "Ping", &[("webhook_url", &test)])).await;

@@ -41,18 +41,9 @@ pub(crate) struct Receiver {
 
 type Kept = (Arc<Mutex<Vec<Received>>>, Arc<AtomicU16>);
 
-async fn receive(
-    State((got, status)): State<Kept>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> StatusCode {
+async fn receive(State((got, status)): State<Kept>, uri: Uri, headers: HeaderMap, body: Bytes) -> StatusCode {
     let body = String::from_utf8(body.to_vec()).unwrap();
-    got.lock().unwrap().push(Received {
-        path: uri.to_string(),
-        headers,
-        body,
-    });
+    got.lock().unwrap().push(Received { path: uri.to_string(), headers, body });
     StatusCode::from_u16(status.load(Ordering::SeqCst)).unwrap()
 }
 
@@ -62,15 +53,9 @@ impl Receiver {
         let address = listener.local_addr().unwrap();
         let got: Arc<Mutex<Vec<Received>>> = Arc::default();
         let status = Arc::new(AtomicU16::new(200));
-        let router = Router::new()
-            .fallback(receive)
-            .with_state((Arc::clone(&got), Arc::clone(&status)));
+        let router = Router::new().fallback(receive).with_state((Arc::clone(&got), Arc::clone(&status)));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self {
-            address,
-            got,
-            status,
-        }
+        Self { address, got, status }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -84,13 +69,7 @@ impl Receiver {
     /// What arrived at a path so far.
     pub(crate) fn at(&self, path: &str) -> Vec<Received> {
         let wanted = format!("/{path}");
-        self.got
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|received| received.path == wanted)
-            .cloned()
-            .collect()
+        self.got.lock().unwrap().iter().filter(|received| received.path == wanted).cloned().collect()
     }
 
     /// Waits for `count` callbacks at a path, and sees that no more come.
@@ -124,23 +103,10 @@ impl World {
         let data = tempfile::tempdir().unwrap();
         let stop = CancellationToken::new();
         let (address, running) = launch(data.path(), time_scale, auto_settle_ms, &stop).await;
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(PATIENCE)
-            .build()
-            .unwrap();
+        let client =
+            reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build().unwrap();
         let receiver = Receiver::start().await;
-        Self {
-            receiver,
-            client,
-            address,
-            data,
-            auto_settle_ms,
-            time_scale,
-            stop,
-            running,
-        }
+        Self { receiver, client, address, data, auto_settle_ms, time_scale, stop, running }
     }
 
     /// Drops everything in mid-flight and starts again on the same data.
@@ -148,13 +114,7 @@ impl World {
         self.running.abort();
         assert!((&mut self.running).await.unwrap_err().is_cancelled());
         self.stop = CancellationToken::new();
-        (self.address, self.running) = launch(
-            self.data.path(),
-            self.time_scale,
-            self.auto_settle_ms,
-            &self.stop,
-        )
-        .await;
+        (self.address, self.running) = launch(self.data.path(), self.time_scale, self.auto_settle_ms, &self.stop).await;
     }
 
     /// Stops in good order; the error of the server, if any.
@@ -166,9 +126,7 @@ impl World {
     /// Every file of the data directory, read whole.
     pub(crate) fn kept_bytes(&self) -> Vec<u8> {
         let files = std::fs::read_dir(self.data.path()).unwrap();
-        files
-            .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
-            .collect()
+        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -189,25 +147,19 @@ impl World {
 
     /// Presses a control outcome and expects it to be possible.
     pub(crate) async fn press(&self, provider: &str, reference: &str, outcome: &str) -> Value {
-        let (status, body) = self
-            .post(&format!("/control/{provider}/{reference}/{outcome}"))
-            .await;
+        let (status, body) = self.post(&format!("/control/{provider}/{reference}/{outcome}")).await;
         assert_eq!(status, 200, "{body}");
         body
     }
 
     pub(crate) async fn settings(&self, provider: &str, body: Value) {
-        let (status, answer) = self
-            .put(&format!("/control/{provider}/settings"), body)
-            .await;
+        let (status, answer) = self.put(&format!("/control/{provider}/settings"), body).await;
         assert_eq!(status, 200, "{answer}");
     }
 
     /// The ledger's entries of one reference.
     pub(crate) async fn ledger(&self, provider: &str, reference: &str) -> Vec<Value> {
-        let (status, body) = self
-            .get(&format!("/control/{provider}/ledger?reference={reference}"))
-            .await;
+        let (status, body) = self.get(&format!("/control/{provider}/ledger?reference={reference}")).await;
         assert_eq!(status, 200);
         body["transfers"].as_array().unwrap().clone()
     }
@@ -238,10 +190,7 @@ impl World {
             .send()
             .await
             .unwrap();
-        let location = answer
-            .headers()
-            .get("location")
-            .map(|location| location.to_str().unwrap().to_owned());
+        let location = answer.headers().get("location").map(|location| location.to_str().unwrap().to_owned());
         (answer.status().as_u16(), location.unwrap_or_default())
     }
 }
@@ -254,15 +203,8 @@ async fn launch(
 ) -> (SocketAddr, JoinHandle<Result<(), Error>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let settings = Settings {
-        data: data.to_owned(),
-        auto_settle_ms,
-        time_scale,
-    };
-    (
-        address,
-        tokio::spawn(mozarto_simulators::serve(listener, settings, stop.clone())),
-    )
+    let settings = Settings { data: data.to_owned(), auto_settle_ms, time_scale };
+    (address, tokio::spawn(mozarto_simulators::serve(listener, settings, stop.clone())))
 }
 
 /// Sends a request; status and JSON (`null` for an empty or other body).
@@ -291,10 +233,7 @@ pub(crate) async fn broken(request: reqwest::RequestBuilder) -> bool {
                 }
             };
             assert!(!error.is_timeout(), "{error:?}");
-            assert!(
-                !first.is_empty() && serde_json::from_slice::<Value>(&first).is_err(),
-                "{first:?}"
-            );
+            assert!(!first.is_empty() && serde_json::from_slice::<Value>(&first).is_err(), "{first:?}");
             true
         }
     }
