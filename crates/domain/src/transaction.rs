@@ -64,7 +64,7 @@ impl std::str::FromStr for Attention {
 }
 
 /// A transaction as it is stored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
     /// Its id, and our reference at the provider.
     pub id: TransactionId,

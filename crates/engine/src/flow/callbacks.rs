@@ -1,6 +1,7 @@
 //! The inbox: a callback is stored, answered, and then processed in order per transaction.
 
 use super::EngineError;
+use super::calls::guarded;
 use super::conclude::Commit;
 use super::jobs::Asked;
 use super::work::Work;
@@ -8,13 +9,17 @@ use crate::core::Engine;
 use aws_lc_rs::digest::{SHA256, digest};
 use domain::{CompanyId, Json, TransactionId};
 use providers::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Provider};
-use store::Batch;
+use store::{Batch, CommitError};
 use store::repository::callbacks::{self, StoredCallback};
 use store::repository::jobs::{self, JobKind};
-use store::repository::transactions;
+use store::repository::transactions::{self, VERSION_GUARD};
 
 /// How long this process has a callback to itself, milliseconds, not scaled.
 const LEASE_MS: i64 = 60_000;
+/// How often a callback is begun anew because another process changed its transaction at the same moment.
+const MEETINGS_MAX: u32 = 5;
+/// A callback that could not be processed for a reason of ours is tried again after this, milliseconds as written.
+const TROUBLE_WAIT_MS: i64 = 5_000;
 /// A callback that came while another process's call is open waits this long, milliseconds as written.
 const EARLY_WAIT_MS: i64 = 1_000;
 /// Most headers of a callback that are kept.
@@ -98,7 +103,8 @@ impl Engine {
         };
         let base_url = self.base_url(provider, method).unwrap_or_default();
         let account = Account { settings: &method.settings, base_url: &base_url, environment: self.config().environment };
-        let reading = provider.read_callback(&account, &as_callback(incoming, None, None));
+        let callback = as_callback(incoming, None, None);
+        let reading = guarded(provider, || provider.read_callback(&account, &callback), || CallbackReading::refused(400));
         let Some(locate) = &reading.locate else { return Ok(reading.answer) };
         let mut found = match locate.transaction_id {
             Some(id) => transactions::find(self.store(), company, id).await?,
@@ -124,7 +130,14 @@ impl Engine {
 
     fn read(&self, work: &Work, incoming: Incoming<'_>) -> CallbackReading {
         let context = work.context(self, None);
-        work.provider.read_callback(&context.account, &as_callback(incoming, Some(work.id()), Some(work.order.amount)))
+        let callback = as_callback(incoming, Some(work.id()), Some(work.order.amount));
+        // A callback that is not understood is a hint like an unsigned one: the provider is asked.
+        let hint = || CallbackReading {
+            answer: CallbackAnswer::empty(200),
+            outcome: CallbackOutcome::Hint(Json::Object(Vec::new())),
+            locate: None,
+        };
+        guarded(work.provider, || work.provider.read_callback(&context.account, &callback), hint)
     }
 
     async fn keep_callback(&self, work: &Work, incoming: Incoming<'_>, reading: &CallbackReading) -> Result<(), EngineError> {
@@ -152,26 +165,48 @@ impl Engine {
         let engine = self.clone();
         let (company, transaction) = (work.company_id(), work.id());
         self.inner.tasks.spawn(async move {
-            if let Err(error) = engine.process_callbacks(company, transaction).await {
-                // The row stays due: the worker takes it when the lease passes.
-                tracing::error!(%transaction, "processing a callback: {error}");
-            }
+            engine.work_on_callbacks_of(company, transaction).await;
         });
         Ok(())
     }
 
-    /// Processes the open callbacks of a transaction, oldest first. Hints that wait together are answered by one inquiry.
-    pub(super) async fn process_callbacks(&self, company: CompanyId, id: TransactionId) -> Result<(), EngineError> {
+    /// Processes the open callbacks of a transaction; on trouble puts them off.
+    pub(super) async fn work_on_callbacks_of(&self, company: CompanyId, id: TransactionId) {
         let _lock = self.inner.locks.lock(id).await;
+        for _ in 0..MEETINGS_MAX {
+            match self.process_callbacks(company, id).await {
+                Ok(()) => return,
+                // Another process changed the transaction meanwhile: look again.
+                Err(EngineError::Commit(CommitError::Guard(VERSION_GUARD))) => {}
+                Err(error) => {
+                    tracing::error!(transaction = %id, "processing callbacks: {error}");
+                    break;
+                }
+            }
+        }
+        // If this fails too, they are due when their lease passes.
+        let Ok(open) = callbacks::open(self.store(), company, id).await else { return };
+        let mut batch = Batch::new();
+        callbacks::later(&mut batch, &open, self.clock().after(TROUBLE_WAIT_MS), false);
+        if let Err(error) = self.store().commit(batch).await {
+            tracing::warn!(transaction = %id, "putting callbacks off: {error}");
+        }
+    }
+
+    /// Processes the open callbacks, oldest first. Hints that wait together are answered by one inquiry.
+    async fn process_callbacks(&self, company: CompanyId, id: TransactionId) -> Result<(), EngineError> {
         let open = callbacks::open(self.store(), company, id).await?;
-        let Some(newest) = open.last().map(|callback| callback.id) else { return Ok(()) };
-        let job = jobs::find(self.store(), company, id).await?;
+        if open.is_empty() {
+            return Ok(());
+        }
+        // The transaction before its job: a call that another process begins after this is met by the version at the commit.
         let Some(mut work) = self.load(company, id).await? else { return Ok(()) };
+        let job = jobs::find(self.store(), company, id).await?;
         if let Some(job) = job.filter(|job| job.kind == JobKind::Intent) {
             if job.due_at > self.clock().now() {
                 // Another process's call is open: its outcome comes first.
                 let mut batch = Batch::new();
-                callbacks::later(&mut batch, company, id, newest, self.clock().after(EARLY_WAIT_MS));
+                callbacks::later(&mut batch, &open, self.clock().after(EARLY_WAIT_MS), false);
                 self.store().commit(batch).await?;
                 return Ok(());
             }
@@ -179,31 +214,40 @@ impl Engine {
             self.recover(&mut work, &job).await?;
         }
         let mut hint = None;
-        let mut asked = false;
+        let (mut asked, mut touched) = (false, false);
         let mut commit = Commit::open(self, &mut work);
         for callback in &open {
             let plain = commit.work.company.data_key.open(&["callbacks", &callback.id.to_string(), "raw"], &callback.raw);
             let Some(document) = plain.ok().and_then(|plain| Json::parse(&plain).ok()) else {
                 commit.anomaly("a stored callback cannot be read", "warning");
+                touched = true;
                 continue;
             };
             match self.reread(commit.work, &document).outcome {
                 CallbackOutcome::Ignore => {}
-                CallbackOutcome::Anomaly(text) => commit.anomaly(&text, "warning"),
+                CallbackOutcome::Anomaly(text) => {
+                    commit.anomaly(&text, "warning");
+                    touched = true;
+                }
                 CallbackOutcome::Hint(json) => {
                     hint = Some(json);
                     asked = true;
                 }
-                CallbackOutcome::Fact(finding) => commit.settle(&finding, &Json::object([("by", Json::text("callback"))])),
+                CallbackOutcome::Fact(finding) => {
+                    commit.settle(&finding, &Json::object([("by", Json::text("callback"))]));
+                    touched = true;
+                }
             }
         }
         if !asked {
-            callbacks::done(&mut commit.batch, company, id, newest);
+            callbacks::done(&mut commit.batch, &open);
         }
-        commit.store().await?;
+        if touched || !asked {
+            commit.store().await?;
+        }
         if asked {
             let job = jobs::find(self.store(), company, id).await?;
-            self.inquire(&mut work, job.as_ref(), Asked::Callback { hint: hint.as_ref(), last: newest }).await?;
+            self.inquire(&mut work, job.as_ref(), Asked::Callback { hint: hint.as_ref(), open: &open }).await?;
         }
         Ok(())
     }

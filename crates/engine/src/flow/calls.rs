@@ -8,7 +8,7 @@ use domain::limits::{CALLS_PER_FLOW_MAX, PROVIDER_ANSWER_MAX_BYTES};
 use domain::{ErrorCode, Json, Timestamp};
 use providers::{Answer, Call, Doubt, Lost, Refusal, Reply, Sent, Step, Task};
 use std::time::Instant;
-use store::Batch;
+use store::{Batch, CommitError};
 use store::repository::jobs::{self, Job, JobKind};
 use store::repository::transactions;
 
@@ -23,30 +23,72 @@ pub(super) struct Ended {
     pub(super) sent_at: Option<Timestamp>,
 }
 
+/// How old an intent may be when its call goes out, its commit included, milliseconds, not scaled: below what makes others hold a process for dead. An
+/// older one is stored once more, which fails if anybody has taken it over meanwhile: a process that was paused does not send what was given up.
+const INTENT_FRESH_MS: i64 = 4_000;
+/// How often an intent is stored for one call before the store is held to be too slow to pay with.
+const INTENT_STORES_MAX: u32 = 4;
 /// Added to an intent's time limit before anybody else may take it, milliseconds, not scaled: scheduling and commits take their time on any scale.
 const INTENT_GRACE_MS: i64 = 5_000;
 /// How many calls of full length one intent covers: the harmless ones after it, and inline inquiries.
 const INTENT_CALLS: i64 = 4;
 
+/// Since when an intent is stored, by both clocks: the one stands still while a machine sleeps, the other may be set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StoredAt {
+    by_the_clock: Timestamp,
+    by_the_process: Instant,
+}
+
+impl StoredAt {
+    pub(super) fn now(engine: &Engine) -> Self {
+        Self { by_the_clock: engine.clock().now(), by_the_process: Instant::now() }
+    }
+
+    fn is_fresh(self, engine: &Engine) -> bool {
+        let limit = std::time::Duration::from_millis(INTENT_FRESH_MS.unsigned_abs());
+        engine.clock().now().since(self.by_the_clock).abs() <= INTENT_FRESH_MS && self.by_the_process.elapsed() <= limit
+    }
+}
+
+/// Runs a provider's code. One that panics over an answer has not understood it: the call's doubt decides, as with any answer that cannot be read.
+pub(super) fn guarded<T>(provider: &dyn providers::Provider, code: impl FnOnce() -> T, otherwise: impl FnOnce() -> T) -> T {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(code)).unwrap_or_else(|_| {
+        let name = provider.descriptor().name;
+        metrics::counter!("mozarto_provider_panics_total", "provider" => name).increment(1);
+        tracing::error!(provider = name, "the code of a provider panicked");
+        otherwise()
+    })
+}
+
+fn not_understood() -> Step {
+    Step::Silence(Refusal::of(ErrorCode::UnknownPspError))
+}
+
 impl Engine {
+    /// The first step of a task.
+    pub(super) fn begin(&self, work: &Work, task: Task, hint: Option<&Json>) -> Step {
+        guarded(work.provider, || work.provider.begin(task, &work.context(self, hint)), not_understood)
+    }
+
     /// Runs the task from its first step. `None`: this begins it.
     ///
-    /// The first call's intent is taken as stored when `first_is_stored` (creation stores it with the transaction).
+    /// The intent of a `first` call is stored already, with the transaction: since then.
     pub(super) async fn run_task(
         &self,
         work: &mut Work,
         task: Task,
-        first: Option<Step>,
+        first: Option<(Step, StoredAt)>,
         hint: Option<&Json>,
         mut new_token: Option<[u8; 32]>,
     ) -> Result<Ended, EngineError> {
-        let mut first_is_stored = first.is_some();
         if task == Task::Inquire {
             work.inquiries += 1;
         }
-        let mut step = match first {
-            Some(step) => step,
-            None => work.provider.begin(task, &work.context(self, hint)),
+        // Of the first call only: `take` leaves none for the next.
+        let (mut step, mut stored) = match first {
+            Some((step, stored)) => (step, Some(stored)),
+            None => (self.begin(work, task, hint), None),
         };
         let mut ended = Ended { step: Step::TryLater(""), doubt: None, calls: Vec::new(), sent_at: None };
         for _ in 0..CALLS_PER_FLOW_MAX {
@@ -61,17 +103,16 @@ impl Engine {
             if let Some(memo) = &call.memo {
                 work.memo = memo.clone();
             }
-            if (leaves_something && !first_is_stored) || new_token.is_some() {
-                self.store_intent(work, task, &call, new_token.take()).await?;
+            if leaves_something || new_token.is_some() {
+                self.make_sure_of_intent(work, task, &call, stored.take(), new_token.take()).await?;
             }
-            first_is_stored = false;
             ended.doubt = Some(call.doubt);
             if leaves_something {
                 ended.sent_at = Some(self.clock().now());
             }
             let sent = Sent { step: call.step.to_owned(), scratch: call.scratch.clone() };
             let reply = self.send(work, call, &mut ended.calls).await;
-            step = work.provider.resume(task, &work.context(self, hint), &sent, &reply);
+            step = guarded(work.provider, || work.provider.resume(task, &work.context(self, hint), &sent, &reply), not_understood);
         }
         tracing::error!(provider = work.provider.descriptor().name, task = task.as_str(), "a provider flow does not end");
         ended.step = Step::Silence(Refusal::of(ErrorCode::UnknownPspError));
@@ -102,6 +143,26 @@ impl Engine {
             ]),
             owner: Some(self.inner.node_id.clone()),
         }
+    }
+
+    /// The call's intent is stored, not long ago, and still ours. `stored`: since when it is stored already.
+    async fn make_sure_of_intent(
+        &self,
+        work: &mut Work,
+        task: Task,
+        call: &Call,
+        mut stored: Option<StoredAt>,
+        mut new_token: Option<[u8; 32]>,
+    ) -> Result<(), EngineError> {
+        for _ in 0..INTENT_STORES_MAX {
+            if new_token.is_none() && stored.is_some_and(|stored| stored.is_fresh(self)) {
+                return Ok(());
+            }
+            let now = StoredAt::now(self);
+            self.store_intent(work, task, call, new_token.take()).await?;
+            stored = Some(now);
+        }
+        Err(CommitError::Unavailable("the store takes too long to store an intent".to_owned()).into())
     }
 
     async fn store_intent(&self, work: &mut Work, task: Task, call: &Call, new_token: Option<[u8; 32]>) -> Result<(), EngineError> {

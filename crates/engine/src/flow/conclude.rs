@@ -217,6 +217,10 @@ impl<'a> Commit<'a> {
         if from.may_turn_late() && negative(finding.standing) {
             return;
         }
+        if from.may_turn_late() && finding.standing == Standing::Reversed {
+            self.anomaly(&format!("the provider says Reversed ({}) of a transaction that is {}", finding.status, from.as_str()), "warning");
+            return;
+        }
         let changes = if from == S::Approved && finding.standing == Standing::Reversed { &changes[1..] } else { changes };
         let passes = from == S::Created && !matches!(changes, [Change::Accept | Change::Hold | Change::Fail]);
         let mut probe = if passes { S::Pending } else { from };
@@ -324,7 +328,8 @@ async fn store_surely(engine: &Engine, work: &Work, batch: Batch) -> Result<(), 
         };
         if error == CommitError::Guard(VERSION_GUARD) && perhaps_stored {
             let stored = transactions::find(engine.store(), work.company_id(), work.id()).await;
-            if stored.is_ok_and(|found| found.is_some_and(|found| found.transaction.version == work.transaction.version)) {
+            // The whole of it: another process may have stored something else under the same version.
+            if stored.is_ok_and(|found| found.is_some_and(|found| found.transaction == work.transaction)) {
                 return Ok(());
             }
         }

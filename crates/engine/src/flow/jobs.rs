@@ -7,9 +7,9 @@ use super::pay::calls_detail;
 use super::work::Work;
 use crate::core::Engine;
 use domain::schedule::{LATE_CHECKS_MS, inquiry_wait_ms};
-use domain::{Change, Json, Operation, Timestamp, TransactionId, TransactionStatus};
+use domain::{Change, Json, Operation, Timestamp, TransactionStatus};
 use providers::{Doubt, Finding, Refusal, Standing, Step, Task};
-use store::repository::callbacks;
+use store::repository::callbacks::{self, StoredCallback};
 use store::repository::jobs::{self, Job, JobKind};
 
 /// Why the provider is asked.
@@ -21,8 +21,8 @@ pub(super) enum Asked<'a> {
     Late,
     /// A person wants to know.
     ByHand,
-    /// A callback hints at something; processed up to and including this one.
-    Callback { hint: Option<&'a Json>, last: TransactionId },
+    /// A callback hints at something; these are processed with it.
+    Callback { hint: Option<&'a Json>, open: &'a [StoredCallback] },
 }
 
 /// The numbers that an inquiry job carries in its detail.
@@ -53,12 +53,13 @@ impl Engine {
     /// Does a claimed job. Whatever goes wrong, the job stays and is due again when its lease passes.
     pub(super) async fn do_job(&self, claimed: &Job) -> Result<(), EngineError> {
         let _lock = self.inner.locks.lock(claimed.transaction_id).await;
-        // Between the claim and the lock somebody here may have changed it.
+        // The transaction before its job: whoever has changed the two of them after this is met by the version at the commit.
+        let Some(mut work) = self.load(claimed.company_id, claimed.transaction_id).await? else { return Ok(()) };
+        // Between the claim and the lock somebody may have changed it.
         let job = jobs::find(self.store(), claimed.company_id, claimed.transaction_id).await?;
         let Some(job) = job.filter(|job| job.kind == claimed.kind && job.owner.as_deref() == Some(&*self.inner.node_id)) else {
             return Ok(());
         };
-        let Some(mut work) = self.load(job.company_id, job.transaction_id).await? else { return Ok(()) };
         match job.kind {
             JobKind::Intent => self.recover(&mut work, &job).await,
             JobKind::Run => self.run_approved(&mut work, &job).await,
@@ -107,17 +108,29 @@ impl Engine {
             commit.note("asked", None, None, detail);
         }
         self.next_action(&mut commit, job, asked, counters);
-        if let Asked::Callback { last, .. } = asked {
-            let (company, id) = (commit.work.company_id(), commit.work.id());
+        if let Asked::Callback { open, .. } = asked {
             // With a schedule of its own running, a silent provider will be asked again anyway.
             let open_job = job.is_some_and(|job| matches!(job.kind, JobKind::Inquire | JobKind::Late | JobKind::Run));
             if readable || open_job {
-                callbacks::done(&mut commit.batch, company, id, last);
+                callbacks::done(&mut commit.batch, open);
             } else {
-                callbacks::later(&mut commit.batch, company, id, last, self.clock().after(30_000));
+                self.ask_later(&mut commit, open);
             }
         }
         commit.store().await
+    }
+
+    /// Nobody else will ask about these callbacks: they are asked about on the common schedule, to its end.
+    fn ask_later(&self, commit: &mut Commit<'_>, open: &[StoredCallback]) {
+        let attempt = open.iter().map(|one| one.attempt).max().unwrap_or_default();
+        let oldest = open.iter().map(|one| one.received_at).min().unwrap_or(commit.now);
+        match inquiry_wait_ms(attempt, self.clock().written_between(oldest, commit.now)) {
+            Some(wait_ms) => callbacks::later(&mut commit.batch, open, self.clock().after(wait_ms), true),
+            None => {
+                commit.anomaly("the provider called, and was asked for three days without an answer", "warning");
+                callbacks::done(&mut commit.batch, open);
+            }
+        }
     }
 
     fn inquiry_detail(&self, calls: Vec<Json>, asked: Asked<'_>) -> Json {
@@ -199,6 +212,11 @@ impl Engine {
                 }
             }
             Asked::Late => commit.no_job(),
+            // The schedule stays; what was found counts in it ("twice running").
+            Asked::ByHand | Asked::Callback { .. } if status == TransactionStatus::Pending && !stuck => {
+                let (company, id) = (commit.work.company_id(), commit.work.id());
+                jobs::set_counters(&mut commit.batch, company, id, &counters.write());
+            }
             _ => {}
         }
     }

@@ -9,12 +9,15 @@ mod conclude;
 mod decisions;
 mod idempotency;
 mod jobs;
+mod lives;
 pub(crate) mod locks;
 mod mask;
 mod pay;
 mod production;
 mod recover;
 mod route;
+#[cfg(test)]
+mod tests;
 mod views;
 mod work;
 mod workers;

@@ -1,6 +1,6 @@
 //! Creating a pay-in or a pay-out: rule, account, intent, call, outcome, answer.
 
-use super::calls::Ended;
+use super::calls::{Ended, StoredAt};
 use super::conclude::Commit;
 use super::idempotency::{IdempotencyTicket, KnownKey};
 use super::mask::mask;
@@ -83,7 +83,7 @@ impl Engine {
             Operation::PayIn => Task::PayIn,
             Operation::PayOut => Task::PayOut,
         };
-        let step = work.provider.begin(task, &work.context(self, None));
+        let step = self.begin(&work, task, None);
         if let Step::Call(call) = &step
             && let Some(memo) = &call.memo
         {
@@ -95,13 +95,14 @@ impl Engine {
             _ => self.intent_job(&work, task, None),
         };
         jobs::put(&mut batch, &job);
+        let stored = StoredAt::now(self);
         match self.store().commit(batch).await {
             Ok(_) => {}
             Err(CommitError::Duplicate(keys::KEY_TAKEN)) => return self.key_taken(&work, ticket.as_ref()).await,
             Err(CommitError::Duplicate(single_use::IN_FLIGHT)) => return self.create_in_flight(work, ticket.as_ref()).await,
             Err(error) => return Err(error.into()),
         }
-        let ended = self.run_task(&mut work, task, Some(step), None, None).await?;
+        let ended = self.run_task(&mut work, task, Some((step, stored)), None, None).await?;
         self.finish_creation(&mut work, task, ended, false).await
     }
 
@@ -298,6 +299,10 @@ impl Engine {
         if finding.standing == Standing::Stuck {
             let _ = commit.change(Change::Accept, Json::Object(Vec::new()));
             commit.stuck(finding.anomalies.first().map_or("the provider's answer contradicts the request", String::as_str));
+        }
+        if commit.work.transaction.status == TransactionStatus::Created {
+            // Something came of the call, but nothing that ends it or brings it further: it is open, and asked about.
+            let _ = commit.change(Change::Accept, Json::Object(Vec::new()));
         }
         match commit.work.transaction.status {
             TransactionStatus::Pending if finding.standing != Standing::Stuck => {

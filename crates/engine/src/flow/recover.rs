@@ -29,7 +29,8 @@ impl Engine {
                 let ended = Ended { step, doubt: Some(doubt), calls: Vec::new(), sent_at };
                 self.finish_creation(work, task, ended, true).await.map(|_| ())
             }
-            TransactionStatus::Pending if doubt == Doubt::Money => {
+            // Of a pending transaction only a step after an approval may be run again.
+            TransactionStatus::Pending if doubt == Doubt::Money || !matches!(task, Task::Finalise | Task::PayOut) => {
                 let mut commit = Commit::open(self, work);
                 commit.work.transaction.psp_status = "unknown".to_owned();
                 commit.note("recovered", None, None, job.detail.clone());

@@ -1,12 +1,16 @@
 //! What runs beside the requests: due jobs, callbacks, deliveries, heartbeat and recovery, retention; and the graceful stop.
 
 use super::EngineError;
+use super::lives::Lives;
 use crate::core::Engine;
+use domain::schedule::inquiry_wait_ms;
+use domain::{CompanyId, Timestamp, TransactionId};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use store::repository::{callbacks, idempotency, jobs, nodes};
-use store::{Batch, Dialect};
+use store::repository::jobs::Job;
+use store::repository::{callbacks, idempotency, jobs, nodes, transactions};
+use store::{Batch, CommitError, Dialect, QueryError};
 use tokio::sync::Semaphore;
 
 /// Jobs that run at once in one process.
@@ -19,8 +23,6 @@ const POLL_MS: i64 = 250;
 const POLL_MIN_MS: i64 = 50;
 /// A heartbeat is written this often, milliseconds, not scaled.
 const BEAT_MS: i64 = 1_000;
-/// A process without a heartbeat for this long is dead, milliseconds, not scaled.
-const DEAD_AFTER_MS: i64 = 5_000;
 /// Rows of processes dead for this long are removed, milliseconds.
 const FORGET_AFTER_MS: i64 = 24 * 3_600_000;
 /// How often changes of other processes are looked for, milliseconds.
@@ -30,6 +32,8 @@ const PURGE_MS: u64 = 60_000;
 const PURGE_ROWS: u32 = 5_000;
 /// How long a graceful stop waits for what is running.
 const STOP_WAIT: Duration = Duration::from_secs(8);
+/// A job that failed because the store was away, or because another process was faster, is tried again after this, milliseconds as written.
+const AGAIN_MS: i64 = 5_000;
 
 impl Engine {
     /// Takes over what dead processes left, and starts everything that runs beside the requests.
@@ -52,19 +56,27 @@ impl Engine {
 
     /// Stops: takes no new work, waits up to 8 s for what is running. Provider calls still open stay as intents and are asked about by whoever starts next.
     pub async fn stop(&self) {
+        self.stop_beside(std::future::ready(())).await;
+    }
+
+    /// [`stop`](Self::stop) beside servers that are ending: what their last requests begin is waited for as well, and only then does this process say that it
+    /// is gone; others would take over what it still does.
+    pub async fn stop_beside<T>(&self, servers: impl Future<Output = T>) -> T {
+        let until = tokio::time::Instant::now() + STOP_WAIT;
         self.inner.workers_running.store(false, std::sync::atomic::Ordering::SeqCst);
         self.inner.stop.cancel();
+        let ended = servers.await;
         self.inner.tasks.close();
-        if tokio::time::timeout(STOP_WAIT, self.inner.tasks.wait()).await.is_err() {
+        if tokio::time::timeout_at(until, self.inner.tasks.wait()).await.is_err() {
             tracing::warn!("stopping with work still running: it is taken over at the next start");
         }
         self.directory().flush_last_used().await;
         let mut batch = Batch::new();
-        let before = self.clock().now().plus_ms(-FORGET_AFTER_MS);
-        nodes::forget(&mut batch, &self.inner.node_id, before);
+        nodes::forget(&mut batch, &self.inner.node_id, self.clock().now().plus_ms(-FORGET_AFTER_MS));
         if let Err(error) = self.store().commit(batch).await {
             tracing::warn!("saying good-bye to the store: {error}");
         }
+        ended
     }
 
     /// Whether requests can be served: the store answers and the workers run.
@@ -91,37 +103,50 @@ impl Engine {
         });
     }
 
-    async fn first_beat(&self) -> Result<(), EngineError> {
-        let now = self.clock().now();
+    pub(super) async fn first_beat(&self) -> Result<(), EngineError> {
+        let (now, this) = (self.clock().now(), &self.inner.node_id);
         let mut batch = Batch::new();
-        // The embedded store belongs to one process (a file lock says so): every other owner is dead.
-        let alone = self.store().dialect() == Dialect::Sqlite;
-        let alive_since = if alone { now.plus_ms(1) } else { now.plus_ms(-DEAD_AFTER_MS) };
-        let forget_before = if alone { now.plus_ms(1) } else { now.plus_ms(-FORGET_AFTER_MS) };
-        nodes::forget(&mut batch, "", forget_before);
-        nodes::beat(&mut batch, &self.inner.node_id, now);
-        jobs::release_dead(&mut batch, &self.inner.node_id, now, alive_since);
-        callbacks::release_dead(&mut batch, &self.inner.node_id, now, alive_since);
+        if self.store().dialect() == Dialect::Sqlite {
+            // The embedded store belongs to one process (a file lock says so): every other owner is dead, whatever a clock says.
+            nodes::forget(&mut batch, "", Timestamp::from_millis(i64::MAX));
+            jobs::release_others(&mut batch, this, now);
+            callbacks::release_others(&mut batch, this, now);
+        }
+        nodes::beat(&mut batch, this, now);
         jobs::pull_inquiries_forward(&mut batch, now);
         self.store().commit(batch).await?;
         Ok(())
     }
 
-    async fn keep_beating(self) {
+    pub(super) async fn keep_beating(self) {
+        let mut lives = Lives::default();
         loop {
             tokio::time::sleep(Duration::from_millis(BEAT_MS.unsigned_abs())).await;
-            let now = self.clock().now();
-            let mut batch = Batch::new();
-            nodes::beat(&mut batch, &self.inner.node_id, now);
-            if self.store().dialect() == Dialect::Postgres {
-                let alive_since = now.plus_ms(-DEAD_AFTER_MS);
-                jobs::release_dead(&mut batch, &self.inner.node_id, now, alive_since);
-                callbacks::release_dead(&mut batch, &self.inner.node_id, now, alive_since);
-            }
-            if let Err(error) = self.store().commit(batch).await {
+            if let Err(error) = self.beat(&mut lives).await {
                 tracing::warn!("heartbeat: {error}");
             }
         }
+    }
+
+    /// One heartbeat, and a look at those of the others: what belongs to the dead is due now.
+    async fn beat(&self, lives: &mut Lives) -> Result<(), EngineError> {
+        let (now, this) = (self.clock().now(), &self.inner.node_id);
+        let mut batch = Batch::new();
+        nodes::beat(&mut batch, this, now);
+        self.store().commit(batch).await?;
+        if self.store().dialect() == Dialect::Sqlite {
+            return Ok(());
+        }
+        let dead = lives.look(nodes::list(self.store()).await?, this);
+        let mut batch = Batch::new();
+        for (node, last_beat) in &dead {
+            tracing::warn!(node, "another process is dead: its work is taken over");
+            nodes::bury(&mut batch, node, *last_beat);
+        }
+        jobs::release_unknown(&mut batch, now);
+        callbacks::release_unknown(&mut batch, now);
+        self.store().commit(batch).await?;
+        Ok(())
     }
 
     async fn keep_directory_fresh(self) {
@@ -139,6 +164,7 @@ impl Engine {
             self.directory().flush_last_used().await;
             let mut batch = Batch::new();
             idempotency::purge(&mut batch, self.clock().now(), PURGE_ROWS);
+            nodes::forget(&mut batch, "", self.clock().now().plus_ms(-FORGET_AFTER_MS));
             if let Err(error) = self.store().commit(batch).await {
                 tracing::warn!("purging expired keys: {error}");
             }
@@ -162,7 +188,7 @@ impl Engine {
                 self.inner.tasks.spawn(async move {
                     if let Err(error) = engine.do_job(&job).await {
                         tracing::error!(transaction = %job.transaction_id, kind = job.kind.as_str(), "job: {error}");
-                        engine.put_back(&job).await;
+                        engine.put_back(&job, &error).await;
                     }
                     drop(slot);
                 });
@@ -177,17 +203,25 @@ impl Engine {
         }
     }
 
-    /// A job that failed for a reason of ours is tried again soon, not only when its lease passes.
-    async fn put_back(&self, job: &jobs::Job) {
-        let due_at = self.clock().after(5_000);
+    /// A job that failed for a reason of ours: soon again where that passes by itself, else on the common schedule, and at its end a person.
+    pub(super) async fn put_back(&self, job: &Job, error: &EngineError) {
         let mut batch = Batch::new();
-        jobs::put_back(&mut batch, job.company_id, job.transaction_id, &self.inner.node_id, due_at);
-        if let Err(error) = self.store().commit(batch).await {
-            tracing::warn!("putting a job back: {error}");
+        let since = self.clock().written_between(job.first_at, self.clock().now());
+        if passes(error) {
+            jobs::put_back(&mut batch, job, self.clock().after(AGAIN_MS), job.attempt);
+        } else if let Some(wait_ms) = inquiry_wait_ms(job.attempt, since) {
+            jobs::put_back(&mut batch, job, self.clock().after(wait_ms), job.attempt.saturating_add(1));
+        } else {
+            jobs::give_up(&mut batch, job);
+            transactions::mark_stuck(&mut batch, job.company_id, job.transaction_id);
+        }
+        match self.store().commit(batch).await {
+            Ok(_) | Err(CommitError::Guard(_)) => {}
+            Err(error) => tracing::warn!("putting a job back: {error}"),
         }
     }
 
-    async fn claim_jobs(&self, free: usize) -> Vec<jobs::Job> {
+    pub(super) async fn claim_jobs(&self, free: usize) -> Vec<jobs::Job> {
         let now = self.clock().now();
         match jobs::next_due(self.store()).await {
             Ok(Some(at)) if at <= now => {}
@@ -204,31 +238,28 @@ impl Engine {
         })
     }
 
+    pub(super) async fn claim_callbacks(&self, free: usize) -> Vec<(CompanyId, TransactionId)> {
+        let now = self.clock().now();
+        let limit = u32::try_from(free).unwrap_or(u32::MAX);
+        callbacks::claim_due(self.store(), &self.inner.node_id, now, now.plus_ms(LEASE_MS), limit).await.unwrap_or_else(|error| {
+            tracing::warn!("claiming callbacks: {error}");
+            Vec::new()
+        })
+    }
+
     async fn work_on_callbacks(self) {
         let slots = Arc::new(Semaphore::new(JOBS_AT_ONCE));
         loop {
-            let now = self.clock().now();
-            let free = u32::try_from(slots.available_permits()).unwrap_or(u32::MAX);
-            let claimed = if free == 0 {
-                Ok(Vec::new())
-            } else {
-                callbacks::claim_due(self.store(), &self.inner.node_id, now, now.plus_ms(LEASE_MS), free).await
-            };
-            match claimed {
-                Ok(transactions) => {
-                    let distinct: std::collections::BTreeSet<_> = transactions.into_iter().collect();
-                    for (company, id) in distinct {
-                        let Ok(slot) = slots.clone().acquire_owned().await else { return };
-                        let engine = self.clone();
-                        self.inner.tasks.spawn(async move {
-                            if let Err(error) = engine.process_callbacks(company, id).await {
-                                tracing::error!(transaction = %id, "processing callbacks: {error}");
-                            }
-                            drop(slot);
-                        });
-                    }
-                }
-                Err(error) => tracing::warn!("claiming callbacks: {error}"),
+            let free = slots.available_permits();
+            let claimed = if free == 0 { Vec::new() } else { self.claim_callbacks(free).await };
+            let distinct: std::collections::BTreeSet<_> = claimed.into_iter().collect();
+            for (company, id) in distinct {
+                let Ok(slot) = slots.clone().acquire_owned().await else { return };
+                let engine = self.clone();
+                self.inner.tasks.spawn(async move {
+                    engine.work_on_callbacks_of(company, id).await;
+                    drop(slot);
+                });
             }
             let at = self.clock().now().plus_ms(self.poll_ms() * 2);
             tokio::select! {
@@ -237,4 +268,12 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether what failed may well succeed in a moment: the store was away, or another process was faster.
+fn passes(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::Commit(CommitError::Unavailable(_) | CommitError::Guard(_)) | EngineError::Query(QueryError::Unavailable(_))
+    )
 }

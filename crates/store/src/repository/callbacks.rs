@@ -24,15 +24,17 @@ pub struct StoredCallback {
 const INSERT: &str = "INSERT INTO callbacks (company_id, transaction_id, id, received_at, raw, due_at, attempt, owner) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)";
 const OPEN: &str = "SELECT company_id, transaction_id, id, received_at, raw, attempt FROM callbacks \
                     WHERE company_id = ?1 AND transaction_id = ?2 AND due_at IS NOT NULL ORDER BY id LIMIT 256";
-const DONE: &str = "UPDATE callbacks SET due_at = NULL, owner = NULL WHERE company_id = ?1 AND transaction_id = ?2 AND id <= ?3 AND due_at IS NOT NULL";
-const LATER: &str = "UPDATE callbacks SET due_at = ?4, owner = NULL, attempt = attempt + 1 \
-                     WHERE company_id = ?1 AND transaction_id = ?2 AND id <= ?3 AND due_at IS NOT NULL";
+const DONE: &str = "UPDATE callbacks SET due_at = NULL, owner = NULL WHERE company_id = ?1 AND transaction_id = ?2 AND id = ?3";
+const LATER: &str = "UPDATE callbacks SET due_at = ?4, owner = NULL, attempt = attempt + ?5 \
+                     WHERE company_id = ?1 AND transaction_id = ?2 AND id = ?3 AND due_at IS NOT NULL";
 const CLAIM: &str = "UPDATE callbacks SET owner = ?1, due_at = ?2 WHERE (company_id, transaction_id, id) IN \
                      (SELECT company_id, transaction_id, id FROM callbacks WHERE due_at <= ?3 ORDER BY due_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */) \
                      RETURNING company_id, transaction_id";
 const ANY_DUE: &str = "SELECT due_at FROM callbacks WHERE due_at <= ?1 LIMIT 1";
-const RELEASE_DEAD: &str = "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at IS NOT NULL AND owner IS NOT NULL AND owner <> ?2 AND due_at > ?1 \
-                            AND owner NOT IN (SELECT id FROM nodes WHERE heartbeat_at >= ?3)";
+const RELEASE_UNKNOWN: &str =
+    "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at > ?1 AND owner IS NOT NULL AND owner NOT IN (SELECT id FROM nodes)";
+const RELEASE_OTHERS: &str =
+    "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at IS NOT NULL AND owner IS NOT NULL AND owner <> ?2";
 
 /// Adds a callback that this process works on at once: `due_at` is when another may take it.
 pub fn insert(batch: &mut Batch, callback: &StoredCallback, due_at: Timestamp, owner: &str) {
@@ -48,16 +50,26 @@ pub fn insert(batch: &mut Batch, callback: &StoredCallback, due_at: Timestamp, o
     batch.run(INSERT, values);
 }
 
-/// Marks every callback of the transaction up to `last` as processed.
-pub fn done(batch: &mut Batch, company: CompanyId, transaction: TransactionId, last: TransactionId) {
-    batch.run(DONE, vec![company.to_string().into(), transaction.to_string().into(), last.to_string().into()]);
+/// Marks these callbacks as processed. Each by its id: an earlier one may be stored later, by another process or another group of commits, and
+/// nobody has read that one.
+pub fn done(batch: &mut Batch, processed: &[StoredCallback]) {
+    for one in processed {
+        batch.run(DONE, vec![one.company_id.to_string().into(), one.transaction_id.to_string().into(), one.id.to_string().into()]);
+    }
 }
 
-/// Puts every open callback of the transaction up to `last` off.
-pub fn later(batch: &mut Batch, company: CompanyId, transaction: TransactionId, last: TransactionId, due_at: Timestamp) {
-    let values =
-        vec![company.to_string().into(), transaction.to_string().into(), last.to_string().into(), due_at.millis().into()];
-    batch.run(LATER, values);
+/// Puts these callbacks off. `tried`: this counts as an attempt.
+pub fn later(batch: &mut Batch, put_off: &[StoredCallback], due_at: Timestamp, tried: bool) {
+    for one in put_off {
+        let values = vec![
+            one.company_id.to_string().into(),
+            one.transaction_id.to_string().into(),
+            one.id.to_string().into(),
+            due_at.millis().into(),
+            i64::from(tried).into(),
+        ];
+        batch.run(LATER, values);
+    }
 }
 
 /// The open callbacks of a transaction, in order.
@@ -102,9 +114,14 @@ pub async fn claim_due(
     if due.is_empty() { Ok(Vec::new()) } else { claim(db, node, now, lease_until, limit).await }
 }
 
-/// Makes the callbacks of dead owners due now.
-pub fn release_dead(batch: &mut Batch, this_node: &str, now: Timestamp, alive_since: Timestamp) {
-    batch.run(RELEASE_DEAD, vec![now.millis().into(), this_node.into(), alive_since.millis().into()]);
+/// Makes the callbacks of owners due now that are not among the living (see `nodes`).
+pub fn release_unknown(batch: &mut Batch, now: Timestamp) {
+    batch.run(RELEASE_UNKNOWN, vec![now.millis().into()]);
+}
+
+/// Makes the callbacks of every other owner due now: for a store that belongs to one process at a time, whatever the clock said before.
+pub fn release_others(batch: &mut Batch, this_node: &str, now: Timestamp) {
+    batch.run(RELEASE_OTHERS, vec![now.millis().into(), this_node.into()]);
 }
 
 fn callback(row: &Row) -> Result<StoredCallback, QueryError> {

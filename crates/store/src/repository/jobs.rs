@@ -70,10 +70,14 @@ const FIND: &str = "SELECT company_id, transaction_id, kind, due_at, attempt, fi
 const CLAIM: &str = "UPDATE jobs SET owner = ?1, due_at = ?2 WHERE (company_id, transaction_id) IN \
                      (SELECT company_id, transaction_id FROM jobs WHERE due_at <= ?3 ORDER BY due_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */) \
                      RETURNING company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner";
-const RELEASE_DEAD: &str = "UPDATE jobs SET owner = NULL, due_at = ?1 WHERE owner IS NOT NULL AND owner <> ?2 AND due_at > ?1 \
-                            AND owner NOT IN (SELECT id FROM nodes WHERE heartbeat_at >= ?3)";
+const RELEASE_UNKNOWN: &str =
+    "UPDATE jobs SET owner = NULL, due_at = ?1 WHERE owner IS NOT NULL AND due_at > ?1 AND owner NOT IN (SELECT id FROM nodes)";
+const RELEASE_OTHERS: &str = "UPDATE jobs SET owner = NULL, due_at = ?1 WHERE owner IS NOT NULL AND owner <> ?2";
 const PULL_FORWARD: &str = "UPDATE jobs SET due_at = ?1 WHERE kind = 'inquire' AND owner IS NULL AND due_at > ?1";
-const PUT_BACK: &str = "UPDATE jobs SET owner = NULL, due_at = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND owner = ?3";
+const PUT_BACK: &str = "UPDATE jobs SET owner = NULL, due_at = ?5, attempt = ?6 \
+                        WHERE company_id = ?1 AND transaction_id = ?2 AND owner = ?3 AND due_at = ?4";
+const GIVE_UP: &str = "DELETE FROM jobs WHERE company_id = ?1 AND transaction_id = ?2 AND owner = ?3 AND due_at = ?4";
+const SET_COUNTERS: &str = "UPDATE jobs SET detail = ?3 WHERE company_id = ?1 AND transaction_id = ?2 AND kind = 'inquire'";
 const NEXT_DUE: &str = "SELECT due_at FROM jobs ORDER BY due_at LIMIT 1";
 
 /// Sets the next action of a transaction, in place of the one before.
@@ -96,9 +100,34 @@ pub fn delete(batch: &mut Batch, company: CompanyId, transaction: TransactionId)
     batch.run(DELETE, vec![company.to_string().into(), transaction.to_string().into()]);
 }
 
-/// Gives a claimed job back, due at another time; one that changed hands stays as it is.
-pub fn put_back(batch: &mut Batch, company: CompanyId, transaction: TransactionId, node: &str, due_at: Timestamp) {
-    batch.run(PUT_BACK, vec![company.to_string().into(), transaction.to_string().into(), node.into(), due_at.millis().into()]);
+/// Replaces what an inquiry job counts, whoever works on it; only beside a change of its transaction in one batch.
+pub fn set_counters(batch: &mut Batch, company: CompanyId, transaction: TransactionId, detail: &Json) {
+    batch.run(SET_COUNTERS, vec![company.to_string().into(), transaction.to_string().into(), detail.to_text().into()]);
+}
+
+/// A claim, by which it is told from every later one of the same process: whose it is, and until when.
+fn claim_values(claimed: &Job) -> Vec<crate::Value> {
+    vec![
+        claimed.company_id.to_string().into(),
+        claimed.transaction_id.to_string().into(),
+        claimed.owner.clone().into(),
+        claimed.due_at.millis().into(),
+    ]
+}
+
+/// Gives a claimed job back, due at another time; one that has been replaced or claimed anew stays as it is.
+pub fn put_back(batch: &mut Batch, claimed: &Job, due_at: Timestamp, attempt: u32) {
+    let mut values = claim_values(claimed);
+    values.extend([due_at.millis().into(), i64::from(attempt).into()]);
+    batch.run(PUT_BACK, values);
+}
+
+/// The label of the guard that fails when a claimed job has been replaced or claimed anew.
+pub const CLAIM_GUARD: &str = "job is still claimed";
+
+/// Takes a claimed job away for good: a person's turn. Fails the batch with [`CLAIM_GUARD`] when it is no longer the one that was claimed.
+pub fn give_up(batch: &mut Batch, claimed: &Job) {
+    batch.guard(CLAIM_GUARD, GIVE_UP, claim_values(claimed));
 }
 
 /// The next action of a transaction.
@@ -130,9 +159,14 @@ pub async fn next_due(db: &dyn Driver) -> Result<Option<Timestamp>, QueryError> 
     rows.first().map(|row| Ok(Timestamp::from_millis(row.int(0)?))).transpose()
 }
 
-/// Makes the jobs of dead owners due now. An owner is alive while it has a heartbeat at or after `alive_since`.
-pub fn release_dead(batch: &mut Batch, this_node: &str, now: Timestamp, alive_since: Timestamp) {
-    batch.run(RELEASE_DEAD, vec![now.millis().into(), this_node.into(), alive_since.millis().into()]);
+/// Makes the jobs of owners due now that are not among the living (see `nodes`).
+pub fn release_unknown(batch: &mut Batch, now: Timestamp) {
+    batch.run(RELEASE_UNKNOWN, vec![now.millis().into()]);
+}
+
+/// Makes the jobs of every other owner due now: for a store that belongs to one process at a time, whatever the clock said before.
+pub fn release_others(batch: &mut Batch, this_node: &str, now: Timestamp) {
+    batch.run(RELEASE_OTHERS, vec![now.millis().into(), this_node.into()]);
 }
 
 /// Makes every open inquiry due now (after a start).

@@ -51,6 +51,7 @@ const UPDATE: &str = "UPDATE transactions SET status = ?4, psp_status = ?5, mess
                       attention = ?9, events_sent = ?10, timeline_length = ?11, version = ?12, updated_at = ?13 \
                       WHERE company_id = ?1 AND id = ?2 AND version = ?3";
 const UPDATE_SEALED: &str = "UPDATE transactions SET sealed = ?3 WHERE company_id = ?1 AND id = ?2";
+const MARK_STUCK: &str = "UPDATE transactions SET attention = 'stuck', version = version + 1 WHERE company_id = ?1 AND id = ?2";
 const UPDATE_TOKEN: &str = "UPDATE transactions SET callback_token_hash = ?3 WHERE company_id = ?1 AND id = ?2";
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM transactions WHERE company_id = ?1 AND id = ?2");
 const BY_SESSION: &str = concat!("SELECT ", columns!(), " FROM transactions WHERE company_id = ?1 AND session_id = ?2");
@@ -125,6 +126,11 @@ pub fn update(batch: &mut Batch, t: &Transaction) {
 /// Replaces the sealed part; only beside [`update`] in one batch.
 pub fn update_sealed(batch: &mut Batch, company: CompanyId, id: TransactionId, sealed: Vec<u8>) {
     batch.run(UPDATE_SEALED, vec![company.to_string().into(), id.to_string().into(), sealed.into()]);
+}
+
+/// Hands a transaction that cannot even be read to a person.
+pub fn mark_stuck(batch: &mut Batch, company: CompanyId, id: TransactionId) {
+    batch.run(MARK_STUCK, vec![company.to_string().into(), id.to_string().into()]);
 }
 
 /// Replaces the callback token; only beside [`update`] in one batch.

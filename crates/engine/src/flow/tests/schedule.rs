@@ -1,0 +1,173 @@
+//! What is found, counted and given up.
+
+use super::*;
+use crate::flow::calls::Ended;
+use crate::flow::conclude::Commit;
+use ::store::repository::jobs::JobKind;
+use domain::{Attention, ErrorCode, TransactionStatus};
+use providers::{Context, Descriptor, Doubt, Finding, Provider, Reply, Sent, Standing, Step, Task};
+
+/// Not found twice running: what was found in between begins the count anew, whoever asked.
+#[tokio::test]
+async fn not_found_counts_only_twice_running() {
+    let world = World::new(false).await;
+    world.pay(&world.a, Operation::PayIn, None).await;
+    let id = world.transaction().await.id;
+    let approver = world.approver(&world.a).await;
+    let stands = async || world.transaction().await.status;
+    // Past the time from which "not found" counts, a day for an assumed protocol.
+    for round in 0..3 {
+        world.advance(25 * HOUR / 2);
+        world.psp.knows(None);
+        assert!(do_jobs(&world.a).await.is_empty());
+        assert_eq!(stands().await, TransactionStatus::Pending, "round {round}");
+        world.psp.knows(Some("Pending"));
+        world.a.inquire_now(&approver, &id.to_string()).await.unwrap();
+        assert_eq!(stands().await, TransactionStatus::Pending, "round {round}");
+    }
+    world.psp.knows(None);
+    for (expected, job) in [(TransactionStatus::Pending, JobKind::Inquire), (TransactionStatus::Failed, JobKind::Late)] {
+        world.advance(2 * HOUR);
+        assert!(do_jobs(&world.a).await.is_empty());
+        assert_eq!(stands().await, expected);
+        assert_eq!(world.job(id).await.unwrap().kind, job);
+    }
+    assert_eq!(world.transaction().await.psp_status, "not_found");
+}
+
+#[tokio::test]
+async fn a_reversal_after_another_ending_is_an_anomaly() {
+    for (ending, reversed) in
+        [(Standing::Approved, TransactionStatus::Reversed), (Standing::Declined, TransactionStatus::Declined)]
+    {
+        let world = World::new(false).await;
+        world.pay(&world.a, Operation::PayIn, None).await;
+        let id = world.transaction().await.id;
+        for standing in [ending, Standing::Reversed, Standing::Reversed] {
+            let mut work = world.a.load(world.company, id).await.unwrap().unwrap();
+            let mut commit = Commit::open(&world.a, &mut work);
+            commit.settle(&Finding::new(standing, "a word"), &Json::Object(Vec::new()));
+            commit.store().await.unwrap();
+        }
+        let stands = world.transaction().await;
+        assert_eq!(stands.status, reversed, "{:?}", world.events(id).await);
+        assert_eq!(stands.attention.is_some(), ending == Standing::Declined);
+        let approved = world.events(id).await.iter().filter(|event| *event == "approved").count();
+        assert_eq!(approved, usize::from(ending == Standing::Approved));
+    }
+}
+
+/// A reversal seen while it is open is two changes and two webhooks in one commit.
+#[tokio::test]
+async fn a_reversal_seen_while_pending_is_told_twice() {
+    let world = World::new(false).await;
+    world.pay(&world.a, Operation::PayIn, None).await;
+    let id = world.transaction().await.id;
+    let mut work = world.a.load(world.company, id).await.unwrap().unwrap();
+    let mut commit = Commit::open(&world.a, &mut work);
+    commit.settle(&Finding::new(Standing::Reversed, "reversed"), &Json::Object(Vec::new()));
+    commit.store().await.unwrap();
+    let stands = world.transaction().await;
+    assert_eq!((stands.status, stands.events_sent), (TransactionStatus::Reversed, 2));
+    assert!(world.job(id).await.is_none());
+}
+
+/// A creating call whose finding changes nothing is an open transaction that is asked about; it is never left as it was created.
+#[tokio::test]
+async fn a_creation_without_a_verdict_is_asked_about() {
+    for step in [Finding::anomaly("it contradicts itself").step(), Finding::new(Standing::OnHold, "held").step()] {
+        let world = World::new(false).await;
+        world.db.at("UPDATE transactions SET status", super::store::Act::Corrupt);
+        world.pay(&world.a, Operation::PayIn, Some("k")).await;
+        let id = world.transaction().await.id;
+        let mut work = world.a.load(world.company, id).await.unwrap().unwrap();
+        let ended = Ended { step, doubt: Some(Doubt::Page), calls: Vec::new(), sent_at: None };
+        let answer = world.a.finish_creation(&mut work, Task::PayIn, ended, false).await.unwrap();
+        let stands = world.transaction().await;
+        assert_eq!((stands.status, stands.attention), (TransactionStatus::Pending, Some(Attention::Anomaly)));
+        assert_eq!(world.job(id).await.unwrap().kind, JobKind::Inquire);
+        assert_eq!(answer.status, 200, "{}", body(&answer));
+        assert!(matches!(world.known(&world.a, "k").await, KnownKey::Answered(_)));
+    }
+}
+
+/// What fails again and again for a reason of ours is tried less and less often, and ends with a person.
+#[tokio::test]
+async fn a_job_that_cannot_be_done_ends_with_a_person() {
+    let world = World::new(false).await;
+    world.pay(&world.a, Operation::PayIn, None).await;
+    let id = world.transaction().await.id;
+    let mut batch = Batch::new();
+    batch.run("UPDATE transactions SET sealed = ?1", vec![vec![0_u8; 40].into()]);
+    world.db.commit(batch).await.unwrap();
+    let (mut tries, mut minutes) = (0, 0);
+    while world.job(id).await.is_some() {
+        world.advance(60_000);
+        minutes += 1;
+        tries += do_jobs(&world.a).await.len();
+        assert!(minutes < 80 * 60, "{tries} tries and no end");
+    }
+    assert!((70..100).contains(&tries), "{tries} tries in {minutes} minutes");
+    assert!(minutes > 70 * 60, "given up after {minutes} minutes");
+    assert_eq!(world.transaction().await.attention, Some(Attention::Stuck));
+}
+
+/// The store is away for a while: the job is due again soon.
+#[tokio::test]
+async fn a_job_that_the_store_refused_is_due_again_soon() {
+    let world = World::new(false).await;
+    world.pay(&world.a, Operation::PayIn, None).await;
+    let id = world.transaction().await.id;
+    for _ in 0..20 {
+        world.advance(11_000);
+        world.db.at("UPDATE transactions SET status", super::store::Act::Before(world.bump()));
+        assert_eq!(do_jobs(&world.a).await.len(), 1);
+        let job = world.job(id).await.unwrap();
+        assert_eq!((job.due_at.since(world.a.clock().now()), job.attempt), (5_000, 0));
+    }
+}
+
+/// A provider with a defect.
+struct Panics(&'static str);
+
+impl Provider for Panics {
+    fn descriptor(&self) -> &'static Descriptor {
+        providers::by_psp_type("PAYONE").unwrap().descriptor()
+    }
+
+    fn begin(&self, task: Task, cx: &Context<'_>) -> Step {
+        assert_ne!(self.0, "begin", "a defect");
+        providers::by_psp_type("PAYONE").unwrap().begin(task, cx)
+    }
+
+    fn resume(&self, _: Task, _: &Context<'_>, _: &Sent, _: &Reply) -> Step {
+        panic!("a defect")
+    }
+}
+
+static IN_BEGIN: Panics = Panics("begin");
+static IN_RESUME: Panics = Panics("resume");
+
+/// A provider's code that panics over an answer has not understood it: the call's doubt decides, as with every answer that cannot be read.
+#[tokio::test]
+async fn a_provider_that_panics_has_not_understood() {
+    for (provider, operation, status, expected) in [
+        (&IN_BEGIN, Operation::PayOut, 500, TransactionStatus::Failed),
+        (&IN_RESUME, Operation::PayOut, 200, TransactionStatus::Pending),
+        (&IN_RESUME, Operation::PayIn, 500, TransactionStatus::Failed),
+    ] {
+        let world = World::new(false).await;
+        let mut request = world.request(&world.a, operation, Some("k")).await;
+        request.provider = provider;
+        let answer = world.a.pay(request).await;
+        let stands = world.transaction().await;
+        assert_eq!((answer.status, stands.status), (status, expected), "{}", body(&answer));
+        if expected == TransactionStatus::Failed {
+            assert_eq!(stands.psp_status, ErrorCode::UnknownPspError.status_word());
+        }
+        let job = world.job(stands.id).await.unwrap().kind;
+        assert_eq!(job, if expected == TransactionStatus::Failed { JobKind::Late } else { JobKind::Inquire });
+        assert!(matches!(world.known(&world.a, "k").await, KnownKey::Answered(_)));
+        assert_eq!(world.psp.count("POST"), usize::from(!std::ptr::eq(provider, &IN_BEGIN)));
+    }
+}
