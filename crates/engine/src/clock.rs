@@ -28,10 +28,7 @@ impl Clock {
     /// A clock that stands still until a test moves it with [`advance`](Self::advance).
     pub fn manual(start: Timestamp) -> Self {
         let now = start.millis();
-        Self {
-            scale: 1,
-            source: Source::Manual { now_ms: AtomicI64::new(now), moved: Mutex::new(watch::channel(now).0) },
-        }
+        Self { scale: 1, source: Source::Manual { now_ms: AtomicI64::new(now), moved: Mutex::new(watch::channel(now).0) } }
     }
 
     /// Now.

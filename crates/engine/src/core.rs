@@ -92,12 +92,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`StartError`] when the store does not answer, the master key is another database's, or the HTTP client cannot be made.
-    pub async fn start(
-        db: Arc<dyn Driver>,
-        master_key: MasterKey,
-        clock: Clock,
-        config: Config,
-    ) -> Result<Self, StartError> {
+    pub async fn start(db: Arc<dyn Driver>, master_key: MasterKey, clock: Clock, config: Config) -> Result<Self, StartError> {
         let random = Random::default();
         crate::directory::check_master_key(db.as_ref(), &master_key).await?;
         let transport = Transport::new(config.environment, clock.scale()).map_err(StartError::Client)?;

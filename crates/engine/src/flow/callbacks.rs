@@ -9,10 +9,10 @@ use crate::core::Engine;
 use aws_lc_rs::digest::{SHA256, digest};
 use domain::{CompanyId, Json, TransactionId};
 use providers::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Provider};
-use store::{Batch, CommitError};
 use store::repository::callbacks::{self, StoredCallback};
 use store::repository::jobs::{self, JobKind};
 use store::repository::transactions::{self, VERSION_GUARD};
+use store::{Batch, CommitError};
 
 /// How long this process has a callback to itself, milliseconds, not scaled.
 const LEASE_MS: i64 = 60_000;
@@ -62,7 +62,12 @@ impl Engine {
         }
     }
 
-    async fn take_callback(&self, provider_name: &str, token: &str, incoming: Incoming<'_>) -> Result<CallbackAnswer, EngineError> {
+    async fn take_callback(
+        &self,
+        provider_name: &str,
+        token: &str,
+        incoming: Incoming<'_>,
+    ) -> Result<CallbackAnswer, EngineError> {
         let not_found = CallbackAnswer::empty(404);
         let Some(provider) = providers::by_name(provider_name) else { return Ok(not_found) };
         let kinds = provider.descriptor().callbacks;
@@ -151,14 +156,8 @@ impl Engine {
         let raw = key
             .seal(&["callbacks", &id.to_string(), "raw"], to_document(incoming).to_text().as_bytes())
             .map_err(|error| EngineError::Corrupt(error.to_string()))?;
-        let stored = StoredCallback {
-            company_id: work.company_id(),
-            transaction_id: work.id(),
-            id,
-            received_at: now,
-            raw,
-            attempt: 0,
-        };
+        let stored =
+            StoredCallback { company_id: work.company_id(), transaction_id: work.id(), id, received_at: now, raw, attempt: 0 };
         let mut batch = Batch::new();
         callbacks::insert(&mut batch, &stored, now.plus_ms(LEASE_MS), &self.inner.node_id);
         self.store().commit(batch).await?;

@@ -8,9 +8,9 @@ use domain::limits::{CALLS_PER_FLOW_MAX, PROVIDER_ANSWER_MAX_BYTES};
 use domain::{ErrorCode, Json, Timestamp};
 use providers::{Answer, Call, Doubt, Lost, Refusal, Reply, Sent, Step, Task};
 use std::time::Instant;
-use store::{Batch, CommitError};
 use store::repository::jobs::{self, Job, JobKind};
 use store::repository::transactions;
+use store::{Batch, CommitError};
 
 /// How a task ended. `step` is never a call.
 pub(super) struct Ended {
@@ -112,7 +112,8 @@ impl Engine {
             }
             let sent = Sent { step: call.step.to_owned(), scratch: call.scratch.clone() };
             let reply = self.send(work, call, &mut ended.calls).await;
-            step = guarded(work.provider, || work.provider.resume(task, &work.context(self, hint), &sent, &reply), not_understood);
+            step =
+                guarded(work.provider, || work.provider.resume(task, &work.context(self, hint), &sent, &reply), not_understood);
         }
         tracing::error!(provider = work.provider.descriptor().name, task = task.as_str(), "a provider flow does not end");
         ended.step = Step::Silence(Refusal::of(ErrorCode::UnknownPspError));
@@ -165,7 +166,13 @@ impl Engine {
         Err(CommitError::Unavailable("the store takes too long to store an intent".to_owned()).into())
     }
 
-    async fn store_intent(&self, work: &mut Work, task: Task, call: &Call, new_token: Option<[u8; 32]>) -> Result<(), EngineError> {
+    async fn store_intent(
+        &self,
+        work: &mut Work,
+        task: Task,
+        call: &Call,
+        new_token: Option<[u8; 32]>,
+    ) -> Result<(), EngineError> {
         let mut batch = Batch::new();
         let mut changed = work.transaction.clone();
         changed.version += 1;

@@ -42,7 +42,17 @@ impl<'a> Commit<'a> {
         let before = work.transaction.clone();
         // Set at once, so that an answer built before the commit shows the time that will be stored.
         work.transaction.updated_at = now;
-        Self { engine, work, batch: Batch::new(), now, before, sealed_changed: false, job_set: false, announced: false, answered: false }
+        Self {
+            engine,
+            work,
+            batch: Batch::new(),
+            now,
+            before,
+            sealed_changed: false,
+            job_set: false,
+            announced: false,
+            answered: false,
+        }
     }
 
     /// Adds an entry to the timeline.
@@ -206,7 +216,10 @@ impl<'a> Commit<'a> {
                 | (S::OnHold, Standing::OnHold | Standing::Pending)
         );
         let negative = |standing| {
-            matches!(standing, Standing::Declined | Standing::Cancelled | Standing::Expired | Standing::Failed | Standing::Pending)
+            matches!(
+                standing,
+                Standing::Declined | Standing::Cancelled | Standing::Expired | Standing::Failed | Standing::Pending
+            )
         };
         if repeats {
             if !from.is_final() {
@@ -218,7 +231,10 @@ impl<'a> Commit<'a> {
             return;
         }
         if from.may_turn_late() && finding.standing == Standing::Reversed {
-            self.anomaly(&format!("the provider says Reversed ({}) of a transaction that is {}", finding.status, from.as_str()), "warning");
+            self.anomaly(
+                &format!("the provider says Reversed ({}) of a transaction that is {}", finding.status, from.as_str()),
+                "warning",
+            );
             return;
         }
         let changes = if from == S::Approved && finding.standing == Standing::Reversed { &changes[1..] } else { changes };
@@ -228,7 +244,8 @@ impl<'a> Commit<'a> {
             match next(probe, *change, self.work.transaction.operation) {
                 Ok(to) => probe = to,
                 Err(refused) => {
-                    let paid_out = finding.standing == Standing::Approved && self.work.transaction.operation == domain::Operation::PayOut;
+                    let paid_out =
+                        finding.standing == Standing::Approved && self.work.transaction.operation == domain::Operation::PayOut;
                     let severity = if paid_out { "highest" } else { "warning" };
                     self.anomaly(&format!("the provider says {:?} ({}): {refused}", finding.standing, finding.status), severity);
                     return;
@@ -292,7 +309,10 @@ impl<'a> Commit<'a> {
     pub(super) async fn store(mut self) -> Result<(), EngineError> {
         self.on_ending();
         // However a transaction leaves `Created`, whoever repeats its key must get an answer from then on.
-        if self.before.status == TransactionStatus::Created && self.work.transaction.status != TransactionStatus::Created && !self.answered {
+        if self.before.status == TransactionStatus::Created
+            && self.work.transaction.status != TransactionStatus::Created
+            && !self.answered
+        {
             self.answer(&recovered_answer(self.work))?;
         }
         self.work.transaction.version += 1;

@@ -7,7 +7,9 @@ use super::mask::mask_text;
 use super::work::Work;
 use crate::auth::Caller;
 use crate::core::Engine;
-use domain::{Attention, Change, Json, Money, Operation, PaymentMethod, Scope, SessionId, Transaction, TransactionId, TransactionStatus};
+use domain::{
+    Attention, Change, Json, Money, Operation, PaymentMethod, Scope, SessionId, Transaction, TransactionId, TransactionStatus,
+};
 use providers::{Order, Step, Task};
 use std::sync::Arc;
 use std::time::Instant;
@@ -92,7 +94,13 @@ impl Engine {
     /// [`DecisionError`].
     pub async fn approve(&self, caller: &Caller, id: &str, reason: Option<String>) -> Result<Transaction, DecisionError> {
         let (by, mut work, _lock) = self.in_hand(caller, id).await?;
-        let decided = Decided { word: "approve", by: &by, reason: reason.as_deref(), origin: caller.origin.as_deref(), before: stood(&work) };
+        let decided = Decided {
+            word: "approve",
+            by: &by,
+            reason: reason.as_deref(),
+            origin: caller.origin.as_deref(),
+            before: stood(&work),
+        };
         self.must_wait(&work).await?;
         self.must_not_be_maker(caller, &work)?;
         let held_by_provider = work.provider.descriptor().operation(Operation::PayOut).is_some_and(|spec| spec.always_held);
@@ -118,7 +126,8 @@ impl Engine {
     /// [`DecisionError`].
     pub async fn reject(&self, caller: &Caller, id: &str, reason: String) -> Result<Transaction, DecisionError> {
         let (by, mut work, _lock) = self.in_hand(caller, id).await?;
-        let decided = Decided { word: "reject", by: &by, reason: Some(&reason), origin: caller.origin.as_deref(), before: stood(&work) };
+        let decided =
+            Decided { word: "reject", by: &by, reason: Some(&reason), origin: caller.origin.as_deref(), before: stood(&work) };
         self.must_wait(&work).await?;
         self.must_not_be_maker(caller, &work)?;
         let mut commit = Commit::open(self, &mut work);
@@ -144,7 +153,13 @@ impl Engine {
         if !work.provider.descriptor().release_again || work.transaction.operation != Operation::PayOut {
             return Err(DecisionError::NotPossible(format!("{} has no \"Release again\"", work.transaction.psp_type)));
         }
-        let decided = Decided { word: "release", by: &by, reason: reason.as_deref(), origin: caller.origin.as_deref(), before: stood(&work) };
+        let decided = Decided {
+            word: "release",
+            by: &by,
+            reason: reason.as_deref(),
+            origin: caller.origin.as_deref(),
+            before: stood(&work),
+        };
         let mut commit = Commit::open(self, &mut work);
         commit.work.transaction.attention = None;
         commit.note("released_again", None, None, decided_detail(decided));
@@ -160,7 +175,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`DecisionError`].
-    pub async fn resolve(&self, caller: &Caller, id: &str, to: TransactionStatus, reason: String) -> Result<Transaction, DecisionError> {
+    pub async fn resolve(
+        &self,
+        caller: &Caller,
+        id: &str,
+        to: TransactionStatus,
+        reason: String,
+    ) -> Result<Transaction, DecisionError> {
         let (by, mut work, _lock) = self.in_hand(caller, id).await?;
         self.must_be_stuck(&work)?;
         self.must_not_be_maker(caller, &work)?;
@@ -169,7 +190,8 @@ impl Engine {
             TransactionStatus::Failed => Change::Fail,
             _ => return Err(DecisionError::NotPossible("to must be Approved or Failed".to_owned())),
         };
-        let decided = Decided { word: "resolve", by: &by, reason: Some(&reason), origin: caller.origin.as_deref(), before: stood(&work) };
+        let decided =
+            Decided { word: "resolve", by: &by, reason: Some(&reason), origin: caller.origin.as_deref(), before: stood(&work) };
         let mut commit = Commit::open(self, &mut work);
         commit.work.transaction.psp_status = "resolved".to_owned();
         commit.work.transaction.message = Some(reason.clone());
@@ -188,7 +210,9 @@ impl Engine {
         let job = jobs::find(self.store(), work.company_id(), work.id()).await?;
         let held_by_provider = work.provider.descriptor().operation(Operation::PayOut).is_some_and(|spec| spec.always_held);
         if work.transaction.status == TransactionStatus::OnHold && !held_by_provider {
-            return Err(DecisionError::NotPossible("This pay-out waits for an approval: the provider has not been told of it".to_owned()));
+            return Err(DecisionError::NotPossible(
+                "This pay-out waits for an approval: the provider has not been told of it".to_owned(),
+            ));
         }
         if work.transaction.status == TransactionStatus::Created || job.as_ref().is_some_and(|job| job.kind == JobKind::Intent) {
             return Err(DecisionError::NotPossible("The provider has not answered the first call yet".to_owned()));
@@ -229,7 +253,8 @@ impl Engine {
     fn probe(&self, caller: &Caller, method: &Arc<PaymentMethod>, provider: &'static dyn providers::Provider) -> Work {
         let now = self.clock().now();
         let random = &self.inner.random;
-        let currency = domain::Currency::from_code("EUR").unwrap_or_else(|| domain::Currency::all().next().expect("ISO 4217 is not empty"));
+        let currency =
+            domain::Currency::from_code("EUR").unwrap_or_else(|| domain::Currency::all().next().expect("ISO 4217 is not empty"));
         let (id, session_id) = (TransactionId::new(now, random.bytes()), SessionId::new(now, random.bytes()));
         let amount = Money::from_minor(1, currency);
         let transaction = Transaction {
@@ -272,7 +297,11 @@ impl Engine {
         }
     }
 
-    async fn in_hand(&self, caller: &Caller, id: &str) -> Result<(String, Work, tokio::sync::OwnedMutexGuard<()>), DecisionError> {
+    async fn in_hand(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<(String, Work, tokio::sync::OwnedMutexGuard<()>), DecisionError> {
         let company = caller.company.company.id;
         let found = self.find_either(company, id).await?.ok_or(DecisionError::NotFound)?;
         let lock = self.inner.locks.lock(found.transaction.id).await;
@@ -315,8 +344,7 @@ impl Engine {
     }
 
     fn record(&self, commit: &mut Commit<'_>, decided: Decided<'_>) {
-        let (company, id, maker, now) =
-            (commit.work.company_id(), commit.work.id(), commit.work.transaction.maker, commit.now);
+        let (company, id, maker, now) = (commit.work.company_id(), commit.work.id(), commit.work.transaction.maker, commit.now);
         holds::record(&mut commit.batch, company, id, decided.word, decided.by, maker, decided.reason, now);
         let action = format!("transaction.{}", decided.word);
         let mut entry = AuditEntry::new(now, self.inner.random.bytes(), decided.by, &action, format!("transaction:{id}"));
@@ -331,7 +359,9 @@ impl Engine {
     async fn store_decision(&self, commit: Commit<'_>) -> Result<(), DecisionError> {
         match commit.store().await {
             Ok(()) => Ok(()),
-            Err(EngineError::Commit(CommitError::Guard(guard))) if guard == UNDECIDED_GUARD || guard == store::repository::transactions::VERSION_GUARD => {
+            Err(EngineError::Commit(CommitError::Guard(guard)))
+                if guard == UNDECIDED_GUARD || guard == store::repository::transactions::VERSION_GUARD =>
+            {
                 Err(DecisionError::NotPossible("Somebody else changed this transaction just now".to_owned()))
             }
             Err(EngineError::Commit(CommitError::Check(MAKER_GUARD))) => Err(DecisionError::MakerIsChecker),

@@ -60,7 +60,9 @@ impl Engine {
         }
         match stored.answer {
             None => Ok(KnownKey::Running),
-            Some((status, sealed)) => Ok(KnownKey::Answered(open_answer(&company.data_key, stored.transaction_id, status, &sealed)?)),
+            Some((status, sealed)) => {
+                Ok(KnownKey::Answered(open_answer(&company.data_key, stored.transaction_id, status, &sealed)?))
+            }
         }
     }
 }
@@ -79,9 +81,8 @@ pub(super) fn seal_answer(key: &DataKey, transaction: TransactionId, answer: &Ca
 
 fn open_answer(key: &DataKey, transaction: TransactionId, status: u16, sealed: &[u8]) -> Result<CashierAnswer, EngineError> {
     let context = context(transaction);
-    let plain = key
-        .open(&[&context[0], &context[1], &context[2]], sealed)
-        .map_err(|error| EngineError::Corrupt(error.to_string()))?;
+    let plain =
+        key.open(&[&context[0], &context[1], &context[2]], sealed).map_err(|error| EngineError::Corrupt(error.to_string()))?;
     let (head, body) = plain.split_at_checked(4).ok_or_else(|| EngineError::Corrupt("a stored answer is cut".into()))?;
     let seconds = head.iter().fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
     Ok(CashierAnswer { status, body: body.to_vec(), retry_after_s: (seconds > 0).then_some(seconds), replayed: true })

@@ -145,7 +145,14 @@ impl Engine {
         detail
     }
 
-    fn take_finding(&self, commit: &mut Commit<'_>, finding: &Finding, detail: &Json, counters: &mut Counters, not_found_after_ms: i64) {
+    fn take_finding(
+        &self,
+        commit: &mut Commit<'_>,
+        finding: &Finding,
+        detail: &Json,
+        counters: &mut Counters,
+        not_found_after_ms: i64,
+    ) {
         let absent = matches!(finding.standing, Standing::NotFound | Standing::NotReleased);
         if !absent {
             counters.not_found = 0;

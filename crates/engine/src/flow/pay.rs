@@ -12,7 +12,9 @@ use crate::auth::Caller;
 use crate::core::Engine;
 use domain::schedule::HOLD_ATTENTION_MS;
 use domain::urls::Environment;
-use domain::{Change, ErrorCode, Json, Operation, SessionId, Transaction, TransactionData, TransactionId, TransactionStatus, amounts};
+use domain::{
+    Change, ErrorCode, Json, Operation, SessionId, Transaction, TransactionData, TransactionId, TransactionStatus, amounts,
+};
 use providers::descriptor::UnknownFate;
 use providers::fields::Checked;
 use providers::{CashierAnswer as ProviderAnswer, Doubt, Finding, Order, Provider, Refusal, Standing, Step, Task};
@@ -189,28 +191,30 @@ impl Engine {
     }
 
     /// The statements that create the transaction: row, first timeline entry, key, single-use secret.
-    fn creation(&self, work: &mut Work, token_hash: Option<[u8; 32]>, ticket: Option<&IdempotencyTicket>) -> Result<Batch, EngineError> {
+    fn creation(
+        &self,
+        work: &mut Work,
+        token_hash: Option<[u8; 32]>,
+        ticket: Option<&IdempotencyTicket>,
+    ) -> Result<Batch, EngineError> {
         let mut batch = Batch::new();
         let (company, id, now) = (work.company_id(), work.id(), work.transaction.created_at);
         work.transaction.timeline_length = 1;
         transactions::insert(&mut batch, &work.transaction, work.seal()?, token_hash);
-        let rule = work.transaction.rule.map(|(id, version)| {
-            Json::object([("id", Json::text(id.to_string())), ("version", Json::from(version))])
-        });
+        let rule = work
+            .transaction
+            .rule
+            .map(|(id, version)| Json::object([("id", Json::text(id.to_string())), ("version", Json::from(version))]));
         let detail = Json::object([("rule", Json::from(rule)), ("paymentMethodId", Json::text(work.method.id.to_string()))]);
-        let entry = TimelineEntry {
-            n: 1,
-            at: now,
-            event: "created".to_owned(),
-            from: None,
-            to: Some(work.transaction.status),
-            detail,
-        };
+        let entry =
+            TimelineEntry { n: 1, at: now, event: "created".to_owned(), from: None, to: Some(work.transaction.status), detail };
         transactions::add_to_timeline(&mut batch, company, id, &entry);
         if let Some(ticket) = ticket {
             keys::insert(&mut batch, company, ticket.path, &ticket.key, ticket.fingerprint, id, now);
         }
-        if let Some(secret) = work.provider.descriptor().single_use_field.and_then(|single| work.order.fields.secret.get(single.field)) {
+        if let Some(secret) =
+            work.provider.descriptor().single_use_field.and_then(|single| work.order.fields.secret.get(single.field))
+        {
             let digest = work.company.data_key.digest("single_use", secret.expose().as_bytes());
             single_use::take(&mut batch, company, work.method.id, digest, id);
         }
@@ -253,7 +257,12 @@ impl Engine {
     }
 
     /// Creates and concludes without any call: two commits, the second by the same way as every outcome.
-    async fn create_concluded(&self, work: &mut Work, ticket: Option<&IdempotencyTicket>, finding: Finding) -> Result<CashierAnswer, EngineError> {
+    async fn create_concluded(
+        &self,
+        work: &mut Work,
+        ticket: Option<&IdempotencyTicket>,
+        finding: Finding,
+    ) -> Result<CashierAnswer, EngineError> {
         work.transaction.timeline_length = 0;
         let mut batch = self.creation(work, None, ticket)?;
         jobs::put(&mut batch, &self.intent_job(work, Task::PayOut, None));
@@ -267,7 +276,13 @@ impl Engine {
     }
 
     /// Turns the end of a creating task into its commit and its answer. `crashed`: the process that began it died.
-    pub(super) async fn finish_creation(&self, work: &mut Work, task: Task, ended: Ended, crashed: bool) -> Result<CashierAnswer, EngineError> {
+    pub(super) async fn finish_creation(
+        &self,
+        work: &mut Work,
+        task: Task,
+        ended: Ended,
+        crashed: bool,
+    ) -> Result<CashierAnswer, EngineError> {
         let Ended { step, doubt, calls, sent_at } = ended;
         match step {
             Step::Found(finding) => self.conclude_found(work, &finding, calls, sent_at).await,
@@ -332,7 +347,13 @@ impl Engine {
     }
 
     /// Certainly not taken: `Failed`, and the error row answers.
-    async fn conclude_failed(&self, work: &mut Work, refusal: &Refusal, calls: Vec<Json>, word: Option<&str>) -> Result<CashierAnswer, EngineError> {
+    async fn conclude_failed(
+        &self,
+        work: &mut Work,
+        refusal: &Refusal,
+        calls: Vec<Json>,
+        word: Option<&str>,
+    ) -> Result<CashierAnswer, EngineError> {
         let mut commit = Commit::open(self, work);
         if let Some(text) = &refusal.anomaly {
             commit.anomaly(text, "warning");
@@ -349,7 +370,13 @@ impl Engine {
     }
 
     /// A page call without a readable answer: asked about once, at once.
-    async fn conclude_page_silence(&self, work: &mut Work, refusal: &Refusal, mut calls: Vec<Json>, crashed: bool) -> Result<CashierAnswer, EngineError> {
+    async fn conclude_page_silence(
+        &self,
+        work: &mut Work,
+        refusal: &Refusal,
+        mut calls: Vec<Json>,
+        crashed: bool,
+    ) -> Result<CashierAnswer, EngineError> {
         let asked = self.run_task(work, Task::Inquire, None, None, None).await?;
         calls.extend(asked.calls);
         let found = match asked.step {
@@ -377,7 +404,12 @@ impl Engine {
     }
 
     /// The fate of a money-moving call is unknown: 200 `Pending`, and inquiry decides; or, where the descriptor says so, inquiries before the answer and then 504.
-    async fn conclude_unknown(&self, work: &mut Work, mut calls: Vec<Json>, sent_at: Option<domain::Timestamp>) -> Result<CashierAnswer, EngineError> {
+    async fn conclude_unknown(
+        &self,
+        work: &mut Work,
+        mut calls: Vec<Json>,
+        sent_at: Option<domain::Timestamp>,
+    ) -> Result<CashierAnswer, EngineError> {
         let fate = work.provider.descriptor().unknown_fate;
         if let UnknownFate::GatewayTimeout { inquiries, within_ms, .. } = fate
             && let Some(finding) = self.inquire_inline(work, inquiries, within_ms, &mut calls).await?
@@ -397,7 +429,13 @@ impl Engine {
     }
 
     /// Asks up to `times` within the time; answers the first finding that ends it.
-    async fn inquire_inline(&self, work: &mut Work, times: u8, within_ms: u32, calls: &mut Vec<Json>) -> Result<Option<Finding>, EngineError> {
+    async fn inquire_inline(
+        &self,
+        work: &mut Work,
+        times: u8,
+        within_ms: u32,
+        calls: &mut Vec<Json>,
+    ) -> Result<Option<Finding>, EngineError> {
         let until = self.clock().after(i64::from(within_ms));
         for round in 0..times {
             if round > 0 {
@@ -406,12 +444,19 @@ impl Engine {
             }
             let left = until.since(self.clock().now());
             let Ok(left) = u64::try_from(left) else { break };
-            let asked = tokio::time::timeout(std::time::Duration::from_millis(left), self.run_task(work, Task::Inquire, None, None, None)).await;
+            let asked = tokio::time::timeout(
+                std::time::Duration::from_millis(left),
+                self.run_task(work, Task::Inquire, None, None, None),
+            )
+            .await;
             let Ok(asked) = asked else { break };
             let asked = asked?;
             calls.extend(asked.calls);
             if let Step::Found(finding) = asked.step
-                && !matches!(finding.standing, Standing::Unchanged | Standing::NotFound | Standing::NotReleased | Standing::Pending)
+                && !matches!(
+                    finding.standing,
+                    Standing::Unchanged | Standing::NotFound | Standing::NotReleased | Standing::Pending
+                )
             {
                 return Ok(Some(*finding));
             }

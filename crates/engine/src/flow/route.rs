@@ -61,7 +61,7 @@ fn account<'a>(
         return rule.route.iter().filter_map(|id| company.method(*id)).find(usable);
     }
     // The snapshot lists the methods oldest first.
-    let of_brand = brand
-        .and_then(|brand| company.methods.iter().filter(usable).find(|method| method.brand_id.as_ref() == Some(brand)));
+    let of_brand =
+        brand.and_then(|brand| company.methods.iter().filter(usable).find(|method| method.brand_id.as_ref() == Some(brand)));
     of_brand.or_else(|| company.methods.iter().filter(usable).find(|method| method.brand_id.is_none()))
 }

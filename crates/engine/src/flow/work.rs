@@ -89,10 +89,8 @@ struct Unsealed {
 
 fn unseal(company: &CompanySnapshot, id: TransactionId, sealed: &[u8]) -> Result<Unsealed, EngineError> {
     let corrupt = |what: &str| EngineError::Corrupt(format!("the sealed part of a transaction {what}"));
-    let plain = company
-        .data_key
-        .open(&["transactions", &id.to_string(), "sealed"], sealed)
-        .map_err(|_| corrupt("cannot be opened"))?;
+    let plain =
+        company.data_key.open(&["transactions", &id.to_string(), "sealed"], sealed).map_err(|_| corrupt("cannot be opened"))?;
     let document = Json::parse(&plain).map_err(|_| corrupt("is no JSON"))?;
     let members = |name: &str| document.get(name).and_then(Json::as_object).unwrap_or_default();
     let fields = Fields {

@@ -68,12 +68,7 @@ pub fn insert(batch: &mut Batch, company: CompanyId, entry: &AuditEntry) {
 ///
 /// # Errors
 /// [`QueryError`] when the store does not answer.
-pub async fn list(
-    db: &dyn Driver,
-    company: CompanyId,
-    before: Option<&str>,
-    limit: u32,
-) -> Result<Vec<AuditEntry>, QueryError> {
+pub async fn list(db: &dyn Driver, company: CompanyId, before: Option<&str>, limit: u32) -> Result<Vec<AuditEntry>, QueryError> {
     let before = before.unwrap_or(NEWEST);
     let rows = db.query(LIST, vec![company.to_string().into(), before.into(), limit.into()]).await?;
     rows.iter().map(entry).collect()

@@ -7,12 +7,10 @@ use domain::{Brand, BrandId, CompanyId, Timestamp};
 /// The label of the insertion that fails when the company has a brand of that id.
 pub const DUPLICATE: &str = "brand";
 
-const INSERT: &str =
-    "INSERT INTO brands (company_id, id, name, active, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const INSERT: &str = "INSERT INTO brands (company_id, id, name, active, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const UPDATE: &str = "UPDATE brands SET name = ?3, active = ?4, updated_at = ?5 WHERE company_id = ?1 AND id = ?2";
 const FIND: &str = "SELECT id, name, active, created_at, updated_at FROM brands WHERE company_id = ?1 AND id = ?2";
-const LIST: &str =
-    "SELECT id, name, active, created_at, updated_at FROM brands WHERE company_id = ?1 ORDER BY created_at, id";
+const LIST: &str = "SELECT id, name, active, created_at, updated_at FROM brands WHERE company_id = ?1 ORDER BY created_at, id";
 
 /// Adds a brand; fails the batch with [`DUPLICATE`] when there is one of that id.
 pub fn insert(batch: &mut Batch, company: CompanyId, brand: &Brand) {

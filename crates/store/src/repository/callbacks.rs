@@ -31,8 +31,7 @@ const CLAIM: &str = "UPDATE callbacks SET owner = ?1, due_at = ?2 WHERE (company
                      (SELECT company_id, transaction_id, id FROM callbacks WHERE due_at <= ?3 ORDER BY due_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */) \
                      RETURNING company_id, transaction_id";
 const ANY_DUE: &str = "SELECT due_at FROM callbacks WHERE due_at <= ?1 LIMIT 1";
-const RELEASE_UNKNOWN: &str =
-    "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at > ?1 AND owner IS NOT NULL AND owner NOT IN (SELECT id FROM nodes)";
+const RELEASE_UNKNOWN: &str = "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at > ?1 AND owner IS NOT NULL AND owner NOT IN (SELECT id FROM nodes)";
 const RELEASE_OTHERS: &str =
     "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at IS NOT NULL AND owner IS NOT NULL AND owner <> ?2";
 
@@ -54,7 +53,8 @@ pub fn insert(batch: &mut Batch, callback: &StoredCallback, due_at: Timestamp, o
 /// nobody has read that one.
 pub fn done(batch: &mut Batch, processed: &[StoredCallback]) {
     for one in processed {
-        batch.run(DONE, vec![one.company_id.to_string().into(), one.transaction_id.to_string().into(), one.id.to_string().into()]);
+        batch
+            .run(DONE, vec![one.company_id.to_string().into(), one.transaction_id.to_string().into(), one.id.to_string().into()]);
     }
 }
 

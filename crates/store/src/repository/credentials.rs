@@ -25,11 +25,8 @@ const TOUCH: &str = "UPDATE credentials SET last_used_at = ?3 \
 const OWNER: &str = "SELECT company_id FROM credentials WHERE id = ?1";
 const FIND: &str = concat!("SELECT ", columns!(), " FROM credentials WHERE company_id = ?1 AND id = ?2");
 const LIST: &str = concat!("SELECT ", columns!(), " FROM credentials WHERE company_id = ?1 ORDER BY created_at, id");
-const ACTIVE: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM credentials WHERE company_id = ?1 AND revoked_at IS NULL ORDER BY created_at, id"
-);
+const ACTIVE: &str =
+    concat!("SELECT ", columns!(), " FROM credentials WHERE company_id = ?1 AND revoked_at IS NULL ORDER BY created_at, id");
 
 /// Adds a credential.
 ///
@@ -122,8 +119,7 @@ pub async fn active(db: &dyn Driver, data_key: &DataKey, company: CompanyId) -> 
 
 fn sealed_secret(data_key: &DataKey, credential: &Credential) -> Result<Value, VaultError> {
     let place = [TABLE, &credential.id.to_string(), SECRET];
-    let sealed =
-        credential.secret.as_ref().map(|secret| data_key.seal(&place, secret.expose().as_bytes())).transpose()?;
+    let sealed = credential.secret.as_ref().map(|secret| data_key.seal(&place, secret.expose().as_bytes())).transpose()?;
     Ok(sealed.into())
 }
 
@@ -135,10 +131,8 @@ fn read(row: &Row, data_key: &DataKey) -> Result<Credential, QueryError> {
     let id: CredentialId = parse(row, 1)?;
     let corrupt = |what: &str| QueryError::Corrupt(format!("credentials.{what} of {id}"));
     let scopes = row.str(4)?.split_whitespace().map(|word| word.parse().map_err(|()| corrupt("scopes")));
-    let secret =
-        row.opt_bytes(5)?.map(|sealed| open_text(data_key, &[TABLE, &id.to_string(), SECRET], &sealed)).transpose()?;
-    let token_digest =
-        row.opt_bytes(6)?.map(|digest| digest.try_into().map_err(|_| corrupt("token_digest"))).transpose()?;
+    let secret = row.opt_bytes(5)?.map(|sealed| open_text(data_key, &[TABLE, &id.to_string(), SECRET], &sealed)).transpose()?;
+    let token_digest = row.opt_bytes(6)?.map(|digest| digest.try_into().map_err(|_| corrupt("token_digest"))).transpose()?;
     Ok(Credential {
         id,
         company_id: parse(row, 0)?,

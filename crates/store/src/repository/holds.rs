@@ -70,9 +70,9 @@ pub const UNDECIDED_GUARD: &str = "hold is waiting";
 /// The label of the constraint that keeps the maker from deciding.
 pub const MAKER_GUARD: &str = "approval";
 
-const INSERT: &str =
-    "INSERT INTO holds (company_id, transaction_id, status, requested_at, expires_at, required) VALUES (?1, ?2, 'waiting', ?3, ?4, ?5)";
-const DECIDE: &str = "UPDATE holds SET status = ?3, decided_at = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND status = 'waiting'";
+const INSERT: &str = "INSERT INTO holds (company_id, transaction_id, status, requested_at, expires_at, required) VALUES (?1, ?2, 'waiting', ?3, ?4, ?5)";
+const DECIDE: &str =
+    "UPDATE holds SET status = ?3, decided_at = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND status = 'waiting'";
 const DECISION: &str = "INSERT INTO approvals (company_id, transaction_id, n, decision, decided_by, maker, reason, at) \
                         SELECT ?1, ?2, COALESCE(MAX(n), 0) + 1, ?3, ?4, ?5, ?6, CAST(?7 AS BIGINT) FROM approvals WHERE company_id = ?1 AND transaction_id = ?2";
 const FIND: &str = "SELECT transaction_id, status, requested_at, expires_at, required, decided_at FROM holds \
@@ -161,7 +161,9 @@ pub async fn list(
     after: Option<(Timestamp, TransactionId)>,
     limit: u32,
 ) -> Result<Vec<Hold>, QueryError> {
-    let mut sql = "SELECT transaction_id, status, requested_at, expires_at, required, decided_at FROM holds WHERE company_id = ?1".to_owned();
+    let mut sql =
+        "SELECT transaction_id, status, requested_at, expires_at, required, decided_at FROM holds WHERE company_id = ?1"
+            .to_owned();
     let mut params: Vec<Value> = vec![company.to_string().into()];
     if let Some(status) = status {
         params.push(status.as_str().into());

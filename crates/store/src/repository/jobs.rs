@@ -143,7 +143,13 @@ pub async fn find(db: &dyn Driver, company: CompanyId, transaction: TransactionI
 ///
 /// # Errors
 /// [`CommitError`] when the store does not answer.
-pub async fn claim(db: &dyn Driver, node: &str, now: Timestamp, lease_until: Timestamp, limit: u32) -> Result<Vec<Job>, CommitError> {
+pub async fn claim(
+    db: &dyn Driver,
+    node: &str,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: u32,
+) -> Result<Vec<Job>, CommitError> {
     let mut batch = Batch::new();
     batch.returning(CLAIM, vec![node.into(), lease_until.millis().into(), now.millis().into(), i64::from(limit).into()]);
     let rows = db.commit(batch).await?;

@@ -45,8 +45,7 @@ const UPDATE: &str = "UPDATE payment_methods SET brand_id = ?4, enabled = ?5, co
                       callback_token_hash = ?8, version = version + 1, updated_at = ?9 \
                       WHERE company_id = ?1 AND id = ?2 AND version = ?3";
 const FIND: &str = concat!("SELECT ", columns!(), " FROM payment_methods WHERE company_id = ?1 AND id = ?2");
-const LIST: &str =
-    concat!("SELECT ", columns!(), " FROM payment_methods WHERE company_id = ?1 ORDER BY created_at, id");
+const LIST: &str = concat!("SELECT ", columns!(), " FROM payment_methods WHERE company_id = ?1 ORDER BY created_at, id");
 const BY_TOKEN: &str = "SELECT company_id, id FROM payment_methods WHERE callback_token_hash = ?1";
 
 /// Adds a method, at version 1.
@@ -119,10 +118,7 @@ pub async fn list(db: &dyn Driver, data_key: &DataKey, company: CompanyId) -> Re
 ///
 /// # Errors
 /// [`QueryError`] when the store does not answer.
-pub async fn by_callback_token(
-    db: &dyn Driver,
-    token_sha256: [u8; 32],
-) -> Result<Option<(CompanyId, MethodId)>, QueryError> {
+pub async fn by_callback_token(db: &dyn Driver, token_sha256: [u8; 32]) -> Result<Option<(CompanyId, MethodId)>, QueryError> {
     let rows = db.query(BY_TOKEN, vec![token_sha256.into()]).await?;
     rows.first().map(|row| Ok((parse(row, 0)?, parse(row, 1)?))).transpose()
 }

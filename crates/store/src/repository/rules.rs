@@ -14,8 +14,7 @@ macro_rules! columns {
     };
 }
 
-const INSERT: &str =
-    concat!("INSERT INTO rules (company_id, ", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+const INSERT: &str = concat!("INSERT INTO rules (company_id, ", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
 const UPDATE: &str = "UPDATE rules SET name = ?3, priority = ?4, active = ?5, matching = ?6, action = ?7, \
                       version = ?8, updated_at = ?9 WHERE company_id = ?1 AND id = ?2 AND version = ?10";
 const DELETE: &str = "DELETE FROM rules WHERE company_id = ?1 AND id = ?2";
@@ -85,8 +84,7 @@ fn texts<T: ToString>(items: &[T]) -> Json {
 
 fn matching(rule: &Rule) -> String {
     let types: Vec<&str> = rule.types.iter().map(|operation| operation.as_str()).collect();
-    Json::object([("pspTypes", texts(&rule.psp_types)), ("brandIds", texts(&rule.brand_ids)), ("types", texts(&types))])
-        .to_text()
+    Json::object([("pspTypes", texts(&rule.psp_types)), ("brandIds", texts(&rule.brand_ids)), ("types", texts(&types))]).to_text()
 }
 
 fn action(rule: &Rule) -> String {

@@ -3,8 +3,8 @@
 use super::read::{self, parse};
 use crate::{Batch, Driver, QueryError, Row, Value};
 use domain::{
-    Attention, BrandId, CompanyId, CredentialId, Json, MethodId, Money, Operation, RuleId, SessionId, Timestamp,
-    Transaction, TransactionId, TransactionStatus,
+    Attention, BrandId, CompanyId, CredentialId, Json, MethodId, Money, Operation, RuleId, SessionId, Timestamp, Transaction,
+    TransactionId, TransactionStatus,
 };
 
 /// A transaction with what only its company's data key opens.
@@ -63,7 +63,8 @@ const BY_PSP_ID: &str = concat!(
 const BY_TOKEN: &str = "SELECT company_id, id FROM transactions WHERE callback_token_hash = ?1";
 const TIMELINE_INSERT: &str = "INSERT INTO timeline (company_id, transaction_id, n, at, event, from_status, to_status, detail) \
                                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-const TIMELINE: &str = "SELECT n, at, event, from_status, to_status, detail FROM timeline WHERE company_id = ?1 AND transaction_id = ?2 ORDER BY n";
+const TIMELINE: &str =
+    "SELECT n, at, event, from_status, to_status, detail FROM timeline WHERE company_id = ?1 AND transaction_id = ?2 ORDER BY n";
 
 /// The label of the guard that fails when the transaction changed in between.
 pub const VERSION_GUARD: &str = "transaction version";
@@ -165,7 +166,11 @@ pub async fn find(db: &dyn Driver, company: CompanyId, id: TransactionId) -> Res
 ///
 /// # Errors
 /// [`QueryError`] when the store does not answer.
-pub async fn find_by_session(db: &dyn Driver, company: CompanyId, id: SessionId) -> Result<Option<StoredTransaction>, QueryError> {
+pub async fn find_by_session(
+    db: &dyn Driver,
+    company: CompanyId,
+    id: SessionId,
+) -> Result<Option<StoredTransaction>, QueryError> {
     one(db.query(BY_SESSION, vec![company.to_string().into(), id.to_string().into()]).await?)
 }
 

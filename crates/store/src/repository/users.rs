@@ -23,8 +23,7 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 6] =
-        [Self::Owner, Self::Admin, Self::Operator, Self::Approver, Self::Developer, Self::Viewer];
+    pub const ALL: [Role; 6] = [Self::Owner, Self::Admin, Self::Operator, Self::Approver, Self::Developer, Self::Viewer];
 
     /// The word that is stored and shown.
     pub const fn as_str(self) -> &'static str {

@@ -4,12 +4,10 @@ use crate::driver::{PostgresDriver, SqliteDriver};
 use crate::repository::{audit, brands, companies, credentials, methods, rules, users};
 use crate::vault::{DataKey, MasterKey};
 use crate::{Batch, CommitError, Driver, migrate};
-use domain::company::{
-    Brand, CredentialKind, SettingValue, Settings, UserTokenAlgorithm, UserTokenKey, WebhookSecrets,
-};
+use domain::company::{Brand, CredentialKind, SettingValue, Settings, UserTokenAlgorithm, UserTokenKey, WebhookSecrets};
 use domain::{
-    CompanyId, Credential, CredentialId, Currency, Json, MethodId, Operation, PaymentMethod, Rule, RuleId, Scope,
-    Secret, Timestamp,
+    CompanyId, Credential, CredentialId, Currency, Json, MethodId, Operation, PaymentMethod, Rule, RuleId, Scope, Secret,
+    Timestamp,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -78,15 +76,13 @@ fn setting() -> impl Strategy<Value = SettingValue> {
 }
 
 fn method(company_id: CompanyId) -> impl Strategy<Value = PaymentMethod> {
-    let webhook_secrets =
-        (secret(), prop::option::of((secret(), time())), secret(), prop::option::of((secret(), time()))).prop_map(
-            |(signing, previous_signing, bearer, previous_bearer)| WebhookSecrets {
-                signing,
-                previous_signing,
-                bearer,
-                previous_bearer,
-            },
-        );
+    let webhook_secrets = (secret(), prop::option::of((secret(), time())), secret(), prop::option::of((secret(), time())))
+        .prop_map(|(signing, previous_signing, bearer, previous_bearer)| WebhookSecrets {
+            signing,
+            previous_signing,
+            bearer,
+            previous_bearer,
+        });
     (
         any::<[u8; 6]>(),
         "[A-Z_]{1,16}",
@@ -98,22 +94,20 @@ fn method(company_id: CompanyId) -> impl Strategy<Value = PaymentMethod> {
         time(),
         time(),
     )
-        .prop_map(
-            move |(id, psp_type, brand, enabled, settings, webhook_secrets, token, created_at, updated_at)| {
-                PaymentMethod {
-                    id: MethodId::new(created_at, id),
-                    company_id,
-                    psp_type,
-                    brand_id: brand.map(|id| id.parse().unwrap()),
-                    enabled,
-                    settings: Settings(settings),
-                    webhook_secrets,
-                    callback_token: token.map(|token| Secret::new(hex::encode(token))),
-                    created_at,
-                    updated_at,
-                }
-            },
-        )
+        .prop_map(move |(id, psp_type, brand, enabled, settings, webhook_secrets, token, created_at, updated_at)| {
+            PaymentMethod {
+                id: MethodId::new(created_at, id),
+                company_id,
+                psp_type,
+                brand_id: brand.map(|id| id.parse().unwrap()),
+                enabled,
+                settings: Settings(settings),
+                webhook_secrets,
+                callback_token: token.map(|token| Secret::new(hex::encode(token))),
+                created_at,
+                updated_at,
+            }
+        })
 }
 
 /// Everything in a method, secrets included, as one text that can be compared.
@@ -313,8 +307,7 @@ async fn credentials_and_audit_entries_come_back_as_they_went() {
         companies::insert(&mut batch, &owner);
         credentials::insert(&mut batch, &key, &credential).unwrap();
         for n in 0..3 {
-            let mut entry =
-                audit::AuditEntry::new(NOW.plus_ms(n), [0; 6], "user:1", "rule.create", format!("rule:{n}"));
+            let mut entry = audit::AuditEntry::new(NOW.plus_ms(n), [0; 6], "user:1", "rule.create", format!("rule:{n}"));
             entry.after = (n == 1).then(|| Json::object([("a", Json::Number("1.50".into()))]));
             entry.from = (n == 2).then(|| "127.0.0.1".to_owned());
             audit::insert(&mut batch, owner.id, &entry);
