@@ -102,8 +102,8 @@ pub(crate) fn variables() -> Variables {
 }
 
 /// Names that belong to commands, not to the configuration.
-const OTHER_VARIABLES: [&str; 5] =
-    ["MOZARTO_LOG", "MOZARTO_TOKEN", "MOZARTO_URL", "MOZARTO_SANDBOX_DATABASE", "MOZARTO_WEBHOOK_SECRET"];
+const OTHER_VARIABLES: [&str; 6] =
+    ["MOZARTO_LOG", "MOZARTO_TOKEN", "MOZARTO_URL", "MOZARTO_SANDBOX_DATABASE", "MOZARTO_WEBHOOK_SECRET", "MOZARTO_FAULT"];
 
 /// Reads the settings; every problem is named at once.
 ///

@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod config;
+mod fault;
 mod files;
 mod logging;
 mod platform;

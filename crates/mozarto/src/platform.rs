@@ -43,7 +43,7 @@ impl Database {
 
     /// Opens it. The drivers refuse a store that does not sync what it answers.
     pub(crate) async fn open(&self) -> Result<Arc<dyn Driver>> {
-        Ok(match self {
+        crate::fault::ordered(match self {
             Self::Embedded(path) => Arc::new(SqliteDriver::open(path).with_context(|| format!("opening {}", path.display()))?),
             Self::Postgres(url) => Arc::new(PostgresDriver::connect(url.expose()).await.context("connecting to PostgreSQL")?),
         })

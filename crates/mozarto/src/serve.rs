@@ -33,8 +33,7 @@ pub(crate) async fn run(args: &ConfigArgs) -> Result<()> {
     tracing::info!("stopping");
     stop.cancel();
     // Side by side: each has its own bound below the ten seconds that a stop may take.
-    let (served, ()) = tokio::join!(server, engine.stop());
-    served.context("the server")??;
+    engine.stop_beside(server).await.context("the server")??;
     engine.store().close().await;
     Ok(())
 }
