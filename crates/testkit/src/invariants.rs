@@ -171,6 +171,7 @@ pub async fn check(
     durable(&mut findings, &by_id, answered);
     ledger_entries(&mut findings, &by_id, ledgers, answered);
     sums(&mut findings, &stored, ledgers);
+    settled_but_not_approved(store, &mut findings, &by_id, ledgers).await?;
     timelines(store, &mut findings, &by_id).await?;
     webhooks(store, &mut findings, &by_id, received).await?;
     approvals(store, &mut findings, &by_id, ledgers).await?;
@@ -250,6 +251,25 @@ fn sums(findings: &mut Findings, stored: &[Transaction], ledgers: &HashMap<Strin
     }
     findings.looked("sums compared");
     findings.must(ours == theirs, || format!("INV5: approved {ours:?}, settled {theirs:?}"));
+}
+
+/// Which transactions a ledger calls settled and we do not call approved, with how they ended: where sums differ, this says why.
+async fn settled_but_not_approved(
+    store: &Store,
+    findings: &mut Findings,
+    by_id: &HashMap<&str, &Transaction>,
+    ledgers: &HashMap<String, Vec<Value>>,
+) -> Result<()> {
+    for (provider, entries) in ledgers {
+        for entry in entries.iter().filter(|entry| text(entry, "state") == "settled") {
+            let reference = text(entry, "reference");
+            let Some(one) = by_id.get(reference).filter(|one| one.status != "Approved") else { continue };
+            let sql = format!("SELECT event, from_status, to_status, detail FROM timeline WHERE transaction_id = '{reference}' ORDER BY n");
+            let timeline: Vec<String> = query(store, &sql).await?.into_iter().map(|row| row.join(" ")).collect();
+            findings.broken.push(format!("INV5: {provider} settled {reference}, which is {}: {}", one.status, timeline.join(" | ")));
+        }
+    }
+    Ok(())
 }
 
 /// INV4.

@@ -85,7 +85,6 @@ impl Engine {
         if task == Task::Inquire {
             work.inquiries += 1;
         }
-        // Of the first call only: `take` leaves none for the next.
         let (mut step, mut stored) = match first {
             Some((step, stored)) => (step, Some(stored)),
             None => (self.begin(work, task, hint), None),
@@ -103,8 +102,10 @@ impl Engine {
             if let Some(memo) = &call.memo {
                 work.memo = memo.clone();
             }
+            // Of the first call only, whatever that was: an intent of a harmless call does not stand for the one that takes the money.
+            let stored_for_this = stored.take();
             if leaves_something || new_token.is_some() {
-                self.make_sure_of_intent(work, task, &call, stored.take(), new_token.take()).await?;
+                self.make_sure_of_intent(work, task, &call, stored_for_this, new_token.take()).await?;
             }
             ended.doubt = Some(call.doubt);
             if leaves_something {
