@@ -53,7 +53,11 @@ async fn stop_and_restart() -> Result<()> {
     ensure!(status.code() == Some(0), "it ended with {status}");
     ensure!(took < STOP_LIMIT, "it took {took:?}");
 
+    // Somebody else has the ports from before: where they are free, port 0 means them.
+    let taken = ports(&first_line)?.into_iter().map(|port| std::net::TcpListener::bind(("127.0.0.1", port)));
+    let taken = taken.collect::<std::io::Result<Vec<_>>>().context("the ports from before are not free")?;
     world.restart().await?;
+    drop(taken);
     let second_line = world.sandbox.line.clone();
     for (name, value) in first_line.as_object().context("the line")? {
         ensure!(CHANGING.contains(&name.as_str()) || second_line[name] == *value, "{name} changed");
@@ -61,6 +65,10 @@ async fn stop_and_restart() -> Result<()> {
     let names = |line: &Value| line.as_object().map(|line| line.keys().cloned().collect::<Vec<_>>());
     ensure!(names(&first_line) == names(&second_line), "other members");
     ensure!(first_line["baseUrl"] != second_line["baseUrl"], "the test needs other ports");
+    let before = world.sandbox.line.clone();
+    world.sandbox.kill().await?;
+    world.restart().await?;
+    ensure!(ports(&before)? == ports(&world.sandbox.line)?, "free ports are not used again: {}", world.sandbox.line);
     let mode = std::fs::metadata(&file)?.permissions().mode() & 0o777;
     ensure!(mode == 0o600, "sandbox.json has mode {mode:o}");
     // Methods point at simulators and shop by role, so that both still work on their new ports.
@@ -138,8 +146,17 @@ async fn stop_under_load() -> Result<()> {
     Ok(())
 }
 
-/// Whatever was answered 2xx is there after a kill -9, and goes on. The pages pay a second later, when nobody listens on the old port any more: the
-/// callbacks told there are lost, so that inquiry settles these.
+/// The ports of platform, simulators and shop.
+fn ports(line: &Value) -> Result<Vec<u16>> {
+    let port = |name: &str| -> Result<u16> {
+        let url = line[name].as_str().context("an address")?;
+        Ok(url.rsplit(':').next().context("a port")?.parse()?)
+    };
+    ["baseUrl", "simulatorUrl", "shopUrl"].into_iter().map(port).collect()
+}
+
+/// Whatever was answered 2xx is there after a kill -9, and goes on. The pages pay a second later, to the callback
+/// addresses from before the kill: port 0 is the same port again.
 async fn kill_and_restart() -> Result<()> {
     let mut world = World::start(BINARY, &["PAYONE", "FORUMPAY"], |options| options.time_scale(10).auto_settle(10_000)).await?;
     let mut ids = Vec::new();
