@@ -27,6 +27,23 @@ pub(crate) struct Bed {
 }
 
 impl Bed {
+    /// Waits until every transaction of the server that runs now has ended. The feed stops before the oldest one that still writes, and the server counts
+    /// those of all its databases: other tests' too.
+    pub(crate) async fn others_have_ended(&self) {
+        let Place::Postgres(database) = &self.place else { return };
+        let (client, connection) = tokio_postgres::connect(&database.url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let now = client.query_one("SELECT pg_current_xact_id()::text", &[]).await.unwrap().get::<_, String>(0);
+        let passed = "SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::text::xid8";
+        for _ in 0..1_000 {
+            if client.query_one(passed, &[&now]).await.unwrap().get(0) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("some transaction of the server has been running for ten seconds");
+    }
+
     pub(crate) async fn new(dialect: Dialect) -> Self {
         let (db, place): (Arc<dyn Driver>, Place) = match dialect {
             Dialect::Sqlite => {

@@ -16,6 +16,7 @@ pub(crate) async fn in_commit_order_without_samples(dialect: Dialect) {
         bed.db.commit(batch).await.unwrap();
         stored.push(event);
     }
+    bed.others_have_ended().await;
     let shown: Vec<EventId> = stored.iter().filter(|event| !event.sample).map(|event| event.id.clone()).collect();
     let mut read = Vec::new();
     loop {
@@ -51,6 +52,7 @@ pub(crate) async fn a_late_commit_is_never_skipped() {
         bed.db.commit(batch).await.unwrap();
     };
     store(&early).await;
+    bed.others_have_ended().await;
     let late = bed.event(bed.transaction(), 1, START);
     slow.batch_execute("BEGIN").await.unwrap();
     let insert = "INSERT INTO webhook_events (company_id, id, transaction_id, sequence, method_id, sample, created_at, body) \
@@ -67,6 +69,7 @@ pub(crate) async fn a_late_commit_is_never_skipped() {
     assert_eq!(read(None).await, std::slice::from_ref(&early.id), "what came after an open transaction is not shown yet");
     assert_eq!(read(Some(&early.id)).await, []);
     slow.batch_execute("COMMIT").await.unwrap();
+    bed.others_have_ended().await;
     assert_eq!(read(Some(&early.id)).await, [late.id, meanwhile.id], "both, the late one included");
 }
 
@@ -83,6 +86,7 @@ pub(crate) async fn old_events_go_with_their_deliveries(dialect: Dialect) {
     assert_eq!(events::purge(bed.db.as_ref(), cut, 4).await.unwrap(), 4, "so many at once");
     assert_eq!(events::purge(bed.db.as_ref(), cut, 4).await.unwrap(), 3);
     assert_eq!(events::purge(bed.db.as_ref(), cut, 4).await.unwrap(), 0);
+    bed.others_have_ended().await;
     assert_eq!(events::after(bed.db.as_ref(), bed.company, None, 100).await.unwrap().unwrap().len(), 3);
     let left = deliveries::list(bed.db.as_ref(), bed.company, &deliveries::Filter::default(), 100).await.unwrap();
     assert_eq!(left.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [all[9], all[8], all[7]]);
