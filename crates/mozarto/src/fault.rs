@@ -117,6 +117,10 @@ mod driver {
         }
 
         fn ping(&self) -> Answer<'_, Result<(), QueryError>> {
+            // A ping asks whether the store takes commits too.
+            if self.fails_now() {
+                return Box::pin(async { Err(QueryError::Unavailable("a fault that was ordered".to_owned())) });
+            }
             self.inner.ping()
         }
 

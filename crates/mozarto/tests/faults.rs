@@ -58,6 +58,7 @@ async fn a_store_that_is_away() {
     ] {
         table.row_alone(format!("when {name} is created"), at_creation(&hands, &switch, provider, &body)).await;
     }
+    table.row_alone("readiness", readiness(&hands, &switch)).await;
     let link = Link::before_the_simulator(&hands).await.expect("a link");
     table.row_alone("when an outcome is to be stored, for a moment", outcome_later(&hands, &switch, &link)).await;
     table.row_alone("when an outcome is to be stored, for long", outcome_recovered(&hands, &switch, &link)).await;
@@ -87,6 +88,20 @@ async fn at_creation(hands: &Hands, switch: &Switch, provider: &str, body: &str)
     let again = hands.client.cashier_with_key(body, &key).await?;
     ensure!(again.status == 200 && again.header("idempotent-replayed").is_none(), "{} {}", again.status, again.body);
     ensure!(transactions(hands).await? == listed + 1, "one transaction");
+    Ok(())
+}
+
+/// Nobody sends requests to a process whose store is away; it is not restarted for that either.
+async fn readiness(hands: &Hands, switch: &Switch) -> Result<()> {
+    let ask = async |path: &str| hands.client.send("GET", &format!("{}{path}", hands.client.base), &[], None).await;
+    ensure!(ask("/readyz").await?.status == 200, "not ready");
+    switch.on()?;
+    let (ready, alive) = (ask("/readyz").await, ask("/healthz").await);
+    switch.off()?;
+    let (ready, alive) = (ready?, alive?);
+    ensure!(ready.status == 503 && alive.status == 200, "{} {}, {}", ready.status, ready.body, alive.status);
+    ensure!(!ready.body.to_string().contains("fault"), "{}", ready.body);
+    ensure!(ask("/readyz").await?.status == 200, "not ready again");
     Ok(())
 }
 
