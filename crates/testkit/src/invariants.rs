@@ -264,9 +264,15 @@ async fn settled_but_not_approved(
         for entry in entries.iter().filter(|entry| text(entry, "state") == "settled") {
             let reference = text(entry, "reference");
             let Some(one) = by_id.get(reference).filter(|one| one.status != "Approved") else { continue };
-            let sql = format!("SELECT event, from_status, to_status, detail FROM timeline WHERE transaction_id = '{reference}' ORDER BY n");
+            let sql = format!(
+                "SELECT event, from_status, to_status, detail FROM timeline WHERE transaction_id = '{reference}' ORDER BY n"
+            );
             let timeline: Vec<String> = query(store, &sql).await?.into_iter().map(|row| row.join(" ")).collect();
-            findings.broken.push(format!("INV5: {provider} settled {reference}, which is {}: {}", one.status, timeline.join(" | ")));
+            findings.broken.push(format!(
+                "INV5: {provider} settled {reference}, which is {}: {}",
+                one.status,
+                timeline.join(" | ")
+            ));
         }
     }
     Ok(())
