@@ -90,6 +90,7 @@ impl Engine {
             None => (self.begin(work, task, hint), None),
         };
         let mut ended = Ended { step: Step::TryLater(""), doubt: None, calls: Vec::new(), sent_at: None };
+        let mut moved_money = false;
         for _ in 0..CALLS_PER_FLOW_MAX {
             let call = match step {
                 Step::Call(call) => *call,
@@ -108,6 +109,7 @@ impl Engine {
                 self.make_sure_of_intent(work, task, &call, stored_for_this, new_token.take()).await?;
             }
             ended.doubt = Some(call.doubt);
+            moved_money |= call.doubt == Doubt::Money;
             if leaves_something {
                 ended.sent_at = Some(self.clock().now());
             }
@@ -117,7 +119,10 @@ impl Engine {
                 guarded(work.provider, || work.provider.resume(task, &work.context(self, hint), &sent, &reply), not_understood);
         }
         tracing::error!(provider = work.provider.descriptor().name, task = task.as_str(), "a provider flow does not end");
-        ended.step = Step::Silence(Refusal::of(ErrorCode::UnknownPspError));
+        ended.step = not_understood();
+        if moved_money {
+            ended.doubt = Some(Doubt::Money);
+        }
         Ok(ended)
     }
 

@@ -165,18 +165,23 @@ impl<'a> Commit<'a> {
         }
     }
 
-    /// Applies a finding. Where the state table does not allow it, nothing changes and an anomaly is shown.
-    pub(super) fn settle(&mut self, finding: &Finding, detail: &Json) {
-        self.sealed_changed |= finding.memo.is_some();
-        if let Some(memo) = &finding.memo {
-            self.work.memo = memo.clone();
-        }
+    /// Shows what a finding wants to be seen.
+    pub(super) fn show(&mut self, finding: &Finding) {
         for text in &finding.anomalies {
             self.anomaly(text, "warning");
         }
         for text in &finding.notes {
             self.note("noted", None, None, Json::object([("text", Json::text(&**text))]));
         }
+    }
+
+    /// Applies a finding. Where the state table does not allow it, nothing changes and an anomaly is shown.
+    pub(super) fn settle(&mut self, finding: &Finding, detail: &Json) {
+        self.sealed_changed |= finding.memo.is_some();
+        if let Some(memo) = &finding.memo {
+            self.work.memo = memo.clone();
+        }
+        self.show(finding);
         if let Some(id) = &finding.psp_transaction_id {
             let known = &mut self.work.transaction.psp_transaction_id;
             if known.is_none() || !self.before.status.is_final() {
@@ -227,7 +232,8 @@ impl<'a> Commit<'a> {
             }
             return;
         }
-        if from.may_turn_late() && negative(finding.standing) {
+        // One that a person refused was never let go: that it lapses at the provider is as it should be.
+        if (from.may_turn_late() || from == S::Rejected) && negative(finding.standing) {
             return;
         }
         if from.may_turn_late() && finding.standing == Standing::Reversed {

@@ -27,7 +27,7 @@ pub(super) enum Asked<'a> {
 
 /// The numbers that an inquiry job carries in its detail.
 #[derive(Clone, Copy, Debug, Default)]
-struct Counters {
+pub(super) struct Counters {
     sent_at: Option<Timestamp>,
     not_found: i64,
 }
@@ -145,7 +145,7 @@ impl Engine {
         detail
     }
 
-    fn take_finding(
+    pub(super) fn take_finding(
         &self,
         commit: &mut Commit<'_>,
         finding: &Finding,
@@ -160,9 +160,12 @@ impl Engine {
         match commit.work.transaction.status {
             // An order that lapses while it is on hold is only noted.
             TransactionStatus::OnHold => {
-                let mut detail = detail.clone();
-                detail.set("status", Json::text(&*finding.status));
-                commit.note("provider_status", None, None, detail);
+                commit.show(finding);
+                if !finding.status.is_empty() {
+                    let mut detail = detail.clone();
+                    detail.set("status", Json::text(&*finding.status));
+                    commit.note("provider_status", None, None, detail);
+                }
                 return;
             }
             TransactionStatus::Pending if absent => {}

@@ -294,7 +294,10 @@ impl Engine {
             },
             Step::TryLater(_) | Step::Call(_) => {
                 tracing::error!(task = task.as_str(), "a creating task ended without an outcome");
-                self.conclude_failed(work, &Refusal::of(ErrorCode::PspUnavailable), calls, None).await
+                match doubt {
+                    Some(Doubt::Money) => self.conclude_unknown(work, calls, sent_at).await,
+                    _ => self.conclude_failed(work, &Refusal::of(ErrorCode::PspUnavailable), calls, None).await,
+                }
             }
         }
     }
@@ -379,16 +382,23 @@ impl Engine {
     ) -> Result<CashierAnswer, EngineError> {
         let asked = self.run_task(work, Task::Inquire, None, None, None).await?;
         calls.extend(asked.calls);
-        let found = match asked.step {
-            Step::Found(finding) => match finding.standing {
-                Standing::NotFound | Standing::NotReleased | Standing::Failed => None,
-                Standing::Unchanged if finding.status.is_empty() => None,
-                _ => Some(finding),
-            },
+        let finding = match asked.step {
+            Step::Found(finding) => Some(finding),
             _ => None,
         };
-        let Some(finding) = found else {
-            return self.conclude_failed(work, refusal, calls, crashed.then_some("not_found")).await;
+        let says_nothing = |finding: &Finding| match finding.standing {
+            Standing::NotFound | Standing::NotReleased | Standing::Failed => true,
+            Standing::Unchanged => finding.status.is_empty(),
+            _ => false,
+        };
+        let finding = match finding {
+            Some(finding) if !says_nothing(&finding) => finding,
+            nothing => {
+                let mut refusal = refusal.clone();
+                let contradiction = nothing.and_then(|finding| finding.anomalies.into_iter().next());
+                refusal.anomaly = refusal.anomaly.or(contradiction);
+                return self.conclude_failed(work, &refusal, calls, crashed.then_some("not_found")).await;
+            }
         };
         let mut commit = Commit::open(self, work);
         let _ = commit.change(Change::Accept, calls_detail(calls));

@@ -27,6 +27,8 @@ struct State {
     word: Mutex<Option<&'static str>>,
     /// Inquiries are not answered: the connection is closed.
     silent: AtomicBool,
+    /// Inquiries find another amount.
+    contradicting: AtomicBool,
     /// Creating calls wait for their answers.
     holding: AtomicBool,
 }
@@ -52,6 +54,10 @@ impl Psp {
 
     pub(super) fn keeps_silent(&self, silent: bool) {
         self.state.silent.store(silent, Ordering::SeqCst);
+    }
+
+    pub(super) fn contradicts(&self, contradicting: bool) {
+        self.state.contradicting.store(contradicting, Ordering::SeqCst);
     }
 
     pub(super) fn holds_back(&self, holding: bool) {
@@ -120,7 +126,7 @@ fn found(state: &State, path: &str) -> (u16, String) {
         ("transactionId", "HS1".to_owned()),
         ("referenceId", text("referenceId")),
         ("userId", text("userId")),
-        ("amount", text("amount")),
+        ("amount", if state.contradicting.load(Ordering::SeqCst) { "1.00".to_owned() } else { text("amount") }),
         ("currency", text("currency")),
         ("type", text("type")),
         ("status", word.to_owned()),

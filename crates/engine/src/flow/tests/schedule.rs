@@ -1,11 +1,12 @@
 //! What is found, counted and given up.
 
+use super::store::Act;
 use super::*;
 use crate::flow::calls::Ended;
 use crate::flow::conclude::Commit;
 use ::store::repository::jobs::JobKind;
 use domain::{Attention, ErrorCode, TransactionStatus};
-use providers::{Context, Descriptor, Doubt, Finding, Provider, Reply, Sent, Standing, Step, Task};
+use providers::{Context, Descriptor, Doubt, Finding, Provider, Refusal, Reply, Sent, Standing, Step, Task};
 
 /// Not found twice running: what was found in between begins the count anew, whoever asked.
 #[tokio::test]
@@ -77,7 +78,7 @@ async fn a_reversal_seen_while_pending_is_told_twice() {
 async fn a_creation_without_a_verdict_is_asked_about() {
     for step in [Finding::anomaly("it contradicts itself").step(), Finding::new(Standing::OnHold, "held").step()] {
         let world = World::new(false).await;
-        world.db.at("UPDATE transactions SET status", super::store::Act::Corrupt);
+        world.db.at("UPDATE transactions SET status", Act::Corrupt);
         world.pay(&world.a, Operation::PayIn, Some("k")).await;
         let id = world.transaction().await.id;
         let mut work = world.a.load(world.company, id).await.unwrap().unwrap();
@@ -120,11 +121,149 @@ async fn a_job_that_the_store_refused_is_due_again_soon() {
     let id = world.transaction().await.id;
     for _ in 0..20 {
         world.advance(11_000);
-        world.db.at("UPDATE transactions SET status", super::store::Act::Before(world.bump()));
+        world.db.at("UPDATE transactions SET status", Act::Before(world.bump()));
         assert_eq!(do_jobs(&world.a).await.len(), 1);
         let job = world.job(id).await.unwrap();
         assert_eq!((job.due_at.since(world.a.clock().now()), job.attempt), (5_000, 0));
     }
+}
+
+/// What is found about a pay-out on hold changes nothing, but is seen: above all that it was paid without anybody's approval.
+#[tokio::test]
+async fn what_is_found_on_hold_is_seen() {
+    let world = World::new(true).await;
+    world.pay(&world.a, Operation::PayOut, None).await;
+    let id = world.transaction().await.id;
+    for finding in [Finding::unchanged().note("the order has lapsed"), Finding::anomaly("it is paid, which nobody approved")] {
+        let mut work = world.a.load(world.company, id).await.unwrap().unwrap();
+        let mut commit = Commit::open(&world.a, &mut work);
+        world.a.take_finding(&mut commit, &finding, &Json::Object(Vec::new()), &mut Default::default(), 0);
+        commit.store().await.unwrap();
+    }
+    let stands = world.transaction().await;
+    assert_eq!((stands.status, stands.attention), (TransactionStatus::OnHold, Some(Attention::Anomaly)));
+    assert_eq!(world.job(id).await.unwrap().kind, JobKind::Hold);
+    let timeline = transactions::timeline(world.db.as_ref(), world.company, id).await.unwrap();
+    let told: Vec<String> = timeline.iter().map(|entry| format!("{} {}", entry.event, entry.detail.to_text())).collect();
+    for (event, words) in [("noted", "the order has lapsed"), ("anomaly", "nobody approved")] {
+        assert!(told.iter().any(|entry| entry.starts_with(event) && entry.contains(words)), "{words}: {told:?}");
+    }
+}
+
+/// A person refused it, nothing was confirmed, and the provider's order runs out: as it should.
+#[tokio::test]
+async fn a_rejected_pay_out_may_lapse_at_the_provider() {
+    let world = World::new(true).await;
+    world.pay(&world.a, Operation::PayOut, None).await;
+    let id = world.transaction().await.id;
+    world.a.reject(&world.approver(&world.a).await, &id.to_string(), "no".to_owned()).await.unwrap();
+    for (standing, attention) in [
+        (Standing::Pending, None),
+        (Standing::Expired, None),
+        (Standing::Cancelled, None),
+        (Standing::Approved, Some(Attention::Anomaly)),
+    ] {
+        let mut work = world.a.load(world.company, id).await.unwrap().unwrap();
+        let mut commit = Commit::open(&world.a, &mut work);
+        commit.settle(&Finding::new(standing, "a word"), &Json::Object(Vec::new()));
+        commit.store().await.unwrap();
+        let stands = world.transaction().await;
+        assert_eq!((stands.status, stands.attention), (TransactionStatus::Rejected, attention), "{standing:?}");
+    }
+}
+
+/// After a page call without an answer the provider is asked, and what it says contradicts us: nothing is believed of it, and a person sees it.
+#[tokio::test]
+async fn a_contradiction_after_silence_is_seen() {
+    let world = World::new(false).await;
+    world.psp.contradicts(true);
+    let mut request = world.request(&world.a, Operation::PayIn, None).await;
+    request.provider = &DEAF;
+    world.a.pay(request).await;
+    let stands = world.transaction().await;
+    assert_eq!((stands.status, stands.attention), (TransactionStatus::Failed, Some(Attention::Anomaly)));
+}
+
+fn payone() -> &'static dyn Provider {
+    providers::by_psp_type("PAYONE").unwrap()
+}
+
+/// PayOne whose creating answers are never understood.
+struct Deaf;
+static DEAF: Deaf = Deaf;
+
+impl Provider for Deaf {
+    fn descriptor(&self) -> &'static Descriptor {
+        payone().descriptor()
+    }
+
+    fn begin(&self, task: Task, cx: &Context<'_>) -> Step {
+        payone().begin(task, cx)
+    }
+
+    fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
+        match task {
+            Task::Inquire => payone().resume(task, cx, sent, reply),
+            _ => Step::Silence(Refusal::of(ErrorCode::PspUnavailable)),
+        }
+    }
+}
+
+/// PayOne with a question before the money, or with one after another behind it.
+struct Asking {
+    for_ever: bool,
+}
+static FIRST: Asking = Asking { for_ever: false };
+static FOR_EVER: Asking = Asking { for_ever: true };
+
+impl Provider for Asking {
+    fn descriptor(&self) -> &'static Descriptor {
+        payone().descriptor()
+    }
+
+    fn begin(&self, task: Task, cx: &Context<'_>) -> Step {
+        payone().begin(if task == Task::PayOut && !self.for_ever { Task::Inquire } else { task }, cx)
+    }
+
+    fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
+        match (task, sent.step.as_str()) {
+            (Task::PayOut, _) if self.for_ever => payone().begin(Task::Inquire, cx),
+            (Task::PayOut, "transaction_by_reference") => payone().begin(Task::PayOut, cx),
+            _ => payone().resume(task, cx, sent, reply),
+        }
+    }
+}
+
+/// The intent of a harmless call does not stand for the call after it, which takes the money.
+#[tokio::test]
+async fn each_call_has_an_intent_of_its_own() {
+    let world = World::new(false).await;
+    // The first update is the second call's intent, the second one the outcome: that one is lost, and the intent stays.
+    world.db.at("UPDATE transactions SET status", Act::Before(Box::new(|| Box::pin(async {}))));
+    world.db.at("UPDATE transactions SET status", Act::Corrupt);
+    let mut request = world.request(&world.a, Operation::PayOut, None).await;
+    request.provider = &FIRST;
+    assert_eq!(world.a.pay(request).await.status, 500);
+    assert!(world.db.done());
+    assert_eq!(world.psp.count("POST /api/withdraw"), 1);
+    let job = world.job(world.transaction().await.id).await.unwrap();
+    assert_eq!(
+        (job.kind, job.detail.str_at("step"), job.detail.str_at("doubt")),
+        (JobKind::Intent, Some("withdraw"), Some("money"))
+    );
+}
+
+/// A flow that does not end after it has moved money leaves a fate that is not known.
+#[tokio::test]
+async fn a_flow_without_an_end_is_in_doubt_like_the_gravest_of_its_calls() {
+    let world = World::new(false).await;
+    let mut request = world.request(&world.a, Operation::PayOut, None).await;
+    request.provider = &FOR_EVER;
+    let answer = world.a.pay(request).await;
+    let stands = world.transaction().await;
+    assert_eq!((answer.status, stands.status), (200, TransactionStatus::Pending), "{}", body(&answer));
+    assert_eq!(stands.psp_status, "unknown");
+    assert_eq!(world.psp.count("POST"), 1);
 }
 
 /// A provider with a defect.
