@@ -138,6 +138,8 @@ async fn other_company(options: &Options) -> Result<Value> {
     let mut first = Sandbox::start(options.clone()).await?;
     first.terminate().await?;
     let mut command = tokio::process::Command::new(&options.binary);
+    // The settings of tests are none of the product's.
+    command.env_remove(crate::postgres::URL_VARIABLE);
     command.args(["company", "create", "--name", "Other company", "--country", "DE", "--json"]);
     match &options.database {
         None => {
