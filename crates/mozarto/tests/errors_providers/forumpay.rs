@@ -139,11 +139,17 @@ async fn found_paid(hands: &Hands) -> Result<()> {
         "reference_no": id, "invoice_amount": "422.00", "invoice_currency": "EUR", "type": "Buy", "currency": "BTC",
         "confirmed": true, "cancelled": false, "reason": null, "status": "Confirmed", "state": "confirmed",
     });
-    next(hands, "forumpay", "CheckPayment", says(200, told)).await?;
+    next_about(hands, "forumpay", "CheckPayment", &payment_of(hands, &id).await?, says(200, told)).await?;
     let answer = hands.approve(&id).await?;
     ensure!(answer.status == 200, "approve: {} {}", answer.status, answer.body);
     hands.ends_as(&id, "Approved", "confirmed", LIMIT).await?;
     hands.nothing_moved("forumpay", &id).await
+}
+
+/// ForumPay's id of a payment, by which CheckPayment asks.
+async fn payment_of(hands: &Hands, id: &str) -> Result<String> {
+    let shown = hands.managed(id).await?;
+    Ok(shown["pspTransactionId"].as_str().with_context(|| format!("no payment yet: {shown}"))?.to_owned())
 }
 
 async fn forumpay_opened(hands: &Hands) -> Result<String> {
@@ -180,7 +186,7 @@ async fn crafted_payment(hands: &Hands, told: Value) -> Result<()> {
     for (name, value) in told.as_object().context("told is an object")? {
         payment[name] = value.clone();
     }
-    next(hands, "forumpay", "CheckPayment", says(200, payment)).await?;
+    next_about(hands, "forumpay", "CheckPayment", &payment_of(hands, &id).await?, says(200, payment)).await?;
     inquire(hands, &id).await?;
     let data = hands.needs_attention(&id, "anomaly", LIMIT).await?;
     ensure!(data["transaction_status"] == "Pending", "{data}");
@@ -204,10 +210,12 @@ async fn second_confirmed(hands: &Hands) -> Result<()> {
         "reference_no": id, "invoice_amount": "412.00", "invoice_currency": "EUR", "type": "Sell", "amount": "0.006", "currency": "BTC",
         "confirmed": true, "cancelled": false, "reason": null, "status": "Confirmed", "state": "confirmed",
     });
-    next(hands, "forumpay", "GetTransactions", says(200, invoices)).await?;
-    let mut told = says(200, payment);
-    told["times"] = json!(2);
-    next(hands, "forumpay", "CheckPayment", told).await?;
+    next_about(hands, "forumpay", "GetTransactions", &id, says(200, invoices)).await?;
+    for payment_id in
+        [payment_of(hands, &id).await?.as_str(), "badd0b52-110f-4be2-af64-59d7645796af", "badd0b52-110f-4be2-af64-59d7645796b0"]
+    {
+        next_about(hands, "forumpay", "CheckPayment", payment_id, says(200, payment.clone())).await?;
+    }
     inquire(hands, &id).await?;
     let data = hands.needs_attention(&id, "anomaly", LIMIT).await?;
     ensure!(data["transaction_status"] == "Approved", "{data}");

@@ -164,7 +164,7 @@ async fn payone_other(hands: &Hands, member: &str, value: &str) -> Result<()> {
         "status": "Approved", "message": "Approved",
     });
     record[member] = json!(value);
-    next(hands, "payone", "/api/transaction", says(200, record)).await?;
+    next_about(hands, "payone", "/api/transaction", &id, says(200, record)).await?;
     inquire(hands, &id).await?;
     let data = hands.needs_attention(&id, "anomaly", LIMIT).await?;
     ensure!(data["transaction_status"] == "Pending", "{data}");

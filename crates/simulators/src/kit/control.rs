@@ -18,7 +18,7 @@ use super::page;
 use super::provider::{COMMON_OUTCOMES, plain_outcome};
 use super::sim::Sim;
 use super::tx::{ProviderSettings, Tx};
-use super::{Error, Pressed, Provider, Reply};
+use super::{Call, Error, Pressed, Provider, Reply};
 
 /// Overrides waiting per provider.
 const OVERRIDES_MAX: i64 = 1_000;
@@ -215,6 +215,9 @@ struct Override {
     /// Strikes only calls whose path contains this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     path: Option<String>,
+    /// Strikes only calls that carry this in their path, query or body: a reference of one transaction, so that no inquiry about another one uses it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    about: Option<String>,
     http: u16,
     #[serde(default)]
     headers: serde_json::Map<String, Value>,
@@ -259,15 +262,24 @@ async fn next_answer(State(sim): Shared, Path(provider): Path<String>, body: Byt
     .await
 }
 
-/// The override that strikes a call to `path`, if any; it is used up by one.
-pub(crate) fn take_override(tx: &Tx<'_>, path: &str) -> Result<Option<Reply>, Error> {
+impl Override {
+    fn strikes(&self, call: &Call) -> bool {
+        let carried = |part: &str| {
+            call.path.contains(part) || call.query.contains(part) || String::from_utf8_lossy(&call.body).contains(part)
+        };
+        self.path.as_deref().is_none_or(|part| call.path.contains(part)) && self.about.as_deref().is_none_or(carried)
+    }
+}
+
+/// The override that strikes a call, if any; it is used up by one.
+pub(crate) fn take_override(tx: &Tx<'_>, call: &Call) -> Result<Option<Reply>, Error> {
     let connection = tx.connection();
     let mut statement = connection.prepare_cached("SELECT id, body FROM overrides WHERE provider = ?1 ORDER BY id")?;
     let waiting: Vec<(i64, String)> =
         statement.query_map([tx.provider], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     for (id, body) in waiting {
         let next: Override = serde_json::from_str(&body)?;
-        if next.path.as_ref().is_some_and(|part| !path.contains(part.as_str())) {
+        if !next.strikes(call) {
             continue;
         }
         connection.execute("UPDATE overrides SET remaining = remaining - 1 WHERE id = ?1", [id])?;

@@ -87,7 +87,7 @@ impl Sim {
                 if provider.is_page(&read.path) {
                     return Ok((provider.page(tx, &read)?, true));
                 }
-                match control::take_override(tx, &read.path)? {
+                match control::take_override(tx, &read)? {
                     Some(reply) => Ok((reply, false)),
                     None => Ok((provider.upstream(tx, &read)?, false)),
                 }
