@@ -12,6 +12,7 @@ use engine::admin::AdminError;
 use engine::admin::error::MISSING;
 use engine::auth::UserError;
 use engine::flow::{IdempotencyTicket, KnownKey, PayRequest};
+use http::header;
 use http::request::Parts;
 use providers::Provider;
 use providers::fields::{self, Checked, Problems};
@@ -173,6 +174,11 @@ async fn check(
         body: document,
         claims: claims.as_ref(),
         caller_ip: parts.extensions.get::<Client>().map(|client| client.ip),
+        browser: fields::BrowserHeaders {
+            user_agent: headers::text(&parts.headers, &header::USER_AGENT),
+            accept: headers::text(&parts.headers, &header::ACCEPT),
+            accept_language: headers::text(&parts.headers, &header::ACCEPT_LANGUAGE),
+        },
         environment: app.engine.config().environment,
         now: app.engine.clock().now(),
     };

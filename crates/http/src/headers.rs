@@ -30,6 +30,11 @@ pub fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Option<&st
     }
 }
 
+/// The value of a header that only informs: the first one, where it is text.
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
 /// The one value of a header that says who is calling.
 ///
 /// # Errors

@@ -7,7 +7,10 @@
 //! **Architecture invariants:** no clock, no random source, no socket in this crate; everything a provider may use is in [`Context`].
 //! A provider never decides on its own what happens after silence: it names the call's [`Doubt`], and the engine acts on it.
 
+use crate::card::Card;
 use crate::descriptor::Descriptor;
+use crate::fields::{Checked, Problems};
+use crate::pages::{BrowserReturn, Challenge, Opening, PageUrls, ReturnReading};
 use domain::urls::Environment;
 use domain::{ErrorCode, Json, Money, Operation, Secret, SessionId, Settings, Timestamp, TransactionId, TransactionStatus};
 use std::collections::BTreeMap;
@@ -31,6 +34,37 @@ pub trait Provider: Send + Sync + 'static {
         CallbackReading::refused(404)
     }
 
+    /// What is wrong with a request for this account in particular (a card that it needs or does not take, its terminal's currency): checked when the account is
+    /// chosen, before anything is stored. No sentence quotes a value.
+    fn fits(&self, account: &Account<'_>, request: &Checked) -> Problems {
+        let _ = (account, request);
+        Problems::default()
+    }
+
+    /// What our page (`/pay`, `/3ds`) shows the payer now. Only for providers whose descriptor has [`pages`](Descriptor::pages).
+    fn open_page(&self, cx: &Context<'_>) -> Opening {
+        let _ = cx;
+        Opening::Closed
+    }
+
+    /// How an open challenge page goes on.
+    fn challenge(&self, cx: &Context<'_>) -> Challenge {
+        let _ = cx;
+        Challenge::Over
+    }
+
+    /// The end of a device check, told through the payer's browser: what to remember when it is true, else `None`.
+    fn read_device_check(&self, cx: &Context<'_>, callback: &Callback<'_>) -> Option<Memo> {
+        let _ = (cx, callback);
+        None
+    }
+
+    /// Reads what a returning browser brings; `None`: there is no such address.
+    fn read_return(&self, cx: &Context<'_>, back: &BrowserReturn<'_>) -> Option<ReturnReading> {
+        let _ = (cx, back);
+        None
+    }
+
     /// Where the money of a pay-out goes; `None` where the provider has no pay-outs.
     fn destination(&self, order: &Order) -> Option<Destination> {
         let _ = order;
@@ -49,6 +83,8 @@ pub enum Task {
     Finalise,
     /// A person ordered that a pay-out be released once more ("Release again").
     ReleaseAgain,
+    /// The payer is through with a device check or a challenge: the second call of the same payment, made once, with no Cashier call waiting.
+    Continue,
     /// Ask how a transaction stands.
     Inquire,
     /// "Test connection" (no order is at hand: [`Context::order`] is [`Order::probe`]).
@@ -63,6 +99,7 @@ impl Task {
             Self::PayOut => "pay_out",
             Self::Finalise => "finalise",
             Self::ReleaseAgain => "release_again",
+            Self::Continue => "continue",
             Self::Inquire => "inquire",
             Self::Test => "test",
         }
@@ -72,7 +109,7 @@ impl Task {
 impl std::str::FromStr for Task {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::PayIn, Self::PayOut, Self::Finalise, Self::ReleaseAgain, Self::Inquire, Self::Test]
+        [Self::PayIn, Self::PayOut, Self::Finalise, Self::ReleaseAgain, Self::Continue, Self::Inquire, Self::Test]
             .into_iter()
             .find(|task| task.as_str() == text)
             .ok_or(())
@@ -174,6 +211,10 @@ pub struct Context<'a> {
     pub psp_transaction_id: Option<&'a str>,
     /// Our address for this transaction's callbacks (empty where the provider has none).
     pub callback_url: &'a str,
+    /// Our pages of this transaction.
+    pub pages: &'a PageUrls,
+    /// The card, while the Cashier call that brought it creates the payment; never later.
+    pub card: Option<&'a Card>,
     /// Now.
     pub now: Timestamp,
     /// Sixteen random bytes, fresh for each step.
@@ -222,7 +263,7 @@ pub struct Call {
     pub shown: String,
     /// Headers, `Content-Type` included where there is a body. Values may be secret and are never logged.
     pub headers: Vec<(&'static str, Secret)>,
-    /// The exact bytes to send.
+    /// The exact bytes to send; wiped when they are sent.
     pub body: Vec<u8>,
     /// What is to be done when no readable answer comes.
     pub doubt: Doubt,
@@ -436,6 +477,8 @@ pub struct Finding {
     /// What the Cashier call answers: for [`Task::PayIn`], [`Task::PayOut`], and an inquiry that may settle a Cashier call still open
     /// ([`UnknownFate::GatewayTimeout`](crate::descriptor::UnknownFate::GatewayTimeout)).
     pub answer: Option<CashierAnswer>,
+    /// While it is open: to be asked about again at this time at the latest, also past the end of the common schedule.
+    pub ask_at: Option<Timestamp>,
     /// For [`Task::Test`]: whether the account works; [`message`](Self::message) is the sentence shown.
     pub proven: bool,
 }
@@ -465,6 +508,7 @@ impl Finding {
             notes: Vec::new(),
             memo: None,
             answer: None,
+            ask_at: None,
             proven: true,
         }
     }
@@ -518,6 +562,13 @@ impl Finding {
     #[must_use]
     pub fn memo(mut self, memo: Memo) -> Self {
         self.memo = Some(memo);
+        self
+    }
+
+    /// To be asked about again then at the latest.
+    #[must_use]
+    pub fn ask_at(mut self, at: Timestamp) -> Self {
+        self.ask_at = Some(at);
         self
     }
 

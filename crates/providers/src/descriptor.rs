@@ -1,6 +1,8 @@
 //! What is data about a provider. One source feeds validation, the back-office form, the generated docs and the conformance suite.
 
 use crate::api::Reply;
+use crate::card::CardData;
+use crate::pages::Pages;
 use domain::urls::Environment;
 use domain::{ErrorCode, Operation};
 
@@ -45,6 +47,10 @@ pub struct Descriptor {
     pub unknown_fate: UnknownFate,
     /// Whether "Release again" exists.
     pub release_again: bool,
+    /// What it does with card data in a request.
+    pub card_data: CardData,
+    /// Which pages of ours its payers need.
+    pub pages: Pages,
     /// A secret request field whose value can be spent once (a voucher's PIN): while a transaction of the account with the same value is unsettled, the engine
     /// refuses another one. After a final outcome only its last four digits are kept.
     pub single_use_field: Option<SingleUse>,
@@ -157,6 +163,19 @@ pub enum FieldRule {
     Object,
     /// `userIp must be an IP address`. Absent: the caller's address is taken.
     IpAddress,
+    /// The same; absent: there is none.
+    IpAddressAsSent,
+    /// `card` (providers/common, Card data): checked, and handed on in memory only.
+    Card,
+    /// A whole number in a range: `browser.screenHeight must be a whole number from 1 to 99999`.
+    Whole {
+        /// The least.
+        min: i64,
+        /// The most.
+        max: i64,
+    },
+    /// A text that is one of these: `paymentMethod must be one of CARD, APPLEPAY, GOOGLEPAY`.
+    OneOf(&'static [&'static str]),
     /// A merchant URL.
     MerchantUrl,
     /// The provider's own check of a text: the normalised text, or the rest of the sentence after the field's name (`must be 16 digits`).
@@ -365,6 +384,11 @@ pub struct StatusRow {
 pub enum UnknownFate {
     /// 200, `Transaction is being processed`, `data` with `message`, `transactionId`, `merchantReference`, `amount`.
     Accepted,
+    /// One inquiry so long after the silence, inside the request: a final outcome found is answered as if it had come at once; else as [`Accepted`](Self::Accepted).
+    AskedFirst {
+        /// The wait, milliseconds.
+        wait_ms: u32,
+    },
     /// Up to `inquiries` inquiries within `within_ms` before answering; then 504 `PSP_TIMEOUT`, not retryable, with this sentence (Flexepin).
     GatewayTimeout {
         /// The `message`.

@@ -94,6 +94,10 @@ fn field_rule(rule: FieldRule) -> String {
         FieldRule::Digits => "text of digits".to_owned(),
         FieldRule::Object => "object".to_owned(),
         FieldRule::IpAddress => "IP address (the caller's)".to_owned(),
+        FieldRule::IpAddressAsSent => "IP address".to_owned(),
+        FieldRule::Card => "object: `pan`, `expMonth`, `expYear`, `cvv`, `cardHolderName`, all texts".to_owned(),
+        FieldRule::Whole { min, max } => format!("whole number from {min} to {max}"),
+        FieldRule::OneOf(words) => format!("one of {}", words.join(", ")),
         FieldRule::MerchantUrl => "https URL".to_owned(),
         // A check of the provider's own says what it wants when it refuses; nothing sensible is an empty text.
         FieldRule::Own(own) | FieldRule::OwnSecret(own) => own("").err().unwrap_or("text").to_owned(),

@@ -1,6 +1,7 @@
 //! Checking the fields of a Cashier request: every problem at once, in the sentences and the order of providers/common "Request fields".
 
 use crate::api::Fields;
+use crate::card::Card;
 use crate::countries::is_country;
 use crate::descriptor::{BRAND_ID, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE, OperationSpec, RequestField};
 use domain::urls::{Environment, merchant_url};
@@ -69,11 +70,28 @@ pub struct Request<'a> {
     pub claims: Option<&'a Claims>,
     /// Where the Cashier call came from: `userIp` when the body has none.
     pub caller_ip: Option<IpAddr>,
+    /// Headers of the Cashier request that stand in for fields of the payer's browser; kept as `http.userAgent`, `http.accept`, `http.acceptLanguage` where the list has a
+    /// `browser`.
+    pub browser: BrowserHeaders<'a>,
     /// Where we run.
     pub environment: Environment,
     /// Now.
     pub now: Timestamp,
 }
+
+/// Headers of the Cashier request.
+#[derive(Clone, Copy, Default)]
+pub struct BrowserHeaders<'a> {
+    /// `User-Agent`.
+    pub user_agent: Option<&'a str>,
+    /// `Accept`.
+    pub accept: Option<&'a str>,
+    /// `Accept-Language`.
+    pub accept_language: Option<&'a str>,
+}
+
+/// Longest header value that is kept, characters.
+pub const BROWSER_HEADER_MAX_CHARS: usize = 2_048;
 
 /// A request without problems.
 #[derive(Clone)]
@@ -88,6 +106,8 @@ pub struct Checked {
     pub merchant_reference: Option<String>,
     /// The other fields of the provider's list, and `userId`, normalised, claims applied. Members of an object stand under their whole name (`address.city`).
     pub fields: Fields,
+    /// The card, to be dropped when the payment is created; of it `fields` has what may be kept.
+    pub card: Option<Card>,
 }
 
 impl std::fmt::Debug for Checked {
@@ -114,15 +134,23 @@ const EVERYWHERE: [RequestField; 3] = [BRAND_ID, MERCHANT_REFERENCE, IS_TEST_MOD
 /// # Errors
 /// All [`Problems`] at once. No sentence quotes a value.
 pub fn check(spec: &OperationSpec, request: &Request<'_>) -> Result<Checked, Problems> {
-    let mut check =
-        Check { spec, request, currency: None, amount: None, fields: Fields::default(), problems: Problems::default() };
+    let mut check = Check {
+        spec,
+        request,
+        currency: None,
+        amount: None,
+        fields: Fields::default(),
+        card: None,
+        problems: Problems::default(),
+    };
     check.currency = check.read_currency();
     let rest = EVERYWHERE.iter().filter(|field| !spec.fields.iter().any(|listed| listed.name == field.name));
     for field in spec.fields.iter().chain(rest) {
         check.field(field);
     }
     check.user_id_of_claims();
-    let Check { amount, mut fields, problems, .. } = check;
+    check.browser_headers();
+    let Check { amount, mut fields, card, problems, .. } = check;
     let mut take = |name: &str| match fields.plain.remove(name) {
         Some(Json::String(text)) => Some(text),
         _ => None,
@@ -138,6 +166,7 @@ pub fn check(spec: &OperationSpec, request: &Request<'_>) -> Result<Checked, Pro
             brand_id: brand.and_then(|text| text.parse().ok()),
             merchant_reference: reference,
             fields,
+            card,
         }),
         _ => Err(problems),
     }
@@ -149,6 +178,7 @@ struct Check<'a> {
     currency: Option<Currency>,
     amount: Option<Money>,
     fields: Fields,
+    card: Option<Card>,
     problems: Problems,
 }
 
@@ -182,6 +212,9 @@ impl Check<'_> {
         if self.parent_is_away(field.name) {
             return;
         }
+        if matches!(field.rule, FieldRule::Card) {
+            return self.card(field);
+        }
         let sent = self.in_body(field.name).cloned();
         if sent.is_none() && field.required {
             self.problems.missing.push(field.name.to_owned());
@@ -195,6 +228,32 @@ impl Check<'_> {
             }
             Ok(None) => {}
             Err(sentence) => self.problems.invalid.push(sentence),
+        }
+    }
+
+    /// Not copied out of the body: its values are wiped with it.
+    fn card(&mut self, field: &RequestField) {
+        let body = self.request.body;
+        match body.get(field.name).filter(|card| **card != Json::Null && card.as_str() != Some("")) {
+            Some(card) => self.card = Card::read(card, self.request.now, &mut self.problems),
+            None if field.required => self.problems.missing.push(field.name.to_owned()),
+            None => {}
+        }
+        if let Some(card) = &self.card {
+            self.fields.plain.extend(card.kept().map(|(name, value)| (name.to_owned(), Json::String(value))));
+        }
+    }
+
+    fn browser_headers(&mut self) {
+        if !self.spec.fields.iter().any(|field| field.name == "browser") {
+            return;
+        }
+        let BrowserHeaders { user_agent, accept, accept_language } = self.request.browser;
+        for (name, value) in [("http.userAgent", user_agent), ("http.accept", accept), ("http.acceptLanguage", accept_language)] {
+            let kept = value.map(|text| text.chars().take(BROWSER_HEADER_MAX_CHARS).collect::<String>());
+            if let Some(text) = kept.filter(|text| !text.is_empty()) {
+                self.fields.plain.insert(name.to_owned(), Json::String(text));
+            }
         }
     }
 
@@ -218,6 +277,11 @@ impl Check<'_> {
                 (true, Environment::Production) => Err(format!("{name} is not allowed in production")),
                 (flag, _) => Ok(Some(Json::Bool(flag))),
             },
+            FieldRule::Whole { min, max } => {
+                let number = value.as_number().ok_or_else(|| format!("{name} must be a number"))?;
+                let good = number.parse::<i64>().is_ok_and(|number| (min..=max).contains(&number));
+                good.then(|| Some(value.clone())).ok_or_else(|| format!("{name} must be a whole number from {min} to {max}"))
+            }
             FieldRule::Number => value.as_number().map(|_| Some(value.clone())).ok_or_else(|| format!("{name} must be a number")),
             // Its members have rows of their own, under which they are kept.
             FieldRule::Object => value.is_object().then_some(None).ok_or_else(|| format!("{name} must be an object")),
@@ -263,7 +327,8 @@ impl Check<'_> {
                 let good = text.len() <= DIGITS_MAX && text.bytes().all(|byte| byte.is_ascii_digit());
                 kept(good, "must be a string of digits")
             }
-            FieldRule::IpAddress => match text.parse::<IpAddr>() {
+            FieldRule::OneOf(words) => kept(words.contains(&text), &format!("must be one of {}", words.join(", "))),
+            FieldRule::IpAddress | FieldRule::IpAddressAsSent => match text.parse::<IpAddr>() {
                 Ok(ip) => Ok(ip.to_canonical().to_string()),
                 Err(_) => Err(format!("{name} must be an IP address")),
             },

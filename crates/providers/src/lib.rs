@@ -1,6 +1,7 @@
 //! The payment providers: one folder each, pure functions over data, and the registry that lists them.
 
 pub mod api;
+pub mod card;
 mod countries;
 pub mod descriptor;
 pub mod docs;
@@ -8,6 +9,7 @@ pub mod fields;
 pub mod flexepin;
 pub mod forumpay;
 mod kit;
+pub mod pages;
 pub mod payone;
 mod redact;
 pub mod registry;

@@ -4,7 +4,9 @@
 //! `<step>.404.json` one that comes with another HTTP status; `callback.http` a good callback (header lines, an empty line, the body).
 
 use crate::api::{Account, Answer, Call, Callback, Context, Doubt, Order, Reply, Sent, Standing, Step, Task};
-use crate::fields::{self, Request};
+use crate::card::Card;
+use crate::fields::{self, BrowserHeaders, Request};
+use crate::pages::PageUrls;
 use crate::settings::{self, SettingContext};
 use crate::{Memo, Provider};
 use domain::urls::Environment;
@@ -44,6 +46,7 @@ pub(crate) struct World {
     pub(crate) psp_transaction_id: Option<String>,
     pub(crate) status: TransactionStatus,
     pub(crate) hint: Option<Json>,
+    pub(crate) card: Option<Card>,
     pub(crate) now: Timestamp,
     pub(crate) random: [u8; 16],
     pub(crate) inquiry: u32,
@@ -64,6 +67,7 @@ impl World {
             body: &body,
             claims: None,
             caller_ip: Some(CALLER.parse().unwrap()),
+            browser: BrowserHeaders::default(),
             environment: Environment::Sandbox,
             now: now(),
         };
@@ -86,6 +90,7 @@ impl World {
             psp_transaction_id: None,
             status: TransactionStatus::Created,
             hint: None,
+            card: checked.card,
             now: now(),
             random: [0x5a; 16],
             inquiry: 1,
@@ -120,7 +125,19 @@ impl World {
         (self.settings.clone(), base_url)
     }
 
-    fn with_context<T>(&self, act: impl FnOnce(&Context<'_>) -> T) -> T {
+    /// Our pages of the transaction, where the provider has them.
+    pub(crate) fn pages(&self) -> PageUrls {
+        let (pages, name) = (self.provider.descriptor().pages, self.provider.descriptor().name);
+        let url = |has: bool, url: String| if has { url } else { String::new() };
+        PageUrls {
+            pay: url(pages.pay, "https://gw.example/pay/p4y".to_owned()),
+            challenge: url(pages.challenge, "https://gw.example/3ds/t0k".to_owned()),
+            back: url(pages.back, format!("https://gw.example/return/{name}/t0k")),
+            device_check: url(pages.device_check, format!("https://gw.example/callbacks/{name}/m3th0d/threeds")),
+        }
+    }
+
+    pub(crate) fn with_context<T>(&self, act: impl FnOnce(&Context<'_>) -> T) -> T {
         let (settings, base_url) = self.account();
         let callback_url = format!("https://gw.example/callbacks/{}/token", self.provider.descriptor().name);
         act(&Context {
@@ -129,6 +146,8 @@ impl World {
             memo: &self.memo,
             psp_transaction_id: self.psp_transaction_id.as_deref(),
             callback_url: &callback_url,
+            pages: &self.pages(),
+            card: self.card.as_ref(),
             now: self.now,
             random: self.random,
             inquiry: self.inquiry,

@@ -10,6 +10,7 @@ use crate::core::Engine;
 use domain::{
     Attention, Change, Json, Money, Operation, PaymentMethod, Scope, SessionId, Transaction, TransactionId, TransactionStatus,
 };
+use providers::pages::PageUrls;
 use providers::{Order, Step, Task};
 use std::sync::Arc;
 use std::time::Instant;
@@ -294,6 +295,8 @@ impl Engine {
             inquiries: 0,
             callback_url: String::new(),
             base_url: self.base_url(provider, method).unwrap_or_default(),
+            pages: PageUrls::default(),
+            card: None,
         }
     }
 

@@ -12,6 +12,7 @@ mod jobs;
 mod lives;
 pub(crate) mod locks;
 mod mask;
+mod pages;
 mod pay;
 mod production;
 mod recover;

@@ -6,7 +6,7 @@ use super::idempotency::{IdempotencyTicket, KnownKey};
 use super::mask::mask;
 use super::route::{self, NoRoute};
 use super::work::Work;
-use super::{EngineError, jobs as due};
+use super::{EngineError, jobs as due, pages};
 use crate::answer::{CashierAnswer, ProviderFailure};
 use crate::auth::Caller;
 use crate::core::Engine;
@@ -21,7 +21,7 @@ use providers::{CashierAnswer as ProviderAnswer, Doubt, Finding, Order, Provider
 use store::repository::holds::{self, Hold, HoldStatus};
 use store::repository::jobs::JobKind;
 use store::repository::transactions::{self, TimelineEntry};
-use store::repository::{idempotency as keys, jobs, single_use};
+use store::repository::{idempotency as keys, jobs, page_tokens, single_use};
 use store::{Batch, CommitError};
 
 /// A request that passed every check that needs no store.
@@ -137,6 +137,7 @@ impl Engine {
             created_at: now,
             fields: checked.fields,
         };
+        let pages = self.new_pages(request.provider);
         let (callback_url, token_hash) = self.new_callback_token(request.provider);
         let transaction = Transaction {
             id,
@@ -176,6 +177,8 @@ impl Engine {
             inquiries: 0,
             callback_url,
             base_url,
+            pages,
+            card: checked.card,
         };
         (work, token_hash)
     }
@@ -201,6 +204,9 @@ impl Engine {
         let (company, id, now) = (work.company_id(), work.id(), work.transaction.created_at);
         work.transaction.timeline_length = 1;
         transactions::insert(&mut batch, &work.transaction, work.seal()?, token_hash);
+        for (page, hash) in pages::hashes(&work.pages) {
+            page_tokens::insert(&mut batch, hash, company, id, page);
+        }
         let rule = work
             .transaction
             .rule
@@ -421,6 +427,17 @@ impl Engine {
         sent_at: Option<domain::Timestamp>,
     ) -> Result<CashierAnswer, EngineError> {
         let fate = work.provider.descriptor().unknown_fate;
+        if let UnknownFate::AskedFirst { wait_ms } = fate {
+            let at = self.clock().after(i64::from(wait_ms));
+            self.clock().sleep_until(at).await;
+            let asked = self.run_task(work, Task::Inquire, None, None, None).await?;
+            calls.extend(asked.calls);
+            if let Step::Found(finding) = asked.step
+                && says_the_end(finding.standing)
+            {
+                return self.conclude_found(work, &finding, calls, sent_at).await;
+            }
+        }
         if let UnknownFate::GatewayTimeout { inquiries, within_ms, .. } = fate
             && let Some(finding) = self.inquire_inline(work, inquiries, within_ms, &mut calls).await?
         {
@@ -463,16 +480,18 @@ impl Engine {
             let asked = asked?;
             calls.extend(asked.calls);
             if let Step::Found(finding) = asked.step
-                && !matches!(
-                    finding.standing,
-                    Standing::Unchanged | Standing::NotFound | Standing::NotReleased | Standing::Pending
-                )
+                && says_the_end(finding.standing)
             {
                 return Ok(Some(*finding));
             }
         }
         Ok(None)
     }
+}
+
+/// Whether an inquiry inside the request brought an outcome.
+const fn says_the_end(standing: Standing) -> bool {
+    !matches!(standing, Standing::Unchanged | Standing::NotFound | Standing::NotReleased | Standing::Pending)
 }
 
 /// The calls made, as a timeline entry's detail.
@@ -530,7 +549,9 @@ pub(super) fn recovered_answer(work: &Work) -> CashierAnswer {
 /// The answer about an open transaction whose outcome nobody knows: 200, or the 504 form where a client takes a 200 as the outcome.
 fn doubt_answer(work: &Work) -> CashierAnswer {
     match work.provider.descriptor().unknown_fate {
-        UnknownFate::Accepted => CashierAnswer::success(Some(IN_PROCESS), plain_data(work, IN_PROCESS), Some(shown(work))),
+        UnknownFate::Accepted | UnknownFate::AskedFirst { .. } => {
+            CashierAnswer::success(Some(IN_PROCESS), plain_data(work, IN_PROCESS), Some(shown(work)))
+        }
         UnknownFate::GatewayTimeout { message, .. } => CashierAnswer::provider_failure(ProviderFailure {
             code: ErrorCode::PspTimeout,
             message: Some(message),

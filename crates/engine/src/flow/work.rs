@@ -1,9 +1,11 @@
 //! A transaction in hand: everything that a use case needs to go on with it.
 
-use super::EngineError;
+use super::{EngineError, pages};
 use crate::core::Engine;
 use crate::directory::CompanySnapshot;
 use domain::{CompanyId, Json, PaymentMethod, Secret, Transaction, TransactionId};
+use providers::card::Card;
+use providers::pages::PageUrls;
 use providers::{Account, Context, Fields, Memo, Order, Provider};
 use std::sync::Arc;
 use store::repository::transactions::{self, StoredTransaction};
@@ -23,6 +25,10 @@ pub(super) struct Work {
     /// Where the provider calls back; empty where it has no callbacks or the token is not known any more.
     pub(super) callback_url: String,
     pub(super) base_url: String,
+    /// Our pages of this transaction.
+    pub(super) pages: PageUrls,
+    /// The card, until the payment is created.
+    pub(super) card: Option<Card>,
 }
 
 impl Work {
@@ -47,6 +53,8 @@ impl Work {
             status: self.transaction.status,
             psp_transaction_id: self.transaction.psp_transaction_id.as_deref(),
             callback_url: &self.callback_url,
+            pages: &self.pages,
+            card: self.card.as_ref(),
             now: engine.clock().now(),
             random: engine.inner.random.bytes(),
             inquiry: self.inquiries,
@@ -71,6 +79,7 @@ impl Work {
             ("memo", self.memo.clone()),
             ("key", Json::Bool(self.has_key)),
             ("inquiries", Json::from(i64::from(self.inquiries))),
+            ("pages", pages::to_json(&self.pages)),
         ]);
         let id = self.id().to_string();
         self.company
@@ -85,6 +94,7 @@ struct Unsealed {
     memo: Memo,
     has_key: bool,
     inquiries: u32,
+    pages: PageUrls,
 }
 
 fn unseal(company: &CompanySnapshot, id: TransactionId, sealed: &[u8]) -> Result<Unsealed, EngineError> {
@@ -105,6 +115,7 @@ fn unseal(company: &CompanySnapshot, id: TransactionId, sealed: &[u8]) -> Result
         memo: document.get("memo").cloned().unwrap_or_else(|| Json::Object(Vec::new())),
         has_key: document.get("key").and_then(Json::as_bool).unwrap_or_default(),
         inquiries: document.get("inquiries").and_then(Json::as_number).and_then(|n| n.parse().ok()).unwrap_or_default(),
+        pages: pages::from_json(document.get("pages")),
     })
 }
 
@@ -164,6 +175,8 @@ impl Engine {
             inquiries: unsealed.inquiries,
             callback_url: String::new(),
             base_url,
+            pages: unsealed.pages,
+            card: None,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::all;
 use crate::api::{Account, CallbackOutcome, Context, Fields, Step};
+use crate::pages::PageUrls;
 use crate::testing::{World, answer, tasks};
 use domain::company::SettingValue;
 use domain::urls::Environment;
@@ -87,6 +88,8 @@ fn print_context(printed: &mut String, world: &World) {
         memo: &world.memo,
         psp_transaction_id: None,
         callback_url: "",
+        pages: &PageUrls::default(),
+        card: None,
         now: world.now,
         random: world.random,
         inquiry: 1,

@@ -30,7 +30,17 @@ fn claims() -> Claims {
 }
 
 fn run(body: &Json, claims: Option<&Claims>, environment: Environment) -> Result<Checked, Problems> {
-    check(&SPEC, &Request { body, claims, caller_ip: Some("198.51.100.9".parse().unwrap()), environment, now: now() })
+    check(
+        &SPEC,
+        &Request {
+            body,
+            claims,
+            caller_ip: Some("198.51.100.9".parse().unwrap()),
+            browser: BrowserHeaders::default(),
+            environment,
+            now: now(),
+        },
+    )
 }
 
 fn with(member: &str, value: &str) -> Json {

@@ -5,12 +5,14 @@ mod tests;
 mod wire;
 
 use crate::api::{Context, Provider, Reply, Sent, Standing, Step, Task};
+use crate::card::CardData;
 use crate::descriptor::{
     BRAND_ID, BaseUrls, CallLimits, Callbacks, Descriptor, ErrorRow, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE,
     NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingAlias, SettingRule, Signal, SingleUse, StatusRow,
     UnknownFate,
 };
 use crate::kit;
+use crate::pages::Pages;
 use domain::ErrorCode;
 
 /// The provider.
@@ -82,6 +84,8 @@ static DESCRIPTOR: Descriptor = Descriptor {
         within_ms: 20_000,
     },
     release_again: false,
+    card_data: CardData::None,
+    pages: Pages::NONE,
     single_use_field: Some(SingleUse {
         field: "voucherPin",
         message: "This voucher is already being redeemed",

@@ -19,7 +19,9 @@ pub(super) fn begin(task: Task, cx: &Context<'_>) -> Step {
             call(cx, "inquiry", "GET", &path, path.clone(), Vec::new(), Doubt::Harmless)
         }
         Task::Test => call(cx, "status", "GET", "/status", "/status".to_owned(), Vec::new(), Doubt::Harmless),
-        Task::PayOut | Task::Finalise | Task::ReleaseAgain => Finding::anomaly("Flexepin has no such step").step(),
+        Task::PayOut | Task::Finalise | Task::ReleaseAgain | Task::Continue => {
+            Finding::anomaly("Flexepin has no such step").step()
+        }
     }
 }
 

@@ -10,11 +10,13 @@ mod wire;
 use crate::api::{
     Account, Callback, CallbackReading, Context, Destination, Finding, Order, Provider, Reply, Sent, Standing, Step, Task,
 };
+use crate::card::CardData;
 use crate::descriptor::{
     BRAND_ID, BaseUrls, CallLimits, Callbacks, Descriptor, ErrorRow, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE,
     NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
 };
 use crate::kit;
+use crate::pages::Pages;
 use domain::ErrorCode;
 
 /// The provider.
@@ -96,6 +98,8 @@ static DESCRIPTOR: Descriptor = Descriptor {
     statuses: &STATE_MAP,
     unknown_fate: UnknownFate::Accepted,
     release_again: true,
+    card_data: CardData::None,
+    pages: Pages::NONE,
     single_use_field: None,
 };
 
@@ -148,6 +152,7 @@ impl Provider for ForumPay {
             Task::Finalise | Task::ReleaseAgain => approval::begin(task, cx),
             Task::Inquire => inquiry::begin(cx),
             Task::Test => wire::ping(cx),
+            Task::Continue => Finding::anomaly("ForumPay has no such step").step(),
         }
     }
 

@@ -5,11 +5,13 @@ mod payone_assumed_v0;
 mod tests;
 
 use crate::api::{Account, Callback, CallbackReading, Context, Destination, Order, Provider, Reply, Sent, Standing, Step, Task};
+use crate::card::CardData;
 use crate::descriptor::{
     BRAND_ID, BaseUrls, CallLimits, Callbacks, Descriptor, ErrorRow, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE, NAME,
     NOT_FOUND_AFTER_ASSUMED_S, OperationSpec, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
 };
 use crate::kit;
+use crate::pages::Pages;
 use domain::{ErrorCode, Operation};
 
 /// The provider.
@@ -72,6 +74,8 @@ static DESCRIPTOR: Descriptor = Descriptor {
     ],
     unknown_fate: UnknownFate::Accepted,
     release_again: false,
+    card_data: CardData::None,
+    pages: Pages::NONE,
     single_use_field: None,
 };
 

@@ -31,7 +31,7 @@ pub(super) fn begin(task: Task, cx: &Context<'_>) -> Step {
         }
         Task::Test => by_reference(cx, "test"),
         // PayOne holds nothing: a pay-out that a rule held is sent as a whole once it is approved.
-        Task::Finalise | Task::ReleaseAgain => Finding::anomaly("PayOne has no such step").step(),
+        Task::Finalise | Task::ReleaseAgain | Task::Continue => Finding::anomaly("PayOne has no such step").step(),
     }
 }
 

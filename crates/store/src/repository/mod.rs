@@ -3,7 +3,7 @@
 //! The SQL is written once and runs on both engines. Writes add statements to a [`Batch`](crate::Batch), so that a use case commits
 //! everything it changes at once; reads go straight to the [`Driver`](crate::Driver).
 //!
-//! **Architecture invariant:** every query on a company's rows names the company, but for the claims of workers and the look-up of a callback token's hash.
+//! **Architecture invariant:** every query on a company's rows names the company, but for the claims of workers and the look-ups of a token's hash.
 
 pub mod audit;
 pub mod brands;
@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod jobs;
 pub mod methods;
 pub mod nodes;
+pub mod page_tokens;
 pub mod read;
 pub mod rules;
 pub mod single_use;

@@ -115,6 +115,7 @@ impl World {
             body: &body,
             claims: None,
             caller_ip: None,
+            browser: fields::BrowserHeaders::default(),
             environment: Environment::Sandbox,
             now: engine.clock().now(),
         };

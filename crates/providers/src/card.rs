@@ -1,0 +1,288 @@
+//! Cards (providers/common, Card data). Number and CVV live in the memory of one request, for the one upstream call, and are wiped with the [`Card`]; what is kept is
+//! the brand, the first six, the last four and the expiry.
+
+use crate::fields::Problems;
+use domain::{Json, Timestamp};
+use zeroize::Zeroizing;
+
+/// What a provider does with card data in a Cashier request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardData {
+    /// It has nothing to do with cards.
+    None,
+    /// Cards are entered on the provider's page: a request with card data is refused, and what it held is forgotten.
+    Refused,
+    /// Some or all of its accounts take `card`.
+    Taken,
+}
+
+/// Fewest digits of a card number.
+pub const PAN_MIN_DIGITS: usize = 12;
+/// Most digits of a card number.
+pub const PAN_MAX_DIGITS: usize = 19;
+/// How many years ahead a card may expire.
+const YEARS_AHEAD_MAX: i64 = 20;
+/// What stands in a masked number's place.
+const MASK: char = '*';
+
+/// A card that may be paid with: checked, and wiped when dropped.
+#[derive(Clone)]
+pub struct Card {
+    pan: Zeroizing<String>,
+    cvv: Zeroizing<String>,
+    holder: Zeroizing<String>,
+    /// Two digits.
+    pub exp_month: String,
+    /// Four digits.
+    pub exp_year: String,
+}
+
+impl std::fmt::Debug for Card {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Card(..)")
+    }
+}
+
+impl Card {
+    /// The number, 12 to 19 digits, for the one call that needs it.
+    pub fn pan(&self) -> &str {
+        &self.pan
+    }
+
+    /// The CVV, 3 or 4 digits, for the one call that needs it.
+    pub fn cvv(&self) -> &str {
+        &self.cvv
+    }
+
+    /// The name on the card.
+    pub fn holder(&self) -> &str {
+        &self.holder
+    }
+
+    /// What is kept of it, under the names of request fields.
+    pub fn kept(&self) -> [(&'static str, String); 5] {
+        let last_four = self.pan.len().saturating_sub(4);
+        [
+            ("card.brand", brand(&self.pan).to_owned()),
+            ("card.first6", self.pan.chars().take(6).collect()),
+            ("card.last4", self.pan[last_four..].to_owned()),
+            ("card.expMonth", self.exp_month.clone()),
+            ("card.expYear", self.exp_year.clone()),
+        ]
+    }
+
+    /// Reads `card` of a request. What is wrong goes to the problems, in table order; no sentence quotes a value.
+    pub(crate) fn read(card: &Json, now: Timestamp, problems: &mut Problems) -> Option<Self> {
+        if !card.is_object() {
+            problems.invalid.push("card must be an object".to_owned());
+            return None;
+        }
+        let before = (problems.missing.len(), problems.invalid.len());
+        let mut field = |name: &str| match card.get(name) {
+            None | Some(Json::Null) => {
+                problems.missing.push(format!("card.{name}"));
+                None
+            }
+            Some(Json::String(text)) if text.is_empty() => {
+                problems.missing.push(format!("card.{name}"));
+                None
+            }
+            Some(Json::String(text)) => Some(text.as_str()),
+            Some(_) => {
+                problems.invalid.push(format!("card.{name} must be a string"));
+                None
+            }
+        };
+        let (pan, month, year) = (field("pan"), field("expMonth"), field("expYear"));
+        let (cvv, holder) = (field("cvv"), field("cardHolderName"));
+        let pan = pan.and_then(|text| read_pan(text, &mut problems.invalid));
+        check_expiry(month, year, now, &mut problems.invalid);
+        let american = pan.as_deref().is_some_and(|pan| pan.starts_with("34") || pan.starts_with("37"));
+        let length = if american { 4 } else { 3 };
+        if cvv.is_some_and(|cvv| cvv.len() != length || !is_digits(cvv)) {
+            problems.invalid.push(format!("card.cvv must be {length} digits"));
+        }
+        if let Some(holder) = holder {
+            if !(2..=100).contains(&holder.chars().count()) {
+                problems.invalid.push("card.cardHolderName must be 2 to 100 characters".to_owned());
+            } else if holder.bytes().filter(u8::is_ascii_digit).count() >= PAN_MIN_DIGITS {
+                problems.invalid.push("card.cardHolderName must not contain a card number".to_owned());
+            }
+        }
+        if (problems.missing.len(), problems.invalid.len()) != before {
+            return None;
+        }
+        Some(Self {
+            pan: pan?,
+            cvv: Zeroizing::new(cvv?.to_owned()),
+            holder: Zeroizing::new(holder?.to_owned()),
+            exp_month: month?.to_owned(),
+            exp_year: year?.to_owned(),
+        })
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn read_pan(text: &str, invalid: &mut Vec<String>) -> Option<Zeroizing<String>> {
+    // Of the text's length from the start: growing would leave copies behind.
+    let mut pan = Zeroizing::new(String::with_capacity(text.len()));
+    pan.extend(text.chars().filter(|c| !matches!(c, ' ' | '-')));
+    if !(PAN_MIN_DIGITS..=PAN_MAX_DIGITS).contains(&pan.len()) || !is_digits(&pan) {
+        invalid.push("card.pan must be 12 to 19 digits".to_owned());
+        return None;
+    }
+    if !luhn(&pan) {
+        invalid.push("card.pan is not a valid card number".to_owned());
+        return None;
+    }
+    Some(pan)
+}
+
+fn check_expiry(month: Option<&str>, year: Option<&str>, now: Timestamp, invalid: &mut Vec<String>) {
+    let month_number = month.filter(|text| text.len() == 2 && is_digits(text)).and_then(|text| text.parse::<i64>().ok());
+    let month_number = month_number.filter(|number| (1..=12).contains(number));
+    if month.is_some() && month_number.is_none() {
+        invalid.push("card.expMonth must be two digits from 01 to 12".to_owned());
+    }
+    let year_number = year.filter(|text| text.len() == 4 && is_digits(text)).and_then(|text| text.parse::<i64>().ok());
+    if year.is_some() && year_number.is_none() {
+        invalid.push("card.expYear must be four digits".to_owned());
+    }
+    let today = now.date_utc();
+    let (Some(year), Ok(this_year), Ok(this_month)) = (year_number, today[..4].parse::<i64>(), today[5..7].parse::<i64>()) else {
+        return;
+    };
+    // Good to the last day of its month.
+    if month_number.is_some_and(|month| (year, month) < (this_year, this_month)) {
+        invalid.push("card has expired".to_owned());
+    } else if year > this_year + YEARS_AHEAD_MAX {
+        invalid.push("card.expYear is too far in the future".to_owned());
+    }
+}
+
+/// The check digit of card numbers (ISO/IEC 7812-1).
+pub(crate) fn luhn(digits: &str) -> bool {
+    let sum: u32 = digits
+        .bytes()
+        .rev()
+        .enumerate()
+        .map(|(place, byte)| {
+            let digit = u32::from(byte.wrapping_sub(b'0'));
+            if place % 2 == 0 { digit } else { digit * 2 / 10 + digit * 2 % 10 }
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+/// The brand by the leading digits; `UNKNOWN` where they say none.
+pub fn brand(pan: &str) -> &'static str {
+    let lead = |digits: usize| pan.get(..digits).and_then(|text| text.parse::<u32>().ok()).unwrap_or_default();
+    match (lead(1), lead(2), lead(3), lead(4)) {
+        (4, ..) => "VISA",
+        (_, 51..=55, ..) | (.., 2221..=2720) => "MASTERCARD",
+        (_, 34 | 37, ..) => "AMEX",
+        (_, 36 | 38 | 39, ..) | (_, _, 300..=305, _) => "DINERS",
+        (.., 3528..=3589) => "JCB",
+        (_, 65, ..) | (_, _, 644..=649, _) | (.., 6011) => "DISCOVER",
+        (_, 50 | 56..=69, ..) => "MAESTRO",
+        _ => "UNKNOWN",
+    }
+}
+
+/// Masks every run of 12 to 19 digits, single spaces or dashes between them included. Ids are spared: a run inside a word of 24 or 32 hexadecimal digits, or of a
+/// UUID.
+pub fn mask_numbers(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut masked = String::with_capacity(text.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        if !bytes[at].is_ascii_digit() {
+            let next = (at + 1..=bytes.len()).find(|next| text.is_char_boundary(*next)).unwrap_or(bytes.len());
+            masked.push_str(&text[at..next]);
+            at = next;
+            continue;
+        }
+        let end = end_of_run(bytes, at);
+        let digits = bytes[at..end].iter().filter(|byte| byte.is_ascii_digit()).count();
+        if (PAN_MIN_DIGITS..=PAN_MAX_DIGITS).contains(&digits) && !is_id(bytes, at, end) {
+            masked.extend(bytes[at..end].iter().map(|byte| if byte.is_ascii_digit() { MASK } else { char::from(*byte) }));
+        } else {
+            masked.push_str(&text[at..end]);
+        }
+        at = end;
+    }
+    masked
+}
+
+/// Where the run of digits with single separators ends that begins here.
+fn end_of_run(bytes: &[u8], start: usize) -> usize {
+    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let mut end = start;
+    while digit(end) || (matches!(bytes.get(end), Some(b' ' | b'-')) && digit(end + 1)) {
+        end += 1;
+    }
+    end
+}
+
+/// Whether the run is part of one of our ids or of a gateway's.
+fn is_id(bytes: &[u8], start: usize, end: usize) -> bool {
+    let hex_or_dash = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
+    let from = bytes[..start].iter().rposition(|byte| !hex_or_dash(byte)).map_or(0, |at| at + 1);
+    let to = bytes[end..].iter().position(|byte| !hex_or_dash(byte)).map_or(bytes.len(), |at| end + at);
+    let word = &bytes[from..to];
+    let dashes = word.iter().filter(|byte| **byte == b'-').count();
+    match dashes {
+        0 => matches!(word.len(), 24 | 32),
+        4 => word.len() == 36 && [8, 13, 18, 23].iter().all(|at| word[*at] == b'-'),
+        _ => false,
+    }
+}
+
+/// [`mask_numbers`] in every text, key and number of a document.
+pub fn mask_json(json: Json) -> Json {
+    match json {
+        Json::String(text) => Json::String(mask_numbers(&text)),
+        Json::Number(literal) if mask_numbers(&literal) != *literal => Json::text(mask_numbers(&literal)),
+        Json::Array(items) => Json::Array(items.into_iter().map(mask_json).collect()),
+        Json::Object(pairs) => {
+            Json::Object(pairs.into_iter().map(|(key, value)| (mask_numbers(&key), mask_json(value))).collect())
+        }
+        other => other,
+    }
+}
+
+/// Names under which card data would come to a provider that refuses it.
+const CARD_KEYS: [&str; 4] = ["card", "pan", "expiry", "cvv"];
+
+/// The paths of all keys that would hold card data, whatever their case, depth and value.
+pub fn card_keys(document: &Json) -> Vec<String> {
+    let mut found = Vec::new();
+    collect(document, "", &mut found);
+    found
+}
+
+fn collect(json: &Json, path: &str, found: &mut Vec<String>) {
+    match json {
+        Json::Object(pairs) => {
+            for (key, value) in pairs {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                if CARD_KEYS.iter().any(|name| key.eq_ignore_ascii_case(name)) {
+                    found.push(mask_numbers(&path));
+                }
+                collect(value, &path, found);
+            }
+        }
+        Json::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                collect(item, &format!("{path}[{index}]"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;
