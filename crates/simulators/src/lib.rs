@@ -8,6 +8,7 @@
 
 mod flexepin;
 mod forumpay;
+mod gigadat;
 mod kit;
 mod payone;
 
@@ -39,6 +40,6 @@ pub struct Settings {
 /// [`Error::Database`] when the data directory cannot be used.
 pub async fn serve(listener: TcpListener, settings: Settings, stop: CancellationToken) -> Result<(), Error> {
     let providers: Vec<Box<dyn kit::Provider>> =
-        vec![Box::new(payone::PayOne), Box::new(flexepin::Flexepin), Box::new(forumpay::ForumPay)];
+        vec![Box::new(forumpay::ForumPay), Box::new(gigadat::Gigadat), Box::new(payone::PayOne), Box::new(flexepin::Flexepin)];
     kit::serve(listener, settings, providers, stop).await
 }

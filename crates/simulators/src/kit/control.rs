@@ -161,7 +161,7 @@ async fn put_account(State(sim): Shared, Path((provider, name)): Path<(String, S
         if let Err(error) = provider.check_account(&body) {
             return Ok(failure(400, &error));
         }
-        tx.put_account(&name, &body)?;
+        tx.put_account(&name, &body, &provider.account_aliases(&body))?;
         Ok(Reply::json(200, &json!({"provider": provider.name(), "set": true})))
     })
     .await

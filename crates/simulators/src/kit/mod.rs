@@ -4,6 +4,7 @@
 mod call;
 mod calls;
 mod control;
+mod fields;
 mod jobs;
 mod page;
 mod provider;
@@ -16,7 +17,8 @@ mod text;
 mod tx;
 
 pub(crate) use call::Call;
-pub(crate) use jobs::Callback;
+pub(crate) use fields::{Fields, number};
+pub(crate) use jobs::{Ack, Callback};
 pub(crate) use page::{html_page, notice_page, see_other};
 pub(crate) use provider::{Pressed, Provider};
 pub(crate) use reply::Reply;

@@ -30,6 +30,11 @@ pub(crate) trait Provider: Send + Sync + 'static {
     /// the calls log and not subject to `next`.
     fn is_page(&self, path: &str) -> bool;
 
+    /// The same for a whole request, where one path serves both browsers and merchants.
+    fn is_page_call(&self, call: &Call) -> bool {
+        self.is_page(&call.path)
+    }
+
     /// Answers one API call.
     fn upstream(&self, tx: &Tx<'_>, call: &Call) -> Result<Reply, Error>;
 
@@ -38,6 +43,12 @@ pub(crate) trait Provider: Send + Sync + 'static {
 
     /// Checks the body of `PUT /control/{provider}/accounts/{name}`.
     fn check_account(&self, body: &Value) -> Result<(), String>;
+
+    /// What else finds an account beside its name: the credentials that a call shows, where its address does not
+    /// name the account. Kept as keyed digests; `Tx::accounts_by_alias` finds by them.
+    fn account_aliases(&self, _body: &Value) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Outcomes beside [`COMMON_OUTCOMES`].
     fn more_outcomes(&self) -> &'static [&'static str] {

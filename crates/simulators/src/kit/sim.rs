@@ -84,7 +84,7 @@ impl Sim {
             .store
             .run(provider, move |tx| {
                 let provider = sim.provider(provider).ok_or(Error::NotKept("no such simulator".to_owned()))?;
-                if provider.is_page(&read.path) {
+                if provider.is_page_call(&read) {
                     return Ok((provider.page(tx, &read)?, true));
                 }
                 match control::take_override(tx, &read)? {

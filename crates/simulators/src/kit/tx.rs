@@ -240,15 +240,39 @@ impl<'a> Tx<'a> {
 
     // --- accounts and settings ------------------------------------------------------------------
 
-    /// Sets an account (a whole body; sealed, its name kept as a digest only).
-    pub(crate) fn put_account(&self, name: &str, body: &Value) -> Result<(), Error> {
+    /// Sets an account (a whole body; sealed, its name and its aliases kept as digests only).
+    pub(crate) fn put_account(&self, name: &str, body: &Value, aliases: &[String]) -> Result<(), Error> {
         let digest = self.digest(name);
         let text = serde_json::json!({"name": name, "body": body}).to_string();
         let sealed = self.seal.seal(&format!("{}/{digest}", self.provider), &text)?;
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO accounts(provider, name_digest, sealed) VALUES(?1, ?2, ?3)")?
             .execute(params![self.provider, digest, sealed])?;
+        self.connection
+            .prepare_cached("DELETE FROM aliases WHERE provider = ?1 AND name_digest = ?2")?
+            .execute(params![self.provider, digest])?;
+        for alias in aliases {
+            self.connection
+                .prepare_cached("INSERT OR IGNORE INTO aliases(provider, alias_digest, name_digest) VALUES(?1, ?2, ?3)")?
+                .execute(params![self.provider, self.digest(alias), digest])?;
+        }
         Ok(())
+    }
+
+    /// The accounts that an alias finds: digest and body of each.
+    pub(crate) fn accounts_by_alias<T: DeserializeOwned>(&self, alias: &str) -> Result<Vec<(String, T)>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT name_digest FROM aliases WHERE provider = ?1 AND alias_digest = ?2 ORDER BY name_digest")?;
+        let digests: Vec<String> =
+            statement.query_map(params![self.provider, self.digest(alias)], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let mut accounts = Vec::with_capacity(digests.len());
+        for digest in digests {
+            if let Some((_, body)) = self.account_of(&digest)? {
+                accounts.push((digest, body));
+            }
+        }
+        Ok(accounts)
     }
 
     /// The account of a name: its digest (what orders keep) and its body.

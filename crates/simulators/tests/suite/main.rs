@@ -4,5 +4,6 @@ mod controls;
 mod flexepin;
 mod forumpay;
 mod forumpay_scenarios;
+mod gigadat;
 mod payone;
 mod world;

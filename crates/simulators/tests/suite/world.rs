@@ -72,6 +72,12 @@ impl Receiver {
         self.got.lock().unwrap().iter().filter(|received| received.path == wanted).cloned().collect()
     }
 
+    /// What arrived so far at paths that begin so.
+    pub(crate) fn begun_with(&self, beginning: &str) -> Vec<Received> {
+        let wanted = format!("/{beginning}");
+        self.got.lock().unwrap().iter().filter(|received| received.path.starts_with(&wanted)).cloned().collect()
+    }
+
     /// Waits for `count` callbacks at a path, and sees that no more come.
     pub(crate) async fn exactly(&self, path: &str, count: usize) -> Vec<Received> {
         eventually(|| async { (self.at(path).len() >= count).then_some(()) }).await;
