@@ -209,6 +209,8 @@ pub struct Context<'a> {
     pub memo: &'a Memo,
     /// The provider's id of the transaction, when it is known.
     pub psp_transaction_id: Option<&'a str>,
+    /// Where browsers and providers reach us, without a trailing slash.
+    pub public_url: &'a str,
     /// Our address for this transaction's callbacks (empty where the provider has none).
     pub callback_url: &'a str,
     /// Our pages of this transaction.

@@ -97,17 +97,25 @@ pub struct RequestField {
     pub required: bool,
     /// What it must be.
     pub rule: FieldRule,
+    /// It counts only where this other field of the body has this value; else it is ignored.
+    pub only_when: Option<(&'static str, &'static str)>,
 }
 
 impl RequestField {
     /// A field that must be in the body.
     pub const fn required(name: &'static str, rule: FieldRule) -> Self {
-        Self { name, required: true, rule }
+        Self { name, required: true, rule, only_when: None }
     }
 
     /// A field that may be left out.
     pub const fn optional(name: &'static str, rule: FieldRule) -> Self {
-        Self { name, required: false, rule }
+        Self { name, required: false, rule, only_when: None }
+    }
+
+    /// One that counts only where another field has that value.
+    #[must_use]
+    pub const fn when(self, field: &'static str, value: &'static str) -> Self {
+        Self { only_when: Some((field, value)), ..self }
     }
 }
 
@@ -127,7 +135,7 @@ pub enum FieldRule {
     Amount,
     /// `currency`.
     Currency,
-    /// `currency` or `currencyCode` that must be this one: `currency must be CAD`.
+    /// `currency` or `currencyCode` that must be this one: `currency must be CAD`. Where it may be left out it is taken to be this one.
     OnlyCurrency(&'static str),
     /// `currencyCode must equal currency`.
     SameCurrency,
@@ -268,6 +276,8 @@ pub enum SettingRule {
     MerchantUrl,
     /// Like a merchant URL; the address of the provider, guarded by scope and environment.
     BaseUrl,
+    /// A field of an older set that is not taken any more: `<field> is no longer a field: use <these>`, once for the set. Never kept.
+    Retired(&'static str),
 }
 
 /// Another published name of a setting. Values are kept under the name they were given; a configuration that uses one of these names requires the aliases marked so,

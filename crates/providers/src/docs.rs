@@ -1,7 +1,7 @@
 //! A descriptor as tables for people: the same in the provider's README, the product's documentation and the conformance suite.
 
 use crate::Descriptor;
-use crate::descriptor::{FieldRule, OperationSpec, SettingRule, Signal};
+use crate::descriptor::{FieldRule, OperationSpec, Setting, SettingRule, Signal};
 use std::fmt::Write as _;
 
 /// The configuration, request, error and status tables in Markdown.
@@ -14,7 +14,8 @@ pub fn tables(descriptor: &Descriptor) -> String {
 
 fn write_tables(text: &mut String, descriptor: &Descriptor) -> std::fmt::Result {
     writeln!(text, "## Configuration\n\n| Field | Required | Secret | Rule | Meaning |\n|---|---|---|---|---|")?;
-    for setting in descriptor.settings {
+    let retired = |setting: &&Setting| matches!(setting.rule, SettingRule::Retired(_));
+    for setting in descriptor.settings.iter().filter(|setting| !retired(setting)) {
         let (required, secret) = (yes(setting.required), yes(setting.secret));
         writeln!(text, "| `{}` | {required} | {secret} | {} | {} |", setting.name, setting_rule(setting.rule), setting.meaning)?;
     }
@@ -47,7 +48,8 @@ fn write_tables(text: &mut String, descriptor: &Descriptor) -> std::fmt::Result 
 fn write_operation(text: &mut String, title: &str, spec: &OperationSpec) -> std::fmt::Result {
     writeln!(text, "\n## {title}\n\n| Field | Required | Rule |\n|---|---|---|")?;
     for field in spec.fields {
-        writeln!(text, "| `{}` | {} | {} |", field.name, yes(field.required), field_rule(field.rule))?;
+        let when = field.only_when.map(|(other, value)| format!(" (`{other}` `{value}`)")).unwrap_or_default();
+        writeln!(text, "| `{}` | {}{when} | {} |", field.name, yes(field.required), field_rule(field.rule))?;
     }
     if spec.always_held {
         writeln!(text, "\nAlways waits for a back-office approval.")?;
@@ -71,6 +73,7 @@ fn setting_rule(rule: SettingRule) -> String {
         SettingRule::Bool => "boolean (`false`)".to_owned(),
         SettingRule::MerchantUrl => "https URL".to_owned(),
         SettingRule::BaseUrl => "https URL, guarded".to_owned(),
+        SettingRule::Retired(instead) => format!("no longer a field: use {instead}"),
     }
 }
 

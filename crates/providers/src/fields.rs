@@ -53,7 +53,8 @@ impl Claims {
             "email" => &self.email,
             "firstName" => &self.first_name,
             "lastName" => &self.last_name,
-            "phone" => &self.phone,
+            // The one phone of the user, under whatever name the provider asks for it.
+            "phone" | "mobile" => &self.phone,
             "country" | "countryCode" => &self.country_code,
             _ => return None,
         };
@@ -198,7 +199,18 @@ impl Check<'_> {
 
     /// The currency by which `baseamount` is measured, wherever it stands in the table.
     fn read_currency(&self) -> Option<Currency> {
-        Currency::from_code(self.in_body("currency")?.as_str()?)
+        match self.in_body("currency") {
+            Some(sent) => Currency::from_code(sent.as_str()?),
+            None => {
+                let listed = self.spec.fields.iter().find(|field| field.name == "currency")?;
+                Currency::from_code(self.default_of(listed)?.as_str()?)
+            }
+        }
+    }
+
+    /// Whether the field counts in this request.
+    fn counts(&self, field: &RequestField) -> bool {
+        field.only_when.is_none_or(|(other, value)| self.in_body(other).and_then(Json::as_str) == Some(value))
     }
 
     /// Whether the field belongs to an object that the list has and the body has not: then the object's own row speaks.
@@ -209,7 +221,7 @@ impl Check<'_> {
     }
 
     fn field(&mut self, field: &RequestField) {
-        if self.parent_is_away(field.name) {
+        if !self.counts(field) || self.parent_is_away(field.name) {
             return;
         }
         if matches!(field.rule, FieldRule::Card) {
@@ -259,6 +271,7 @@ impl Check<'_> {
 
     fn default_of(&self, field: &RequestField) -> Option<Json> {
         match field.rule {
+            FieldRule::OnlyCurrency(only) if !field.required => Some(Json::text(only)),
             FieldRule::IpAddress => self.request.caller_ip.map(|ip| Json::text(ip.to_canonical().to_string())),
             _ => None,
         }

@@ -38,6 +38,7 @@ pub fn apply(descriptor: &Descriptor, current: &Settings, patch: &Json, cx: &Set
     if let Some(sentence) = refused_protocol(descriptor, cx) {
         problems.push(sentence);
     }
+    problems.extend(retired(descriptor, patch));
     let mut settings = current.clone();
     for (name, value) in patch.as_object().unwrap_or_default() {
         let Some(setting) = setting_of(descriptor, name) else {
@@ -47,6 +48,9 @@ pub fn apply(descriptor: &Descriptor, current: &Settings, patch: &Json, cx: &Set
             }
             continue;
         };
+        if matches!(setting.rule, SettingRule::Retired(_)) {
+            continue;
+        }
         if matches!(setting.rule, SettingRule::BaseUrl) {
             if same_text(current, name, value) {
                 continue;
@@ -128,6 +132,16 @@ pub fn public_view(descriptor: &Descriptor, settings: &Settings) -> Json {
     Json::object(shown)
 }
 
+/// The sentence about the first field of an older set that is being set: the others of the set say nothing new.
+fn retired(descriptor: &Descriptor, patch: &Json) -> Option<String> {
+    descriptor.settings.iter().find_map(|setting| match setting.rule {
+        SettingRule::Retired(instead) if patch.get(setting.name).is_some_and(|value| *value != Json::Null) => {
+            Some(format!("{} is no longer a field: use {instead}", setting.name))
+        }
+        _ => None,
+    })
+}
+
 /// The setting of that name, or the one that it is another name of.
 fn setting_of(descriptor: &Descriptor, name: &str) -> Option<&'static Setting> {
     let alias = descriptor.setting_aliases.iter().find(|alias| alias.alias == name);
@@ -190,7 +204,8 @@ fn check_text(name: &str, rule: SettingRule, text: &str, environment: Environmen
         }
         SettingRule::Pattern { shown, check } => verdict(check(text), &|| format!("{name} must match {shown}")),
         SettingRule::OneOf(words) => verdict(words.contains(&text), &|| format!("{name} must be one of {}", words.join(", "))),
-        SettingRule::Bool => Ok(()),
+        // Read elsewhere, and refused before it is read.
+        SettingRule::Bool | SettingRule::Retired(_) => Ok(()),
         SettingRule::MerchantUrl => {
             verdict(merchant_url(text, environment).is_some(), &|| format!("{name} must be an https URL"))
         }

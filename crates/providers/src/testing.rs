@@ -1,7 +1,7 @@
 //! A small world for the tests: an account, an order and a provider whose answers are the files of its `fixtures` folder.
 //!
-//! `settings.json` is the account; `<step>.json` the good answer to a step, `<step>.<task>.json` and `<step>.<operation>.json` where they differ,
-//! `<step>.404.json` one that comes with another HTTP status; `callback.http` a good callback (header lines, an empty line, the body).
+//! `settings.json` is the account; `<step>.json` (`.xml`, `.html`) the good answer to a step, `<step>.<task>.json` and `<step>.<operation>.json` where they
+//! differ, `<step>.404.json` one that comes with another HTTP status; `callback.http` a good callback (header lines, an empty line, the body).
 
 use crate::api::{Account, Answer, Call, Callback, Context, Doubt, Order, Reply, Sent, Standing, Step, Task};
 use crate::card::Card;
@@ -145,6 +145,7 @@ impl World {
             order: &self.order,
             memo: &self.memo,
             psp_transaction_id: self.psp_transaction_id.as_deref(),
+            public_url: "https://gw.example",
             callback_url: &callback_url,
             pages: &self.pages(),
             card: self.card.as_ref(),
@@ -186,11 +187,13 @@ impl World {
     pub(crate) fn good(&self, task: Task, step: &str) -> (u16, Vec<u8>) {
         let operation = create_task(self.order.operation).as_str();
         let fixtures = folder(self.provider).join("fixtures");
-        let named = [format!("{step}.{}.json", task.as_str()), format!("{step}.{operation}.json"), format!("{step}.json")];
-        let named = named.into_iter().map(|name| (200, name)).chain([(404, format!("{step}.404.json"))]);
+        let named = [format!("{step}.{}", task.as_str()), format!("{step}.{operation}"), step.to_owned()];
+        let named = named.into_iter().map(|name| (200, name)).chain([(404, format!("{step}.404"))]);
         for (status, name) in named {
-            if let Ok(body) = std::fs::read(fixtures.join(name)) {
-                return (status, body.trim_ascii().to_vec());
+            for kind in ["json", "xml", "html"] {
+                if let Ok(body) = std::fs::read(fixtures.join(format!("{name}.{kind}"))) {
+                    return (status, body.trim_ascii().to_vec());
+                }
             }
         }
         panic!("{} has no fixture for {step}", self.provider.descriptor().name);

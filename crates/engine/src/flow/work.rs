@@ -41,7 +41,7 @@ impl Work {
     }
 
     /// What the provider may look at.
-    pub(super) fn context<'a>(&'a self, engine: &Engine, hint: Option<&'a Json>) -> Context<'a> {
+    pub(super) fn context<'a>(&'a self, engine: &'a Engine, hint: Option<&'a Json>) -> Context<'a> {
         Context {
             account: Account {
                 settings: &self.method.settings,
@@ -52,6 +52,7 @@ impl Work {
             memo: &self.memo,
             status: self.transaction.status,
             psp_transaction_id: self.transaction.psp_transaction_id.as_deref(),
+            public_url: &engine.config().public_url,
             callback_url: &self.callback_url,
             pages: &self.pages,
             card: self.card.as_ref(),

@@ -46,7 +46,14 @@ fn each_error_row_answers_as_the_table_says() {
                 let task = create_task(operation);
                 let call = the_call(world.begin(task));
                 let shown = format!("{} row {}: {reply:?}", provider.descriptor().name, row.row);
-                match world.resume(task, &call, &reply) {
+                let mut step = world.resume(task, &call, &reply);
+                // A call that leaves nothing behind may be sent once more, where the sheet says so.
+                if let Step::Call(again) = &step {
+                    assert_eq!((again.step, again.doubt), (call.step, Doubt::Harmless), "{shown}");
+                    let again = the_call(step);
+                    step = world.resume(task, &again, &reply);
+                }
+                match step {
                     Step::Refused(refusal) | Step::Silence(refusal) => {
                         assert_eq!(refusal.code, row.code, "{shown}");
                         let raw = row.code == ErrorCode::UnknownPspError && matches!(reply, Reply::Answer(_));
@@ -89,12 +96,29 @@ fn map(json: Json, change: Edit<'_>) -> Json {
     }
 }
 
+/// Changes every text between the tags of a document.
+fn map_markup(document: &str, change: Edit<'_>) -> String {
+    let part = |part: &str| {
+        let (tag, text) = part.split_once('>').unwrap_or(("", part));
+        format!("<{tag}>{}", change(text).unwrap_or_else(|| text.to_owned()))
+    };
+    let (before, parts) = document.split_once('<').unwrap_or((document, ""));
+    format!("{before}{}", parts.split('<').map(part).collect::<String>())
+}
+
+fn map_body(body: &[u8], change: Edit<'_>) -> String {
+    match Json::parse(body) {
+        Ok(json) => map(json, change).to_text(),
+        Err(_) => map_markup(std::str::from_utf8(body).unwrap(), change),
+    }
+}
+
 /// An inquiry whose answers are the good ones, changed.
 fn inquire_with(provider: &'static dyn Provider, operation: Operation, change: Edit<'_>) -> Step {
     let mut world = World::open(provider, operation);
     let (_, end) = world.run_with(Task::Inquire, |world, call| {
         let (status, body) = world.good(Task::Inquire, call.step);
-        answer(status, map(Json::parse(&body).unwrap(), change).to_text())
+        answer(status, map_body(&body, change))
     });
     end
 }
@@ -127,10 +151,11 @@ fn an_inquiry_about_something_else_ends_nothing() {
         let order = World::new(provider, operation).order;
         let (amount, reference) = (order.amount, order.transaction_id.to_string());
         let other_amount = |text: &str| {
-            let same = domain::Money::parse_decimal(text, amount.currency()) == Ok(amount);
-            same.then(|| text.replacen(['1', '2'], "3", 1))
+            // In major or in minor units.
+            let same = domain::Money::parse_decimal(text, amount.currency()) == Ok(amount) || text == amount.minor().to_string();
+            same.then(|| format!("9{text}"))
         };
-        let other_currency = |text: &str| (text == amount.currency().code()).then(|| "JPY".to_owned());
+        let other_currency = |text: &str| text.eq_ignore_ascii_case(amount.currency().code()).then(|| "JPY".to_owned());
         let other_reference = |text: &str| (text == reference).then(|| "64a1f2b3c4d5e6f7a8b9c0ff".to_owned());
         let changes: [(&str, Edit<'_>); 3] =
             [("amount", &other_amount), ("currency", &other_currency), ("reference", &other_reference)];
@@ -163,7 +188,14 @@ fn each_call(provider: &'static dyn Provider, mut act: impl FnMut(Task, &mut Wor
 fn assert_undecided(step: &Step, call: &Call, reply: &Reply) {
     let shown = format!("{} after {reply:?}: {step:?}", call.step);
     match step {
-        Step::Found(finding) => assert!(!is_final(finding.standing) && finding.standing != Standing::OnHold, "{shown}"),
+        // What a provider holds may be told without a body (Gigadat sheet, step 2); it is looked at again before it is let go.
+        Step::Found(finding) if finding.standing == Standing::OnHold => {
+            assert!(
+                matches!(reply, Reply::Answer(answer) if answer.body.is_empty() && (200..300).contains(&answer.status)),
+                "{shown}"
+            );
+        }
+        Step::Found(finding) => assert!(!is_final(finding.standing), "{shown}"),
         // Refused: certainly not taken. On a money call only by its HTTP status, or where nothing was sent.
         Step::Refused(_) if is_money(call) => match reply {
             Reply::Answer(answer) => assert!(matches!(answer.status, 401 | 403 | 404 | 429), "{shown}"),
@@ -234,8 +266,11 @@ fn inquiries_are_harmless_and_creates_are_not_repeated() {
         });
         for (task, mut world) in tasks(*provider) {
             let (calls, _) = world.run(task);
-            let moving = calls.iter().filter(|call| call.method != "GET" || call.step.starts_with("Confirm")).count();
-            assert!(moving <= 1, "{task:?} of {} sends more than once", provider.descriptor().name);
+            let creates =
+                |call: &&Call| call.doubt != Doubt::Harmless && call.method != "GET" || call.step.starts_with("Confirm");
+            assert!(calls.iter().filter(creates).count() <= 1, "{task:?} of {} creates twice", provider.descriptor().name);
+            let steps: std::collections::BTreeSet<&str> = calls.iter().map(|call| call.step).collect();
+            assert_eq!(steps.len(), calls.len(), "{task:?} of {} sends a call twice", provider.descriptor().name);
         }
     }
 }
@@ -352,7 +387,11 @@ fn altered_callbacks_prove_nothing() {
         }
         for (headers, body) in altered {
             let reading = world.callback(&headers, &body, true);
-            assert!(!matches!(reading.outcome, CallbackOutcome::Fact(_)), "{}", String::from_utf8_lossy(&body));
+            // A letter of a hexadecimal signature or of an escape in the other case leaves every signed value as it is.
+            if let CallbackOutcome::Fact(said) = reading.outcome {
+                let CallbackOutcome::Fact(meant) = &good.outcome else { panic!("{}", String::from_utf8_lossy(&body)) };
+                assert_eq!(format!("{said:?}"), format!("{meant:?}"), "{}", String::from_utf8_lossy(&body));
+            }
         }
     }
 }

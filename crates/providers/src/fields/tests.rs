@@ -235,3 +235,41 @@ fn who_the_user_is_does_not_print() {
     assert_eq!(checked.user_id, "canary@example.com");
     assert!(!format!("{checked:?}").contains("canary"), "{checked:?}");
 }
+
+#[test]
+fn a_field_may_count_only_beside_another_and_the_only_currency_is_the_default() {
+    const LIST: [RequestField; 7] = [
+        RequestField::required("baseamount", FieldRule::Amount),
+        RequestField::required(
+            "kind",
+            FieldRule::Own(|text| if text == "A" || text == "B" { Ok(text.to_owned()) } else { Err("must be one of A, B") }),
+        ),
+        RequestField::required("mobile", FieldRule::Digits).when("kind", "A"),
+        RequestField::required("bank", FieldRule::Object).when("kind", "B"),
+        RequestField::required("bank.account", FieldRule::Digits).when("kind", "B"),
+        RequestField::optional("currency", FieldRule::OnlyCurrency("CAD")),
+        RequestField::optional("userId", FieldRule::UserId),
+    ];
+    const LISTED: OperationSpec = OperationSpec { fields: &LIST, always_held: false, example: "{}" };
+    let claims = |phone: &str| Claims { phone: Some(phone.to_owned()), ..claims() };
+    let run = |body: &str, claims: &Claims| {
+        check(
+            &LISTED,
+            &Request { body: &json(body), claims: Some(claims), caller_ip: None, environment: Environment::Sandbox, now: now() },
+        )
+    };
+    let checked = run(r#"{"baseamount":10.5,"kind":"A","mobile":"07700900000","bank":7}"#, &claims("")).unwrap();
+    assert_eq!((checked.amount.to_fixed(), checked.amount.currency().code()), ("10.50".to_owned(), "CAD"));
+    assert_eq!((checked.fields.text("currency"), checked.fields.text("bank")), (Some("CAD"), None));
+    let checked = run(r#"{"baseamount":10,"kind":"A","mobile":"07700900000"}"#, &claims("5551234567")).unwrap();
+    assert_eq!(checked.fields.text("mobile"), Some("5551234567"), "the claims' phone");
+    let refused = |body: &str| run(body, &claims("")).unwrap_err();
+    assert_eq!(refused(r#"{"baseamount":10,"kind":"A"}"#).missing, ["mobile"]);
+    assert_eq!(refused(r#"{"baseamount":10,"kind":"B","mobile":7}"#).missing, ["bank"]);
+    assert_eq!(refused(r#"{"baseamount":10,"kind":"B","bank":{}}"#).missing, ["bank.account"]);
+    assert_eq!(refused(r#"{"baseamount":10,"kind":"B","bank":[]}"#).invalid, ["bank must be an object"]);
+    assert_eq!(refused(r#"{"baseamount":10,"kind":"C","bank":[],"mobile":7}"#).invalid, ["kind must be one of A, B"]);
+    let both = refused(r#"{"baseamount":10.123,"kind":"A","mobile":"1"}"#);
+    assert_eq!(both.invalid, ["baseamount must have at most 2 decimals for CAD"]);
+    assert_eq!(refused(r#"{"baseamount":10,"kind":"A","mobile":"1","currency":"EUR"}"#).invalid, ["currency must be CAD"]);
+}
