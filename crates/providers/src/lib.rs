@@ -8,6 +8,7 @@ pub mod docs;
 pub mod fields;
 pub mod flexepin;
 pub mod forumpay;
+pub mod gigadat;
 mod kit;
 pub mod pages;
 pub mod payone;

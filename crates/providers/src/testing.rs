@@ -51,6 +51,7 @@ pub(crate) struct World {
     pub(crate) random: [u8; 16],
     pub(crate) inquiry: u32,
     pub(crate) time_scale: u32,
+    pub(crate) environment: Environment,
 }
 
 impl World {
@@ -95,6 +96,7 @@ impl World {
             random: [0x5a; 16],
             inquiry: 1,
             time_scale: 1,
+            environment: Environment::Sandbox,
         }
     }
 
@@ -141,7 +143,7 @@ impl World {
         let (settings, base_url) = self.account();
         let callback_url = format!("https://gw.example/callbacks/{}/token", self.provider.descriptor().name);
         act(&Context {
-            account: Account { settings: &settings, base_url: &base_url, environment: Environment::Sandbox },
+            account: Account { settings: &settings, base_url: &base_url, environment: self.environment },
             order: &self.order,
             memo: &self.memo,
             psp_transaction_id: self.psp_transaction_id.as_deref(),

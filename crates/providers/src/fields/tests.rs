@@ -240,10 +240,7 @@ fn who_the_user_is_does_not_print() {
 fn a_field_may_count_only_beside_another_and_the_only_currency_is_the_default() {
     const LIST: [RequestField; 7] = [
         RequestField::required("baseamount", FieldRule::Amount),
-        RequestField::required(
-            "kind",
-            FieldRule::Own(|text| if text == "A" || text == "B" { Ok(text.to_owned()) } else { Err("must be one of A, B") }),
-        ),
+        RequestField::required("kind", FieldRule::OneOf(&["A", "B"])),
         RequestField::required("mobile", FieldRule::Digits).when("kind", "A"),
         RequestField::required("bank", FieldRule::Object).when("kind", "B"),
         RequestField::required("bank.account", FieldRule::Digits).when("kind", "B"),
@@ -255,7 +252,14 @@ fn a_field_may_count_only_beside_another_and_the_only_currency_is_the_default() 
     let run = |body: &str, claims: &Claims| {
         check(
             &LISTED,
-            &Request { body: &json(body), claims: Some(claims), caller_ip: None, environment: Environment::Sandbox, now: now() },
+            &Request {
+                body: &json(body),
+                claims: Some(claims),
+                caller_ip: None,
+                browser: BrowserHeaders::default(),
+                environment: Environment::Sandbox,
+                now: now(),
+            },
         )
     };
     let checked = run(r#"{"baseamount":10.5,"kind":"A","mobile":"07700900000","bank":7}"#, &claims("")).unwrap();

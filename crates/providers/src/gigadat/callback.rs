@@ -1,0 +1,40 @@
+//! Gigadat's callbacks to an account's address: unsigned, so hints only. Sheet: "Callbacks".
+
+use super::inquiry;
+use crate::api::{Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Locate};
+use crate::kit;
+use domain::Json;
+use url::form_urlencoded;
+
+/// Longest rail word that is kept, characters.
+const RAIL_MAX_CHARS: usize = 16;
+
+pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
+    if callback.method != "POST" {
+        return CallbackReading::refused(405);
+    }
+    let body = kit::json_or_form(callback.body).unwrap_or_else(|| Json::object::<String>([]));
+    let of_query = || {
+        form_urlencoded::parse(callback.query.as_bytes()).find(|(name, _)| name == "transaction").map(|(_, id)| id.into_owned())
+    };
+    let named = ["transactionId", "transactionid"].into_iter().find_map(|name| kit::scalar(&body, name)).map(str::to_owned);
+    let named = named.or_else(of_query);
+    let received = CallbackAnswer { status: 200, content_type: "text/plain", body: "OK".to_owned() };
+    let foreign = callback.amount.and_then(|amount| inquiry::foreign_money(&body, amount));
+    let outcome = match (callback.transaction_id, &named, foreign) {
+        (Some(ours), Some(theirs), _) if *theirs != ours.to_string() => {
+            CallbackOutcome::Anomaly("a Gigadat callback names another transaction".to_owned())
+        }
+        (_, _, Some(what)) => CallbackOutcome::Anomaly(format!("a Gigadat callback has another {what}")),
+        // The rail that was used: for the timeline alone.
+        _ => {
+            let rail = kit::scalar(&body, "type").filter(|rail| kit::is_word(rail, RAIL_MAX_CHARS));
+            CallbackOutcome::Hint(Json::object(rail.map(|rail| ("type", Json::text(rail)))))
+        }
+    };
+    let locate = callback
+        .transaction_id
+        .is_none()
+        .then(|| Locate { transaction_id: named.and_then(|id| id.parse().ok()), psp_transaction_id: None });
+    CallbackReading { answer: received, outcome, locate }
+}

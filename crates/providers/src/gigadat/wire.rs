@@ -1,0 +1,218 @@
+//! Gigadat's calls and the answers to the creating ones. Sheet: "Upstream wire protocol".
+
+use super::{ACH, CURRENCY, DESCRIPTOR, inquiry, rail};
+use crate::api::{Call, CashierAnswer, Context, Doubt, Finding, Lost, Refusal, Reply, Sent, Standing, Step};
+use crate::signals::{judge, says_timeout};
+use crate::{kit, redact};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use domain::urls::Environment;
+use domain::{ErrorCode, Json, Operation, Secret, amounts};
+
+pub(super) const TOKEN: &str = "payment-token";
+pub(super) const REGISTER: &str = "webflow";
+pub(super) const RELEASE: &str = "deposit";
+pub(super) const STATUS: &str = "transaction";
+pub(super) const TEST: &str = "test";
+
+/// The scratch of the first call for a token, and of the one that is sent once more.
+pub(super) const FIRST: &str = "first";
+const SECOND: &str = "second";
+/// Longest payment token that is believed, characters: it becomes part of an address.
+const TOKEN_MAX_CHARS: usize = 1_536;
+/// What a pay-out shows in place of its token: whoever opens the real address releases the money without the approval.
+const TOKEN_SHOWN: &str = "<payment-token>";
+
+// --- requests ---------------------------------------------------------------------------------
+
+pub(super) fn call(
+    cx: &Context<'_>,
+    step: &'static str,
+    method: &'static str,
+    path: &str,
+    query: &[(&str, &str)],
+    doubt: Doubt,
+) -> Call {
+    let credentials = format!("{}:{}", cx.account.text("apiKey"), cx.account.text("secret"));
+    let address = format!("{}{path}", cx.account.base_url);
+    Call {
+        step,
+        method,
+        shown: kit::host_and_path(&address),
+        url: if query.is_empty() { address } else { format!("{address}?{}", kit::form(query)) },
+        headers: vec![("authorization", Secret::new(format!("Basic {}", STANDARD.encode(credentials))))],
+        body: Vec::new(),
+        doubt,
+        memo: None,
+        scratch: Json::Null,
+        answer_limit_ms: None,
+    }
+}
+
+/// Opens nothing and moves nothing, so that no doubt is left behind. `attempt`: [`FIRST`], or once more.
+pub(super) fn ask_token(cx: &Context<'_>, attempt: &'static str) -> Step {
+    let path = format!("/api/payment-token/{}", kit::path_segment(cx.account.text("campaignId")));
+    let mut call = call(cx, TOKEN, "POST", &path, &[], Doubt::Harmless);
+    call.headers.push(("content-type", Secret::new("application/json")));
+    call.body = token_request(cx).to_text().into_bytes();
+    call.scratch = Json::text(attempt);
+    Step::Call(Box::new(call))
+}
+
+fn token_request(cx: &Context<'_>) -> Json {
+    let (order, rail) = (cx.order, rail(cx.order));
+    let site = cx.account.settings.text("siteUrl").unwrap_or(cx.public_url);
+    let (reference, amount) = (order.transaction_id.to_string(), order.amount.to_fixed());
+    let mut texts = vec![
+        ("userId", order.text("userId")),
+        ("transactionId", &reference),
+        ("type", rail),
+        ("amount", &amount),
+        ("currency", CURRENCY),
+        ("site", site),
+        ("name", order.text("name")),
+    ];
+    if rail == ACH {
+        texts.extend([
+            ("userIp", order.text("userIp")),
+            ("hosted", "false"),
+            ("fi", order.text("bank.institution")),
+            ("transit", order.text("bank.transit")),
+            ("acct", order.text("bank.account")),
+        ]);
+    } else {
+        let phone = if order.operation == Operation::PayIn { "phone" } else { "mobile" };
+        texts.extend([("email", order.text("email")), ("mobile", order.text(phone)), ("userIp", order.text("userIp"))]);
+    }
+    let mut body = Json::object(texts.into_iter().map(|(name, text)| (name, Json::text(text))));
+    body.set("sandbox", Json::Bool(cx.account.environment == Environment::Sandbox));
+    body
+}
+
+/// Registers a pay-out: nothing is released without the next step, so that no doubt is left behind. The token must live until the approval.
+fn register(cx: &Context<'_>, token: &str) -> Step {
+    let reference = cx.order.transaction_id.to_string();
+    let mut call = call(cx, REGISTER, "POST", "/webflow", &[("transaction", &reference), ("token", token)], Doubt::Harmless);
+    call.memo = Some(Json::object([("token", Json::text(token))]));
+    Step::Call(Box::new(call))
+}
+
+pub(super) fn status(cx: &Context<'_>) -> Call {
+    call(cx, STATUS, "GET", &format!("/api/transactions/{}", cx.order.transaction_id), &[], Doubt::Harmless)
+}
+
+pub(super) fn test(cx: &Context<'_>) -> Step {
+    Step::Call(Box::new(Call { step: TEST, ..status(cx) }))
+}
+
+// --- answers ----------------------------------------------------------------------------------
+
+/// The error row, without any token.
+pub(super) fn refusal(reply: &Reply) -> Refusal {
+    judge(DESCRIPTOR.errors, &redact::answer(reply, None, &["token"]))
+}
+
+/// `err` counts with any HTTP status.
+pub(super) fn is_err(body: &Json) -> bool {
+    kit::is_set(body, "err")
+}
+
+/// A good answer to step 2 or 3: 2xx without `err`, its body empty or an object about our transaction.
+pub(super) fn is_accepted(cx: &Context<'_>, reply: &Reply) -> bool {
+    match reply {
+        Reply::Answer(answer) if kit::is_success(answer.status) => {
+            let about_ours = |body: Json| !is_err(&body) && inquiry::foreign(cx, &body).is_none();
+            answer.body.trim_ascii().is_empty() || kit::object(reply).is_some_and(|(_, body)| about_ours(body))
+        }
+        _ => false,
+    }
+}
+
+fn is_token(text: &str) -> bool {
+    (1..=TOKEN_MAX_CHARS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+pub(super) fn token_given(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
+    let body = kit::object(reply).filter(|(status, body)| kit::is_success(*status) && !is_err(body)).map(|(_, body)| body);
+    if let Some(body) = &body
+        && let Some(token) = body.str_at("token").filter(|token| is_token(token))
+    {
+        if let Some(what) = inquiry::foreign(cx, body) {
+            let anomaly = Some(format!("Gigadat's payment token is for another {what}"));
+            return Step::Refused(Refusal { data: refusal(reply).data, anomaly, ..Refusal::of(ErrorCode::UnknownPspError) });
+        }
+        return match cx.order.operation {
+            Operation::PayIn => page(cx, token),
+            Operation::PayOut => register(cx, token),
+        };
+    }
+    let unreadable = match reply {
+        Reply::Lost(lost) => matches!(lost, Lost::Broken | Lost::TooLarge),
+        Reply::Answer(answer) => kit::is_success(answer.status) && kit::object(reply).is_none() && !says_timeout(answer),
+    };
+    if unreadable && sent.scratch.as_str() == Some(FIRST) {
+        return ask_token(cx, SECOND);
+    }
+    Step::Refused(refusal(reply))
+}
+
+/// The members that both answers begin or end with.
+fn page(cx: &Context<'_>, token: &str) -> Step {
+    let id = cx.order.transaction_id.to_string();
+    let query = kit::form(&[("transaction", &id), ("token", token)]);
+    let url = format!("{}/webflow?{query}", cx.account.base_url);
+    let data = Json::object([
+        ("transactionId", Json::text(&*id)),
+        ("databaseTransactionId", Json::text(&*id)),
+        ("method", Json::text("GET_REDIRECT")),
+        ("webflowURL", Json::text(&*url)),
+        ("formSubmissionURL", Json::Null),
+        ("instructions", Json::text("Use direct redirect to webflowURL")),
+        ("paymentToken", Json::text(token)),
+        ("transaction_status", Json::text("Pending")),
+        ("amount", amounts::as_number(&cx.order.amount)),
+        ("merchantReference", kit::merchant_reference(cx)),
+        ("data", Json::object([("gigadatTransactionId", Json::text(&*id))])),
+    ]);
+    let message = "Gigadat CPI payment initiated successfully".to_owned();
+    let answer = CashierAnswer::Success { message, data, redirect_url: Some(url) };
+    Finding::new(Standing::Pending, inquiry::PENDING).psp_id(id).answer(answer).step()
+}
+
+pub(super) fn registered(cx: &Context<'_>, reply: &Reply) -> Step {
+    if !is_accepted(cx, reply) {
+        return Step::Refused(refusal(reply));
+    }
+    let id = cx.order.transaction_id.to_string();
+    let address = |path: &str| Json::text(format!("{}{path}?transaction={id}&token={TOKEN_SHOWN}", cx.account.base_url));
+    let data = Json::object([
+        ("transactionId", Json::text(&*id)),
+        ("databaseTransactionId", Json::text(&*id)),
+        ("payoutType", Json::text(rail(cx.order))),
+        ("method", Json::text("AWAITING_APPROVAL")),
+        ("webflowURL", address("/webflow")),
+        ("finalizationURL", address("/webflow/deposit")),
+        (
+            "instructions",
+            Json::text(
+                "Transaction created in Gigadat and added to approval queue. Finalization will occur after admin approval.",
+            ),
+        ),
+        ("paymentToken", Json::text(TOKEN_SHOWN)),
+        ("amount", amounts::as_number(&cx.order.amount)),
+        ("merchantReference", kit::merchant_reference(cx)),
+        ("transaction_status", Json::text("Pending")),
+        ("data", Json::object([("gigadatTransactionId", Json::text(&*id))])),
+    ]);
+    let answer = CashierAnswer::Success { message: "Added to approvals table".to_owned(), data, redirect_url: None };
+    Finding::new(Standing::OnHold, inquiry::PENDING).psp_id(id).answer(answer).step()
+}
+
+pub(super) fn tested(reply: &Reply) -> Step {
+    match reply {
+        Reply::Answer(answer) if answer.status == 404 || kit::is_success(answer.status) => {
+            Finding::unchanged().message("Gigadat accepts the tokens").step()
+        }
+        _ => Step::Refused(refusal(reply)),
+    }
+}
