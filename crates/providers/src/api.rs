@@ -9,6 +9,7 @@
 
 use crate::card::Card;
 use crate::descriptor::Descriptor;
+use crate::docs::MatrixRow;
 use crate::fields::{Checked, Problems};
 use crate::pages::{BrowserReturn, Challenge, Opening, PageUrls, ReturnReading};
 use domain::urls::Environment;
@@ -69,6 +70,19 @@ pub trait Provider: Send + Sync + 'static {
     fn destination(&self, order: &Order) -> Option<Destination> {
         let _ = order;
         None
+    }
+
+    /// Its row of the published table of providers (Cashier API, section 1). The descriptor says most rows word for word; where the table says more, the provider
+    /// does: `MatrixRow { url_field: "`url` [decided]".into(), ..MatrixRow::of(self.descriptor()) }`.
+    fn matrix_row(&self) -> MatrixRow {
+        MatrixRow::of(self.descriptor())
+    }
+
+    /// Fields of a demo request that must differ from the example's (`card.pan` for a nested one), with their values: a test voucher has its value in its number,
+    /// a published card that is always declined hides what the digits choose. `serial` differs from request to request.
+    fn demo_fields(&self, operation: Operation, amount: &Money, serial: u32) -> Vec<(&'static str, String)> {
+        let _ = (operation, amount, serial);
+        Vec::new()
     }
 }
 

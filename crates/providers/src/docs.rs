@@ -1,8 +1,128 @@
 //! A descriptor as tables for people: the same in the provider's README, the product's documentation and the conformance suite.
 
-use crate::Descriptor;
 use crate::descriptor::{FieldRule, OperationSpec, Setting, SettingRule, Signal};
+use crate::{Descriptor, Provider};
+use std::borrow::Cow;
 use std::fmt::Write as _;
+
+/// A provider's row of the published table (Cashier API, section 1), in Markdown, word for word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MatrixRow {
+    /// `Pay-In`.
+    pub pay_in: Cow<'static, str>,
+    /// `Pay-Out`.
+    pub pay_out: Cow<'static, str>,
+    /// `Outcome arrives by`.
+    pub outcome_by: Cow<'static, str>,
+    /// `URL field in data`.
+    pub url_field: Cow<'static, str>,
+}
+
+impl MatrixRow {
+    /// What the descriptor says of itself; see [`Provider::matrix_row`].
+    pub fn of(descriptor: &Descriptor) -> Self {
+        let has = |spec: &Option<OperationSpec>| Cow::Borrowed(yes(spec.is_some()));
+        let called_back = descriptor.callbacks.per_transaction || descriptor.callbacks.per_account;
+        Self {
+            pay_in: has(&descriptor.pay_in),
+            pay_out: has(&descriptor.pay_out),
+            outcome_by: match (called_back, descriptor.webhooks) {
+                (true, _) => "callback",
+                (false, true) => "the answer itself",
+                (false, false) => "the answer itself; no webhook",
+            }
+            .into(),
+            url_field: descriptor.redirect_field.map_or(Cow::Borrowed("none"), |field| format!("`{field}`").into()),
+        }
+    }
+}
+
+/// Heading of the table of providers.
+const MATRIX_HEAD: &str =
+    "| Provider | `pspType` | Pay-In | Pay-Out | Outcome arrives by | URL field in `data` |\n|---|---|---|---|---|---|\n";
+
+/// The table of providers, as published, of those that are registered.
+pub fn matrix() -> String {
+    crate::all().iter().fold(MATRIX_HEAD.to_owned(), |mut table, provider| {
+        table.push_str(&matrix_line(*provider));
+        table.push('\n');
+        table
+    })
+}
+
+/// A provider's line of [`matrix`], without its end.
+pub fn matrix_line(provider: &dyn Provider) -> String {
+    let (descriptor, row) = (provider.descriptor(), provider.matrix_row());
+    let (title, code) = (descriptor.title, descriptor.psp_type);
+    format!("| {title} | `{code}` | {} | {} | {} | {} |", row.pay_in, row.pay_out, row.outcome_by, row.url_field)
+}
+
+/// The provider's page in the product's documentation (`docs/providers/<name>.md`): what the descriptor says, around the README of its folder.
+pub fn page(provider: &dyn Provider, readme: &str) -> String {
+    let descriptor = provider.descriptor();
+    let name = descriptor.name;
+    let mut text = format!("<!-- Made from the descriptor and README.md in crates/providers/src/{name}; do not edit. -->\n\n");
+    // The title first, the facts, then the rest of the README.
+    let (title, rest) = readme.split_once('\n').unwrap_or((readme, ""));
+    text.push_str(title);
+    text.push_str("\n\n");
+    // Writing to a `String` cannot fail.
+    let _ = write_facts(&mut text, provider);
+    for line in rest.lines().filter(|line| !line.starts_with("<!--")) {
+        text.push_str(line);
+        text.push('\n');
+    }
+    let _ = write_triggers(&mut text, descriptor);
+    text
+}
+
+fn write_facts(text: &mut String, provider: &dyn Provider) -> std::fmt::Result {
+    let (descriptor, row) = (provider.descriptor(), provider.matrix_row());
+    let address = |base: Option<&str>| base.map_or_else(|| "none known: set `baseUrl`".to_owned(), |base| format!("<{base}>"));
+    writeln!(text, "| | |\n|---|---|")?;
+    writeln!(text, "| What it is | {} |", descriptor.kind)?;
+    writeln!(text, "| `pspType` | `{}` |", descriptor.psp_type)?;
+    writeln!(text, "| Pay-In, Pay-Out | {}, {} |", row.pay_in, row.pay_out)?;
+    writeln!(text, "| Outcome arrives by | {} |", row.outcome_by)?;
+    writeln!(text, "| URL field in `data` | {} |", row.url_field)?;
+    writeln!(text, "| Webhooks to the merchant | {} |", yes(descriptor.webhooks))?;
+    writeln!(text, "| Address in the sandbox | {} |", address(descriptor.base_urls.sandbox))?;
+    writeln!(text, "| Address in production | {} |", address(descriptor.base_urls.production))?;
+    if descriptor.callbacks.per_account {
+        writeln!(
+            text,
+            "| Callback address | one per account: the payment method's `callbackUrl`, to be entered at the provider |"
+        )?;
+    }
+    if descriptor.callbacks.per_transaction {
+        writeln!(text, "| Callback address | one per transaction, told in the call |")?;
+    }
+    let limits = descriptor.limits;
+    writeln!(text, "| Limits of a call | {} ms to connect, {} ms to answer |", limits.connect_ms, limits.answer_ms)?;
+    writeln!(text, "| \"Not found\" counts after | {} s |", descriptor.not_found_after_s)?;
+    if descriptor.release_again {
+        writeln!(text, "| \"Release again\" | yes |")?;
+    }
+    if let Some(protocol) = descriptor.assumed_protocol {
+        writeln!(
+            text,
+            "| Protocol | assumed as a whole: `{protocol}`; production refuses it until the operator accepts it by name |"
+        )?;
+    }
+    Ok(())
+}
+
+fn write_triggers(text: &mut String, descriptor: &Descriptor) -> std::fmt::Result {
+    let name = descriptor.name;
+    writeln!(text, "\nTo see one of them against a running sandbox:\n\n```sh")?;
+    if descriptor.pay_in.is_some() {
+        writeln!(text, "mozarto trigger {name} 01 --data mozarto-data")?;
+    }
+    if descriptor.pay_out.is_some() {
+        writeln!(text, "mozarto trigger {name} 01 --payout --data mozarto-data")?;
+    }
+    writeln!(text, "```")
+}
 
 /// The configuration, request, error and status tables in Markdown.
 pub fn tables(descriptor: &Descriptor) -> String {

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod card;
 mod countries;
+pub mod demo;
 pub mod descriptor;
 pub mod docs;
 pub mod fields;

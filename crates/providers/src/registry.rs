@@ -2,8 +2,13 @@
 
 use crate::Provider;
 
-static ALL: &[&dyn Provider] =
-    &[&crate::forumpay::ForumPay, &crate::gigadat::Gigadat, &crate::payone::PayOne, &crate::flexepin::Flexepin];
+static ALL: &[&dyn Provider] = &[
+    // In the order of the published list; a test compares.
+    &crate::forumpay::ForumPay,
+    &crate::gigadat::Gigadat,
+    &crate::payone::PayOne,
+    &crate::flexepin::Flexepin,
+];
 
 /// All providers, in the order of the published list.
 pub fn all() -> &'static [&'static dyn Provider] {

@@ -39,7 +39,12 @@ pub struct Settings {
 /// [`Error::NotLoopback`] when the listener is not on a loopback address; [`Error::Io`] and
 /// [`Error::Database`] when the data directory cannot be used.
 pub async fn serve(listener: TcpListener, settings: Settings, stop: CancellationToken) -> Result<(), Error> {
-    let providers: Vec<Box<dyn kit::Provider>> =
-        vec![Box::new(forumpay::ForumPay), Box::new(gigadat::Gigadat), Box::new(payone::PayOne), Box::new(flexepin::Flexepin)];
+    let providers: Vec<Box<dyn kit::Provider>> = vec![
+        // One line per provider.
+        Box::new(forumpay::ForumPay),
+        Box::new(gigadat::Gigadat),
+        Box::new(payone::PayOne),
+        Box::new(flexepin::Flexepin),
+    ];
     kit::serve(listener, settings, providers, stop).await
 }

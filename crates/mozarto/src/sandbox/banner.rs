@@ -54,6 +54,12 @@ impl Ready<'_> {
 
     fn page(&self) -> String {
         let (demo, at) = (self.demo, self.addresses);
+        // The first provider whose pay-in leads to a page: something to open.
+        let first = providers::all()
+            .iter()
+            .map(|provider| provider.descriptor())
+            .find_map(|descriptor| Some((descriptor.pay_in.as_ref()?.example, descriptor.redirect_field?)));
+        let (example, page) = first.unwrap_or_default();
         format!(
             r#"
   Mozarto sandbox is ready.
@@ -70,9 +76,9 @@ impl Ready<'_> {
       -H 'Authorization: Bearer {company_token}' \
       -H 'x-user-token: Bearer {user_token}' \
       -H 'Content-Type: application/json' \
-      -d '{{"pspType":"PAYONE","type":"PAYIN","baseamount":100.00,"currency":"CAD","currencyCode":"CAD","userId":"user_123","email":"player@example.com","firstName":"John","lastName":"Doe","phone":"4915112345678"}}'
+      -d '{example}'
 
-  and open the redirect_url that it answers. Stop with Ctrl-C.
+  and open the {page} that it answers. Stop with Ctrl-C.
 
 "#,
             shop = at.shop,

@@ -122,8 +122,8 @@ fn examples_name_their_provider() {
     }
 }
 
-const BEGIN: &str = "<!-- tables: made from the descriptor -->\n";
-const END: &str = "<!-- end of tables -->";
+pub(super) const BEGIN: &str = "<!-- tables: made from the descriptor -->\n";
+pub(super) const END: &str = "<!-- end of tables -->";
 
 /// With `UPDATE_README=1` the tables are written anew.
 #[test]

@@ -2,5 +2,7 @@
 
 mod answers;
 mod data;
+mod demo;
+mod product;
 mod secrets;
 mod snapshots;

@@ -13,7 +13,7 @@ use crate::descriptor::{
 };
 use crate::kit;
 use crate::pages::Pages;
-use domain::ErrorCode;
+use domain::{ErrorCode, Money, Operation};
 
 /// The provider.
 #[derive(Debug)]
@@ -21,6 +21,10 @@ pub struct Flexepin;
 
 /// Digits of a PIN.
 const PIN_DIGITS: usize = 16;
+/// How a test PIN begins, by currency (Flexepin sheet, Simulator).
+const TEST_PIN_PREFIXES: [(&str, &str); 5] = [("EUR", "10"), ("CAD", "20"), ("AUD", "30"), ("USD", "40"), ("GBP", "50")];
+/// Test PINs have serials below this.
+const TEST_SERIALS: u32 = 1_000_000;
 
 static DESCRIPTOR: Descriptor = Descriptor {
     psp_type: "FLEXEPIN",
@@ -128,5 +132,13 @@ impl Provider for Flexepin {
 
     fn resume(&self, _task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
         wire::resume(cx, sent, reply)
+    }
+
+    /// A test voucher of that face value (Flexepin sheet, Simulator): currency, serial of six digits, value of eight.
+    fn demo_fields(&self, _operation: Operation, amount: &Money, serial: u32) -> Vec<(&'static str, String)> {
+        let prefix = TEST_PIN_PREFIXES.iter().find(|(code, _)| *code == amount.currency().code());
+        prefix.map_or_else(Vec::new, |(_, prefix)| {
+            vec![("voucherPin", format!("{prefix}{:06}{:08}", serial % TEST_SERIALS, amount.minor()))]
+        })
     }
 }
