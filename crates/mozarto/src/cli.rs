@@ -54,6 +54,9 @@ pub(crate) enum Command {
     /// Follows the events of a live server and forwards them, signed like webhooks.
     #[command(after_help = "Example: mozarto listen --forward-to http://localhost:3000/webhook --data mozarto-data")]
     Listen(ListenArgs),
+    /// Sends a demo transaction whose amount makes the provider's simulator do something in particular, and prints its timeline as it happens.
+    #[command(after_help = trigger_help())]
+    Trigger(TriggerArgs),
 }
 
 /// `mozarto sandbox`.
@@ -340,6 +343,41 @@ pub(crate) struct ListenArgs {
     pub(crate) after: Option<String>,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
+}
+
+/// `mozarto trigger`.
+#[derive(Debug, Args)]
+pub(crate) struct TriggerArgs {
+    /// The provider.
+    #[arg(value_parser = provider_names())]
+    pub(crate) provider: String,
+    /// The last two digits of the amount, 01 to 12; 00 is nothing special.
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=12))]
+    pub(crate) scenario: u8,
+    /// A pay-out instead of a pay-in.
+    #[arg(long)]
+    pub(crate) payout: bool,
+    /// How long it is watched after it was answered, seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 90, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub(crate) wait: u64,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+fn provider_names() -> clap::builder::PossibleValuesParser {
+    providers::all().iter().map(|provider| provider.descriptor().name).collect::<Vec<_>>().into()
+}
+
+/// The example is of the first provider there is.
+fn trigger_help() -> String {
+    let name = providers::all().first().map_or("PROVIDER", |provider| provider.descriptor().name);
+    format!(
+        "01 refused, 02 cancelled, 03 run out, 04 error, 05 silence, 06 too many requests, 07 credentials refused, 08 told three times,\n\
+         09 late success, 10 told before answered, 11 answer cut off, 12 connection closed; docs/providers has each provider's own words.\n\
+         The token is a company token (MOZARTO_TOKEN, or the sandbox's); MOZARTO_USER_TOKEN is the user's where the company checks it.\n\
+         Production refuses demo transactions.\n\n\
+         Example: mozarto trigger {name} 01 --data mozarto-data"
+    )
 }
 
 /// Where the three parts of the sandbox listen.

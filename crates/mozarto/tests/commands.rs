@@ -25,6 +25,8 @@ async fn commands() {
     table.row("approvals", approvals(world.hands(), data.clone()));
     table.row("deliveries", deliveries(world.hands(), data.clone()));
     table.row("listen", listen(world.hands(), data.clone(), world.sandbox.line.clone()));
+    table.row("trigger", trigger(world.hands(), data.clone()));
+    table.row("trigger: nobody pays", trigger_without_payer());
     table.row("url and token", url_and_token(world.hands()));
     table.row("nobody there", blocking(nobody_there));
     table.row("config check", blocking(config_check));
@@ -114,6 +116,7 @@ fn help() -> Result<()> {
         "keys rotate",
         "backup",
         "listen",
+        "trigger",
         "transactions list",
         "transactions show",
         "transactions tail",
@@ -141,6 +144,12 @@ fn usage() -> Result<()> {
         &["approvals", "reject", "64a1f2b3c4d5e6f7a8b9c0d1"],
         &["deliveries", "replay"],
         &["listen"],
+        &["trigger"],
+        &["trigger", "payone"],
+        &["trigger", "nobody", "01"],
+        &["trigger", "payone", "13"],
+        &["trigger", "payone", "late"],
+        &["trigger", "flexepin", "01", "--payout"],
         &["company", "create"],
         &["company", "suspend"],
     ] {
@@ -274,6 +283,98 @@ async fn listen(hands: Hands, data: String, line: Value) -> Result<()> {
         ensure!(told["id"].is_string() && told["result"] == "200", "{told}");
     }
     ensure!(!out.is_empty(), "it printed nothing");
+    Ok(())
+}
+
+/// What `trigger --json` printed: the answer, the timeline, the transaction.
+fn told(out: &str) -> Result<(Value, Vec<Value>, Value)> {
+    let (mut answer, mut events, mut last) = (Value::Null, Vec::new(), Value::Null);
+    for line in out.lines() {
+        let mut told: Value = serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))?;
+        if !told["event"].is_null() {
+            events.push(told["event"].take());
+        } else if told["transaction"].is_null() {
+            answer = told;
+        } else {
+            last = told["transaction"].take();
+        }
+    }
+    Ok((answer, events, last))
+}
+
+/// Every provider there is, with a good amount and some bad ones.
+async fn trigger(hands: Hands, data: String) -> Result<()> {
+    let of = |text: String| {
+        let data = data.clone();
+        async move {
+            let output = run_beside(words(&text, &data)).await?;
+            let (out, talk) = exits(&output, 0).with_context(|| text.clone())?;
+            let (answer, events, last) = told(&out).with_context(|| text.clone())?;
+            ensure!(answer["http"].is_u64() && answer["answer"]["message"].is_string(), "{text}: {answer}");
+            ensure!(events.first().is_some_and(|event| event["event"] == "created"), "{text}: {events:?}");
+            ensure!(last["merchantReference"].as_str().is_some_and(|text| text.starts_with("trigger-")), "{text}: {last}");
+            anyhow::Ok((answer, events, last, talk))
+        }
+    };
+    for provider in providers::all() {
+        let descriptor = provider.descriptor();
+        let name = descriptor.name;
+        let (_, _, last, _) = of(format!("trigger {name} 00 --json")).await?;
+        ensure!(last["transaction_status"] == "Approved" && last["pspType"] == descriptor.psp_type, "{name} 00: {last}");
+        let (_, _, last, _) = of(format!("trigger {name} 01 --json")).await?;
+        ensure!(last["transaction_status"] == "Declined", "{name} 01: {last}");
+        ensure!(last["amount"].as_str().is_some_and(|amount| amount.ends_with("01")), "{name} 01: {last}");
+        if let Some(spec) = &descriptor.pay_out {
+            let (_, _, last, talk) = of(format!("trigger {name} 00 --payout --json")).await?;
+            let id = last["transactionId"].as_str().context("an id")?;
+            if spec.always_held {
+                ensure!(
+                    last["transaction_status"] == "OnHold" && talk.contains(&format!("approvals approve {id}")),
+                    "{name}: {last} {talk}"
+                );
+                hands.nothing_moved(name, id).await?;
+            } else {
+                ensure!(last["transaction_status"] == "Approved", "{name} 00 --payout: {last}");
+                hands.moved_once(name, id, &json!({"direction": "out"})).await?;
+            }
+        }
+    }
+    let (answer, _, last, _) = of("trigger payone 06 --json".to_owned()).await?;
+    ensure!(answer["http"] == 429 && last["transaction_status"] == "Failed", "{answer} {last}");
+    let (_, events, last, _) = of("trigger payone 09 --json".to_owned()).await?;
+    let turns: Vec<&str> =
+        events.iter().filter(|event| event["from"] != event["to"]).filter_map(|event| event["to"].as_str()).collect();
+    ensure!(
+        last["transaction_status"] == "Approved" && turns.ends_with(&["Declined", "Approved"]),
+        "the late success is not waited for: {turns:?}"
+    );
+    let page = page_of("trigger payone 02", &data).await?;
+    ensure!(page.contains("created") && page.contains("Declined (") && !page.contains("{\"event\""), "{page}");
+    // With the company's token alone, and with a wrong one.
+    let (base, token) = (hands.client.base.clone(), hands.client.company_token.clone());
+    tokio::task::spawn_blocking(move || {
+        let send =
+            |token: &str| command(&["trigger", "payone", "00", "--json", "--url", &base]).env("MOZARTO_TOKEN", token).output();
+        let (out, _) = exits(&send(&token)?, 0)?;
+        ensure!(told(&out)?.2["transaction_status"] == "Approved", "{out}");
+        let (_, talk) = exits(&send("nonsense")?, 1)?;
+        ensure!(
+            talk.contains("no transaction was made") && talk.contains("Unauthorized") && !talk.contains("nonsense"),
+            "{talk}"
+        );
+        Ok(())
+    })
+    .await?
+}
+
+/// Without `--auto-settle`: the page and what to press there; the wait is bounded.
+async fn trigger_without_payer() -> Result<()> {
+    let world = World::start(BINARY, &[], |options| options).await?;
+    let data = world.data().to_str().context("a path")?.to_owned();
+    let output = run_beside(words("trigger payone 01 --wait 4", &data)).await?;
+    let (out, talk) = exits(&output, 0)?;
+    ensure!(out.contains("Pending (") && talk.contains("press") && talk.contains("/payone/webflow-payment/"), "{out}{talk}");
+    ensure!(talk.contains("Nobody has paid yet") && talk.contains("transactions show"), "{talk}");
     Ok(())
 }
 

@@ -84,7 +84,19 @@ impl Client {
         self.send(request).await
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value> {
+    /// Posts a Cashier body on a user's behalf; answers HTTP status and the whole answer, whatever it says.
+    pub(crate) async fn cashier(&self, body: &str, user_token: &Secret) -> Result<(u16, Value)> {
+        let request = self
+            .http
+            .post(format!("{}/v1/api/mozarto/cashier", self.base))
+            .header("content-type", "application/json")
+            .header("x-user-token", format!("Bearer {}", user_token.expose()))
+            .body(body.to_owned());
+        let (status, answer) = self.answer(request).await?;
+        Ok((status.as_u16(), answer))
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<(reqwest::StatusCode, Value)> {
         let response = request
             .header("authorization", format!("Bearer {}", self.token.expose()))
             .send()
@@ -92,7 +104,11 @@ impl Client {
             .map_err(|error| anyhow!("{} does not answer: {}", self.base, error.without_url()))?;
         let status = response.status();
         let bytes = response.bytes().await.context("reading the answer")?;
-        let mut answer: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value> {
+        let (status, mut answer) = self.answer(request).await?;
         if status.is_success() {
             return Ok(answer["data"].take());
         }

@@ -9,6 +9,7 @@ mod keys;
 mod listen;
 mod store_of;
 mod transactions;
+mod trigger;
 mod user;
 
 use crate::cli::{Cli, Command, ConfigCommand};
@@ -43,5 +44,6 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Approvals(command) => approvals::run(command).await,
         Command::Deliveries(command) => deliveries::run(command).await,
         Command::Listen(args) => listen::run(args).await,
+        Command::Trigger(args) => trigger::run(args).await,
     }
 }

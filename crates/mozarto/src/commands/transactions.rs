@@ -57,13 +57,18 @@ fn show(data: &Value) {
     }
     println!();
     for event in data["events"].as_array().into_iter().flatten() {
-        let change = match (event["from"].as_str(), event["to"].as_str()) {
-            (Some(from), Some(to)) => format!("{from} -> {to}"),
-            (None, Some(to)) => format!("-> {to}"),
-            _ => String::new(),
-        };
-        println!("{}  {:<16} {:<24} {}", cell(event, "at"), cell(event, "event"), change, event["detail"]);
+        println!("{}", event_line(event));
     }
+}
+
+/// An entry of a timeline, for people.
+pub(super) fn event_line(event: &Value) -> String {
+    let change = match (event["from"].as_str(), event["to"].as_str()) {
+        (Some(from), Some(to)) => format!("{from} -> {to}"),
+        (None, Some(to)) => format!("-> {to}"),
+        _ => String::new(),
+    };
+    format!("{}  {:<16} {:<24} {}", cell(event, "at"), cell(event, "event"), change, event["detail"])
 }
 
 async fn tail(client: &Client, json: bool) -> Result<()> {

@@ -18,7 +18,7 @@ fn problems(provider: &dyn Provider, operation: Operation, body: &Json, environm
     // What `mozarto trigger` says of the user.
     let claims = Claims { user_id: body.str_at("userId").unwrap_or_default().to_owned(), ..Claims::default() };
     let caller_ip = Some(CALLER.parse().unwrap());
-    let request = Request { body, claims: Some(&claims), caller_ip, environment, now: now() };
+    let request = Request { body, claims: Some(&claims), caller_ip, environment, now: now(), browser: Default::default() };
     let spec = provider.descriptor().operation(operation).unwrap();
     fields::check(spec, &request).err().map(|problems| [problems.missing, problems.invalid].concat()).unwrap_or_default()
 }
