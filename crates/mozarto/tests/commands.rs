@@ -302,7 +302,7 @@ fn told(out: &str) -> Result<(Value, Vec<Value>, Value)> {
     Ok((answer, events, last))
 }
 
-/// Every provider there is, with a good amount and some bad ones.
+/// Every provider that the demo company has an account of, with a good amount and some bad ones.
 async fn trigger(hands: Hands, data: String) -> Result<()> {
     let of = |text: String| {
         let data = data.clone();
@@ -316,8 +316,12 @@ async fn trigger(hands: Hands, data: String) -> Result<()> {
             anyhow::Ok((answer, events, last, talk))
         }
     };
-    for provider in providers::all() {
-        let descriptor = provider.descriptor();
+    let methods = hands.client.manage("GET", "/payment-methods?limit=200", None).await?.body;
+    let methods = items(&methods["data"])?.clone();
+    ensure!(methods.len() >= 3, "{methods:?}");
+    for method in methods {
+        let psp_type = method["pspType"].as_str().context("a pspType")?;
+        let descriptor = providers::by_psp_type(psp_type).context("a provider")?.descriptor();
         let name = descriptor.name;
         let (_, _, last, _) = of(format!("trigger {name} 00 --json")).await?;
         ensure!(last["transaction_status"] == "Approved" && last["pspType"] == descriptor.psp_type, "{name} 00: {last}");

@@ -14,6 +14,7 @@ use crate::descriptor::{
     BRAND_ID, BaseUrls, CallLimits, Callbacks, Descriptor, ErrorRow, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE,
     NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
 };
+use crate::docs::MatrixRow;
 use crate::kit;
 use crate::pages::Pages;
 use domain::{ErrorCode, Operation};
@@ -197,6 +198,10 @@ fn rail(order: &Order) -> &'static str {
 impl Provider for Gigadat {
     fn descriptor(&self) -> &'static Descriptor {
         &DESCRIPTOR
+    }
+
+    fn matrix_row(&self) -> MatrixRow {
+        MatrixRow { pay_out: "yes (ETO, ACH)".into(), ..MatrixRow::of(&DESCRIPTOR) }
     }
 
     fn begin(&self, task: Task, cx: &Context<'_>) -> Step {
