@@ -7,6 +7,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
+use zeroize::Zeroize;
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +74,22 @@ impl Json {
     pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
         let raw: &RawValue = serde_json::from_slice(bytes).map_err(|_| JsonError::Syntax)?;
         Self::read(raw, 0)
+    }
+
+    /// Overwrites every text in it: for documents that may hold a card.
+    pub fn wipe(&mut self) {
+        match self {
+            Self::String(text) => text.zeroize(),
+            Self::Number(literal) => literal.zeroize(),
+            Self::Array(items) => items.iter_mut().for_each(Self::wipe),
+            Self::Object(pairs) => {
+                for (name, value) in pairs {
+                    name.zeroize();
+                    value.wipe();
+                }
+            }
+            Self::Null | Self::Bool(_) => {}
+        }
     }
 
     fn read(raw: &RawValue, depth: usize) -> Result<Self, JsonError> {

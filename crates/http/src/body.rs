@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Sleep;
+use zeroize::Zeroize;
 
 /// The body did not come in its time.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,26 @@ impl HttpBody for Deadline {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// Bytes that may hold a card: overwritten when they are dropped, as far as they are ours alone.
+pub(crate) struct Wiped(pub(crate) Bytes);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        if let Ok(mut bytes) = std::mem::take(&mut self.0).try_into_mut() {
+            bytes.zeroize();
+        }
+    }
+}
+
+/// A document that may hold a card: its texts are overwritten when it is dropped.
+pub(crate) struct WipedDocument(pub(crate) Json);
+
+impl Drop for WipedDocument {
+    fn drop(&mut self) {
+        self.0.wipe();
     }
 }
 

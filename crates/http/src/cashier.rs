@@ -15,6 +15,7 @@ use engine::flow::{IdempotencyTicket, KnownKey, PayRequest};
 use http::header;
 use http::request::Parts;
 use providers::Provider;
+use providers::card::{CardData, card_keys};
 use providers::fields::{self, Checked, Problems};
 
 /// Method and path, as the scope of idempotency keys.
@@ -32,16 +33,18 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Response
 
 async fn pay(app: &App, request: Request, seen: &mut Seen) -> Result<CashierAnswer, Refused> {
     let (parts, body) = request.into_parts();
-    let raw = body::read(body).await?;
+    let raw = body::Wiped(body::read(body).await?);
     let admitted = app.admit(&parts.headers, seen).await?;
     headers::json_media_type(&parts.headers)?;
-    let idempotency = match known(app, &admitted, &parts, &raw).await? {
+    let idempotency = match known(app, &admitted, &parts, &raw.0).await? {
         Key::Use(ticket) => ticket,
         Key::Replay(answer) => return Ok(answer),
     };
-    let document = body::object(&raw)?;
-    let (provider, operation) = dispatch(&document, &admitted)?;
-    let checked = check(app, &admitted, &parts, &document, provider, operation).await?;
+    let document = body::WipedDocument(body::object(&raw.0)?);
+    let (provider, operation) = dispatch(&document.0, &admitted)?;
+    let checked = check(app, &admitted, &parts, &document.0, provider, operation).await?;
+    // Whatever card there was is in `checked` now, and nowhere else.
+    drop((raw, document));
     let Admitted { caller, _slot } = admitted;
     Ok(app.engine.pay(PayRequest { caller, provider, operation, checked, idempotency }).await)
 }
@@ -170,6 +173,9 @@ async fn check(
         Err(UserError::WrongUser) => return Err(reply::invalid(vec![UserError::WrongUser.to_string()]).into()),
         Err(UserError::Auth(error)) => return Err(error.into()),
     };
+    if provider.descriptor().card_data == CardData::Refused {
+        no_card_data(provider, document)?;
+    }
     let request = fields::Request {
         body: document,
         claims: claims.as_ref(),
@@ -192,6 +198,18 @@ async fn check(
         problems.missing.push("userId".to_owned());
     }
     Err(AdminError::Invalid(sentences(problems)).into())
+}
+
+/// A provider on whose page cards are entered: a request that brings one is refused before anything else of it is looked at, and forgotten.
+fn no_card_data(provider: &dyn Provider, document: &Json) -> Result<(), Refused> {
+    let keys = card_keys(document);
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let descriptor = provider.descriptor();
+    metrics::counter!("mozarto_card_data_refused_total", "provider" => descriptor.name).increment(1);
+    let sentence = |path: &String| format!("{path} is not accepted: card details are entered on the {} page", descriptor.title);
+    Err(reply::invalid(keys.iter().map(sentence).collect()).into())
 }
 
 /// One sentence per missing field, then one per invalid field.

@@ -19,6 +19,7 @@ pub mod headers;
 mod health;
 pub mod limits;
 pub mod observe;
+mod pages;
 pub mod peer;
 pub mod reply;
 pub mod server;
@@ -46,6 +47,12 @@ pub fn router(engine: Engine, limits: &Limits, extra: Router) -> Router {
         .route("/v1/api/mozarto/transactions/{id}", get(transactions::show))
         .route("/v1/api/mozarto/events", get(events::list))
         .route("/callbacks/{provider}/{token}", get(callbacks::receive).post(callbacks::receive))
+        .route("/callbacks/{provider}/{token}/threeds", post(pages::device_check))
+        .route("/pay/{token}", get(pages::pay))
+        .route("/3ds/{token}", get(pages::challenge))
+        .route("/3ds/{token}/next", get(pages::next))
+        .route("/3ds/{token}/return", post(pages::returned))
+        .route("/return/{provider}/{token}/{word}", get(pages::back))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .with_state(app)

@@ -8,7 +8,9 @@ use super::work::Work;
 use crate::core::Engine;
 use aws_lc_rs::digest::{SHA256, digest};
 use domain::{CompanyId, Json, TransactionId};
+use providers::card::{CardData, mask_numbers};
 use providers::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Provider};
+use std::borrow::Cow;
 use store::repository::callbacks::{self, StoredCallback};
 use store::repository::jobs::{self, JobKind};
 use store::repository::transactions::{self, VERSION_GUARD};
@@ -153,8 +155,9 @@ impl Engine {
         let now = self.clock().now();
         let id = TransactionId::new(now, self.inner.random.bytes());
         let key = &work.company.data_key;
+        let document = to_document(incoming, work.provider.descriptor().card_data != CardData::None);
         let raw = key
-            .seal(&["callbacks", &id.to_string(), "raw"], to_document(incoming).to_text().as_bytes())
+            .seal(&["callbacks", &id.to_string(), "raw"], document.to_text().as_bytes())
             .map_err(|error| EngineError::Corrupt(error.to_string()))?;
         let stored =
             StoredCallback { company_id: work.company_id(), transaction_id: work.id(), id, received_at: now, raw, attempt: 0 };
@@ -225,7 +228,7 @@ impl Engine {
             match self.reread(commit.work, &document).outcome {
                 CallbackOutcome::Ignore => {}
                 CallbackOutcome::Anomaly(text) => {
-                    commit.anomaly(&text, "warning");
+                    commit.anomaly(&mask_numbers(&text), "warning");
                     touched = true;
                 }
                 CallbackOutcome::Hint(json) => {
@@ -281,17 +284,24 @@ fn as_callback<'a>(incoming: Incoming<'a>, id: Option<TransactionId>, amount: Op
     }
 }
 
-fn to_document(incoming: Incoming<'_>) -> Json {
+/// For the inbox. `of_card_provider`: whatever may be a card number is masked in it.
+fn to_document(incoming: Incoming<'_>, of_card_provider: bool) -> Json {
     let mut headers: Vec<(String, Json)> = Vec::new();
     for (name, value) in incoming.headers.iter().take(HEADERS_MAX) {
         if !headers.iter().any(|(known, _)| known == name) {
             headers.push((name.clone(), Json::text(&**value)));
         }
     }
+    let body = match std::str::from_utf8(incoming.body) {
+        Ok(text) if of_card_provider => Cow::Owned(mask_numbers(text).into_bytes()),
+        // What is no text at all is no callback of any provider's.
+        Err(_) if of_card_provider => Cow::Borrowed(&b""[..]),
+        _ => Cow::Borrowed(incoming.body),
+    };
     Json::object([
         ("method", Json::text(incoming.method)),
-        ("query", Json::text(incoming.query)),
+        ("query", if of_card_provider { Json::text(mask_numbers(incoming.query)) } else { Json::text(incoming.query) }),
         ("headers", Json::Object(headers)),
-        ("body", Json::text(hex::encode(incoming.body))),
+        ("body", Json::text(hex::encode(&*body))),
     ])
 }

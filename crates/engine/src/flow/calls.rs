@@ -6,7 +6,8 @@ use crate::core::Engine;
 use crate::transport::{Failure, Guard, Outgoing};
 use domain::limits::{CALLS_PER_FLOW_MAX, PROVIDER_ANSWER_MAX_BYTES};
 use domain::{ErrorCode, Json, Timestamp};
-use providers::{Answer, Call, Doubt, Lost, Refusal, Reply, Sent, Step, Task};
+use providers::card::{CardData, mask_json, mask_numbers};
+use providers::{Answer, Call, CashierAnswer, Doubt, Finding, Lost, Refusal, Reply, Sent, Step, Task};
 use std::time::Instant;
 use store::repository::jobs::{self, Job, JobKind};
 use store::repository::transactions;
@@ -61,6 +62,36 @@ pub(super) fn guarded<T>(provider: &dyn providers::Provider, code: impl FnOnce()
     })
 }
 
+/// Of a card provider no text is kept, shown or logged that may hold a card number.
+fn without_card_numbers(mut ended: Ended) -> Ended {
+    match &mut ended.step {
+        Step::Found(finding) => card_numbers_masked(finding),
+        Step::Refused(refusal) | Step::Silence(refusal) => {
+            refusal.data = refusal.data.take().map(mask_json);
+            refusal.anomaly = refusal.anomaly.as_deref().map(mask_numbers);
+        }
+        Step::Call(_) | Step::TryLater(_) => {}
+    }
+    ended
+}
+
+/// Masks what may be a card number in what was found.
+pub(super) fn card_numbers_masked(finding: &mut Finding) {
+    finding.status = mask_numbers(&finding.status);
+    finding.message = finding.message.as_deref().map(mask_numbers);
+    for text in finding.anomalies.iter_mut().chain(&mut finding.notes) {
+        *text = mask_numbers(text);
+    }
+    match &mut finding.answer {
+        Some(CashierAnswer::Declined { message, data }) => {
+            *message = mask_numbers(message);
+            *data = data.take().map(mask_json);
+        }
+        // Built by our side alone.
+        Some(CashierAnswer::Success { .. }) | None => {}
+    }
+}
+
 fn not_understood() -> Step {
     Step::Silence(Refusal::of(ErrorCode::UnknownPspError))
 }
@@ -85,6 +116,18 @@ impl Engine {
         if task == Task::Inquire {
             work.inquiries += 1;
         }
+        let ended = self.run_steps(work, task, first, hint, &mut new_token).await?;
+        Ok(if work.provider.descriptor().card_data == CardData::None { ended } else { without_card_numbers(ended) })
+    }
+
+    async fn run_steps(
+        &self,
+        work: &mut Work,
+        task: Task,
+        first: Option<(Step, StoredAt)>,
+        hint: Option<&Json>,
+        new_token: &mut Option<[u8; 32]>,
+    ) -> Result<Ended, EngineError> {
         let (mut step, mut stored) = match first {
             Some((step, stored)) => (step, Some(stored)),
             None => (self.begin(work, task, hint), None),

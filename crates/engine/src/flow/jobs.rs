@@ -21,6 +21,8 @@ pub(super) enum Asked<'a> {
     Late,
     /// A person wants to know.
     ByHand,
+    /// The payer's browser came back.
+    Return { hint: Option<&'a Json> },
     /// A callback hints at something; these are processed with it.
     Callback { hint: Option<&'a Json>, open: &'a [StoredCallback] },
 }
@@ -82,7 +84,7 @@ impl Engine {
     /// Asks the provider and commits what it says, with the next action.
     pub(super) async fn inquire(&self, work: &mut Work, job: Option<&Job>, asked: Asked<'_>) -> Result<(), EngineError> {
         let hint = match asked {
-            Asked::Callback { hint, .. } => hint,
+            Asked::Callback { hint, .. } | Asked::Return { hint } => hint,
             _ => None,
         };
         let ended = self.run_task(work, Task::Inquire, None, hint, None).await?;
@@ -92,8 +94,10 @@ impl Engine {
         // The number of inquiries is part of the sealed row.
         commit.remember(Some(memo));
         let mut counters = job.map(|job| Counters::read(&job.detail)).unwrap_or_default();
+        let mut ask_at = None;
         let readable = match &ended.step {
             Step::Found(finding) => {
+                ask_at = finding.ask_at;
                 let detail = self.inquiry_detail(ended.calls.clone(), asked);
                 self.take_finding(&mut commit, finding, &detail, &mut counters, not_found_after_ms);
                 true
@@ -107,7 +111,7 @@ impl Engine {
             let detail = self.inquiry_detail(ended.calls.clone(), asked);
             commit.note("asked", None, None, detail);
         }
-        self.next_action(&mut commit, job, asked, counters);
+        self.next_action(&mut commit, job, asked, counters, ask_at);
         if let Asked::Callback { open, .. } = asked {
             // With a schedule of its own running, a silent provider will be asked again anyway.
             let open_job = job.is_some_and(|job| matches!(job.kind, JobKind::Inquire | JobKind::Late | JobKind::Run));
@@ -138,6 +142,7 @@ impl Engine {
             Asked::Schedule => "inquiry",
             Asked::Late => "late inquiry",
             Asked::ByHand => "inquiry by hand",
+            Asked::Return { .. } => "return of the browser",
             Asked::Callback { .. } => "callback",
         };
         let mut detail = calls_detail(calls);
@@ -193,7 +198,14 @@ impl Engine {
         commit.settle(&failed, detail);
     }
 
-    fn next_action(&self, commit: &mut Commit<'_>, job: Option<&Job>, asked: Asked<'_>, counters: Counters) {
+    fn next_action(
+        &self,
+        commit: &mut Commit<'_>,
+        job: Option<&Job>,
+        asked: Asked<'_>,
+        counters: Counters,
+        ask_at: Option<Timestamp>,
+    ) {
         let Some(job) = job else { return };
         let status = commit.work.transaction.status;
         let stuck = commit.work.transaction.attention == Some(domain::Attention::Stuck);
@@ -201,9 +213,10 @@ impl Engine {
             Asked::Schedule if status == TransactionStatus::Pending && !stuck => {
                 let attempt = job.attempt + 1;
                 let since = self.clock().written_between(job.first_at, commit.now);
-                match inquiry_wait_ms(attempt, since) {
-                    Some(wait_ms) => {
-                        let due_at = self.clock().after(wait_ms);
+                let due_at = inquiry_wait_ms(attempt, since).map(|wait_ms| self.clock().after(wait_ms));
+                let ask_at = ask_at.filter(|at| *at > commit.now);
+                match due_at.into_iter().chain(ask_at).min() {
+                    Some(due_at) => {
                         commit.job(&Job { due_at, attempt, detail: counters.write(), owner: None, ..job.clone() });
                     }
                     None => commit.stuck("the provider was asked for three days and the outcome is still open"),
@@ -223,7 +236,7 @@ impl Engine {
             }
             Asked::Late => commit.no_job(),
             // The schedule stays; what was found counts in it ("twice running").
-            Asked::ByHand | Asked::Callback { .. } if status == TransactionStatus::Pending && !stuck => {
+            Asked::ByHand | Asked::Return { .. } | Asked::Callback { .. } if status == TransactionStatus::Pending && !stuck => {
                 let (company, id) = (commit.work.company_id(), commit.work.id());
                 jobs::set_counters(&mut commit.batch, company, id, &counters.write());
             }

@@ -1,7 +1,7 @@
 //! The life of a transaction: created, sent, asked about, told about by callbacks, approved by people, recovered after crashes.
 //!
 //! * [`pay`](Engine::pay) creates; `calls` runs a provider's task; `conclude` turns what was found into one commit;
-//! * `jobs` does what is due; `recover` takes over what a dead process left; `callbacks` is the inbox; `decisions` is what people do.
+//! * `jobs` does what is due; `recover` takes over what a dead process left; `callbacks` is the inbox; `pages` is what a payer's browser sees of us; `decisions` is what people do.
 
 mod callbacks;
 mod calls;
@@ -25,6 +25,7 @@ mod workers;
 
 pub use decisions::{DecisionError, TestResult};
 pub use idempotency::{IdempotencyTicket, KnownKey};
+pub use pages::Shown;
 pub use pay::PayRequest;
 pub use production::may_be_production_base;
 pub use store::repository::holds::{Decision, Hold, HoldStatus};

@@ -1,15 +1,26 @@
 //! Our own pages in a payer's way: their tokens, what they serve, and the browser that comes back. A token that a browser sees is never the callback token, and
 //! nothing that a browser brings is an outcome: at most it has the provider asked.
 
+use super::EngineError;
 use super::callbacks::token_hash;
+use super::calls::guarded;
+use super::conclude::Commit;
+use super::jobs::{Asked, first_inquiry};
+use super::pay::calls_detail;
+use super::work::Work;
 use crate::core::Engine;
-use domain::Json;
-use providers::Provider;
-use providers::pages::PageUrls;
-use store::repository::page_tokens::Page;
+use domain::{CompanyId, Json, TransactionId, TransactionStatus};
+use providers::pages::{BrowserReturn, Challenge, HostedForm, Opening, PageUrls, return_address};
+use providers::{Callback, Provider, Standing, Step, Task};
+use std::time::Duration;
+use store::CommitError;
+use store::repository::jobs::{self, JobKind};
+use store::repository::page_tokens::{self, Page};
+use store::repository::transactions::{self, VERSION_GUARD};
+use tokio::sync::OwnedMutexGuard;
 
-/// The addresses of a new transaction's pages.
 impl Engine {
+    /// The addresses of a new transaction's pages.
     pub(super) fn new_pages(&self, provider: &dyn Provider) -> PageUrls {
         let descriptor = provider.descriptor();
         let (pages, name) = (descriptor.pages, descriptor.name);
@@ -50,4 +61,310 @@ pub(super) fn to_json(pages: &PageUrls) -> Json {
 pub(super) fn from_json(json: Option<&Json>) -> PageUrls {
     let url = |name: &str| json.and_then(|pages| pages.str_at(name)).unwrap_or_default().to_owned();
     PageUrls { pay: url("pay"), challenge: url("challenge"), back: url("back"), device_check: url("deviceCheck") }
+}
+
+/// How many inquiries about one transaction its returning browser may start.
+const RETURN_INQUIRIES_MAX: u32 = 100;
+/// A returning browser waits so long for the answer to the inquiry that its return started, milliseconds, not scaled; the inquiry goes on without it.
+const RETURN_WAIT: Duration = Duration::from_secs(3);
+/// Without a script the browser waits so long for a device check, milliseconds as written, looking so often.
+const CHECK_WAIT_MS: i64 = 8_000;
+const CHECK_LOOK_MS: i64 = 500;
+/// Longest token that is looked up, characters; ours are shorter.
+const TOKEN_MAX_CHARS: usize = 64;
+
+/// What one of our pages answers.
+#[derive(Debug)]
+pub enum Shown {
+    /// A form that the browser posts by itself.
+    Form(Box<HostedForm>),
+    /// The browser goes there.
+    Go(String),
+    /// There is nothing to go to: a page that says so.
+    Over,
+    /// A challenge page is to ask again in a moment.
+    Wait,
+    /// Used or late.
+    Gone,
+    /// No such page.
+    Unknown,
+}
+
+impl Engine {
+    /// `GET /pay/{token}`: serves the form once. Its use is committed before this returns; of two requests at once one gets it.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store does not answer; nothing was served, and nothing used up.
+    pub async fn open_pay_page(&self, token: &str) -> Result<Shown, EngineError> {
+        let Some((mut work, _lock)) = self.behind(token, Page::Pay).await? else { return Ok(Shown::Unknown) };
+        if work.transaction.status != TransactionStatus::Pending {
+            return Ok(Shown::Gone);
+        }
+        // Told to the provider by the form; whatever token there was before has never left us.
+        let (callback_url, new_hash) = self.new_callback_token(work.provider);
+        work.callback_url = callback_url;
+        let opening = guarded(work.provider, || work.provider.open_page(&work.context(self, None)), || Opening::Closed);
+        let Opening::Form(mut form) = opening else { return Ok(Shown::Gone) };
+        self.serve_form(&mut work, &mut form, new_hash).await
+    }
+
+    /// `GET /3ds/{token}`: the device check or the challenge, as often as the browser asks while it is open.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store does not answer.
+    pub async fn open_challenge(&self, token: &str) -> Result<Shown, EngineError> {
+        let Some((mut work, _lock)) = self.behind(token, Page::Challenge).await? else { return Ok(Shown::Unknown) };
+        if work.transaction.status == TransactionStatus::Pending {
+            let opening = guarded(work.provider, || work.provider.open_page(&work.context(self, None)), || Opening::Closed);
+            if let Opening::Form(mut form) = opening {
+                return self.serve_form(&mut work, &mut form, None).await;
+            }
+        }
+        Ok(match self.way_on(&work) {
+            Challenge::Go(url) => Shown::Go(url),
+            _ => self.to_merchant(&work),
+        })
+    }
+
+    /// `GET /3ds/{token}/next`: how an open page goes on. Runs the second call when it is time, in a task of its own.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store does not answer, or the call could not be committed.
+    pub async fn next_of_challenge(&self, token: &str) -> Result<Shown, EngineError> {
+        let (engine, token) = (self.clone(), token.to_owned());
+        self.in_task(async move { engine.step_challenge(&token, false).await }).await
+    }
+
+    /// `POST /3ds/{token}/return`: the browser is through. None of what it brings is looked at.
+    ///
+    /// # Errors
+    /// As [`next_of_challenge`](Self::next_of_challenge).
+    pub async fn challenge_returned(&self, token: &str) -> Result<Shown, EngineError> {
+        let (engine, token) = (self.clone(), token.to_owned());
+        self.in_task(async move {
+            let until = engine.clock().after(CHECK_WAIT_MS);
+            loop {
+                match engine.step_challenge(&token, true).await? {
+                    Shown::Wait if engine.clock().now() < until => {
+                        engine.clock().sleep_until(engine.clock().after(CHECK_LOOK_MS)).await;
+                    }
+                    Shown::Wait => return Ok(Shown::Over),
+                    shown => return Ok(shown),
+                }
+            }
+        })
+        .await
+    }
+
+    /// `GET /return/{provider}/{token}/{word}`: has the provider asked where the provider's code wants it, and sends the browser back to the merchant.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store does not answer.
+    pub async fn browser_returned(
+        &self,
+        provider: &str,
+        token: &str,
+        word: &str,
+        query: &[(String, String)],
+    ) -> Result<Shown, EngineError> {
+        let Some((mut work, lock)) = self.behind(token, Page::Back).await? else { return Ok(Shown::Unknown) };
+        if work.provider.descriptor().name != provider {
+            return Ok(Shown::Unknown);
+        }
+        let back = BrowserReturn { word, query };
+        let reading = guarded(work.provider, || work.provider.read_return(&work.context(self, None), &back), || None);
+        let Some(reading) = reading else { return Ok(Shown::Unknown) };
+        if reading.anomaly.is_some() || reading.note.is_some() {
+            let mut commit = Commit::open(self, &mut work);
+            if let Some(text) = &reading.anomaly {
+                commit.anomaly(text, "warning");
+            }
+            if let Some(text) = &reading.note {
+                commit.note("noted", None, None, Json::object([("text", Json::text(&**text))]));
+            }
+            commit.store().await?;
+        }
+        let target = target(&work, reading.result);
+        drop(lock);
+        let asked = reading.ask && work.transaction.status == TransactionStatus::Pending && work.inquiries < RETURN_INQUIRIES_MAX;
+        if asked {
+            let (engine, company, id) = (self.clone(), work.company_id(), work.id());
+            let inquiry = self.inner.tasks.spawn(async move {
+                if let Err(error) = engine.ask_for_browser(company, id, reading.hint.as_ref()).await {
+                    tracing::warn!(transaction = %id, "asking for a returning browser: {error}");
+                }
+            });
+            // Told or not, the browser goes on.
+            let _ = tokio::time::timeout(RETURN_WAIT, inquiry).await;
+        }
+        Ok(target.map_or(Shown::Over, Shown::Go))
+    }
+
+    /// `POST /callbacks/{provider}/{token}/threeds`: the end of a device check.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store does not answer.
+    pub async fn device_checked(
+        &self,
+        provider: &str,
+        token: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> Result<bool, EngineError> {
+        let Some((mut work, _lock)) = self.behind(token, Page::DeviceCheck).await? else { return Ok(false) };
+        if work.provider.descriptor().name != provider {
+            return Ok(false);
+        }
+        let callback = Callback {
+            method: "POST",
+            query: "",
+            headers,
+            body,
+            transaction_id: Some(work.id()),
+            amount: Some(work.order.amount),
+        };
+        let memo = guarded(work.provider, || work.provider.read_device_check(&work.context(self, None), &callback), || None);
+        if let Some(memo) = memo {
+            let mut commit = Commit::open(self, &mut work);
+            commit.remember(Some(memo));
+            commit.note("device_checked", None, None, Json::Object(Vec::new()));
+            commit.store().await?;
+        }
+        Ok(true)
+    }
+
+    /// The transaction behind a page's token, locked.
+    async fn behind(&self, token: &str, page: Page) -> Result<Option<(Work, OwnedMutexGuard<()>)>, EngineError> {
+        if token.len() > TOKEN_MAX_CHARS {
+            return Ok(None);
+        }
+        let Some((company, id)) = page_tokens::find(self.store(), token_hash(token), page).await? else { return Ok(None) };
+        let lock = self.inner.locks.lock(id).await;
+        Ok(self.load(company, id).await?.map(|work| (work, lock)))
+    }
+
+    /// Commits what the form wants remembered; then it may be served.
+    async fn serve_form(&self, work: &mut Work, form: &mut HostedForm, new_hash: Option<[u8; 32]>) -> Result<Shown, EngineError> {
+        let (company, id) = (work.company_id(), work.id());
+        if form.memo.is_some() || form.restarts_schedule || new_hash.is_some() {
+            let mut commit = Commit::open(self, work);
+            commit.remember(form.memo.take());
+            commit.note("page_opened", None, None, Json::Object(Vec::new()));
+            if let Some(hash) = new_hash {
+                transactions::update_token(&mut commit.batch, company, id, hash);
+            }
+            if form.restarts_schedule {
+                let job = first_inquiry(&commit, None);
+                commit.job(&job);
+            }
+            match commit.store().await {
+                Ok(()) => {}
+                // Somebody else was faster, in another process.
+                Err(EngineError::Commit(CommitError::Guard(VERSION_GUARD))) => return Ok(Shown::Gone),
+                Err(error) => return Err(error),
+            }
+        }
+        let HostedForm { action, fields, hidden, restarts_schedule, .. } = form;
+        let (action, fields) = (std::mem::take(action), std::mem::take(fields));
+        Ok(Shown::Form(Box::new(HostedForm {
+            action,
+            fields,
+            hidden: *hidden,
+            memo: None,
+            restarts_schedule: *restarts_schedule,
+        })))
+    }
+
+    fn way_on(&self, work: &Work) -> Challenge {
+        guarded(work.provider, || work.provider.challenge(&work.context(self, None)), || Challenge::Over)
+    }
+
+    /// One look at a challenge; `returned`: the browser is through with what it was sent to.
+    async fn step_challenge(&self, token: &str, returned: bool) -> Result<Shown, EngineError> {
+        let Some((mut work, _lock)) = self.behind(token, Page::Challenge).await? else { return Ok(Shown::Unknown) };
+        if work.transaction.status != TransactionStatus::Pending {
+            return Ok(self.to_merchant(&work));
+        }
+        let has_check = work.provider.descriptor().pages.device_check;
+        let mut way = self.way_on(&work);
+        if way == Challenge::Continue || (way == Challenge::Wait && returned && !has_check) {
+            self.continue_payment(&mut work).await?;
+            way = self.way_on(&work);
+        }
+        Ok(match way {
+            Challenge::Go(url) if work.transaction.status == TransactionStatus::Pending => Shown::Go(url),
+            Challenge::Wait => Shown::Wait,
+            _ => self.to_merchant(&work),
+        })
+    }
+
+    /// The second call of a payment. Only a payment result changes the status; after anything else the provider is asked.
+    async fn continue_payment(&self, work: &mut Work) -> Result<(), EngineError> {
+        let ended = self.run_task(work, Task::Continue, None, None, None).await?;
+        if ended.calls.is_empty() {
+            return Ok(());
+        }
+        let memo = work.memo.clone();
+        let mut commit = Commit::open(self, work);
+        commit.remember(Some(memo));
+        let detail = calls_detail(ended.calls);
+        let understood = match &ended.step {
+            Step::Found(finding) => {
+                commit.settle(finding, &detail);
+                finding.standing != Standing::Unchanged
+            }
+            _ => false,
+        };
+        if commit.work.transaction.status == TransactionStatus::Pending {
+            commit.note("continued", None, None, detail);
+            let mut job = first_inquiry(&commit, ended.sent_at);
+            if !understood {
+                job.due_at = commit.now;
+            }
+            commit.job(&job);
+        }
+        commit.store().await?;
+        self.inner.wake.jobs.notify_one();
+        Ok(())
+    }
+
+    async fn ask_for_browser(&self, company: CompanyId, id: TransactionId, hint: Option<&Json>) -> Result<(), EngineError> {
+        let _lock = self.inner.locks.lock(id).await;
+        let Some(mut work) = self.load(company, id).await? else { return Ok(()) };
+        let job = jobs::find(self.store(), company, id).await?;
+        // Another process's call is open: its outcome comes first, and inquiries after it.
+        if work.transaction.status != TransactionStatus::Pending || job.as_ref().is_some_and(|job| job.kind == JobKind::Intent) {
+            return Ok(());
+        }
+        self.inquire(&mut work, job.as_ref(), Asked::Return { hint }).await
+    }
+
+    fn to_merchant(&self, work: &Work) -> Shown {
+        let result = match work.transaction.status {
+            TransactionStatus::Approved => "success",
+            TransactionStatus::Created | TransactionStatus::Pending | TransactionStatus::OnHold => "pending",
+            TransactionStatus::Cancelled => "cancel",
+            _ => "failure",
+        };
+        target(work, result).map_or(Shown::Over, Shown::Go)
+    }
+
+    /// Not in the request's future: a browser that leaves must not orphan an intent.
+    async fn in_task(
+        &self,
+        work: impl Future<Output = Result<Shown, EngineError>> + Send + 'static,
+    ) -> Result<Shown, EngineError> {
+        match self.inner.tasks.spawn(work).await {
+            Ok(shown) => shown,
+            Err(_) => Err(EngineError::Corrupt("a task about a page ended early".to_owned())),
+        }
+    }
+}
+
+/// The merchant's address for a result, our ids added.
+fn target(work: &Work, result: &str) -> Option<String> {
+    let own = if matches!(result, "success" | "pending") { "hppSuccessUrl" } else { "hppFailureUrl" };
+    let fields = &work.order.fields;
+    let url = fields.text(own).or_else(|| fields.text("siteUrl")).or_else(|| work.method.settings.text("siteUrl"))?;
+    return_address(url, &work.order, result)
 }

@@ -1,23 +1,26 @@
 //! Creating a pay-in or a pay-out: rule, account, intent, call, outcome, answer.
 
-use super::calls::{Ended, StoredAt};
+use super::calls::{Ended, StoredAt, guarded};
 use super::conclude::Commit;
 use super::idempotency::{IdempotencyTicket, KnownKey};
 use super::mask::mask;
 use super::route::{self, NoRoute};
 use super::work::Work;
 use super::{EngineError, jobs as due, pages};
+use crate::admin::AdminError;
+use crate::admin::error::MISSING;
 use crate::answer::{CashierAnswer, ProviderFailure};
 use crate::auth::Caller;
 use crate::core::Engine;
 use domain::schedule::HOLD_ATTENTION_MS;
 use domain::urls::Environment;
 use domain::{
-    Change, ErrorCode, Json, Operation, SessionId, Transaction, TransactionData, TransactionId, TransactionStatus, amounts,
+    Change, ErrorCode, Json, Operation, PaymentMethod, SessionId, Transaction, TransactionData, TransactionId, TransactionStatus,
+    amounts,
 };
 use providers::descriptor::UnknownFate;
-use providers::fields::Checked;
-use providers::{CashierAnswer as ProviderAnswer, Doubt, Finding, Order, Provider, Refusal, Standing, Step, Task};
+use providers::fields::{Checked, Problems};
+use providers::{Account, CashierAnswer as ProviderAnswer, Doubt, Finding, Order, Provider, Refusal, Standing, Step, Task};
 use store::repository::holds::{self, Hold, HoldStatus};
 use store::repository::jobs::JobKind;
 use store::repository::transactions::{self, TimelineEntry};
@@ -61,7 +64,9 @@ impl Engine {
     async fn pay_in_task(&self, request: PayRequest) -> Result<CashierAnswer, EngineError> {
         let company = &request.caller.company;
         let descriptor = request.provider.descriptor();
-        let route = match route::find(company, descriptor.psp_type, request.operation, request.checked.brand_id.as_ref()) {
+        let suits = |method: &PaymentMethod| self.problems(request.provider, method, &request.checked).is_empty();
+        let found = route::find(company, descriptor.psp_type, request.operation, request.checked.brand_id.as_ref(), &suits);
+        let route = match found {
             Ok(route) => route,
             Err(NoRoute::Rule) => return Ok(CashierAnswer::error(400, "Rules action is not matched", Vec::new(), None)),
             Err(NoRoute::Method) => {
@@ -71,6 +76,10 @@ impl Engine {
         };
         if !self.configured(request.provider, &route.method) {
             return Ok(failure_answer(&Refusal::of(ErrorCode::PspNotConfigured), None, None));
+        }
+        let problems = self.problems(request.provider, &route.method, &request.checked);
+        if !problems.is_empty() {
+            return Ok(AdminError::Invalid(problems).answer());
         }
         let held_by_rule = request.operation == Operation::PayOut
             && route.rule.hold
@@ -86,6 +95,8 @@ impl Engine {
             Operation::PayOut => Task::PayOut,
         };
         let step = self.begin(&work, task, None);
+        // It is in the call now, if it is needed at all.
+        work.card = None;
         if let Step::Call(call) = &step
             && let Some(memo) = &call.memo
         {
@@ -119,6 +130,16 @@ impl Engine {
         let missing = providers::settings::missing(descriptor, &method.settings, environment);
         let has_base = self.base_url(provider, method).is_some();
         accepted && has_base && missing.iter().all(|field| *field == "baseUrl")
+    }
+
+    /// What is wrong with the request for this account: one sentence per missing field, then one per invalid field.
+    fn problems(&self, provider: &'static dyn Provider, method: &PaymentMethod, checked: &Checked) -> Vec<String> {
+        let base_url = self.base_url(provider, method).unwrap_or_default();
+        let account = Account { settings: &method.settings, base_url: &base_url, environment: self.config().environment };
+        let otherwise =
+            || Problems { missing: Vec::new(), invalid: vec!["this payment method cannot take the request".to_owned()] };
+        let Problems { missing, invalid } = guarded(provider, || provider.fits(&account, checked), otherwise);
+        missing.iter().map(|field| format!("{MISSING}{field}")).chain(invalid).collect()
     }
 
     fn new_work(&self, request: PayRequest, route: &route::Route) -> (Work, Option<[u8; 32]>) {

@@ -19,12 +19,14 @@ pub(crate) struct Route {
     pub(crate) method: Arc<PaymentMethod>,
 }
 
-/// Finds the rule and the account. Brand rules come before company rules; then priority; then age.
+/// Finds the rule and the account. Brand rules come before company rules; then priority; then age. Of the accounts the first that suits the request is taken; where none
+/// does, the first, which then says what is wrong.
 pub(crate) fn find(
     company: &CompanySnapshot,
     psp_type: &str,
     operation: Operation,
     brand: Option<&BrandId>,
+    suits: &dyn Fn(&PaymentMethod) -> bool,
 ) -> Result<Route, NoRoute> {
     if let Some(brand) = brand {
         let active = company.brand(brand).is_some_and(|brand| brand.active);
@@ -38,7 +40,7 @@ pub(crate) fn find(
         .filter(|rule| matches(rule, psp_type, operation, brand))
         .min_by_key(|rule| (rule.brand_ids.is_empty(), std::cmp::Reverse(rule.priority), rule.created_at, rule.id))
         .ok_or(NoRoute::Rule)?;
-    let method = account(company, rule, psp_type, brand).ok_or(NoRoute::Method)?;
+    let method = account(company, rule, psp_type, brand, suits).ok_or(NoRoute::Method)?;
     Ok(Route { rule: rule.clone(), method: method.clone() })
 }
 
@@ -55,13 +57,23 @@ fn account<'a>(
     rule: &Rule,
     psp_type: &str,
     brand: Option<&BrandId>,
+    suits: &dyn Fn(&PaymentMethod) -> bool,
 ) -> Option<&'a Arc<PaymentMethod>> {
     let usable = |method: &&Arc<PaymentMethod>| method.enabled && method.psp_type == psp_type;
     if !rule.route.is_empty() {
-        return rule.route.iter().filter_map(|id| company.method(*id)).find(usable);
+        return best(rule.route.iter().filter_map(|id| company.method(*id)).filter(usable), suits);
     }
     // The snapshot lists the methods oldest first.
-    let of_brand =
-        brand.and_then(|brand| company.methods.iter().filter(usable).find(|method| method.brand_id.as_ref() == Some(brand)));
-    of_brand.or_else(|| company.methods.iter().filter(usable).find(|method| method.brand_id.is_none()))
+    let of_brand = brand.and_then(|brand| {
+        best(company.methods.iter().filter(usable).filter(|method| method.brand_id.as_ref() == Some(brand)), suits)
+    });
+    of_brand.or_else(|| best(company.methods.iter().filter(usable).filter(|method| method.brand_id.is_none()), suits))
+}
+
+fn best<'a>(
+    mut candidates: impl Iterator<Item = &'a Arc<PaymentMethod>>,
+    suits: &dyn Fn(&PaymentMethod) -> bool,
+) -> Option<&'a Arc<PaymentMethod>> {
+    let first = candidates.next()?;
+    if suits(first) { Some(first) } else { candidates.find(|method| suits(method)).or(Some(first)) }
 }

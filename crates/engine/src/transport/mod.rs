@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 /// Idle connections are closed after this long: below the shortest idle limit that is common among servers (5 s), so that a request seldom meets a
 /// connection that its server is just closing, which would make its fate unknown.
@@ -263,7 +264,8 @@ impl Transport {
         let headers = header_map(outgoing.headers).ok_or_else(|| unsendable("header"))?;
         let mut request = self.client.request(method, url).headers(headers);
         if !outgoing.body.is_empty() {
-            request = request.body(outgoing.body);
+            // Wiped when the connection is through with it: it may hold a card.
+            request = request.body(bytes::Bytes::from_owner(Zeroizing::new(outgoing.body)));
         }
         let (exchange, mut deadline) = Exchange::begin(self.scaled(outgoing.connect_ms), self.scaled(outgoing.answer_ms), total);
         let head = EXCHANGE.scope(exchange, request.send());
