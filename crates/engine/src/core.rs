@@ -29,6 +29,8 @@ pub struct Config {
     pub shop_url: Option<String>,
     /// Whether stored company data may be served by several processes at once (PostgreSQL): the directory then looks for changes of others.
     pub shared_store: bool,
+    /// Who opens our own pages (`/pay`, `/3ds`) as a payer's browser would: in a sandbox that settles by itself.
+    pub page_opener: Option<tokio::sync::mpsc::Sender<String>>,
 }
 
 /// What the operator sets for one provider.

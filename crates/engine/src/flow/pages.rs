@@ -1,15 +1,15 @@
 //! Our own pages in a payer's way: their tokens, what they serve, and the browser that comes back. A token that a browser sees is never the callback token, and
 //! nothing that a browser brings is an outcome: at most it has the provider asked.
 
-use super::EngineError;
 use super::callbacks::token_hash;
 use super::calls::guarded;
 use super::conclude::Commit;
 use super::jobs::{Asked, first_inquiry};
 use super::pay::calls_detail;
 use super::work::Work;
+use super::{EngineError, TransactionFilter};
 use crate::core::Engine;
-use domain::{CompanyId, Json, TransactionId, TransactionStatus};
+use domain::{CompanyId, Json, Transaction, TransactionId, TransactionStatus};
 use providers::pages::{BrowserReturn, Challenge, HostedForm, Opening, PageUrls, return_address};
 use providers::{Callback, Provider, Standing, Step, Task};
 use std::time::Duration;
@@ -70,6 +70,8 @@ const RETURN_WAIT: Duration = Duration::from_secs(3);
 /// Without a script the browser waits so long for a device check, milliseconds as written, looking so often.
 const CHECK_WAIT_MS: i64 = 8_000;
 const CHECK_LOOK_MS: i64 = 500;
+/// Transactions read at once when pages are opened again.
+const OPENED_AGAIN_PAGE: u32 = 200;
 /// Longest token that is looked up, characters; ours are shorter.
 const TOKEN_MAX_CHARS: usize = 64;
 
@@ -231,6 +233,42 @@ impl Engine {
             commit.store().await?;
         }
         Ok(true)
+    }
+
+    /// Hands a page of ours to whoever opens such pages here, if anybody does.
+    pub(super) fn have_opened(&self, transaction: &Transaction) {
+        let (Some(opener), Some(url)) = (&self.config().page_opener, &transaction.redirect_url) else { return };
+        let base = &self.config().public_url;
+        let ours = url.strip_prefix(base).is_some_and(|path| path.starts_with("/pay/") || path.starts_with("/3ds/"));
+        // A queue that is full: the page is opened after the next start, or by a person.
+        if ours && transaction.status == TransactionStatus::Pending && opener.try_send(url.clone()).is_err() {
+            tracing::warn!(transaction = %transaction.id, "a page is not opened: too many wait");
+        }
+    }
+
+    /// After a start: the pages of ours that open transactions of a company wait at.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store does not answer.
+    pub async fn open_pages_again(&self, company: CompanyId) -> Result<(), EngineError> {
+        let with_pages = |provider: &&&dyn Provider| {
+            let pages = provider.descriptor().pages;
+            pages.pay || pages.challenge
+        };
+        for provider in providers::all().iter().filter(with_pages) {
+            let mut filter = TransactionFilter {
+                psp_type: Some(provider.descriptor().psp_type.to_owned()),
+                status: Some(TransactionStatus::Pending),
+                ..TransactionFilter::default()
+            };
+            loop {
+                let page = transactions::list(self.store(), company, &filter, OPENED_AGAIN_PAGE).await?;
+                let Some(last) = page.last() else { break };
+                filter.before = Some(last.id);
+                page.iter().for_each(|transaction| self.have_opened(transaction));
+            }
+        }
+        Ok(())
     }
 
     /// The transaction behind a page's token, locked.

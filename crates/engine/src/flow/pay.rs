@@ -373,6 +373,7 @@ impl Engine {
         let answer = found_answer(commit.work, finding);
         commit.answer(&answer)?;
         commit.store().await?;
+        self.have_opened(&work.transaction);
         Ok(answer)
     }
 

@@ -63,6 +63,7 @@ impl Platform {
             simulator_url: None,
             shop_url: None,
             shared_store: false,
+            page_opener: None,
         };
         let key = MasterKey::generate().unwrap();
         let engine = Engine::start(Arc::new(driver), key, Clock::system(1), config).await.unwrap();

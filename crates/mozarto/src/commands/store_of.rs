@@ -85,6 +85,7 @@ impl OpenStore {
             simulator_url: None,
             shop_url: None,
             shared_store: self.shared,
+            page_opener: None,
         };
         let engine = platform::engine(self.db, self.key, Clock::system(1), config).await?;
         Ok((engine, self.data_directory))

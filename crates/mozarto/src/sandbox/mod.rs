@@ -2,6 +2,7 @@
 
 mod banner;
 mod demo;
+mod payer;
 mod seed;
 
 pub(crate) use seed::hash;
@@ -14,10 +15,15 @@ use crate::{config, sandbox::banner::Ready};
 use anyhow::{Context, Result};
 use domain::urls::Environment;
 use engine::{Clock, Config, Engine};
+use payer::Payer;
 use std::future::Future;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// Pages that wait for the payer of a sandbox that settles by itself; more are left to the next start.
+const PAGES_WAITING_MAX: usize = 100_000;
 
 /// The three listeners, bound before anything starts, so that every part knows the others' addresses.
 struct Listeners {
@@ -107,6 +113,7 @@ async fn start(args: SandboxArgs) -> Result<Running> {
     let database = Database::of(&data.path, args.database.as_deref());
     let db = database.open().await?;
     platform::migrate(db.as_ref()).await?;
+    let (page_opener, pages) = args.auto_settle.map(|_| mpsc::channel(PAGES_WAITING_MAX)).unzip();
     let settings = Config {
         environment: Environment::Sandbox,
         public_url: addresses.platform.clone(),
@@ -114,6 +121,7 @@ async fn start(args: SandboxArgs) -> Result<Running> {
         simulator_url: Some(addresses.simulators.clone()),
         shop_url: Some(addresses.shop.clone()),
         shared_store: database.is_shared(),
+        page_opener,
     };
     let engine = platform::engine(db, key, Clock::system(args.time_scale), settings).await?;
 
@@ -121,9 +129,26 @@ async fn start(args: SandboxArgs) -> Result<Running> {
     let simulator_settings =
         simulators::Settings { data: data.path.clone(), auto_settle_ms: args.auto_settle, time_scale: args.time_scale };
     let simulators = part("simulators", simulators::serve(listeners.simulators, simulator_settings, stop.clone()));
+    let payer = pages.map(|pages| {
+        let payer = Payer {
+            platform: addresses.platform.clone(),
+            simulators: addresses.simulators.clone(),
+            pause_ms: args.auto_settle.unwrap_or_default() / u64::from(args.time_scale.max(1)),
+            time_scale: args.time_scale,
+        };
+        tokio::spawn(payer.work(pages, stop.clone()))
+    });
     let demo = seed::demo_company(&engine, &data).await.context("making the demo company")?;
     demo::register_at_simulators(&engine, &demo, &addresses).await.context("introducing the demo company to the simulators")?;
     engine.run_workers().await.context("starting the workers")?;
+    if payer.is_some() {
+        let (engine, company) = (engine.clone(), demo.company_id);
+        tokio::spawn(async move {
+            if let Err(error) = engine.open_pages_again(company).await {
+                tracing::warn!("pages that were waiting are not opened: {error}");
+            }
+        });
+    }
     let shop_settings = shop::Settings {
         cashier_base_url: addresses.platform.clone(),
         company_token: demo.company_token.expose().into(),

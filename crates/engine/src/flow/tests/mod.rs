@@ -57,6 +57,7 @@ async fn start(db: &Arc<Hooked>, key: &MasterKey) -> Engine {
         simulator_url: None,
         shop_url: None,
         shared_store: true,
+        page_opener: None,
     };
     let key = MasterKey::from_text(&key.to_text()).unwrap();
     let db: Arc<dyn Driver> = db.clone();
