@@ -6,6 +6,7 @@
 //! one), `/control/{provider}/...` are the test controls, `/assets/...` the files of the hosted pages.
 //! Everything that matters is committed to `simulators.db` before any answer leaves.
 
+mod brite;
 mod flexepin;
 mod forumpay;
 mod gigadat;
@@ -45,6 +46,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, stop: Cancellation
         Box::new(gigadat::Gigadat),
         Box::new(payone::PayOne),
         Box::new(flexepin::Flexepin),
+        Box::new(brite::Brite),
     ];
     kit::serve(listener, settings, providers, stop).await
 }

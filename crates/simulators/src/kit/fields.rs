@@ -37,6 +37,12 @@ impl Fields {
     pub(crate) fn has(&self, path: &str) -> bool {
         self.literal(path).is_some_and(|literal| literal != "\"\"")
     }
+
+    /// The members of an array of objects; `None` when it is absent or something else.
+    pub(crate) fn objects(&self, path: &str) -> Option<Vec<Self>> {
+        let objects: Vec<BTreeMap<String, Box<RawValue>>> = serde_json::from_str(&self.literal(path)?).ok()?;
+        Some(objects.into_iter().map(Self).collect())
+    }
 }
 
 /// A number literal for an answer; `null` for what is no JSON.
@@ -54,6 +60,7 @@ mod tests {
         assert_eq!(fields.literal("a").as_deref(), Some("10.50"));
         assert_eq!((fields.text("b.c").as_deref(), fields.text("a")), (Some("x"), None));
         assert!(fields.has("f") && fields.has("b") && !fields.has("b.d") && !fields.has("e") && !fields.has("b.c.d"));
+        assert_eq!(fields.objects("g").unwrap()[0].literal("h").as_deref(), Some("1"));
         assert!(Fields::read(b"[]").is_none());
         assert_eq!((number("50.0").get(), number("5x").get()), ("50.0", "null"));
     }

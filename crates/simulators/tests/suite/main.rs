@@ -1,5 +1,6 @@
 //! The simulators on a real socket, driven as a platform, a browser and a tester would.
 
+mod brite;
 mod controls;
 mod flexepin;
 mod forumpay;
