@@ -7,6 +7,7 @@
 //! Everything that matters is committed to `simulators.db` before any answer leaves.
 
 mod brite;
+mod cleo;
 mod flexepin;
 mod forumpay;
 mod gigadat;
@@ -44,6 +45,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, stop: Cancellation
         // One line per provider.
         Box::new(forumpay::ForumPay),
         Box::new(gigadat::Gigadat),
+        Box::new(cleo::Cleo),
         Box::new(payone::PayOne),
         Box::new(flexepin::Flexepin),
         Box::new(brite::Brite),

@@ -1,6 +1,7 @@
 //! The simulators on a real socket, driven as a platform, a browser and a tester would.
 
 mod brite;
+mod cleo;
 mod controls;
 mod flexepin;
 mod forumpay;
