@@ -1,8 +1,8 @@
 //! Gigadat's own side, written from the Gigadat sheet. `baseUrl` of a connector: `{simulator}/gigadat`.
 //!
-//! Account: `PUT /control/gigadat/accounts/{campaignId}` with `{"access":"...","security":"...","listenerUrl":"..."}`:
-//! access and security token are user and password of Basic; `listenerUrl` (the portal's address: all callbacks go
-//! there) may be left out.
+//! Account: `PUT /control/gigadat/accounts/{campaignId}` with `{"access":"...","security":"...","callbackUrl":"..."}`:
+//! access and security token are user and password of Basic; `callbackUrl` (the portal's listener address: all
+//! callbacks go there; `listenerUrl` means the same) may be left out.
 //!
 //! Ledger: a pay-in at its success, a pay-out at its deposit call. Reference: the `transactionId`, which is the key on
 //! both sides. State words: Gigadat's own, and `TOKEN` before the page was opened or the pay-out registered: till then
@@ -42,7 +42,8 @@ pub(crate) struct Gigadat;
 struct Account {
     access: String,
     security: String,
-    listener_url: Option<String>,
+    #[serde(alias = "listenerUrl")]
+    callback_url: Option<String>,
 }
 
 impl Provider for Gigadat {
@@ -72,8 +73,8 @@ impl Provider for Gigadat {
         if account.access.is_empty() || account.security.is_empty() {
             return Err("access and security must not be empty".to_owned());
         }
-        match account.listener_url {
-            Some(url) if !is_http_url(&url) => Err("listenerUrl must be an address".to_owned()),
+        match account.callback_url {
+            Some(url) if !is_http_url(&url) => Err("callbackUrl must be an address".to_owned()),
             _ => Ok(()),
         }
     }

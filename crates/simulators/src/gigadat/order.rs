@@ -185,7 +185,7 @@ impl Order {
     /// A form to the listener, whose query says what counts (section "Callbacks").
     fn callback(&self, tx: &Tx<'_>, key: &str, status: &str) -> Result<Option<Callback>, Error> {
         let account = tx.account_of::<Account>(&self.account)?;
-        let listener = account.and_then(|(_, account)| account.listener_url).and_then(|url| Url::parse(&url).ok());
+        let listener = account.and_then(|(_, account)| account.callback_url).and_then(|url| Url::parse(&url).ok());
         let Some(mut url) = listener else {
             return Ok(None);
         };

@@ -15,7 +15,7 @@ async fn world() -> World {
 }
 
 async fn ready(world: World) -> World {
-    let account = json!({"access": "gd-access", "security": "gd-security", "listenerUrl": world.receiver.url("listener")});
+    let account = json!({"access": "gd-access", "security": "gd-security", "callbackUrl": world.receiver.url("listener")});
     assert_eq!(world.put(&format!("/control/gigadat/accounts/{CAMPAIGN}"), account).await.0, 200);
     world
 }
