@@ -12,12 +12,14 @@ pub mod flexepin;
 pub mod forumpay;
 pub mod gigadat;
 mod kit;
+pub mod neosurf;
 pub mod pages;
 pub mod payone;
 mod redact;
 pub mod registry;
 pub mod settings;
 pub mod signals;
+mod xml;
 
 pub use api::{
     Account, Answer, Call, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, CashierAnswer, Context, Destination,

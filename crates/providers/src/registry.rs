@@ -7,6 +7,7 @@ static ALL: &[&dyn Provider] = &[
     &crate::forumpay::ForumPay,
     &crate::gigadat::Gigadat,
     &crate::payone::PayOne,
+    &crate::neosurf::Neosurf,
     &crate::flexepin::Flexepin,
 ];
 

@@ -1,0 +1,150 @@
+//! XML answers as a tree: local names, prefixes ignored; nothing is expanded but the five entities of XML and character references.
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+/// Deepest nesting that is read.
+const DEPTH_MAX: usize = 64;
+/// Most elements of one document.
+const ELEMENTS_MAX: usize = 4_096;
+
+/// An element.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Element {
+    /// Its name without a prefix.
+    pub(crate) name: String,
+    /// Its attributes, names without a prefix; namespaces are left out.
+    pub(crate) attributes: Vec<(String, String)>,
+    /// All text directly in it, joined.
+    pub(crate) text: String,
+    /// The elements in it.
+    pub(crate) children: Vec<Element>,
+}
+
+impl Element {
+    /// The first element of that name, itself included, in the order of the document.
+    pub(crate) fn find(&self, name: &str) -> Option<&Element> {
+        if self.name == name {
+            return Some(self);
+        }
+        self.children.iter().find_map(|child| child.find(name))
+    }
+
+    /// The text of the first element of that name, without the white space around it; `None` also when it is empty.
+    pub(crate) fn text_of(&self, name: &str) -> Option<&str> {
+        self.find(name).map(|element| element.text.trim()).filter(|text| !text.is_empty())
+    }
+}
+
+/// Reads a whole document; `None` when it is cut off, malformed, too deep, too long, or declares entities of its own.
+pub(crate) fn parse(body: &[u8]) -> Option<Element> {
+    let mut reader = Reader::from_str(std::str::from_utf8(body).ok()?);
+    let mut open: Vec<Element> = Vec::new();
+    let mut root = None;
+    let mut elements = 0;
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) => {
+                elements += 1;
+                if root.is_some() || open.len() >= DEPTH_MAX || elements > ELEMENTS_MAX {
+                    return None;
+                }
+                open.push(element(&start)?);
+            }
+            Event::Empty(start) => {
+                elements += 1;
+                if root.is_some() || elements > ELEMENTS_MAX {
+                    return None;
+                }
+                close(element(&start)?, &mut open, &mut root);
+            }
+            // The reader has compared its name with the one that is open.
+            Event::End(_) => {
+                let closed = open.pop()?;
+                close(closed, &mut open, &mut root);
+            }
+            Event::Text(text) => match open.last_mut() {
+                Some(element) => element.text.push_str(&text),
+                None if text.trim().is_empty() => {}
+                None => return None,
+            },
+            Event::CData(text) => open.last_mut()?.text.push_str(&text),
+            Event::GeneralRef(reference) => {
+                let resolved = match reference.resolve_char_ref().ok()? {
+                    Some(letter) => letter.to_string(),
+                    None => quick_xml::escape::resolve_predefined_entity(&reference)?.to_owned(),
+                };
+                open.last_mut()?.text.push_str(&resolved);
+            }
+            Event::DocType(declared) if declared.contains('[') => return None,
+            Event::DocType(_) | Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
+            Event::Eof => return if open.is_empty() { root } else { None },
+        }
+    }
+}
+
+fn element(start: &BytesStart<'_>) -> Option<Element> {
+    let mut attributes = Vec::new();
+    for attribute in start.attributes() {
+        let attribute = attribute.ok()?;
+        if attribute.key.as_namespace_binding().is_some() {
+            continue;
+        }
+        let value = quick_xml::escape::unescape(&attribute.value).ok()?;
+        attributes.push((attribute.key.local_name().into_inner().to_owned(), value.into_owned()));
+    }
+    let name = start.local_name().into_inner().to_owned();
+    Some(Element { name, attributes, ..Element::default() })
+}
+
+fn close(closed: Element, open: &mut [Element], root: &mut Option<Element>) {
+    match open.last_mut() {
+        Some(parent) => parent.children.push(closed),
+        None => *root = Some(closed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_read_by_local_names() {
+        let text = "<?xml version=\"1.0\"?>\n<!DOCTYPE a PUBLIC \"-//x\" \"http://x/dtd\">\n<s:a xmlns:s=\"u\" s:k=\"1 &lt; 2\"><!-- c --><b> x &amp; &#121; </b><n:c/><d><![CDATA[<z>]]></d></s:a>\n";
+        let root = parse(text.as_bytes()).unwrap();
+        assert_eq!((root.name.as_str(), root.attributes.as_slice()), ("a", &[("k".to_owned(), "1 < 2".to_owned())][..]));
+        assert_eq!(
+            (root.text_of("b"), root.text_of("c"), root.text_of("d"), root.text_of("e")),
+            (Some("x & y"), None, Some("<z>"), None)
+        );
+        for length in 0..text.trim_end().len() {
+            assert_eq!(parse(&text.as_bytes()[..length]), None, "cut at {length}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_document_is_none() {
+        let deep = "<a>".repeat(DEPTH_MAX + 1) + &"</a>".repeat(DEPTH_MAX + 1);
+        let long = format!("<a>{}</a>", "<b/>".repeat(ELEMENTS_MAX));
+        for bad in [
+            "",
+            "x",
+            "<a>",
+            "<a></b>",
+            "</a>",
+            "<a/><b/>",
+            "<a/>x",
+            "<a>&unknown;</a>",
+            "<a>&#0;</a>",
+            "<a x=1/>",
+            "<a x='1' x='2'/>",
+            "<!DOCTYPE a [<!ENTITY e \"x\">]><a>&e;</a>",
+            "{\"a\":1}",
+            &deep,
+            &long,
+        ] {
+            assert_eq!(parse(bad.as_bytes()), None, "{}", &bad[..bad.len().min(40)]);
+        }
+        assert_eq!(parse(b"<a>\xff</a>"), None);
+    }
+}
