@@ -8,6 +8,7 @@
 
 mod brite;
 mod cleo;
+mod emerchantpay;
 mod flexepin;
 mod forumpay;
 mod gigadat;
@@ -49,6 +50,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, stop: Cancellation
         Box::new(payone::PayOne),
         Box::new(flexepin::Flexepin),
         Box::new(brite::Brite),
+        Box::new(emerchantpay::EmerchantPay),
     ];
     kit::serve(listener, settings, providers, stop).await
 }

@@ -30,6 +30,9 @@ const PARKED_MAX: i64 = 10_000;
 const DISK_RETRY: Duration = Duration::from_secs(1);
 const DISK_RETRIES: usize = 60;
 
+/// Stands in a callback's body for the name of an account.
+pub(crate) const ACCOUNT_NAME: &str = "{account name}";
+
 /// What counts as an acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,6 +43,14 @@ pub(crate) enum Ack {
     Exactly200,
     /// A 2xx whose body contains this text.
     Contains(String),
+    /// 200 of this content type whose body is this document, white space aside; what stands before it (a
+    /// declaration) does not matter.
+    Document {
+        /// The media type, without parameters.
+        media_type: String,
+        /// The document without any white space.
+        text: String,
+    },
 }
 
 /// An outgoing callback. Its bytes are fixed when the order changes, so that every repetition is equal.
@@ -59,6 +70,10 @@ pub(crate) struct Callback {
     pub(crate) then: Option<(String, u64)>,
     /// Callbacks of one lane are sent one after the other.
     pub(crate) lane: Option<String>,
+    /// The digest of an account whose name stands in the body for [`ACCOUNT_NAME`]: a name that is a secret is
+    /// filled in at each sending and never kept in the clear.
+    #[serde(default)]
+    pub(crate) names_account: Option<String>,
     /// How often it was sent.
     #[serde(default)]
     pub(crate) attempts: usize,
@@ -79,6 +94,7 @@ impl Callback {
             ack: Ack::Success,
             then: None,
             lane: None,
+            names_account: None,
             attempts: 0,
             first_sent_at_ms: 0,
         }
@@ -228,8 +244,14 @@ async fn begin(sim: &Arc<Sim>, id: i64) -> Result<Due, Error> {
             {
                 return Ok(Due::Done);
             }
-            let dropped = tx.of(provider.name()).settings()?.drop_callbacks;
-            Ok(Due::Send { callback: Box::new(serde_json::from_str(&body)?), dropped })
+            let inner = tx.of(provider.name());
+            let mut callback: Callback = serde_json::from_str(&body)?;
+            if let Some(digest) = &callback.names_account
+                && let Some((name, _)) = inner.account_of::<serde::de::IgnoredAny>(digest)?
+            {
+                callback.body = callback.body.replace(ACCOUNT_NAME, &name);
+            }
+            Ok(Due::Send { callback: Box::new(callback), dropped: inner.settings()?.drop_callbacks })
         })
         .await
 }
@@ -265,6 +287,8 @@ async fn post(sim: &Sim, callback: &Callback) -> bool {
         }
     };
     let status = answer.status().as_u16();
+    let media_type = answer.headers().get("content-type").and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
     let mut body = Vec::new();
     // The body is read to its end (within the limit), so that the connection can be used again.
     while body.len() < ACKNOWLEDGEMENT_MAX_BYTES {
@@ -277,6 +301,10 @@ async fn post(sim: &Sim, callback: &Callback) -> bool {
         Ack::Success => (200..300).contains(&status),
         Ack::Exactly200 => status == 200,
         Ack::Contains(text) => (200..300).contains(&status) && String::from_utf8_lossy(&body).contains(text.as_str()),
+        Ack::Document { media_type: wanted, text } => {
+            let body: String = String::from_utf8_lossy(&body).split_whitespace().collect();
+            status == 200 && media_type == *wanted && body.ends_with(text.as_str())
+        }
     }
 }
 

@@ -18,7 +18,7 @@ mod tx;
 
 pub(crate) use call::Call;
 pub(crate) use fields::{Fields, number};
-pub(crate) use jobs::{Ack, Callback};
+pub(crate) use jobs::{ACCOUNT_NAME, Ack, Callback};
 pub(crate) use page::{html_page, notice_page, see_other};
 pub(crate) use provider::{Pressed, Provider};
 pub(crate) use reply::Reply;

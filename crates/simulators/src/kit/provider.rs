@@ -84,7 +84,7 @@ pub(crate) fn plain_outcome(word: &str) -> &str {
         "reversed" => "reverse",
         "refunded" => "refund",
         "suspended" => "suspend",
-        "charged_back" => "chargeback",
+        "charged_back" | "chargebacked" => "chargeback",
         other => other,
     }
 }

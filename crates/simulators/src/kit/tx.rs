@@ -301,6 +301,18 @@ impl<'a> Tx<'a> {
         Ok(Some((kept.name, kept.body)))
     }
 
+    /// Whether any account of the provider is as `wanted` says: for a caller who names none.
+    pub(crate) fn any_account<T: DeserializeOwned>(&self, wanted: impl Fn(&T) -> bool) -> Result<bool, Error> {
+        let mut statement = self.connection.prepare_cached("SELECT name_digest FROM accounts WHERE provider = ?1")?;
+        let digests: Vec<String> = statement.query_map([self.provider], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        for digest in digests {
+            if self.account_of::<T>(&digest)?.is_some_and(|(_, account)| wanted(&account)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The provider's switches.
     pub(crate) fn settings(&self) -> Result<ProviderSettings, Error> {
         let body: Option<String> = self

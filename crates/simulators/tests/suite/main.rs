@@ -3,6 +3,8 @@
 mod brite;
 mod cleo;
 mod controls;
+mod emerchantpay;
+mod emerchantpay_threeds;
 mod flexepin;
 mod forumpay;
 mod forumpay_scenarios;

@@ -37,14 +37,21 @@ pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
     got: Arc<Mutex<Vec<Received>>>,
     status: Arc<AtomicU16>,
+    body: Arc<Mutex<BodyOf>>,
 }
 
-type Kept = (Arc<Mutex<Vec<Received>>>, Arc<AtomicU16>);
+/// The content type and body that a received callback is answered with.
+pub(crate) type BodyOf = fn(&Received) -> (&'static str, String);
 
-async fn receive(State((got, status)): State<Kept>, uri: Uri, headers: HeaderMap, body: Bytes) -> StatusCode {
+type Kept = (Arc<Mutex<Vec<Received>>>, Arc<AtomicU16>, Arc<Mutex<BodyOf>>);
+type Answer = (StatusCode, [(&'static str, &'static str); 1], String);
+
+async fn receive(State((got, status, body_of)): State<Kept>, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer {
     let body = String::from_utf8(body.to_vec()).unwrap();
-    got.lock().unwrap().push(Received { path: uri.to_string(), headers, body });
-    StatusCode::from_u16(status.load(Ordering::SeqCst)).unwrap()
+    let received = Received { path: uri.to_string(), headers, body };
+    let (content_type, body) = body_of.lock().unwrap()(&received);
+    got.lock().unwrap().push(received);
+    (StatusCode::from_u16(status.load(Ordering::SeqCst)).unwrap(), [("content-type", content_type)], body)
 }
 
 impl Receiver {
@@ -53,9 +60,12 @@ impl Receiver {
         let address = listener.local_addr().unwrap();
         let got: Arc<Mutex<Vec<Received>>> = Arc::default();
         let status = Arc::new(AtomicU16::new(200));
-        let router = Router::new().fallback(receive).with_state((Arc::clone(&got), Arc::clone(&status)));
+        let plain: BodyOf = |_| ("text/plain", String::new());
+        let body = Arc::new(Mutex::new(plain));
+        let kept = (Arc::clone(&got), Arc::clone(&status), Arc::clone(&body));
+        let router = Router::new().fallback(receive).with_state(kept);
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, got, status }
+        Self { address, got, status, body }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -64,6 +74,11 @@ impl Receiver {
 
     pub(crate) fn answer_with(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
+    }
+
+    /// What the receiver answers beside the status.
+    pub(crate) fn answer_body(&self, body_of: BodyOf) {
+        *self.body.lock().unwrap() = body_of;
     }
 
     /// What arrived at a path so far.
