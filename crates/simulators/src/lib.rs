@@ -13,6 +13,7 @@ mod flexepin;
 mod forumpay;
 mod gigadat;
 mod kit;
+mod neosurf;
 mod payone;
 
 use std::path::PathBuf;
@@ -48,6 +49,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, stop: Cancellation
         Box::new(gigadat::Gigadat),
         Box::new(cleo::Cleo),
         Box::new(payone::PayOne),
+        Box::new(neosurf::Neosurf),
         Box::new(flexepin::Flexepin),
         Box::new(brite::Brite),
         Box::new(emerchantpay::EmerchantPay),

@@ -33,6 +33,12 @@ pub(crate) fn random_digits(count: usize) -> String {
     random_bytes::<32>().iter().take(count).map(|byte| char::from(b'0' + byte % 10)).collect()
 }
 
+/// `count` random capital letters or digits (at most 32).
+pub(crate) fn random_capitals_or_digits(count: usize) -> String {
+    const SIGNS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    random_bytes::<32>().iter().take(count).map(|byte| char::from(SIGNS[usize::from(*byte) % SIGNS.len()])).collect()
+}
+
 /// 32 random bytes, base64url: the token of a page's address.
 pub(crate) fn random_token() -> String {
     URL_SAFE_NO_PAD.encode(random_bytes::<32>())

@@ -9,5 +9,7 @@ mod flexepin;
 mod forumpay;
 mod forumpay_scenarios;
 mod gigadat;
+mod neosurf;
+mod neosurf_scenarios;
 mod payone;
 mod world;
