@@ -15,6 +15,7 @@ mod gigadat;
 mod kit;
 mod neosurf;
 mod payone;
+mod trust;
 
 use std::path::PathBuf;
 
@@ -47,6 +48,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, stop: Cancellation
         // One line per provider.
         Box::new(forumpay::ForumPay),
         Box::new(gigadat::Gigadat),
+        Box::new(trust::Trust),
         Box::new(cleo::Cleo),
         Box::new(payone::PayOne),
         Box::new(neosurf::Neosurf),

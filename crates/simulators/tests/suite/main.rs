@@ -12,4 +12,6 @@ mod gigadat;
 mod neosurf;
 mod neosurf_scenarios;
 mod payone;
+mod trust;
+mod trust_scenarios;
 mod world;
