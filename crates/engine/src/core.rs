@@ -75,6 +75,7 @@ pub(crate) struct Inner {
     pub(crate) node_id: String,
     pub(crate) wake: Wake,
     pub(crate) locks: crate::flow::locks::Locks,
+    pub(crate) account_cache: crate::flow::account_cache::AccountCache,
     /// Use cases that call a provider run here, not in the request's future.
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -109,6 +110,7 @@ impl Engine {
             node_id,
             wake: Wake::default(),
             locks: crate::flow::locks::Locks::default(),
+            account_cache: crate::flow::account_cache::AccountCache::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             workers_running: std::sync::atomic::AtomicBool::new(false),

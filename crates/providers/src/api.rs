@@ -30,6 +30,13 @@ pub trait Provider: Send + Sync + 'static {
     /// The step after a call was answered, or not.
     fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step;
 
+    /// What an answer leaves for the account's later calls. Asked before [`resume`](Self::resume), whose [`Context::account_cache`] has it already.
+    /// `None`: what is kept stays.
+    fn remember(&self, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Option<Remember> {
+        let _ = (cx, sent, reply);
+        None
+    }
+
     /// Reads a callback. Only for providers whose descriptor has callbacks.
     fn read_callback(&self, account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {
         let _ = (account, callback);
@@ -211,6 +218,21 @@ impl std::fmt::Debug for Fields {
     }
 }
 
+/// A change of what is kept for an account between calls: one secret (a bearer token), in the memory of this process only. A restart, a change of the
+/// account's settings and the cache's bound forget it, so that a provider must always be able to do without.
+#[derive(Debug, Clone)]
+pub enum Remember {
+    /// In the place of what was kept.
+    Keep {
+        /// The secret.
+        value: Secret,
+        /// From then on it is not given any more.
+        until: Timestamp,
+    },
+    /// It is not good any more.
+    Forget,
+}
+
 /// What a provider remembers about one transaction between tasks (its payment id, an address): an object, sealed at rest.
 pub type Memo = Json;
 
@@ -244,6 +266,8 @@ pub struct Context<'a> {
     pub status: TransactionStatus,
     /// By what every wait is divided (`--time-scale`); 1 in real life.
     pub time_scale: u32,
+    /// What [`Provider::remember`] kept for the account, while it is good.
+    pub account_cache: Option<&'a Secret>,
 }
 
 impl Context<'_> {

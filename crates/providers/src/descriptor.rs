@@ -99,23 +99,31 @@ pub struct RequestField {
     pub rule: FieldRule,
     /// It counts only where this other field of the body has this value; else it is ignored.
     pub only_when: Option<(&'static str, &'static str)>,
+    /// The body's value counts even where the user's claims have one of that name: it is a choice, or routes the payment.
+    pub chosen: bool,
 }
 
 impl RequestField {
     /// A field that must be in the body.
     pub const fn required(name: &'static str, rule: FieldRule) -> Self {
-        Self { name, required: true, rule, only_when: None }
+        Self { name, required: true, rule, only_when: None, chosen: false }
     }
 
     /// A field that may be left out.
     pub const fn optional(name: &'static str, rule: FieldRule) -> Self {
-        Self { name, required: false, rule, only_when: None }
+        Self { name, required: false, rule, only_when: None, chosen: false }
     }
 
     /// One that counts only where another field has that value.
     #[must_use]
     pub const fn when(self, field: &'static str, value: &'static str) -> Self {
         Self { only_when: Some((field, value)), ..self }
+    }
+
+    /// The same field, which no claim replaces.
+    #[must_use]
+    pub const fn chosen(self) -> Self {
+        Self { chosen: true, ..self }
     }
 }
 
@@ -190,12 +198,48 @@ pub enum FieldRule {
     Own(fn(&str) -> Result<String, &'static str>),
     /// Like [`Own`](Self::Own), for a field that is secret (a voucher's PIN): kept apart, sealed, never shown.
     OwnSecret(fn(&str) -> Result<String, &'static str>),
+    /// The provider's own check that looks at other fields of the body.
+    Related(&'static Related),
+}
+
+/// A rule that depends on other fields of the body.
+#[derive(Debug)]
+pub struct Related {
+    /// The rule in tables for people.
+    pub shown: &'static str,
+    /// Kept apart, sealed, never shown.
+    pub secret: bool,
+    /// Whether these other fields make it one that must be in the body (a field that is required anyway is marked so).
+    pub required: fn(&BodyTexts<'_>) -> bool,
+    /// The normalised text, or the rest of the sentence after the field's name.
+    pub check: fn(&str, &BodyTexts<'_>) -> Result<String, String>,
+}
+
+impl Related {
+    /// For [`required`](Self::required): nothing makes it so.
+    pub const fn never(_: &BodyTexts<'_>) -> bool {
+        false
+    }
+}
+
+/// The texts of a request body by name (`beneficiary.accountNumber`), unchecked.
+pub struct BodyTexts<'a>(pub(crate) &'a domain::Json);
+
+impl BodyTexts<'_> {
+    /// The text; `None` when it is absent, empty, or no text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let mut value = self.0;
+        for part in name.split('.') {
+            value = value.get(part)?;
+        }
+        value.as_str().filter(|text| !text.is_empty())
+    }
 }
 
 /// A configuration field of a payment method.
 #[derive(Debug)]
 pub struct Setting {
-    /// Its name.
+    /// Its name; `cleoApiKey.chileApiKey` is a member of the object `cleoApiKey`.
     pub name: &'static str,
     /// Without it a Cashier call answers `PSP_NOT_CONFIGURED`.
     pub required: bool,
@@ -260,6 +304,15 @@ pub enum SettingRule {
         max: usize,
         /// A character that must not be in it.
         without: Option<char>,
+    },
+    /// Visible ASCII of that many characters that tells by its beginning which environment it is for: `<field> belongs to the other environment`.
+    EnvironmentKey {
+        /// Fewest characters.
+        min: usize,
+        /// Most characters.
+        max: usize,
+        /// How it begins in the sandbox, and must not begin in production.
+        sandbox_prefix: &'static str,
     },
     /// Characters of a set, that many: `<field> must match <pattern>`.
     Pattern {
@@ -399,6 +452,8 @@ pub enum UnknownFate {
         /// The wait, milliseconds.
         wait_ms: u32,
     },
+    /// The same with `data` in the generic published form of a pay-out, `{"status":"PENDING","transactionId":...}`; a hold by a rule answers it too.
+    AcceptedPending,
     /// Up to `inquiries` inquiries within `within_ms` before answering; then 504 `PSP_TIMEOUT`, not retryable, with this sentence (Flexepin).
     GatewayTimeout {
         /// The `message`.

@@ -188,6 +188,9 @@ fn setting_rule(rule: SettingRule) -> String {
         SettingRule::VisibleAscii { min, max, without: Some(gap) } => {
             format!("{min} to {max} visible ASCII characters without `{gap}`")
         }
+        SettingRule::EnvironmentKey { min, max, sandbox_prefix } => {
+            format!("{min} to {max} visible ASCII characters, `{sandbox_prefix}...` in the sandbox alone")
+        }
         SettingRule::Pattern { shown, .. } => format!("`{shown}`"),
         SettingRule::OneOf(words) => format!("one of {}", words.join(", ")),
         SettingRule::Bool => "boolean (`false`)".to_owned(),
@@ -220,8 +223,9 @@ fn field_rule(rule: FieldRule) -> String {
         FieldRule::IpAddressAsSent => "IP address".to_owned(),
         FieldRule::Card => "object: `pan`, `expMonth`, `expYear`, `cvv`, `cardHolderName`, all texts".to_owned(),
         FieldRule::Whole { min, max } => format!("whole number from {min} to {max}"),
-        FieldRule::OneOf(words) => format!("one of {}", words.join(", ")),
         FieldRule::MerchantUrl => "https URL".to_owned(),
+        FieldRule::OneOf(words) => format!("one of {}", words.join(", ")),
+        FieldRule::Related(related) => related.shown.to_owned(),
         // A check of the provider's own says what it wants when it refuses; nothing sensible is an empty text.
         FieldRule::Own(own) | FieldRule::OwnSecret(own) => own("").err().unwrap_or("text").to_owned(),
     }

@@ -3,7 +3,7 @@
 use crate::api::Fields;
 use crate::card::Card;
 use crate::countries::is_country;
-use crate::descriptor::{BRAND_ID, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE, OperationSpec, RequestField};
+use crate::descriptor::{BRAND_ID, BodyTexts, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE, OperationSpec, RequestField};
 use domain::urls::{Environment, merchant_url};
 use domain::{BrandId, Currency, Json, Money, Secret, Timestamp};
 use money::AmountError;
@@ -228,11 +228,13 @@ impl Check<'_> {
             return self.card(field);
         }
         let sent = self.in_body(field.name).cloned();
-        if sent.is_none() && field.required {
+        let by_others = |rule| matches!(rule, FieldRule::Related(related) if (related.required)(&BodyTexts(self.request.body)));
+        if sent.is_none() && (field.required || by_others(field.rule)) {
             self.problems.missing.push(field.name.to_owned());
             return;
         }
-        let claim = self.request.claims.and_then(|claims| claims.winner(field.name)).map(Json::text);
+        let claims = self.request.claims.filter(|_| !field.chosen);
+        let claim = claims.and_then(|claims| claims.winner(field.name)).map(Json::text);
         let Some(value) = claim.or(sent).or_else(|| self.default_of(field)) else { return };
         match self.value(field, &value) {
             Ok(Some(kept)) => {
@@ -302,6 +304,15 @@ impl Check<'_> {
                 let text = own(string(name, value)?).map_err(|rest| format!("{name} {rest}"))?;
                 self.fields.secret.insert(name.to_owned(), Secret::new(text));
                 Ok(None)
+            }
+            FieldRule::Related(related) => {
+                let text = (related.check)(string(name, value)?, &BodyTexts(self.request.body));
+                let text = text.map_err(|rest| format!("{name} {rest}"))?;
+                if related.secret {
+                    self.fields.secret.insert(name.to_owned(), Secret::new(text));
+                    return Ok(None);
+                }
+                Ok(Some(Json::String(text)))
             }
             rule => self.text(name, rule, string(name, value)?).map(|text| Some(Json::String(text))),
         }

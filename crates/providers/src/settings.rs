@@ -12,6 +12,8 @@ use url::{Host, Url};
 const COMMON_FIELDS: [&str; 5] = ["accountName", "webhookUrl", "isWebhookSecured", "siteUrl", "baseUrl"];
 /// Longest name of an unknown field that a sentence repeats, characters.
 const NAME_SHOWN_MAX_CHARS: usize = 64;
+/// Between the name of a setting that is an object and a member's.
+const OBJECT_SEPARATOR: char = '.';
 
 /// Who sets what, where and when.
 #[derive(Debug, Clone, Copy)]
@@ -40,11 +42,10 @@ pub fn apply(descriptor: &Descriptor, current: &Settings, patch: &Json, cx: &Set
     }
     problems.extend(retired(descriptor, patch));
     let mut settings = current.clone();
-    for (name, value) in patch.as_object().unwrap_or_default() {
+    for (name, value) in &members(descriptor, patch, &mut problems) {
         let Some(setting) = setting_of(descriptor, name) else {
             if !COMMON_FIELDS.contains(&name.as_str()) {
-                let shown: String = name.chars().take(NAME_SHOWN_MAX_CHARS).collect();
-                problems.push(format!("{shown} is not a field of {}", descriptor.psp_type));
+                problems.push(not_a_field(name, descriptor));
             }
             continue;
         };
@@ -77,6 +78,28 @@ pub fn apply(descriptor: &Descriptor, current: &Settings, patch: &Json, cx: &Set
         problems.push(either_or(descriptor));
     }
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
+}
+
+/// The members of a patch, those of a setting that is an object under their whole names.
+fn members(descriptor: &Descriptor, patch: &Json, problems: &mut Vec<String>) -> Vec<(String, Json)> {
+    let mut members = Vec::new();
+    for (name, value) in patch.as_object().unwrap_or_default() {
+        let whole = |inner: &str| format!("{name}{OBJECT_SEPARATOR}{inner}");
+        let of_object = || descriptor.settings.iter().filter(|setting| setting.name.starts_with(&whole("")));
+        match value {
+            _ if name.contains(OBJECT_SEPARATOR) => problems.push(not_a_field(name, descriptor)),
+            _ if of_object().next().is_none() => members.push((name.clone(), value.clone())),
+            Json::Object(inner) => members.extend(inner.iter().map(|(inner, value)| (whole(inner), value.clone()))),
+            Json::Null => members.extend(of_object().map(|setting| (setting.name.to_owned(), Json::Null))),
+            _ => problems.push(format!("{name} must be an object")),
+        }
+    }
+    members
+}
+
+fn not_a_field(name: &str, descriptor: &Descriptor) -> String {
+    let shown: String = name.chars().take(NAME_SHOWN_MAX_CHARS).collect();
+    format!("{shown} is not a field of {}", descriptor.psp_type)
 }
 
 /// The sentence of an assumed protocol that production has not accepted; `None` where there is nothing to refuse.
@@ -120,16 +143,25 @@ pub fn account_name<'a>(descriptor: &'a Descriptor, settings: &'a Settings) -> &
 pub fn public_view(descriptor: &Descriptor, settings: &Settings) -> Json {
     let names = descriptor.settings.iter().map(|setting| setting.name);
     let aliases = descriptor.setting_aliases.iter().map(|alias| alias.alias);
-    let shown = names.chain(aliases).filter_map(|name| {
-        let value = match settings.0.get(name)? {
-            SettingValue::Plain(value) => value.clone(),
-            SettingValue::Secret { updated_at, .. } => {
+    let mut view = Json::object::<String>([]);
+    for name in names.chain(aliases) {
+        let value = match settings.0.get(name) {
+            None => continue,
+            Some(SettingValue::Plain(value)) => value.clone(),
+            Some(SettingValue::Secret { updated_at, .. }) => {
                 Json::object([("set", Json::Bool(true)), ("updatedAt", Json::text(updated_at.to_string()))])
             }
         };
-        Some((name, value))
-    });
-    Json::object(shown)
+        match name.split_once(OBJECT_SEPARATOR) {
+            None => view.set(name, value),
+            Some((object, member)) => {
+                let mut inner = view.remove(object).unwrap_or_else(|| Json::object::<String>([]));
+                inner.set(member, value);
+                view.set(object, inner);
+            }
+        }
+    }
+    view
 }
 
 /// The sentence about the first field of an older set that is being set: the others of the set say nothing new.
@@ -201,6 +233,11 @@ fn check_text(name: &str, rule: SettingRule, text: &str, environment: Environmen
             length(min, max)?;
             let good = text.chars().all(|c| c.is_ascii_graphic() && Some(c) != without);
             verdict(good, &|| format!("{name} must match {}{{{min},{max}}}", visible_ascii_set(without)))
+        }
+        SettingRule::EnvironmentKey { min, max, sandbox_prefix } => {
+            check_text(name, SettingRule::VisibleAscii { min, max, without: None }, text, environment)?;
+            let right = text.starts_with(sandbox_prefix) == (environment == Environment::Sandbox);
+            verdict(right, &|| format!("{name} belongs to the other environment"))
         }
         SettingRule::Pattern { shown, check } => verdict(check(text), &|| format!("{name} must match {shown}")),
         SettingRule::OneOf(words) => verdict(words.contains(&text), &|| format!("{name} must be one of {}", words.join(", "))),

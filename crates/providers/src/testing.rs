@@ -3,14 +3,14 @@
 //! `settings.json` is the account; `<step>.json` (`.xml`, `.html`) the good answer to a step, `<step>.<task>.json` and `<step>.<operation>.json` where they
 //! differ, `<step>.404.json` one that comes with another HTTP status; `callback.http` a good callback (header lines, an empty line, the body).
 
-use crate::api::{Account, Answer, Call, Callback, Context, Doubt, Order, Reply, Sent, Standing, Step, Task};
+use crate::api::{Account, Answer, Call, Callback, Context, Doubt, Order, Remember, Reply, Sent, Standing, Step, Task};
 use crate::card::Card;
 use crate::fields::{self, BrowserHeaders, Request};
 use crate::pages::PageUrls;
 use crate::settings::{self, SettingContext};
 use crate::{Memo, Provider};
 use domain::urls::Environment;
-use domain::{Json, Operation, Settings, Timestamp, TransactionStatus};
+use domain::{Json, Operation, Secret, Settings, Timestamp, TransactionStatus};
 use std::path::PathBuf;
 
 pub(crate) const TRANSACTION: &str = "64a1f2b3c4d5e6f7a8b9c0d1";
@@ -52,6 +52,7 @@ pub(crate) struct World {
     pub(crate) inquiry: u32,
     pub(crate) time_scale: u32,
     pub(crate) environment: Environment,
+    pub(crate) account_cache: Option<Secret>,
 }
 
 impl World {
@@ -97,6 +98,7 @@ impl World {
             inquiry: 1,
             time_scale: 1,
             environment: Environment::Sandbox,
+            account_cache: None,
         }
     }
 
@@ -157,6 +159,7 @@ impl World {
             hint: self.hint.as_ref(),
             status: self.status,
             time_scale: self.time_scale,
+            account_cache: self.account_cache.as_ref(),
         })
     }
 
@@ -181,6 +184,11 @@ impl World {
 
     pub(crate) fn resume(&mut self, task: Task, call: &Call, reply: &Reply) -> Step {
         let sent = Sent { step: call.step.to_owned(), scratch: call.scratch.clone() };
+        match self.with_context(|cx| self.provider.remember(cx, &sent, reply)) {
+            Some(Remember::Keep { value, until }) => self.account_cache = (until > self.now).then_some(value),
+            Some(Remember::Forget) => self.account_cache = None,
+            None => {}
+        }
         let step = self.with_context(|cx| self.provider.resume(task, cx, &sent, reply));
         self.keep(step)
     }

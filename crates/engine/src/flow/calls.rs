@@ -98,7 +98,8 @@ fn not_understood() -> Step {
 
 impl Engine {
     /// The first step of a task.
-    pub(super) fn begin(&self, work: &Work, task: Task, hint: Option<&Json>) -> Step {
+    pub(super) fn begin(&self, work: &mut Work, task: Task, hint: Option<&Json>) -> Step {
+        work.account_cache = self.inner.account_cache.get(&work.method, self.clock().now());
         guarded(work.provider, || work.provider.begin(task, &work.context(self, hint)), not_understood)
     }
 
@@ -158,6 +159,7 @@ impl Engine {
             }
             let sent = Sent { step: call.step.to_owned(), scratch: call.scratch.clone() };
             let reply = self.send(work, call, &mut ended.calls).await;
+            self.remember(work, hint, &sent, &reply);
             step =
                 guarded(work.provider, || work.provider.resume(task, &work.context(self, hint), &sent, &reply), not_understood);
         }
@@ -167,6 +169,16 @@ impl Engine {
             ended.doubt = Some(Doubt::Money);
         }
         Ok(ended)
+    }
+
+    /// Lets the provider keep something for the account, and gives it what is kept now.
+    fn remember(&self, work: &mut Work, hint: Option<&Json>, sent: &Sent, reply: &Reply) {
+        let change = guarded(work.provider, || work.provider.remember(&work.context(self, hint), sent, reply), || None);
+        let (cache, now) = (&self.inner.account_cache, self.clock().now());
+        if let Some(change) = change {
+            cache.change(&work.method, change, now);
+        }
+        work.account_cache = cache.get(&work.method, now);
     }
 
     /// The job that stands for an open intent.

@@ -297,6 +297,7 @@ impl Engine {
             base_url: self.base_url(provider, method).unwrap_or_default(),
             pages: PageUrls::default(),
             card: None,
+            account_cache: None,
         }
     }
 

@@ -3,6 +3,7 @@
 //! * [`pay`](Engine::pay) creates; `calls` runs a provider's task; `conclude` turns what was found into one commit;
 //! * `jobs` does what is due; `recover` takes over what a dead process left; `callbacks` is the inbox; `pages` is what a payer's browser sees of us; `decisions` is what people do.
 
+pub(crate) mod account_cache;
 mod callbacks;
 mod calls;
 mod conclude;

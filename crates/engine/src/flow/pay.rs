@@ -94,7 +94,7 @@ impl Engine {
             Operation::PayIn => Task::PayIn,
             Operation::PayOut => Task::PayOut,
         };
-        let step = self.begin(&work, task, None);
+        let step = self.begin(&mut work, task, None);
         // It is in the call now, if it is needed at all.
         work.card = None;
         if let Step::Call(call) = &step
@@ -200,6 +200,7 @@ impl Engine {
             base_url,
             pages,
             card: checked.card,
+            account_cache: None,
         };
         (work, token_hash)
     }
@@ -525,11 +526,15 @@ pub(super) fn shown(work: &Work) -> Json {
     TransactionData(&work.transaction).to_json()
 }
 
-/// `data` of a hold by a rule and of an unknown fate: `message`, our ids, the amount.
+/// `data` of a hold by a rule and of an unknown fate: `message`, our ids, the amount; or what the descriptor says.
 fn plain_data(work: &Work, message: &str) -> Json {
+    let id = Json::text(work.id().to_string());
+    if matches!(work.provider.descriptor().unknown_fate, UnknownFate::AcceptedPending) {
+        return Json::object([("status", Json::text("PENDING")), ("transactionId", id)]);
+    }
     Json::object([
         ("message", Json::text(message)),
-        ("transactionId", Json::text(work.id().to_string())),
+        ("transactionId", id),
         ("merchantReference", Json::text(work.order.merchant_reference.clone().unwrap_or_default())),
         ("amount", amounts::as_number(&work.order.amount)),
     ])
@@ -571,7 +576,7 @@ pub(super) fn recovered_answer(work: &Work) -> CashierAnswer {
 /// The answer about an open transaction whose outcome nobody knows: 200, or the 504 form where a client takes a 200 as the outcome.
 fn doubt_answer(work: &Work) -> CashierAnswer {
     match work.provider.descriptor().unknown_fate {
-        UnknownFate::Accepted | UnknownFate::AskedFirst { .. } => {
+        UnknownFate::Accepted | UnknownFate::AcceptedPending | UnknownFate::AskedFirst { .. } => {
             CashierAnswer::success(Some(IN_PROCESS), plain_data(work, IN_PROCESS), Some(shown(work)))
         }
         UnknownFate::GatewayTimeout { message, .. } => CashierAnswer::provider_failure(ProviderFailure {

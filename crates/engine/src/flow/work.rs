@@ -29,6 +29,8 @@ pub(super) struct Work {
     pub(super) pages: PageUrls,
     /// The card, until the payment is created.
     pub(super) card: Option<Card>,
+    /// What the provider keeps for the account, as it was before the step at hand.
+    pub(super) account_cache: Option<Secret>,
 }
 
 impl Work {
@@ -61,6 +63,7 @@ impl Work {
             inquiry: self.inquiries,
             hint,
             time_scale: engine.clock().scale(),
+            account_cache: self.account_cache.as_ref(),
         }
     }
 
@@ -68,7 +71,7 @@ impl Work {
     pub(super) fn secrets(&self) -> Vec<&str> {
         let of_account = self.method.settings.secrets();
         let of_order = self.order.fields.secret.values().map(Secret::expose);
-        of_account.chain(of_order).collect()
+        of_account.chain(of_order).chain(self.account_cache.as_ref().map(Secret::expose)).collect()
     }
 
     /// The order's fields and the memo, sealed for their row.
@@ -178,6 +181,7 @@ impl Engine {
             base_url,
             pages: unsealed.pages,
             card: None,
+            account_cache: None,
         })
     }
 }

@@ -123,6 +123,7 @@ fn print_context(printed: &mut String, world: &World) {
         hint: None,
         status: world.status,
         time_scale: 1,
+        account_cache: world.account_cache.as_ref(),
     };
     write!(printed, "{:?} {:?}", cx.order.fields, cx.account).unwrap();
     if let Some(destination) = world.provider.destination(&world.order) {
