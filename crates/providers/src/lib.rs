@@ -1,6 +1,7 @@
 //! The payment providers: one folder each, pure functions over data, and the registry that lists them.
 
 pub mod api;
+pub mod brite;
 mod callback;
 pub mod card;
 mod countries;

@@ -9,6 +9,7 @@ static ALL: &[&dyn Provider] = &[
     &crate::payone::PayOne,
     &crate::neosurf::Neosurf,
     &crate::flexepin::Flexepin,
+    &crate::brite::Brite,
 ];
 
 /// All providers, in the order of the published list.

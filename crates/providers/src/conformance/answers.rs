@@ -89,7 +89,11 @@ type Edit<'a> = &'a dyn Fn(&str) -> Option<String>;
 fn map(json: Json, change: Edit<'_>) -> Json {
     match json {
         Json::String(text) => Json::String(change(&text).unwrap_or(text)),
-        Json::Number(literal) => change(&literal).map_or(Json::Number(literal.clone()), |text| Json::Number(text.into())),
+        // A word in the place of a number is a text.
+        Json::Number(literal) => match change(&literal) {
+            Some(text) => Json::parse(text.as_bytes()).unwrap_or(Json::String(text)),
+            None => Json::Number(literal),
+        },
         Json::Array(items) => Json::Array(items.into_iter().map(|item| map(item, change)).collect()),
         Json::Object(pairs) => Json::object(pairs.into_iter().map(|(key, value)| (key, map(value, change)))),
         other => other,
@@ -136,8 +140,10 @@ fn the_fixtures_are_of_a_paid_transaction() {
 fn an_unknown_word_changes_nothing_and_is_shown() {
     for (provider, operation) in worlds() {
         let words = provider.descriptor().statuses;
+        // `transaction 5`: the provider's own word is the last.
+        let own = |word: &'static str| word.rsplit(' ').next().unwrap_or(word);
         let strange =
-            |text: &str| words.iter().any(|row| row.word.eq_ignore_ascii_case(text)).then(|| "zz_unheard_of".to_owned());
+            |text: &str| words.iter().any(|row| own(row.word).eq_ignore_ascii_case(text)).then(|| "zz_unheard_of".to_owned());
         let finding = found(inquire_with(provider, operation, &strange));
         let shown = format!("{} {operation:?}", provider.descriptor().name);
         assert_eq!((finding.standing, finding.status.as_str()), (Standing::Unchanged, ""), "{shown}");

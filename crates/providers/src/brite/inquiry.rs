@@ -1,0 +1,170 @@
+//! How a deposit stands: its session, then the transaction in it; only the transaction says that money comes.
+
+use super::{DESCRIPTOR, wire};
+use crate::api::{Context, Doubt, Finding, Reply, Sent, Standing, Step};
+use crate::kit;
+use domain::{Json, Secret, TransactionStatus};
+
+const SESSION: &str = "session.get";
+const TRANSACTION: &str = "transaction.get";
+const SESSION_BY_REFERENCE: &str = "session.get_by_merchant_reference";
+/// Brite spells it so.
+const TRANSACTION_BY_REFERENCE: &str = "transaction.get_by_merchantreference";
+
+/// The `error_code` of a session that ran out.
+const EXPIRED: &str = "expired_session";
+/// The `error_code` of one that the payer cancelled contains this (assumed; the full list is not public).
+const CANCELLED: &str = "cancel";
+/// In the memo, and in a call's scratch: Brite's id of our session.
+const OUR_SESSION: &str = "session";
+/// In a call's scratch: the id that is asked about.
+const ID: &str = "id";
+/// In the memo: the timeline has it that the money is settled.
+const SETTLED: &str = "settled";
+
+/// By what a callback named, else by our session, else by our reference.
+pub(super) fn begin(cx: &Context<'_>) -> Step {
+    let hinted = |name| cx.hint.and_then(|hint| kit::token(hint, name));
+    match hinted("transaction_id") {
+        Some(id) => ask(cx, TRANSACTION, Some(id), kit::token(cx.memo, OUR_SESSION)),
+        None => ask_session(cx),
+    }
+}
+
+fn ask_session(cx: &Context<'_>) -> Step {
+    match kit::token(cx.memo, OUR_SESSION) {
+        Some(id) => ask(cx, SESSION, Some(id), Some(id)),
+        None => ask(cx, SESSION_BY_REFERENCE, None, None),
+    }
+}
+
+fn ask(cx: &Context<'_>, step: &'static str, id: Option<&str>, session: Option<&str>) -> Step {
+    let mut scratch = wire::scratch(step, false);
+    for (name, value) in [(ID, id), (OUR_SESSION, session)] {
+        if let Some(value) = value {
+            scratch.set(name, Json::text(value));
+        }
+    }
+    match cx.account_cache {
+        Some(token) => ask_with(cx, token, step, scratch),
+        None => wire::authorize(cx, scratch),
+    }
+}
+
+/// The question that the scratch describes.
+pub(super) fn ask_with(cx: &Context<'_>, token: &Secret, step: &str, scratch: Json) -> Step {
+    let steps = [SESSION, TRANSACTION, SESSION_BY_REFERENCE, TRANSACTION_BY_REFERENCE];
+    let step = steps.into_iter().find(|known| *known == step).unwrap_or(SESSION_BY_REFERENCE);
+    let body = match step {
+        SESSION | TRANSACTION => ("id", Json::text(kit::scalar(&scratch, ID).unwrap_or_default())),
+        _ => ("merchant_reference", Json::text(cx.order.transaction_id.to_string())),
+    };
+    wire::call(cx, step, Some(token), &Json::object([body]), Doubt::Harmless, scratch)
+}
+
+pub(super) fn resume(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
+    let session = kit::scalar(&sent.scratch, OUR_SESSION);
+    if is_not_found(reply) {
+        return match sent.step.as_str() {
+            // What a callback names need not exist: our own session still may.
+            TRANSACTION if cx.hint.is_some_and(|hint| kit::token(hint, "transaction_id") == kit::scalar(&sent.scratch, ID)) => {
+                ask_session(cx)
+            }
+            TRANSACTION => Finding::anomaly("Brite does not know the transaction that its session names").step(),
+            SESSION => ask(cx, SESSION_BY_REFERENCE, None, session),
+            SESSION_BY_REFERENCE => ask(cx, TRANSACTION_BY_REFERENCE, None, session),
+            _ => Finding::new(Standing::NotFound, "").step(),
+        };
+    }
+    let record = kit::object(reply)
+        .filter(|(status, body)| kit::is_success(*status) && wire::error_name(body).is_none() && body.get("state").is_some());
+    let Some((_, record)) = record else { return Step::Silence(wire::refusal(reply)) };
+    if let Some(what) = foreign(cx, sent, &record) {
+        return Finding::anomaly(format!("Brite's record has another {what}")).step();
+    }
+    match sent.step.as_str() {
+        SESSION | SESSION_BY_REFERENCE => session_found(cx, &record),
+        _ => transaction_found(cx, &record, session),
+    }
+}
+
+/// `NotFound` as the error of an inquiry.
+fn is_not_found(reply: &Reply) -> bool {
+    kit::object(reply).is_some_and(|(status, body)| {
+        (kit::is_success(status) || matches!(status, 400 | 404)) && wire::error_name(&body) == Some("NotFound")
+    })
+}
+
+/// What in a record is not ours, or not what was asked about.
+fn foreign(cx: &Context<'_>, sent: &Sent, record: &Json) -> Option<&'static str> {
+    let (amount, currency) = (cx.order.amount, cx.order.amount.currency());
+    let asked = kit::scalar(&sent.scratch, ID);
+    let money_fits = !kit::is_set(record, "amount") || kit::money(record, "amount", currency) == Some(amount);
+    let currency_fits = !kit::is_set(record, "currency_id")
+        || record.str_at("currency_id").is_some_and(|code| code.eq_ignore_ascii_case(currency.code()));
+    let checks = [
+        ("reference", record.str_at("merchant_reference") == Some(&cx.order.transaction_id.to_string())),
+        ("id", kit::token(record, "id").is_some_and(|id| asked.is_none_or(|asked| asked == id))),
+        ("currency", currency_fits),
+        ("amount", money_fits),
+    ];
+    checks.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
+}
+
+fn session_found(cx: &Context<'_>, record: &Json) -> Step {
+    let id = kit::token(record, "id");
+    match kit::token(record, "transaction_id") {
+        Some(transaction) => ask(cx, TRANSACTION, Some(transaction), id),
+        None => with_session(cx, standing("session", record), id).step(),
+    }
+}
+
+fn transaction_found(cx: &Context<'_>, record: &Json, session: Option<&str>) -> Step {
+    let theirs = kit::token(record, "session_id");
+    if theirs.is_none() || session.is_some_and(|ours| theirs != Some(ours)) {
+        return Finding::anomaly("Brite's transaction belongs to another session").step();
+    }
+    let mut finding = with_session(cx, standing("transaction", record), theirs);
+    if finding.standing == Standing::Unchanged {
+        return finding.step();
+    }
+    finding.psp_transaction_id = kit::token(record, "id").map(str::to_owned);
+    if finding.status == "SETTLED" && cx.status == TransactionStatus::Approved && cx.memo.get(SETTLED).is_none() {
+        let mut memo = finding.memo.take().unwrap_or_else(|| cx.memo.clone());
+        memo.set(SETTLED, Json::Bool(true));
+        finding = finding.memo(memo).note("Brite has settled the money: SETTLED");
+    }
+    finding.step()
+}
+
+/// What the state of a record of that kind means.
+fn standing(kind: &str, record: &Json) -> Finding {
+    let state = kit::scalar(record, "state").unwrap_or_default();
+    let word = format!("{kind} {state}");
+    let Some(row) = DESCRIPTOR.statuses.iter().find(|row| row.word == word) else {
+        return Finding::anomaly(format!("Brite's {kind} state is unknown: {}", kit::provider_text(state)));
+    };
+    let status = row.status.unwrap_or(row.word);
+    if row.standing != Standing::Declined {
+        return Finding::new(row.standing, status);
+    }
+    let code = kit::scalar(record, "error_code").map(kit::provider_text);
+    let standing = match code.as_deref() {
+        Some(EXPIRED) if status == "ABORTED" => Standing::Expired,
+        Some(code) if status == "ABORTED" && code.to_ascii_lowercase().contains(CANCELLED) => Standing::Cancelled,
+        _ => Standing::Declined,
+    };
+    Finding::new(standing, status).message(code.unwrap_or_else(|| status.to_owned()))
+}
+
+/// Remembers Brite's session, and shows it, when it was not known.
+pub(super) fn with_session(cx: &Context<'_>, finding: Finding, session: Option<&str>) -> Finding {
+    match session {
+        Some(id) if kit::scalar(cx.memo, OUR_SESSION).is_none() => {
+            let mut memo = cx.memo.clone();
+            memo.set(OUR_SESSION, Json::text(id));
+            finding.memo(memo).note(format!("Brite's session: {}", kit::provider_text(id)))
+        }
+        _ => finding,
+    }
+}
