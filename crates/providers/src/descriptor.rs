@@ -190,6 +190,17 @@ pub enum FieldRule {
         /// The most.
         max: i64,
     },
+    /// A whole number that is one of these: `browser.colorDepth must be one of 1, 4, 8`.
+    WholeOneOf(&'static [i64]),
+    /// Like [`Text`](Self::Text); must be there when `countryCode`, claims applied, is this one.
+    TextRequiredIn {
+        /// Fewest characters.
+        min: usize,
+        /// Most characters.
+        max: usize,
+        /// The country.
+        country: &'static str,
+    },
     /// A text that is one of these: `paymentMethod must be one of CARD, APPLEPAY, GOOGLEPAY`.
     OneOf(&'static [&'static str]),
     /// A merchant URL.
@@ -295,6 +306,17 @@ pub enum SettingRule {
         /// Most characters.
         max: usize,
     },
+    /// The same without one character: `<field> must match [^:]{<a>,<b>}`.
+    TextWithout {
+        /// Fewest characters.
+        min: usize,
+        /// Most characters.
+        max: usize,
+        /// The character that must not be in it.
+        without: char,
+    },
+    /// `<field> must be an ISO 4217 code`.
+    Currency,
     /// Visible ASCII of that many characters, without the given one. A wrong length: `<field> must be <a> to <b> characters`; another character:
     /// `<field> must match [!-~]{<a>,<b>}`.
     VisibleAscii {
@@ -412,6 +434,10 @@ pub enum Signal {
     Http(&'static [u16]),
     /// 404 with an empty body.
     EmptyNotFound,
+    /// 404 without an XML document that has one of these roots.
+    NotFoundWithout(&'static [&'static str]),
+    /// `code` in the XML document of the body is one of these.
+    Code(&'static [&'static str]),
     /// The body contains one of these texts.
     Body(&'static [&'static str]),
     /// The member of a JSON body is set, and contains one of these texts (none: any value).

@@ -1,7 +1,7 @@
 //! A descriptor as tables for people: the same in the provider's README, the product's documentation and the conformance suite.
 
 use crate::descriptor::{FieldRule, OperationSpec, Setting, SettingRule, Signal};
-use crate::{Descriptor, Provider};
+use crate::{Descriptor, Provider, fields};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -184,6 +184,8 @@ const fn yes(flag: bool) -> &'static str {
 fn setting_rule(rule: SettingRule) -> String {
     match rule {
         SettingRule::Text { min, max } => format!("{min} to {max} characters"),
+        SettingRule::TextWithout { min, max, without } => format!("{min} to {max} characters without `{without}`"),
+        SettingRule::Currency => "ISO 4217 code".to_owned(),
         SettingRule::VisibleAscii { min, max, without: None } => format!("{min} to {max} visible ASCII characters"),
         SettingRule::VisibleAscii { min, max, without: Some(gap) } => {
             format!("{min} to {max} visible ASCII characters without `{gap}`")
@@ -223,6 +225,8 @@ fn field_rule(rule: FieldRule) -> String {
         FieldRule::IpAddressAsSent => "IP address".to_owned(),
         FieldRule::Card => "object: `pan`, `expMonth`, `expYear`, `cvv`, `cardHolderName`, all texts".to_owned(),
         FieldRule::Whole { min, max } => format!("whole number from {min} to {max}"),
+        FieldRule::WholeOneOf(numbers) => format!("one of {}", fields::listed(numbers)),
+        FieldRule::TextRequiredIn { min, max, country } => format!("{min} to {max} characters; required in `{country}`"),
         FieldRule::MerchantUrl => "https URL".to_owned(),
         FieldRule::OneOf(words) => format!("one of {}", words.join(", ")),
         FieldRule::Related(related) => related.shown.to_owned(),
@@ -236,6 +240,8 @@ fn signal(signal: &Signal) -> String {
     match signal {
         Signal::Http(statuses) => format!("HTTP {}", statuses.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")),
         Signal::EmptyNotFound => "HTTP 404 without body".to_owned(),
+        Signal::NotFoundWithout(roots) => format!("HTTP 404 without XML ({})", quoted(roots)),
+        Signal::Code(codes) => format!("code {}", codes.join(", ")),
         Signal::Body(texts) => format!("body contains {}", quoted(texts)),
         Signal::Member(name, []) => format!("`{name}` is set"),
         Signal::Member(name, texts) => format!("`{name}` contains {}", quoted(texts)),

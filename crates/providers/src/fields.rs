@@ -221,7 +221,14 @@ impl Check<'_> {
     }
 
     fn field(&mut self, field: &RequestField) {
-        if !self.counts(field) || self.parent_is_away(field.name) {
+        if !self.counts(field) {
+            return;
+        }
+        if self.required_by_country(field.rule) && self.in_body(field.name).is_none() {
+            self.problems.missing.push(field.name.to_owned());
+            return;
+        }
+        if self.parent_is_away(field.name) {
             return;
         }
         if matches!(field.rule, FieldRule::Card) {
@@ -243,6 +250,13 @@ impl Check<'_> {
             Ok(None) => {}
             Err(sentence) => self.problems.invalid.push(sentence),
         }
+    }
+
+    /// Whether `countryCode`, claims applied, makes it a field that must be there.
+    fn required_by_country(&self, rule: FieldRule) -> bool {
+        let FieldRule::TextRequiredIn { country, .. } = rule else { return false };
+        let claim = self.request.claims.and_then(|claims| claims.winner("countryCode"));
+        claim.or_else(|| self.in_body("countryCode").and_then(Json::as_str)) == Some(country)
     }
 
     /// Not copied out of the body: its values are wiped with it.
@@ -297,6 +311,11 @@ impl Check<'_> {
                 let good = number.parse::<i64>().is_ok_and(|number| (min..=max).contains(&number));
                 good.then(|| Some(value.clone())).ok_or_else(|| format!("{name} must be a whole number from {min} to {max}"))
             }
+            FieldRule::WholeOneOf(numbers) => {
+                let number = value.as_number().ok_or_else(|| format!("{name} must be a number"))?;
+                let good = number.parse::<i64>().is_ok_and(|number| numbers.contains(&number));
+                good.then(|| Some(value.clone())).ok_or_else(|| format!("{name} must be one of {}", listed(numbers)))
+            }
             FieldRule::Number => value.as_number().map(|_| Some(value.clone())).ok_or_else(|| format!("{name} must be a number")),
             // Its members have rows of their own, under which they are kept.
             FieldRule::Object => value.is_object().then_some(None).ok_or_else(|| format!("{name} must be an object")),
@@ -330,7 +349,7 @@ impl Check<'_> {
             }
             FieldRule::UserId => self.user_id(text),
             FieldRule::Email => kept(is_email(text), "must be a valid email"),
-            FieldRule::Text { min, max } => {
+            FieldRule::Text { min, max } | FieldRule::TextRequiredIn { min, max, .. } => {
                 let range = if min == 0 {
                     format!("must be at most {max} characters")
                 } else {
@@ -403,6 +422,11 @@ const BAD_USER_ID: &str = "userId must be 1 to 64 characters";
 
 fn is_user_id(text: &str) -> bool {
     (1..=USER_ID_MAX_CHARS).contains(&text.chars().count())
+}
+
+/// `1, 4, 8`.
+pub(crate) fn listed(numbers: &[i64]) -> String {
+    numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn string<'a>(name: &str, value: &'a Json) -> Result<&'a str, String> {

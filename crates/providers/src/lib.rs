@@ -8,6 +8,7 @@ mod countries;
 pub mod demo;
 pub mod descriptor;
 pub mod docs;
+pub mod emerchantpay;
 pub mod fields;
 pub mod flexepin;
 pub mod forumpay;

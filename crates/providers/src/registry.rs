@@ -10,6 +10,7 @@ static ALL: &[&dyn Provider] = &[
     &crate::neosurf::Neosurf,
     &crate::flexepin::Flexepin,
     &crate::brite::Brite,
+    &crate::emerchantpay::EMerchantPay,
 ];
 
 /// All providers, in the order of the published list.

@@ -4,7 +4,7 @@ use crate::Descriptor;
 use crate::descriptor::{Setting, SettingRule};
 use domain::company::SettingValue;
 use domain::urls::{Environment, merchant_url};
-use domain::{Json, Secret, Settings, Timestamp};
+use domain::{Currency, Json, Secret, Settings, Timestamp};
 use url::{Host, Url};
 
 /// The fields that are the same for all providers. One that a provider's own table does not have is ignored (Flexepin's sheet says so of `webhookUrl`), so that one
@@ -229,6 +229,11 @@ fn check_text(name: &str, rule: SettingRule, text: &str, environment: Environmen
     };
     match rule {
         SettingRule::Text { min, max } => length(min, max),
+        SettingRule::TextWithout { min, max, without } => {
+            length(min, max)?;
+            verdict(!text.contains(without), &|| format!("{name} must match [^{without}]{{{min},{max}}}"))
+        }
+        SettingRule::Currency => verdict(Currency::from_code(text).is_some(), &|| format!("{name} must be an ISO 4217 code")),
         SettingRule::VisibleAscii { min, max, without } => {
             length(min, max)?;
             let good = text.chars().all(|c| c.is_ascii_graphic() && Some(c) != without);

@@ -2,6 +2,7 @@
 
 use crate::api::{Answer, Lost, Refusal, Reply};
 use crate::descriptor::{ErrorRow, Signal};
+use crate::xml;
 use domain::limits::RAW_ANSWER_MAX_BYTES;
 use domain::{ErrorCode, Json};
 
@@ -27,6 +28,12 @@ pub(crate) fn matches(signal: &Signal, reply: &Reply) -> bool {
         (Signal::Unavailable, Reply::Answer(answer)) => (500..=599).contains(&answer.status),
         (Signal::Http(statuses), Reply::Answer(answer)) => statuses.contains(&answer.status),
         (Signal::EmptyNotFound, Reply::Answer(answer)) => answer.status == 404 && answer.body.is_empty(),
+        (Signal::NotFoundWithout(roots), Reply::Answer(answer)) => {
+            answer.status == 404 && !xml::parse(&answer.body).is_some_and(|root| roots.contains(&&*root.name))
+        }
+        (Signal::Code(codes), Reply::Answer(answer)) => {
+            xml::parse(&answer.body).is_some_and(|root| root.text_in("code").is_some_and(|code| codes.contains(&code)))
+        }
         (Signal::Body(texts), Reply::Answer(answer)) => {
             let body = answer.text();
             texts.iter().any(|text| contains(&body, text))

@@ -278,6 +278,9 @@ pub(crate) fn tasks(provider: &'static dyn Provider) -> Vec<(Task, World)> {
         if operation == Operation::PayOut && provider.descriptor().release_again {
             tasks.push((Task::ReleaseAgain, World::open(provider, operation)));
         }
+        if operation == Operation::PayIn && provider.descriptor().pages.device_check {
+            tasks.push((Task::Continue, World::open(provider, operation)));
+        }
         tasks.push((Task::Inquire, World::open(provider, operation)));
     }
     tasks.push((Task::Test, World::new(provider, Operation::PayIn)));

@@ -1,4 +1,5 @@
-//! XML answers as a tree: local names, prefixes ignored; nothing is expanded but the five entities of XML and character references.
+//! XML: answers as a tree (local names, prefixes ignored; nothing is expanded but the five entities of XML and character references), requests in a buffer that
+//! never grows.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -28,6 +29,13 @@ impl Element {
             return Some(self);
         }
         self.children.iter().find_map(|child| child.find(name))
+    }
+
+    /// The text of the one element of that name directly in it, without the white space around it; `None` when it is empty, and when there are several.
+    pub(crate) fn text_in(&self, name: &str) -> Option<&str> {
+        let mut named = self.children.iter().filter(|child| child.name == name);
+        let (first, second) = (named.next()?.text.trim(), named.next());
+        (second.is_none() && !first.is_empty()).then_some(first)
     }
 
     /// The text of the first element of that name, without the white space around it; `None` also when it is empty.
@@ -104,6 +112,64 @@ fn close(closed: Element, open: &mut [Element], root: &mut Option<Element>) {
     }
 }
 
+/// What a document is written from.
+pub(crate) enum Part<'a> {
+    /// `<name>`.
+    Open(&'static str),
+    /// `</name>`.
+    Close(&'static str),
+    /// `<name>text</name>`.
+    Leaf(&'static str, &'a str),
+}
+
+const DECLARATION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>"#;
+/// The longest escape of one byte: `&amp;`.
+const ESCAPE_MAX_BYTES: usize = 5;
+/// `<`, `>`, `</`, `>`.
+const BRACKETS_BYTES: usize = 5;
+
+/// Writes a document. The buffer is made large enough first: a document may hold a card, and growing would leave copies of it behind.
+pub(crate) fn write(parts: &[Part<'_>]) -> Vec<u8> {
+    let length = |part: &Part<'_>| match part {
+        Part::Open(name) | Part::Close(name) => name.len() + BRACKETS_BYTES,
+        Part::Leaf(name, text) => 2 * name.len() + BRACKETS_BYTES + ESCAPE_MAX_BYTES * text.len(),
+    };
+    let mut xml = String::with_capacity(DECLARATION.len() + parts.iter().map(length).sum::<usize>());
+    xml.push_str(DECLARATION);
+    for part in parts {
+        match part {
+            Part::Open(name) => tag(&mut xml, "<", name),
+            Part::Close(name) => tag(&mut xml, "</", name),
+            Part::Leaf(name, text) => {
+                tag(&mut xml, "<", name);
+                escape(&mut xml, text);
+                tag(&mut xml, "</", name);
+            }
+        }
+    }
+    xml.into_bytes()
+}
+
+fn tag(xml: &mut String, bracket: &str, name: &str) {
+    xml.push_str(bracket);
+    xml.push_str(name);
+    xml.push('>');
+}
+
+/// Text as XML 1.0 allows it; what no document may hold (control characters) is left out.
+pub(crate) fn escape(xml: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => xml.push_str("&amp;"),
+            '<' => xml.push_str("&lt;"),
+            '>' => xml.push_str("&gt;"),
+            '\t' | '\n' => xml.push(c),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
+            c => xml.push(c),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,5 +212,26 @@ mod tests {
             assert_eq!(parse(bad.as_bytes()), None, "{}", &bad[..bad.len().min(40)]);
         }
         assert_eq!(parse(b"<a>\xff</a>"), None);
+    }
+
+    #[test]
+    fn one_element_directly_within() {
+        let root = parse(b"<r><a> x </a><b><c>deep</c></b><d/><e>1</e><e>2</e></r>").unwrap();
+        assert_eq!(root.text_in("a"), Some("x"));
+        for none in ["b", "c", "d", "e", "r"] {
+            assert_eq!(root.text_in(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn written_texts_come_back_and_nothing_is_moved() {
+        let text = "a&b<c>\"d\"'é\u{0}\u{1b}\u{ffff}\n&&&&&&&&";
+        let xml = write(&[Part::Open("r"), Part::Leaf("a", text), Part::Leaf("b", ""), Part::Close("r")]);
+        let length = xml.len();
+        assert!(length <= xml.capacity());
+        let worst = write(&[Part::Leaf("a", &"&".repeat(500))]);
+        assert!(worst.capacity() <= DECLARATION.len() + 7 + 2_500, "made once, as large as it can get");
+        assert_eq!(worst.len(), worst.capacity());
+        assert_eq!(parse(&xml).unwrap().text_in("a"), Some("a&b<c>\"d\"'é\n&&&&&&&&"));
     }
 }

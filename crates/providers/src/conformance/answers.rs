@@ -19,6 +19,11 @@ fn replies_with(signal: &Signal) -> Vec<Reply> {
     match signal {
         Signal::Http(statuses) => statuses.iter().map(|status| answer(*status, "no")).collect(),
         Signal::EmptyNotFound => vec![answer(404, "")],
+        Signal::NotFoundWithout(_) => vec![answer(404, ""), answer(404, "<html><p>no</p></html>")],
+        Signal::Code(codes) => {
+            let body = |code: &&str| format!("<payment_response><status>error</status><code>{code}</code></payment_response>");
+            codes.iter().map(|code| answer(200, body(code))).collect()
+        }
         Signal::Body(texts) => texts.iter().map(|text| answer(400, format!("<p>{}</p>", text.to_uppercase()))).collect(),
         Signal::Member(name, []) => vec![answer(200, format!(r#"{{"{name}":"a reason"}}"#))],
         Signal::Member(name, texts) => {
@@ -241,7 +246,8 @@ fn readable_refusals_under_a_fault_decide_nothing() {
             }
             money_calls += 1;
             let (_, good) = world.good(task, call.step);
-            let bodies = refusals.into_iter().map(|body| body.as_bytes().to_vec()).chain([good]);
+            let in_xml = b"<payment_response><status>declined</status><code>500</code></payment_response>".to_vec();
+            let bodies = refusals.into_iter().map(|body| body.as_bytes().to_vec()).chain([good, in_xml]);
             for body in bodies {
                 for status in [500, 502, 503, 504, 408, 301, 302] {
                     let step = world.resume(task, call, &answer(status, body.clone()));

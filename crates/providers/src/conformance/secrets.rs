@@ -62,7 +62,9 @@ fn every_call_is_signed() {
 
 /// A good answer with canaries where a provider would echo secrets.
 fn echoing(body: &[u8]) -> Vec<u8> {
-    let Ok(mut json) = Json::parse(body) else { return body.to_vec() };
+    let Ok(mut json) = Json::parse(body) else {
+        return String::from_utf8_lossy(body).replace("TESTMODE", &format!("{CANARY}-answer")).into_bytes();
+    };
     for name in ["access_token", "serial", "echo"] {
         json.set(name, Json::text(format!("{CANARY}-answer")));
     }

@@ -1,0 +1,180 @@
+//! The answer to `sale3d`, and what the merchant is told of it. Sheet: "Cashier contract", "Answers", the error table.
+
+use super::record::{Record, Row};
+use super::{DESCRIPTOR, wire};
+use crate::api::{CashierAnswer, Context, Finding, Refusal, Reply, Standing, Step};
+use crate::card::{mask_json, mask_numbers};
+use crate::kit;
+use crate::signals::judge;
+use domain::{Json, Timestamp, amounts};
+
+/// What a refused payer is told when the gateway has no words for it.
+const DECLINED: &str = "Transaction declined";
+/// Elements that are blanked in what is kept of an answer.
+const CARD_ELEMENTS: [&str; 5] = ["card_number", "cvv", "card_holder", "expiration_month", "expiration_year"];
+/// Characters of `YYYY-MM-DDTHH:MM:SSZ`.
+const TIMESTAMP_CHARS: usize = 20;
+
+/// The error row; nothing of a card is in what it shows.
+pub(super) fn refusal(reply: &Reply) -> Refusal {
+    let mut refusal = judge(DESCRIPTOR.errors, reply);
+    refusal.data = refusal.data.map(|data| match data {
+        Json::String(text) => Json::String(mask_numbers(&blanked(&text))),
+        other => mask_json(other),
+    });
+    refusal
+}
+
+/// The text without what stands in card elements, also where the document is cut.
+fn blanked(text: &str) -> String {
+    CARD_ELEMENTS.iter().fold(text.to_owned(), |text, name| {
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        let mut pieces = text.split(&open);
+        let mut kept = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            kept.push_str(&open);
+            kept.push_str(piece.find(&close).map_or("", |at| &piece[at..]));
+        }
+        kept
+    })
+}
+
+/// An answer that is not believed, or no answer: asked about.
+pub(super) fn in_doubt(reply: &Reply, anomaly: Option<String>) -> Step {
+    Step::Silence(Refusal { anomaly, ..refusal(reply) })
+}
+
+pub(super) fn sold(cx: &Context<'_>, reply: &Reply) -> Step {
+    let answer = match reply {
+        Reply::Lost(lost) if lost.nothing_sent() => return Step::Refused(refusal(reply)),
+        Reply::Lost(_) => return in_doubt(reply, None),
+        Reply::Answer(answer) => answer,
+    };
+    let record = match (answer.status, Record::read(answer)) {
+        (401 | 403 | 429, _) | (404, None) => return Step::Refused(refusal(reply)),
+        (200..=299 | 400..=407 | 409..=499, Some(record)) => record,
+        _ => return in_doubt(reply, None),
+    };
+    if let Some(what) = record.foreign(cx) {
+        return in_doubt(reply, Some(format!("eMerchantPay's answer has another {what}")));
+    }
+    let word = record.word();
+    match record.standing() {
+        Some(Standing::Approved) if record.code().is_none() && record.unique_id().is_some() => approved(cx, &record).step(),
+        Some(Standing::Pending) if word == "pending_async" => challenged(cx, &record, reply),
+        // Open, with nothing for the payer to do.
+        Some(Standing::Pending) if record.unique_id().is_some() => finding(Standing::Pending, &record).step(),
+        Some(Standing::Declined) => match record.row() {
+            Row::Table => Step::Refused(refusal(reply)),
+            Row::Declined => refused(cx, Standing::Declined, &record).step(),
+            Row::Failed => refused(cx, Standing::Failed, &record).step(),
+            Row::Doubt => in_doubt(reply, None),
+        },
+        None => in_doubt(reply, Some(format!("eMerchantPay's status is unknown: {word}"))),
+        _ => in_doubt(reply, None),
+    }
+}
+
+/// The finding of a record: its word, the gateway's id.
+pub(super) fn finding(standing: Standing, record: &Record) -> Finding {
+    let finding = Finding::new(standing, record.word());
+    match record.unique_id() {
+        Some(id) => finding.psp_id(id),
+        None => finding,
+    }
+}
+
+pub(super) fn approved(cx: &Context<'_>, record: &Record) -> Finding {
+    let message = "Transaction approved".to_owned();
+    let answer =
+        CashierAnswer::Success { message: message.clone(), data: data(cx, record, "Approved", None), redirect_url: None };
+    finding(Standing::Approved, record).message(message).answer(answer)
+}
+
+/// No, at once or found at once: 400 without `errorCode`, in the gateway's words for payers; its technical ones go to the timeline only.
+pub(super) fn refused(cx: &Context<'_>, standing: Standing, record: &Record) -> Finding {
+    let message = record.said("message").unwrap_or_else(|| DECLINED.to_owned());
+    let shown = match standing {
+        Standing::Failed => "Failed",
+        Standing::Cancelled => "Cancelled",
+        Standing::Expired => "Expired",
+        _ => "Declined",
+    };
+    let members = [
+        ("status", Some(record.word())),
+        ("transaction_status", Some(shown.to_owned())),
+        ("uniqueId", record.unique_id().map(str::to_owned)),
+        ("code", record.said("code")),
+        ("responseCode", record.said("response_code")),
+    ];
+    let mut data = Json::object(members.into_iter().filter_map(|(name, text)| Some((name, Json::String(text?)))));
+    data.set("merchantReference", kit::merchant_reference(cx));
+    let finding = finding(standing, record).message(&*message).answer(CashierAnswer::Declined { message, data: Some(data) });
+    match record.said("technical_message") {
+        Some(text) => finding.note(format!("eMerchantPay: {text}")),
+        None => finding,
+    }
+}
+
+/// The issuer, or the gateway's device check before it, wants the payer's browser.
+fn challenged(cx: &Context<'_>, record: &Record, reply: &Reply) -> Step {
+    let Some(unique_id) = record.unique_id() else { return in_doubt(reply, None) };
+    let found = |url: &str| {
+        let answer = CashierAnswer::Success {
+            message: "3-D Secure authentication required".to_owned(),
+            data: data(cx, record, "Pending", Some(url)),
+            redirect_url: Some(url.to_owned()),
+        };
+        finding(Standing::Pending, record).answer(answer)
+    };
+    let Some(method) = record.text("threeds_method_url") else {
+        return match redirect(cx, record) {
+            Ok(Some(url)) => found(url).step(),
+            Ok(None) => in_doubt(reply, None),
+            Err(anomaly) => in_doubt(reply, Some(anomaly)),
+        };
+    };
+    let on_gateway = |url: Option<&str>| url.is_some_and(|url| wire::is_gateways(cx, url));
+    let go_on = record.text("threeds_method_continue_url");
+    if !on_gateway(Some(method)) || !on_gateway(go_on) {
+        return in_doubt(reply, Some("eMerchantPay's device check is not on the gateway's own address".to_owned()));
+    }
+    let timestamp = record.text("timestamp").filter(|text| text.len() == TIMESTAMP_CHARS && Timestamp::parse(text).is_some());
+    let Some(timestamp) = timestamp else {
+        return in_doubt(reply, Some("eMerchantPay's device check has no readable timestamp".to_owned()));
+    };
+    let memo = Json::object([
+        (wire::UNIQUE_ID, Json::text(unique_id)),
+        (wire::AMOUNT, Json::text(cx.order.amount.minor().to_string())),
+        (wire::TIMESTAMP, Json::text(timestamp)),
+        (wire::METHOD_URL, Json::text(method)),
+        (wire::CONTINUE_URL, Json::text(go_on.unwrap_or_default())),
+    ]);
+    found(&cx.pages.challenge).memo(memo).step()
+}
+
+/// Where the payer is challenged; an error says why a browser must not go there.
+pub(super) fn redirect<'a>(cx: &Context<'_>, record: &'a Record) -> Result<Option<&'a str>, String> {
+    let Some(url) = record.text("redirect_url") else { return Ok(None) };
+    let good = domain::urls::merchant_url(url, cx.account.environment).is_some();
+    good.then_some(Some(url)).ok_or_else(|| "eMerchantPay's redirect_url is no address for a browser".to_owned())
+}
+
+fn data(cx: &Context<'_>, record: &Record, shown: &str, url: Option<&str>) -> Json {
+    let field = |name: &str| Json::text(cx.order.text(name));
+    let card = ["brand", "first6", "last4", "expMonth", "expYear"].map(|name| (name, field(&format!("card.{name}"))));
+    let mut data = Json::object([
+        ("status", Json::text(record.word())),
+        ("transaction_status", Json::text(shown)),
+        ("transactionId", Json::text(cx.order.transaction_id.to_string())),
+        ("sessionId", Json::text(cx.order.session_id.to_string())),
+        ("uniqueId", Json::from(record.unique_id())),
+        ("amount", amounts::as_number(&cx.order.amount)),
+        ("merchantReference", kit::merchant_reference(cx)),
+        ("card", Json::object(card)),
+    ]);
+    if let Some(url) = url {
+        data.set("url", Json::text(url));
+    }
+    data
+}

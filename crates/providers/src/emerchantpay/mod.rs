@@ -1,0 +1,220 @@
+//! eMerchantPay: a card acquirer on the Genesis gateway. The merchant's server sends the card; every pay-in is a `sale3d` with 3-D Secure v2, and is answered at
+//! once or after a challenge.
+
+mod answers;
+mod browser;
+mod callback;
+mod inquiry;
+mod record;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use crate::api::{Account, Callback, CallbackReading, Context, Finding, Memo, Provider, Reply, Sent, Standing, Step, Task};
+use crate::card::CardData;
+use crate::descriptor::{
+    BRAND_ID, BaseUrls, CallLimits, Callbacks, Descriptor, ErrorRow, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE, NAME,
+    NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
+};
+use crate::fields::{Checked, Problems};
+use crate::kit;
+use crate::pages::{BrowserReturn, Challenge, Opening, Pages, ReturnReading};
+use domain::ErrorCode;
+
+/// The provider.
+#[derive(Debug)]
+pub struct EMerchantPay;
+
+/// How long after a silent sale the gateway is asked, inside the request, milliseconds (eMerchantPay sheet, "Unknown fate of call 1").
+const ASKED_AFTER_MS: u32 = 2_000;
+/// Longest text of a browser's header, characters.
+const HEADER_MAX_CHARS: usize = 2_048;
+/// A line of an address.
+const LINE: FieldRule = FieldRule::Text { min: 1, max: 100 };
+
+const fn status(word: &'static str, standing: Standing) -> StatusRow {
+    StatusRow { word, standing, status: None }
+}
+
+static DESCRIPTOR: Descriptor = Descriptor {
+    psp_type: "EMERCHANTPAY",
+    name: "emerchantpay",
+    title: "eMerchantPay",
+    kind: "Cards (Genesis gateway)",
+    pay_in: Some(OperationSpec {
+        fields: &PAY_IN_FIELDS,
+        always_held: false,
+        example: r#"{"pspType":"EMERCHANTPAY","type":"PAYIN","baseamount":100.00,"currency":"EUR","firstName":"John","lastName":"Doe","email":"player@example.com","phone":"4915112345678","card":{"pan":"4918190000000002","expMonth":"12","expYear":"2030","cvv":"123","cardHolderName":"John Doe"},"usage":"Card deposit","countryCode":"DE","address":{"line1":"Hauptstr. 1","postalCode":"10115","city":"Berlin"},"userIp":"198.51.100.7","browser":{"userAgent":"Mozilla/5.0","acceptHeader":"text/html","language":"de-DE","javaEnabled":false,"colorDepth":24,"screenHeight":900,"screenWidth":1440,"timeZoneOffset":-60},"hppSuccessUrl":"https://shop.example/ok","hppFailureUrl":"https://shop.example/failed","merchantReference":"ORDER-REF-001"}"#,
+    }),
+    pay_out: None,
+    webhooks: true,
+    redirect_field: Some("url"),
+    settings: &[
+        Setting::plain("username", true, SettingRule::TextWithout { min: 1, max: 255, without: ':' }, "Genesis API user"),
+        Setting::secret(
+            "password",
+            true,
+            SettingRule::Text { min: 1, max: 255 },
+            "Genesis API password; also the key of every signature",
+        ),
+        Setting::secret(
+            "apiKey",
+            true,
+            SettingRule::Pattern { shown: "[A-Za-z0-9]{16,64}", check: is_terminal_token },
+            "Terminal token: fixes currency, merchant id and risk profile",
+        ),
+        Setting::site_url(false),
+        Setting::webhook_url(false),
+        Setting::IS_WEBHOOK_SECURED,
+        Setting::account_name(false),
+        Setting::plain("currency", false, SettingRule::Currency, "The terminal's currency, checked before the call"),
+        Setting::BASE_URL,
+    ],
+    setting_aliases: &[],
+    base_urls: BaseUrls {
+        sandbox: Some("https://staging.gate.emerchantpay.net"),
+        production: Some("https://gate.emerchantpay.net"),
+        simulator_path: "",
+    },
+    callbacks: Callbacks { per_transaction: true, per_account: false },
+    limits: CallLimits::COMMON,
+    not_found_after_s: NOT_FOUND_AFTER_S,
+    assumed_protocol: None,
+    errors: &[
+        ErrorRow { row: 3, signal: Signal::Http(&[401, 403]), code: ErrorCode::InvalidPspCredentials },
+        ErrorRow { row: 3, signal: Signal::NotFoundWithout(&record::ROOTS), code: ErrorCode::InvalidPspCredentials },
+        ErrorRow { row: 3, signal: Signal::Code(&["110", "220"]), code: ErrorCode::InvalidPspCredentials },
+        ErrorRow { row: 4, signal: Signal::Http(&[429]), code: ErrorCode::PspRateLimited },
+        ErrorRow { row: 4, signal: Signal::Code(&["101"]), code: ErrorCode::PspUnavailable },
+        ErrorRow { row: 7, signal: Signal::Code(&["120", "350", "360"]), code: ErrorCode::UnknownPspError },
+        // Reach a merchant only where no connection was established (row 1): the code decides, not the word `timeout`.
+        ErrorRow { row: 8, signal: Signal::TimedOut, code: ErrorCode::PspTimeout },
+        ErrorRow { row: 8, signal: Signal::Unavailable, code: ErrorCode::PspUnavailable },
+        ErrorRow { row: 8, signal: Signal::Otherwise, code: ErrorCode::UnknownPspError },
+    ],
+    statuses: &[
+        status("approved", Standing::Approved),
+        status("declined", Standing::Declined),
+        status("unsuccessful", Standing::Declined),
+        status("pending", Standing::Pending),
+        status("pending_async", Standing::Pending),
+        status("in_progress", Standing::Pending),
+        status("pending_hold", Standing::Pending),
+        status("pending_review", Standing::Pending),
+        // In the first answer by its code; later not with the codes that leave it open.
+        status("error", Standing::Declined),
+        status("timeout", Standing::Expired),
+        // After an approval: Reversed.
+        status("cancelled", Standing::Cancelled),
+        status("voided", Standing::Cancelled),
+        // A partial refund changes nothing.
+        status("refunded", Standing::Reversed),
+        status("chargebacked", Standing::Reversed),
+        status("second_chargebacked", Standing::Reversed),
+        status("pre_arbitrated", Standing::Reversed),
+        status("chargeback_reversed", Standing::Unchanged),
+        status("represented", Standing::Unchanged),
+        status("representment_reversed", Standing::Unchanged),
+    ],
+    unknown_fate: UnknownFate::AskedFirst { wait_ms: ASKED_AFTER_MS },
+    release_again: false,
+    card_data: CardData::Taken,
+    pages: Pages { pay: false, challenge: true, back: true, device_check: true },
+    single_use_field: None,
+};
+
+const PAY_IN_FIELDS: [RequestField; 31] = [
+    RequestField::required("baseamount", FieldRule::Amount),
+    RequestField::required("currency", FieldRule::Currency),
+    RequestField::optional("userId", FieldRule::UserId),
+    RequestField::required("firstName", NAME),
+    RequestField::required("lastName", NAME),
+    RequestField::required("email", FieldRule::Email),
+    RequestField::optional("phone", FieldRule::Phone),
+    RequestField::required("card", FieldRule::Card),
+    RequestField::optional("usage", FieldRule::Text { min: 0, max: 255 }),
+    RequestField::optional("address", FieldRule::Object),
+    RequestField::optional("address.line1", LINE),
+    RequestField::optional("address.line2", LINE),
+    RequestField::optional("address.postalCode", LINE),
+    RequestField::optional("address.city", LINE),
+    RequestField::optional("address.state", FieldRule::TextRequiredIn { min: 1, max: 100, country: "US" }),
+    RequestField::optional("countryCode", FieldRule::Country),
+    RequestField::optional("browser", FieldRule::Object),
+    RequestField::optional("browser.userAgent", FieldRule::Text { min: 0, max: HEADER_MAX_CHARS }),
+    RequestField::optional("browser.acceptHeader", FieldRule::Text { min: 0, max: HEADER_MAX_CHARS }),
+    RequestField::optional("browser.language", FieldRule::Own(browser::read_language)),
+    RequestField::optional("browser.javaEnabled", FieldRule::Bool),
+    RequestField::optional("browser.colorDepth", FieldRule::WholeOneOf(&[1, 4, 8, 15, 16, 24, 32, 48])),
+    RequestField::optional("browser.screenHeight", FieldRule::Whole { min: 1, max: 99_999 }),
+    RequestField::optional("browser.screenWidth", FieldRule::Whole { min: 1, max: 99_999 }),
+    RequestField::optional("browser.timeZoneOffset", FieldRule::Whole { min: -840, max: 840 }),
+    RequestField::optional("hppSuccessUrl", FieldRule::MerchantUrl),
+    RequestField::optional("hppFailureUrl", FieldRule::MerchantUrl),
+    RequestField::optional("userIp", FieldRule::IpAddressAsSent),
+    MERCHANT_REFERENCE,
+    BRAND_ID,
+    IS_TEST_MODE,
+];
+
+fn is_terminal_token(text: &str) -> bool {
+    (16..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+impl Provider for EMerchantPay {
+    fn descriptor(&self) -> &'static Descriptor {
+        &DESCRIPTOR
+    }
+
+    fn begin(&self, task: Task, cx: &Context<'_>) -> Step {
+        match task {
+            Task::PayIn => wire::sale3d(cx),
+            Task::Continue => wire::go_on(cx),
+            Task::Inquire => wire::reconcile(cx),
+            Task::Test => wire::test(cx),
+            Task::PayOut | Task::Finalise | Task::ReleaseAgain => Finding::anomaly("eMerchantPay has no such step").step(),
+        }
+    }
+
+    fn resume(&self, _task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
+        match sent.step.as_str() {
+            wire::SALE3D => answers::sold(cx, reply),
+            wire::CONTINUE => inquiry::went_on(cx, reply),
+            wire::RECONCILE => inquiry::reconciled(cx, reply),
+            wire::TEST => inquiry::tested(reply),
+            other => Finding::anomaly(format!("eMerchantPay has no step {}", kit::provider_text(other))).step(),
+        }
+    }
+
+    fn read_callback(&self, account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {
+        callback::read(account, callback)
+    }
+
+    fn fits(&self, account: &Account<'_>, request: &Checked) -> Problems {
+        let mut problems = Problems::default();
+        if let Some(only) = account.settings.text("currency").filter(|only| *only != request.amount.currency().code()) {
+            problems.invalid.push(format!("currency must be {only} for this payment method"));
+        }
+        problems
+    }
+
+    fn open_page(&self, cx: &Context<'_>) -> Opening {
+        browser::open(cx)
+    }
+
+    fn challenge(&self, cx: &Context<'_>) -> Challenge {
+        browser::challenge(cx)
+    }
+
+    fn read_device_check(&self, cx: &Context<'_>, callback: &Callback<'_>) -> Option<Memo> {
+        browser::read_device_check(cx, callback)
+    }
+
+    fn read_return(&self, _cx: &Context<'_>, back: &BrowserReturn<'_>) -> Option<ReturnReading> {
+        match back.word {
+            "success" => Some(ReturnReading::ask("success")),
+            "failure" => Some(ReturnReading::ask("failure")),
+            _ => None,
+        }
+    }
+}

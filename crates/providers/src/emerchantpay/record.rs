@@ -1,0 +1,125 @@
+//! The gateway's answer as a document, and what its codes mean. Sheet: "Answers", "Status and error mapping".
+
+use super::DESCRIPTOR;
+use crate::api::{Answer, Context, Standing};
+use crate::card::mask_numbers;
+use crate::kit;
+use crate::xml::{self, Element};
+
+/// The roots of an answer; documents show both.
+pub(super) const ROOTS: [&str; 2] = ["payment_response", "payment_transaction"];
+/// Hexadecimal digits of a `unique_id`.
+const UNIQUE_ID_DIGITS: usize = 32;
+/// Part of the text of a code 340 that says that the payment was sent before.
+const ALREADY_USED: &str = "has already been used";
+
+/// Whether the text may be a `unique_id`.
+pub(super) fn is_unique_id(text: &str) -> bool {
+    text.len() == UNIQUE_ID_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What a code says of a first answer that is not a usable success (rows 3 to 8 of the error table).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Row {
+    /// Rows 3, 4 and 7: the error table of the descriptor.
+    Table,
+    /// Row 5.
+    Declined,
+    /// Row 6.
+    Failed,
+    /// Row 8, or no code.
+    Doubt,
+}
+
+/// An answer.
+pub(super) struct Record(Element);
+
+impl Record {
+    /// Reads an answer, whatever its HTTP status.
+    pub(super) fn read(answer: &Answer) -> Option<Self> {
+        xml::parse(&answer.body).filter(|root| ROOTS.contains(&&*root.name)).map(Self)
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.text_in(name)
+    }
+
+    /// A text of the gateway for people: card numbers masked, cut to what is kept.
+    pub(super) fn said(&self, name: &str) -> Option<String> {
+        self.text(name).map(|text| kit::provider_text(&mask_numbers(text)))
+    }
+
+    /// `status` in lower case; empty when there is none.
+    pub(super) fn word(&self) -> String {
+        self.said("status").unwrap_or_default().to_ascii_lowercase()
+    }
+
+    /// Where the status table puts it.
+    pub(super) fn standing(&self) -> Option<Standing> {
+        let word = self.word();
+        DESCRIPTOR.statuses.iter().find(|row| row.word == word).map(|row| row.standing)
+    }
+
+    /// `code`; one that is no number is 0, which no table has.
+    pub(super) fn code(&self) -> Option<u16> {
+        self.text("code").map(|text| text.parse().unwrap_or_default())
+    }
+
+    pub(super) fn unique_id(&self) -> Option<&str> {
+        self.text("unique_id").filter(|id| is_unique_id(id))
+    }
+
+    /// Whether it speaks of a payment, not of the call.
+    pub(super) fn names_a_payment(&self) -> bool {
+        self.text("unique_id").is_some() || self.text("transaction_id").is_some()
+    }
+
+    /// Minor units.
+    pub(super) fn amount(&self) -> Option<i64> {
+        self.text("amount")?.parse().ok()
+    }
+
+    /// What in it is not our transaction's; the amount comes last.
+    pub(super) fn foreign(&self, cx: &Context<'_>) -> Option<&'static str> {
+        let ours = cx.order.transaction_id.to_string();
+        let same = |name, ours: &str| self.text(name).is_none_or(|theirs| theirs == ours);
+        let id_fits = self.text("unique_id").is_none_or(|theirs| match cx.psp_transaction_id {
+            Some(known) => theirs == known,
+            None => is_unique_id(theirs),
+        });
+        let checks = [
+            ("transaction", same("transaction_id", &ours)),
+            ("unique_id", id_fits),
+            ("currency", same("currency", cx.order.amount.currency().code())),
+            ("amount", self.text("amount").is_none() || self.amount() == Some(cx.order.amount.minor())),
+        ];
+        checks.into_iter().find(|(_, fits)| !fits).map(|(what, _)| what)
+    }
+
+    /// The row of a first answer, by its code and its status.
+    pub(super) fn row(&self) -> Row {
+        let no = matches!(&*self.word(), "declined" | "unsuccessful");
+        match self.code() {
+            Some(101 | 110 | 220) => Row::Table,
+            Some(500..=529 | 531..=550 | 600..=629 | 631..=697) => Row::Declined,
+            None if no => Row::Declined,
+            Some(340) if self.says(ALREADY_USED) => Row::Doubt,
+            Some(300..=340 | 400..=490 | 700..=740 | 120 | 350 | 360) if no => Row::Declined,
+            Some(300..=340 | 400..=490 | 700..=740) => Row::Failed,
+            Some(120 | 350 | 360) => Row::Table,
+            _ => Row::Doubt,
+        }
+    }
+
+    /// Whether a later `error` leaves the payment open: its code speaks of the way to the network, not of the payment.
+    pub(super) fn leaves_open(&self) -> bool {
+        matches!(self.code(), Some(200..=250 | 530 | 630 | 950 | 960))
+    }
+
+    fn says(&self, text: &str) -> bool {
+        ["technical_message", "message"]
+            .iter()
+            .filter_map(|name| self.text(name))
+            .any(|said| said.to_ascii_lowercase().contains(text))
+    }
+}

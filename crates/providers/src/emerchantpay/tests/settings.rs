@@ -1,0 +1,145 @@
+//! The configuration and the request's fields.
+
+use super::*;
+use crate::Provider as _;
+use crate::fields::{self, BrowserHeaders, Claims, Problems, Request};
+use crate::testing::{json, now, sandbox};
+use domain::Settings;
+use domain::urls::Environment;
+
+fn configure(patch: &str) -> Result<Settings, Vec<String>> {
+    crate::settings::apply(EMerchantPay.descriptor(), &Settings::default(), &json(patch), &sandbox())
+}
+
+#[test]
+fn settings_are_checked() {
+    let long = "x".repeat(256);
+    for (patch, sentence) in [
+        (r#"{"username":""}"#.to_owned(), "username must be 1 to 255 characters"),
+        (format!(r#"{{"username":"{long}"}}"#), "username must be 1 to 255 characters"),
+        (r#"{"username":"a:b"}"#.to_owned(), "username must match [^:]{1,255}"),
+        (format!(r#"{{"password":"{long}"}}"#), "password must be 1 to 255 characters"),
+        (r#"{"apiKey":"short"}"#.to_owned(), "apiKey must match [A-Za-z0-9]{16,64}"),
+        (r#"{"apiKey":"394f2ebc3646d3c0-7fa1"}"#.to_owned(), "apiKey must match [A-Za-z0-9]{16,64}"),
+        (r#"{"currency":"eur"}"#.to_owned(), "currency must be an ISO 4217 code"),
+        (r#"{"siteUrl":"ftp://x"}"#.to_owned(), "siteUrl must be an https URL"),
+        (r#"{"isWebhookSecured":"yes"}"#.to_owned(), "isWebhookSecured must be a boolean"),
+    ] {
+        assert_eq!(configure(&patch).unwrap_err(), [sentence], "{patch}");
+    }
+    assert!(configure(r#"{"username":"ü user","password":"a b:c","apiKey":"0123456789abcdef"}"#).is_ok());
+}
+
+#[test]
+fn required_settings() {
+    let missing = crate::settings::missing(EMerchantPay.descriptor(), &Settings::default(), Environment::Production);
+    assert_eq!(missing, ["username", "password", "apiKey"]);
+    let world = world();
+    let view = crate::settings::public_view(EMerchantPay.descriptor(), &world.settings).to_text();
+    assert!(!view.contains("secretpw") && !view.contains("394f2ebc"), "{view}");
+}
+
+#[test]
+fn the_terminal_has_one_currency() {
+    let fits = |settings: &str, currency: &str| {
+        let settings = configure(settings).unwrap();
+        let account = crate::Account { settings: &settings, base_url: "", environment: Environment::Sandbox };
+        let body = json(&example(&[("currency", &format!("{currency:?}"))]));
+        EMerchantPay.fits(&account, &check(&body, None).unwrap())
+    };
+    assert_eq!(fits(r#"{"currency":"EUR"}"#, "EUR"), Problems::default());
+    assert_eq!(fits("{}", "USD"), Problems::default());
+    assert_eq!(fits(r#"{"currency":"EUR"}"#, "USD").invalid, ["currency must be EUR for this payment method"]);
+}
+
+fn check(body: &domain::Json, claims: Option<&Claims>) -> Result<fields::Checked, Problems> {
+    let spec = EMerchantPay.descriptor().pay_in.as_ref().unwrap();
+    let request = Request {
+        body,
+        claims,
+        caller_ip: Some("203.0.113.1".parse().unwrap()),
+        browser: BrowserHeaders::default(),
+        environment: Environment::Sandbox,
+        now: now(),
+    };
+    fields::check(spec, &request)
+}
+
+fn problems(changes: &[(&str, &str)]) -> Problems {
+    check(&json(&example(changes)), None).err().unwrap_or_default()
+}
+
+#[test]
+fn all_that_is_missing_in_table_order() {
+    let found = check(&json("{}"), None).unwrap_err();
+    assert_eq!(found.missing, ["baseamount", "currency", "firstName", "lastName", "email", "card"]);
+    assert!(found.invalid.is_empty());
+    let found = problems(&[("card", "{}")]);
+    assert_eq!(found.missing, ["card.pan", "card.expMonth", "card.expYear", "card.cvv", "card.cardHolderName"]);
+}
+
+#[test]
+fn the_caller_is_not_the_payer() {
+    let checked = check(&json(&example(&[("userIp", "null")])), None).unwrap();
+    assert_eq!(checked.fields.text("userIp"), None, "absent: remote_ip is left out");
+}
+
+#[test]
+fn us_cards_need_a_state() {
+    let us = ("countryCode", "\"US\"");
+    for address in ["null", "{}", r#"{"city":"X"}"#, r#"{"state":""}"#] {
+        assert_eq!(problems(&[us, ("address", address)]).missing, ["address.state"], "{address}");
+    }
+    assert_eq!(problems(&[us, ("address", r#"{"state":"NY"}"#)]), Problems::default());
+    assert_eq!(problems(&[("countryCode", "null"), ("address", "{}")]), Problems::default());
+    let claims = Claims { user_id: "u".to_owned(), country_code: Some("US".to_owned()), ..Claims::default() };
+    assert_eq!(check(&json(&example(&[])), Some(&claims)).unwrap_err().missing, ["address.state"], "claims win");
+    let found = problems(&[us, ("email", "\"x\"")]);
+    assert_eq!((found.missing.len(), found.invalid.len()), (1, 1), "all problems at once");
+}
+
+#[test]
+fn sentences() {
+    let long = |count: usize| format!("{:?}", "x".repeat(count));
+    let browser = |member: &str, value: &str| format!(r#"{{"{member}":{value}}}"#);
+    let of_browser = [
+        ("userAgent", &*long(2_049), "browser.userAgent must be at most 2048 characters"),
+        ("acceptHeader", &*long(2_049), "browser.acceptHeader must be at most 2048 characters"),
+        ("language", "\"de_DE\"", "browser.language must be a language tag"),
+        ("language", "\"-\"", "browser.language must be a language tag"),
+        ("language", "\"toolonglanguage\"", "browser.language must be a language tag"),
+        ("language", "5", "browser.language must be a string"),
+        ("javaEnabled", "\"no\"", "browser.javaEnabled must be a boolean"),
+        ("colorDepth", "25", "browser.colorDepth must be one of 1, 4, 8, 15, 16, 24, 32, 48"),
+        ("colorDepth", "\"24\"", "browser.colorDepth must be a number"),
+        ("screenHeight", "0", "browser.screenHeight must be a whole number from 1 to 99999"),
+        ("screenWidth", "100000", "browser.screenWidth must be a whole number from 1 to 99999"),
+        ("screenWidth", "1.5", "browser.screenWidth must be a whole number from 1 to 99999"),
+        ("timeZoneOffset", "-841", "browser.timeZoneOffset must be a whole number from -840 to 840"),
+    ];
+    for (member, value, sentence) in of_browser {
+        assert_eq!(problems(&[("browser", &browser(member, value))]).invalid, [sentence]);
+    }
+    for language in ["\"en\"", "\"de-DE\"", "\"zh-Hant-TW\"", "\"es-419\""] {
+        assert_eq!(problems(&[("browser", &browser("language", language))]), Problems::default(), "{language}");
+    }
+    for (member, value, sentence) in [
+        ("usage", &*long(256), "usage must be at most 255 characters"),
+        ("address", r#"{"line1":""}"#, ""),
+        ("address", "5", "address must be an object"),
+        ("browser", "[]", "browser must be an object"),
+        ("userIp", "\"x\"", "userIp must be an IP address"),
+        ("hppSuccessUrl", "\"http://shop.example\"", "hppSuccessUrl must be an https URL"),
+        ("hppFailureUrl", "\"x\"", "hppFailureUrl must be an https URL"),
+        ("countryCode", "\"XX\"", "countryCode must be an ISO 3166-1 alpha-2 code"),
+        ("phone", "\"12345\"", "phone must contain at least 6 digits"),
+        ("firstName", "5", "firstName must be a string"),
+    ] {
+        let expected: Vec<&str> = Some(sentence).filter(|text| !text.is_empty()).into_iter().collect();
+        assert_eq!(problems(&[(member, value)]).invalid, expected, "{member} {value}");
+    }
+    assert_eq!(
+        problems(&[("address", &format!(r#"{{"city":{}}}"#, long(101)))]).invalid,
+        ["address.city must be 1 to 100 characters"]
+    );
+}
