@@ -16,6 +16,7 @@ use crate::descriptor::{
     BRAND_ID, BaseUrls, CallLimits, Callbacks, Descriptor, ErrorRow, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE, NAME,
     NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
 };
+use crate::docs::MatrixRow;
 use crate::fields::{Checked, Problems};
 use crate::kit;
 use crate::pages::{BrowserReturn, Challenge, Opening, Pages, ReturnReading};
@@ -164,6 +165,14 @@ fn is_terminal_token(text: &str) -> bool {
 impl Provider for EMerchantPay {
     fn descriptor(&self) -> &'static Descriptor {
         &DESCRIPTOR
+    }
+
+    fn matrix_row(&self) -> MatrixRow {
+        MatrixRow {
+            outcome_by: "answer, or callback after 3DS".into(),
+            url_field: "`url` when a challenge is needed [decided]".into(),
+            ..MatrixRow::of(&DESCRIPTOR)
+        }
     }
 
     fn begin(&self, task: Task, cx: &Context<'_>) -> Step {
