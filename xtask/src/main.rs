@@ -4,6 +4,7 @@ mod bench;
 mod crash;
 mod install;
 mod licences;
+mod new_provider;
 mod tests;
 mod tidy;
 
@@ -28,6 +29,14 @@ enum Command {
     },
     /// What a reader would stumble over: file lengths, paths of one machine, floats near money, provider sizes.
     Tidy,
+    /// Writes the folders of a new provider, small and working, enters it in the registry, and says what is left to do.
+    NewProvider {
+        /// Its folder, and its name in addresses: small letters and digits.
+        name: String,
+        /// Only writes: nothing is compiled, no tables and snapshots are made.
+        #[arg(long)]
+        write_only: bool,
+    },
     /// kill -9 under load, on both stores; ends with the figures, or with the promises that are broken.
     Crash {
         /// Kills per store.
@@ -57,6 +66,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Test { more } => tests::run(&more),
         Command::Tidy => tidy::run(),
+        Command::NewProvider { name, write_only } => new_provider::run(&name, write_only),
         Command::Licences => licences::run(),
         Command::Crash { kills, seed } => crash::run(kills, seed),
         Command::Bench(Bench::PayIn(args)) => bench::pay_in(&args),

@@ -15,7 +15,7 @@ const FILE_LINES_GOOD: usize = 500;
 const EXACT_ROOMS: [&str; 5] =
     ["crates/money/src", "crates/domain/src", "crates/providers/src", "crates/store/src", "crates/engine/src"];
 
-/// Checks every file that git knows.
+/// Checks every file that git knows or would take.
 pub(crate) fn run() -> Result<()> {
     let mut problems = String::new();
     let files = tracked_files()?;
@@ -35,7 +35,8 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn tracked_files() -> Result<Vec<String>> {
-    let output = Command::new("git").args(["ls-files"]).output().context("git ls-files")?;
+    let output =
+        Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).output().context("git ls-files")?;
     Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
 }
 
