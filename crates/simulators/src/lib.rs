@@ -16,6 +16,7 @@ mod kit;
 mod neosurf;
 mod payone;
 mod trust;
+mod worldpay;
 
 use std::path::PathBuf;
 
@@ -48,6 +49,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, stop: Cancellation
         // One line per provider.
         Box::new(forumpay::ForumPay),
         Box::new(gigadat::Gigadat),
+        Box::new(worldpay::Worldpay),
         Box::new(trust::Trust),
         Box::new(cleo::Cleo),
         Box::new(payone::PayOne),

@@ -39,6 +39,10 @@ pub(crate) const ACCOUNT_NAME: &str = "{account name}";
 pub(crate) enum Ack {
     /// Any 2xx.
     Success,
+    /// Any answer at all: what is sent is a browser's request, which nobody repeats.
+    Anything,
+    /// 200 with exactly this body.
+    Body200(String),
     /// 200 and nothing else.
     Exactly200,
     /// A 2xx whose body contains this text.
@@ -299,6 +303,8 @@ async fn post(sim: &Sim, callback: &Callback) -> bool {
     }
     match &callback.ack {
         Ack::Success => (200..300).contains(&status),
+        Ack::Anything => true,
+        Ack::Body200(text) => status == 200 && body == text.as_bytes(),
         Ack::Exactly200 => status == 200,
         Ack::Contains(text) => (200..300).contains(&status) && String::from_utf8_lossy(&body).contains(text.as_str()),
         Ack::Document { media_type: wanted, text } => {

@@ -9,6 +9,7 @@ use super::{Error, Reply};
 const STYLE: &str = include_str!("../../assets/sim.css");
 const ICON: &str = include_str!("../../assets/icon.svg");
 const COUNTDOWN: &str = include_str!("../../assets/countdown.js");
+const SUBMIT: &str = include_str!("../../assets/submit.js");
 
 #[derive(Template)]
 #[template(path = "notice.html")]
@@ -66,6 +67,7 @@ pub(crate) fn asset(file: &str) -> Response<axum::body::Body> {
         "sim.css" => Reply::text(200, "text/css; charset=utf-8", STYLE),
         "icon.svg" => Reply::text(200, "image/svg+xml", ICON),
         "countdown.js" => Reply::text(200, "text/javascript; charset=utf-8", COUNTDOWN),
+        "submit.js" => Reply::text(200, "text/javascript; charset=utf-8", SUBMIT),
         _ => Reply::text(404, "text/plain; charset=utf-8", "not found"),
     };
     reply.header("x-content-type-options", "nosniff").header("cache-control", "no-cache").into_response()
