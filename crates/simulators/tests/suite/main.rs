@@ -15,3 +15,5 @@ mod payone;
 mod trust;
 mod trust_scenarios;
 mod world;
+mod worldpay;
+mod worldpay_scenarios;
