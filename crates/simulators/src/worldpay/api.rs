@@ -35,7 +35,7 @@ pub(super) fn refusal(code: u8, text: impl Into<String>) -> Refusal {
     Refusal { code, text: text.into() }
 }
 
-/// A reply of ours; each carries the cookie that a second submit must bring back.
+/// A document of ours as an answer.
 pub(super) fn document(body: String) -> Reply {
     Reply::text(200, XML, body)
 }

@@ -263,10 +263,7 @@ mod tests {
         assert_eq!(error(&format!("{DOCTYPE}<a k=\"1\" k=\"2\"/>")), "an attribute is not well-formed");
         let subset = DOCTYPE.replace("dtd\">", "dtd\" [<!ENTITY evil SYSTEM \"file:///etc/passwd\">]>");
         assert_eq!(error(&format!("{subset}<a/>")), "the document type is not the one expected");
-        assert_eq!(
-            error(&format!("<!DOCTYPE paymentService [<!ENTITY e \"x\">]><a/>")),
-            "the document type is not the one expected"
-        );
+        assert_eq!(error("<!DOCTYPE paymentService [<!ENTITY e \"x\">]><a/>"), "the document type is not the one expected");
         assert_eq!(error(&format!("{DOCTYPE}{DOCTYPE}<a/>")), "the document type is not the one expected");
         let deep = format!("{DOCTYPE}{}{}", "<a>".repeat(30), "</a>".repeat(30));
         assert_eq!(error(&deep), "the document is too deep");
