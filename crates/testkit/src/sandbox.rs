@@ -26,6 +26,8 @@ pub struct Options {
     pub time_scale: u32,
     /// Further variables of the environment.
     pub variables: Vec<(String, String)>,
+    /// Where its standard error goes; `None`: to the test's.
+    pub log: Option<PathBuf>,
 }
 
 impl Options {
@@ -38,6 +40,7 @@ impl Options {
             auto_settle_ms: None,
             time_scale: 1,
             variables: Vec::new(),
+            log: None,
         }
     }
 
@@ -60,6 +63,13 @@ impl Options {
     pub fn database(mut self, url: impl Into<String>) -> Self {
         self.database = Some(url.into());
         self
+    }
+
+    /// Everything that it logs, at every level, into a file.
+    #[must_use]
+    pub fn trace_into(mut self, file: impl Into<PathBuf>) -> Self {
+        self.log = Some(file.into());
+        self.variable("MOZARTO_LOG", "trace")
     }
 
     /// With a variable in its environment.
@@ -101,6 +111,10 @@ impl Sandbox {
         }
         for (name, value) in &options.variables {
             command.env(name, value);
+        }
+        if let Some(file) = &options.log {
+            let file = std::fs::File::options().create(true).append(true).open(file).context("the log file")?;
+            command.stderr(file);
         }
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("starting the sandbox")?;
