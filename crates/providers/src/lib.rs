@@ -4,6 +4,7 @@ pub mod api;
 pub mod brite;
 mod callback;
 pub mod card;
+pub mod cleo;
 mod countries;
 pub mod demo;
 pub mod descriptor;

@@ -209,6 +209,10 @@ fn assert_undecided(step: &Step, call: &Call, reply: &Reply) {
         Step::Found(finding) => assert!(!is_final(finding.standing), "{shown}"),
         // Refused: certainly not taken. On a money call only by its HTTP status, or where nothing was sent.
         Step::Refused(_) if is_money(call) => match reply {
+            // Cleo's sheet: any 4xx but 408 and 409.
+            Reply::Answer(answer) if call.step == "transfer_out" => {
+                assert!((400..=499).contains(&answer.status) && !matches!(answer.status, 408 | 409), "{shown}");
+            }
             Reply::Answer(answer) => assert!(matches!(answer.status, 401 | 403 | 404 | 429), "{shown}"),
             Reply::Lost(lost) => assert!(lost.nothing_sent(), "{shown}"),
         },
