@@ -115,7 +115,7 @@ async fn taken(hands: &Hands, amount: &str) -> Result<String> {
             "success": true, "message": "Withdraw request successfully processed",
             "withdraw": {
                 "client": "Demo company", "brand": "Demo company", "userId": "user_123", "transactionId": "<text>", "first_name": "John",
-                "last_name": "Doe", "email": "player@example.com", "phone": "4915112345678", "userIp": "127.0.0.1", "currency": "CAD",
+                "last_name": "Doe", "email": "player@example.com", "phone": "15551234567", "userIp": "127.0.0.1", "currency": "CAD",
                 "siteUrl": "<url>", "amount": amount, "date": "<date>", "status": "Pending",
             },
             "transactionId": id_of(&answer), "merchantReference": "", "amount": number(amount),

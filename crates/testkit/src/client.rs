@@ -238,6 +238,20 @@ pub mod bodies {
         )
     }
 
+    /// Gigadat pay-in.
+    pub fn gigadat_in(amount: &str) -> String {
+        format!(
+            r#"{{"pspType":"GIGADAT","type":"PAYIN","name":"John Test","email":"merchant-user@example.com","phone":"15551234567","baseamount":{amount},"currency":"CAD","userId":"user_123","userIp":"1.2.3.4"}}"#
+        )
+    }
+
+    /// Gigadat pay-out, `ETO` or `ACH`.
+    pub fn gigadat_out(payout_type: &str, amount: &str) -> String {
+        format!(
+            r#"{{"pspType":"GIGADAT","type":"PAYOUT","payoutType":"{payout_type}","name":"John Test","email":"merchant-user@example.com","baseamount":{amount},"currency":"CAD","userId":"user_123","userIp":"1.2.3.4","mobile":"07700900000","bank":{{"institution":"001","transit":"12345","account":"1234567"}}}}"#
+        )
+    }
+
     /// Flexepin with a simulator's voucher of that serial; `minor`: cents.
     pub fn flexepin(serial: u32, minor: u32) -> String {
         format!(

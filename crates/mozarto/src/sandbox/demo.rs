@@ -32,6 +32,12 @@ pub(super) const ACCOUNTS: &[DemoAccount] = &[
         simulator_settings: r#"{"password":"fp-demo-secret-part1part2","payerIds":["demo-payer-0001"]}"#,
     },
     DemoAccount {
+        psp_type: "GIGADAT",
+        config: r#"{"accountName":"Demo company","apiKey":"gd-demo-access-0001","secret":"gd-demo-security-0001","campaignId":"d3m0c0de00000000000000000000gd01","isWebhookSecured":true}"#,
+        simulator_account: "d3m0c0de00000000000000000000gd01",
+        simulator_settings: r#"{"access":"gd-demo-access-0001","security":"gd-demo-security-0001"}"#,
+    },
+    DemoAccount {
         psp_type: "PAYONE",
         config: r#"{"accountName":"Demo company","apiKey":"payone-demo-key-0001","isWebhookSecured":true}"#,
         simulator_account: "payone-demo-key-0001",

@@ -156,7 +156,7 @@ fn user_token() -> Secret {
         "email": "player@example.com",
         "firstName": "John",
         "lastName": "Doe",
-        "phone": "4915112345678",
+        "phone": "15551234567",
         "countryCode": "DE",
         "emailVerified": "player@example.com",
     });

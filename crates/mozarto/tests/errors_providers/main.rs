@@ -1,8 +1,9 @@
-//! Every error and status row of the three sheets, provoked at the simulators (`next` makes their next answer, `status/{word}` their word): the
+//! Every error and status row of the sheets, provoked at the simulators (`next` makes their next answer, `status/{word}` their word): the
 //! answer as written, where the transaction stands, and whether money moved.
 
 mod flexepin;
 mod forumpay;
+mod gigadat;
 mod payone;
 
 use anyhow::{Result, ensure};
@@ -18,12 +19,14 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_of_the_providers() {
-    let world = World::start(env!("CARGO_BIN_EXE_mozarto"), &["PAYONE", "FORUMPAY"], |options| options.time_scale(60)).await;
+    let world =
+        World::start(env!("CARGO_BIN_EXE_mozarto"), &["PAYONE", "FORUMPAY", "GIGADAT"], |options| options.time_scale(60)).await;
     let world = world.expect("a sandbox");
     let mut table = Table::new("provider errors");
     // `next` strikes the provider's next call: one provider's rows run one after the other, and what an inquiry shall be answered is said with `next_about`.
     table.row("PayOne", payone::rows(world.hands()));
     table.row("ForumPay", forumpay::rows(world.hands()));
+    table.row("Gigadat", gigadat::rows(world.hands()));
     table.row("Flexepin", flexepin::rows(world.hands()));
     table.end().await;
 }

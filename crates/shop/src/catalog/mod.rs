@@ -3,10 +3,11 @@
 
 mod flexepin;
 mod forumpay;
+mod gigadat;
 mod payone;
 
 /// Every provider of the cashier page, in the order of its choices. The first is the one shown at first.
-pub(crate) static PROVIDERS: &[&Provider] = &[&forumpay::PROVIDER, &payone::PROVIDER, &flexepin::PROVIDER];
+pub(crate) static PROVIDERS: &[&Provider] = &[&forumpay::PROVIDER, &gigadat::PROVIDER, &payone::PROVIDER, &flexepin::PROVIDER];
 
 /// The people who may be signed in at the shop.
 pub(crate) static CUSTOMERS: &[Customer] = &[
