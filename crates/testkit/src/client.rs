@@ -252,6 +252,13 @@ pub mod bodies {
         )
     }
 
+    /// Neosurf in a currency.
+    pub fn neosurf(currency: &str, amount: &str) -> String {
+        format!(
+            r#"{{"pspType":"NEOSURF","type":"PAYIN","baseamount":{amount},"currency":"{currency}","currencyCode":"{currency}","userId":"user_123","email":"player@example.com"}}"#
+        )
+    }
+
     /// Flexepin with a simulator's voucher of that serial; `minor`: cents.
     pub fn flexepin(serial: u32, minor: u32) -> String {
         format!(

@@ -1,6 +1,6 @@
 //! Addresses by role: the sandbox's own parts listen where there is room, so that their addresses are stored by what they are for.
 //!
-//! `role:simulator` (a `baseUrl`) is the provider's simulator; `role:shop/<path>` is an address of the demo shop. Only the binary stores them;
+//! `role:simulator` (a `baseUrl`) is the provider's simulator, `role:simulator/<path>` a path below it; `role:shop/<path>` is an address of the demo shop. Only the binary stores them;
 //! callers of the API neither set nor see them.
 
 use crate::core::Config;
@@ -13,8 +13,8 @@ const PREFIX: &str = "role:";
 const SIMULATOR: &str = "role:simulator";
 /// The demo shop, followed by a path.
 const SHOP: &str = "role:shop/";
-/// The setting that decides where credentials go.
-const BASE_URL: &str = "baseUrl";
+/// The same, followed by a path of its own.
+const BELOW_SIMULATOR: &str = "role:simulator/";
 /// Where a simulated account points when there is no simulator: a name that never resolves (RFC 2606), so that its credentials go nowhere.
 const NO_SIMULATOR: &str = "https://simulator.invalid";
 
@@ -30,20 +30,24 @@ pub fn resolve(value: &str, psp_type: &str, config: &Config) -> Option<String> {
         let descriptor = providers::by_psp_type(psp_type)?.descriptor();
         return Some(format!("{base}/{}{}", descriptor.name, descriptor.base_urls.simulator_path));
     }
+    if let Some(path) = value.strip_prefix(BELOW_SIMULATOR) {
+        let base = config.simulator_url.as_deref()?;
+        return Some(format!("{base}/{}/{path}", providers::by_psp_type(psp_type)?.descriptor().name));
+    }
     let path = value.strip_prefix(SHOP)?;
     Some(format!("{}/{path}", config.shop_url.as_deref()?))
 }
 
-/// Resolves every value by role. Where its part is not there, an address is taken out, and a base address leads nowhere.
+/// Resolves every value by role. Where its part is not there, an address is taken out, and one that credentials go to leads nowhere.
 pub(super) fn resolve_settings(settings: &mut Settings, psp_type: &str, config: &Config) {
-    settings.0.retain(|name, value| {
+    settings.0.retain(|_, value| {
         let SettingValue::Plain(Json::String(text)) = value else { return true };
         if !is_role(text) {
             return true;
         }
         match resolve(text, psp_type, config) {
             Some(address) => *text = address,
-            None if name == BASE_URL => *text = NO_SIMULATOR.to_owned(),
+            None if text.starts_with(SIMULATOR) => *text = NO_SIMULATOR.to_owned(),
             None => return false,
         }
         true

@@ -7,9 +7,13 @@ use domain::Json;
 use engine::Engine;
 use engine::directory::view::callback_url;
 use std::time::Duration;
+use url::Url;
 
 /// The simulators answer their control calls within this.
 const CONTROL_LIMIT: Duration = Duration::from_secs(5);
+
+/// In what a simulator is told: the host that payers return to.
+const SHOP_HOST: &str = "{shopHost}";
 
 /// The demo account of one provider. Credentials here are the simulators' and open nothing else.
 pub(super) struct DemoAccount {
@@ -19,7 +23,7 @@ pub(super) struct DemoAccount {
     pub(super) config: &'static str,
     /// The simulator's name for the account.
     simulator_account: &'static str,
-    /// What the simulator is told of it, JSON.
+    /// What the simulator is told of it, JSON; [`SHOP_HOST`] stands for the host of `siteUrl`.
     simulator_settings: &'static str,
 }
 
@@ -44,6 +48,12 @@ pub(super) const ACCOUNTS: &[DemoAccount] = &[
         simulator_settings: r#"{"client":"Demo company","active":true}"#,
     },
     DemoAccount {
+        psp_type: "NEOSURF",
+        config: r#"{"accountName":"Demo company","apiKey":"neosurf-demo-secret-0001","merchantId":"24842","isWebhookSecured":true}"#,
+        simulator_account: "24842",
+        simulator_settings: r#"{"secret":"neosurf-demo-secret-0001","subMerchantId":"{shopHost}"}"#,
+    },
+    DemoAccount {
         psp_type: "FLEXEPIN",
         config: r#"{"accountName":"Demo company","apiKey":"flexdemo01","secret":"flexepin-demo-secret-0001","terminalId":"TERM01"}"#,
         simulator_account: "flexdemo01",
@@ -52,16 +62,22 @@ pub(super) const ACCOUNTS: &[DemoAccount] = &[
 ];
 
 /// The fields that point at the sandbox's own parts.
-pub(super) const ROLES: [(&str, &str); 3] =
-    [("baseUrl", "role:simulator"), ("webhookUrl", "role:shop/webhook"), ("siteUrl", "role:shop/return")];
+pub(super) const ROLES: [(&str, &str); 4] = [
+    ("baseUrl", "role:simulator"),
+    ("soapUrl", "role:simulator/soap/index.php"),
+    ("webhookUrl", "role:shop/webhook"),
+    ("siteUrl", "role:shop/return"),
+];
 
 /// Tells each simulator its account, at each start: credentials, and our callback address where the provider's portal needs one.
 pub(super) async fn register_at_simulators(engine: &Engine, demo: &Demo, addresses: &Addresses) -> Result<()> {
     let snapshot = engine.directory().company(demo.company_id).await?.context("the demo company is gone")?;
     let http = reqwest::Client::builder().no_proxy().timeout(CONTROL_LIMIT).build().context("the HTTP client")?;
+    let shop_host = Url::parse(&addresses.shop)?.host_str().unwrap_or_default().to_owned();
     for account in ACCOUNTS {
         let Some(provider) = providers::by_psp_type(account.psp_type) else { bail!("no provider {}", account.psp_type) };
-        let mut settings = Json::parse(account.simulator_settings.as_bytes()).context("a demo account")?;
+        let told = account.simulator_settings.replace(SHOP_HOST, &shop_host);
+        let mut settings = Json::parse(told.as_bytes()).context("a demo account")?;
         let method = snapshot.methods.iter().find(|method| method.psp_type == account.psp_type);
         if let Some(address) = method.and_then(|method| callback_url(method, engine.config())) {
             settings.set("callbackUrl", Json::text(address));

@@ -4,6 +4,7 @@
 mod flexepin;
 mod forumpay;
 mod gigadat;
+mod neosurf;
 mod payone;
 
 use anyhow::{Result, ensure};
@@ -19,14 +20,17 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_of_the_providers() {
-    let world =
-        World::start(env!("CARGO_BIN_EXE_mozarto"), &["PAYONE", "FORUMPAY", "GIGADAT"], |options| options.time_scale(60)).await;
+    let world = World::start(env!("CARGO_BIN_EXE_mozarto"), &["PAYONE", "FORUMPAY", "GIGADAT", "NEOSURF"], |options| {
+        options.time_scale(60)
+    })
+    .await;
     let world = world.expect("a sandbox");
     let mut table = Table::new("provider errors");
     // `next` strikes the provider's next call: one provider's rows run one after the other, and what an inquiry shall be answered is said with `next_about`.
     table.row("PayOne", payone::rows(world.hands()));
     table.row("ForumPay", forumpay::rows(world.hands()));
     table.row("Gigadat", gigadat::rows(world.hands()));
+    table.row("Neosurf", neosurf::rows(world.hands()));
     table.row("Flexepin", flexepin::rows(world.hands()));
     table.end().await;
 }

@@ -4,10 +4,12 @@
 mod flexepin;
 mod forumpay;
 mod gigadat;
+mod neosurf;
 mod payone;
 
 /// Every provider of the cashier page, in the order of its choices. The first is the one shown at first.
-pub(crate) static PROVIDERS: &[&Provider] = &[&forumpay::PROVIDER, &gigadat::PROVIDER, &payone::PROVIDER, &flexepin::PROVIDER];
+pub(crate) static PROVIDERS: &[&Provider] =
+    &[&forumpay::PROVIDER, &gigadat::PROVIDER, &payone::PROVIDER, &neosurf::PROVIDER, &flexepin::PROVIDER];
 
 /// The people who may be signed in at the shop.
 pub(crate) static CUSTOMERS: &[Customer] = &[

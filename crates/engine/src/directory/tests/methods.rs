@@ -164,6 +164,27 @@ async fn addresses_by_role_follow_their_parts_and_are_never_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_second_address_of_a_simulator_is_a_path_below_it() {
+    on_both(async |world| {
+        let id = world.company("one").await;
+        let new = NewMethod {
+            psp_type: "NEOSURF".to_owned(),
+            config: json(r#"{"apiKey":"canary-key","merchantId":"24842"}"#),
+            roles: vec![("soapUrl".to_owned(), "role:simulator/soap/index.php".to_owned())],
+            ..forumpay()
+        };
+        let made = world.changes().create_payment_method(id, &new).await.unwrap();
+        assert_eq!(made.settings.text("soapUrl"), Some("http://127.0.0.1:8081/neosurf/soap/index.php"));
+        let mut alone = world.another_process();
+        alone.config.simulator_url = None;
+        alone.directory = crate::directory::Directory::new(alone.db.clone(), &alone.master_key, &alone.config).into();
+        let snapshot = alone.directory.company(id).await.unwrap().unwrap();
+        assert_eq!(snapshot.method(made.id).unwrap().settings.text("soapUrl"), Some("https://simulator.invalid"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_owners_of_a_sandbox_say_where_credentials_go() {
     let elsewhere = patch(r#"{"baseUrl":"https://elsewhere.example/api"}"#);
     let world = World::sqlite().await;
