@@ -68,6 +68,11 @@ pub(crate) async fn rows(hands: Hands) -> Result<()> {
     {
         rows.row(&format!("release: {upstream}"), release_unknown(&hands, upstream)).await;
     }
+    rows.row("Test connection", test_connection(&hands, "GIGADAT", STATUS, None, true)).await;
+    for http in [401, 403] {
+        let row = test_connection(&hands, "GIGADAT", STATUS, Some(json!({"http": http})), false);
+        rows.row(&format!("Test connection: {http}"), row).await;
+    }
     rows.end()
 }
 

@@ -131,3 +131,14 @@ async fn inquire(hands: &Hands, id: &str) -> Result<()> {
     ensure!(asked.status == 200, "inquire: {} {}", asked.status, asked.body);
     Ok(())
 }
+
+/// "Test connection" as things are, and where the provider answers so: whether it says that the account works.
+async fn test_connection(hands: &Hands, psp_type: &str, path: &str, upstream: Option<Value>, works: bool) -> Result<()> {
+    if let Some(upstream) = upstream {
+        next(hands, &psp_type.to_lowercase(), path, upstream).await?;
+    }
+    let method = hands.client.method_of(psp_type).await?;
+    let told = hands.client.manage("POST", &format!("/payment-methods/{method}/test"), Some(json!({}))).await?;
+    ensure!(told.status == 200 && told.body["data"]["ok"] == works, "{} {}", told.status, told.body);
+    Ok(())
+}

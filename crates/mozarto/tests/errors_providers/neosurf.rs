@@ -95,6 +95,11 @@ pub(crate) async fn rows(hands: Hands) -> Result<()> {
         rows.row(&format!("query {upstream}"), query_fails(&hands, upstream)).await;
     }
     rows.row("forged callback", forged(&hands)).await;
+    rows.row("Test connection", test_connection(&hands, "NEOSURF", SOAP, None, true)).await;
+    for http in [401, 403, 404] {
+        let row = test_connection(&hands, "NEOSURF", SOAP, Some(json!({"http": http})), false);
+        rows.row(&format!("Test connection: {http}"), row).await;
+    }
     rows.end()
 }
 
