@@ -42,6 +42,12 @@ pub(super) const ACCOUNTS: &[DemoAccount] = &[
         simulator_settings: r#"{"access":"gd-demo-access-0001","security":"gd-demo-security-0001"}"#,
     },
     DemoAccount {
+        psp_type: "CLEO",
+        config: r#"{"accountName":"Demo company","cleoApiKey":{"chileApiKey":"cleo-demo-key-chile-0001","peruApiKey":"cleo-demo-key-peru-0001","mexicoApiKey":"cleo-demo-key-mexico-0001"},"customerExternalKeyForCleo":"demo-company-0001","isWebhookSecured":true}"#,
+        simulator_account: "demo",
+        simulator_settings: r#"{"chileApiKey":"cleo-demo-key-chile-0001","peruApiKey":"cleo-demo-key-peru-0001","mexicoApiKey":"cleo-demo-key-mexico-0001","externalKey":"demo-company-0001","merchant":"Demo company"}"#,
+    },
+    DemoAccount {
         psp_type: "PAYONE",
         config: r#"{"accountName":"Demo company","apiKey":"payone-demo-key-0001","isWebhookSecured":true}"#,
         simulator_account: "payone-demo-key-0001",
@@ -58,6 +64,12 @@ pub(super) const ACCOUNTS: &[DemoAccount] = &[
         config: r#"{"accountName":"Demo company","apiKey":"flexdemo01","secret":"flexepin-demo-secret-0001","terminalId":"TERM01"}"#,
         simulator_account: "flexdemo01",
         simulator_settings: r#"{"secret":"flexepin-demo-secret-0001","terminalId":"TERM01"}"#,
+    },
+    DemoAccount {
+        psp_type: "BRITE",
+        config: r#"{"accountName":"Demo company","publicKey":"sandbox-demo-0001","secret":"brite-demo-secret-0001","isWebhookSecured":true}"#,
+        simulator_account: "sandbox-demo-0001",
+        simulator_settings: r#"{"secret":"brite-demo-secret-0001","merchantId":"demo-merchant-0001","merchant":"Demo company"}"#,
     },
 ];
 

@@ -1,6 +1,8 @@
 //! What the cashier page offers, as data. A provider is one file of fields here and one line in [`PROVIDERS`];
 //! the form, the request, the page of the order and its steps follow from it.
 
+mod brite;
+mod cleo;
 mod flexepin;
 mod forumpay;
 mod gigadat;
@@ -8,8 +10,15 @@ mod neosurf;
 mod payone;
 
 /// Every provider of the cashier page, in the order of its choices. The first is the one shown at first.
-pub(crate) static PROVIDERS: &[&Provider] =
-    &[&forumpay::PROVIDER, &gigadat::PROVIDER, &payone::PROVIDER, &neosurf::PROVIDER, &flexepin::PROVIDER];
+pub(crate) static PROVIDERS: &[&Provider] = &[
+    &forumpay::PROVIDER,
+    &gigadat::PROVIDER,
+    &cleo::PROVIDER,
+    &payone::PROVIDER,
+    &neosurf::PROVIDER,
+    &flexepin::PROVIDER,
+    &brite::PROVIDER,
+];
 
 /// The people who may be signed in at the shop.
 pub(crate) static CUSTOMERS: &[Customer] = &[
@@ -190,10 +199,8 @@ pub(crate) enum Kind {
     Email,
     Phone,
     /// A number literal in the request.
-    #[expect(dead_code, reason = "the providers of this catalog need none; the form and the request know it")]
     Number,
     /// `true` or `false` in the request: a box to tick.
-    #[expect(dead_code, reason = "the providers of this catalog need none; the form and the request know it")]
     Flag,
     Choice(&'static [(&'static str, &'static str)]),
     /// A Flexepin test PIN, which follows the amount and the currency as long as nobody typed another.
