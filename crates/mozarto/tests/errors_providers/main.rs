@@ -1,6 +1,8 @@
 //! Every error and status row of the sheets, provoked at the simulators (`next` makes their next answer, `status/{word}` their word): the
 //! answer as written, where the transaction stands, and whether money moved.
 
+mod brite;
+mod cleo;
 mod flexepin;
 mod forumpay;
 mod gigadat;
@@ -20,10 +22,11 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_of_the_providers() {
-    let world = World::start(env!("CARGO_BIN_EXE_mozarto"), &["PAYONE", "FORUMPAY", "GIGADAT", "NEOSURF"], |options| {
-        options.time_scale(60)
-    })
-    .await;
+    let world =
+        World::start(env!("CARGO_BIN_EXE_mozarto"), &["PAYONE", "FORUMPAY", "GIGADAT", "NEOSURF", "CLEO", "BRITE"], |options| {
+            options.time_scale(60)
+        })
+        .await;
     let world = world.expect("a sandbox");
     let mut table = Table::new("provider errors");
     // `next` strikes the provider's next call: one provider's rows run one after the other, and what an inquiry shall be answered is said with `next_about`.
@@ -31,6 +34,8 @@ async fn errors_of_the_providers() {
     table.row("ForumPay", forumpay::rows(world.hands()));
     table.row("Gigadat", gigadat::rows(world.hands()));
     table.row("Neosurf", neosurf::rows(world.hands()));
+    table.row("Cleo", cleo::rows(world.hands()));
+    table.row("Brite", brite::rows(world.hands()));
     table.row("Flexepin", flexepin::rows(world.hands()));
     table.end().await;
 }
