@@ -47,6 +47,7 @@ async fn cleo_triggers() {
     for (digits, failure) in &FAILURES[2..] {
         table.row(format!("PAYOUT {digits}"), pay_out_refused(fast.hands(), digits, *failure));
     }
+    table.row("PAYOUT on hold", pay_out_held(lonely.hands()));
     for digits in ["11", "12"] {
         table.row(format!("PAYOUT {digits}"), pay_out_in_doubt(fast.hands(), digits));
     }
@@ -250,5 +251,27 @@ async fn pay_out_in_doubt(hands: Hands, digits: &str) -> Result<()> {
     hands.ends_as(&id, "Approved", "COMPLETED", LIMIT).await?;
     hands.webhooks(&id, &["Approved"], LIMIT).await?;
     hands.moved_once("cleo", &id, &entry("out", &amount, "settled")).await?;
+    Ok(())
+}
+
+/// A rule holds it: the same `data`, nobody called before a person approves, then one payment.
+async fn pay_out_held(hands: Hands) -> Result<()> {
+    let rule =
+        json!({"name": "Hold", "priority": 1000, "match": {"pspTypes": ["CLEO"], "types": ["PAYOUT"]}, "action": {"hold": true}});
+    let made = hands.client.manage("POST", "/rules", Some(rule)).await?;
+    ensure!(made.status == 200 || made.status == 201, "{} {}", made.status, made.body);
+    let answer = hands.client.cashier(&request_out("205.00")).await?;
+    let expected = json!({
+        "status": "success", "message": "Transaction is on hold", "isSuccess": true,
+        "data": {"status": "PENDING", "transactionId": id_of(&answer)},
+        "transaction": transaction("PAYOUT", "205.00", "OnHold", "on_hold"),
+    });
+    same_shape(&answer.body, &expected)?;
+    let id = id_of(&answer);
+    hands.nothing_moved("cleo", &id).await?;
+    let approved = hands.approve(&id).await?;
+    ensure!(approved.status == 200, "{} {}", approved.status, approved.body);
+    hands.ends_as(&id, "Approved", "COMPLETED", LIMIT).await?;
+    hands.moved_once("cleo", &id, &entry("out", "205.00", "settled")).await?;
     Ok(())
 }
