@@ -50,6 +50,19 @@ pub trait Provider: Send + Sync + 'static {
         Problems::default()
     }
 
+    /// What a person should know of a configuration that may be saved all the same, beyond required fields that are missing: whole sentences.
+    fn warnings(&self, settings: &Settings) -> Vec<String> {
+        let _ = settings;
+        Vec::new()
+    }
+
+    /// Whether a field of a callback in the form encoding is one of the provider's references although it looks like a card number: it is kept as it came, so that the
+    /// callback can be proven again.
+    fn is_reference(&self, field: &str, value: &str) -> bool {
+        let _ = (field, value);
+        false
+    }
+
     /// What our page (`/pay`, `/3ds`) shows the payer now. Only for providers whose descriptor has [`pages`](Descriptor::pages).
     fn open_page(&self, cx: &Context<'_>) -> Opening {
         let _ = cx;

@@ -76,7 +76,9 @@ pub enum CallbackOutcome {
     Ignore,
     /// Forged, or not what it says: nothing changes, an anomaly with this text is shown.
     Anomaly(String),
-    /// Unsigned or too weakly signed: the provider is asked, with this kept for [`Context::hint`](crate::api::Context::hint).
+    /// Unsigned or too weakly signed, or to be compared with the provider's record: the provider is asked, with this kept for
+    /// [`Context::hint`](crate::api::Context::hint). Its members `note` and `anomaly`, texts fit to be shown, go on the timeline; of hints that wait together the members are joined,
+    /// the newest of a name last.
     Hint(Json),
     /// Fully signed facts.
     Fact(Box<Finding>),

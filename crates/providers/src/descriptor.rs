@@ -205,6 +205,9 @@ pub enum FieldRule {
     OneOf(&'static [&'static str]),
     /// A merchant URL.
     MerchantUrl,
+    /// A text that only fills in the provider's form: what does not keep this rule, or is longer than [`PREFILL_MAX_CHARS`], or has control characters, is no error;
+    /// `null` is kept in its place, so that the provider can say that it was left out.
+    Prefill(&'static FieldRule),
     /// The provider's own check of a text: the normalised text, or the rest of the sentence after the field's name (`must be 16 digits`).
     Own(fn(&str) -> Result<String, &'static str>),
     /// Like [`Own`](Self::Own), for a field that is secret (a voucher's PIN): kept apart, sealed, never shown.
@@ -212,6 +215,9 @@ pub enum FieldRule {
     /// The provider's own check that looks at other fields of the body.
     Related(&'static Related),
 }
+
+/// Longest [`FieldRule::Prefill`] that is kept, characters.
+pub const PREFILL_MAX_CHARS: usize = 127;
 
 /// A rule that depends on other fields of the body.
 #[derive(Debug)]
@@ -260,17 +266,25 @@ pub struct Setting {
     pub rule: SettingRule,
     /// For people.
     pub meaning: &'static str,
+    /// Another setting that must be set when this one is, and only then: `<field> and <other> must be set together`.
+    pub together_with: Option<&'static str>,
 }
 
 impl Setting {
     /// A setting that may be read back.
     pub const fn plain(name: &'static str, required: bool, rule: SettingRule, meaning: &'static str) -> Self {
-        Self { name, required, secret: false, rule, meaning }
+        Self { name, required, secret: false, rule, meaning, together_with: None }
     }
 
     /// A write-only one.
     pub const fn secret(name: &'static str, required: bool, rule: SettingRule, meaning: &'static str) -> Self {
-        Self { name, required, secret: true, rule, meaning }
+        Self { name, required, secret: true, rule, meaning, together_with: None }
+    }
+
+    /// One that is set together with another or not at all.
+    #[must_use]
+    pub const fn together_with(self, other: &'static str) -> Self {
+        Self { together_with: Some(other), ..self }
     }
 
     /// `accountName` of providers/common.
@@ -342,6 +356,13 @@ pub enum SettingRule {
         shown: &'static str,
         /// The check.
         check: fn(&str) -> bool,
+    },
+    /// The provider's own check: the rest of the sentence after the field's name.
+    Own {
+        /// As shown.
+        shown: &'static str,
+        /// The check.
+        check: fn(&str, Environment) -> Result<(), &'static str>,
     },
     /// `<field> must be one of <a>, <b>`.
     OneOf(&'static [&'static str]),
@@ -442,6 +463,8 @@ pub enum Signal {
     Body(&'static [&'static str]),
     /// The member of a JSON body is set, and contains one of these texts (none: any value).
     Member(&'static str, &'static [&'static str]),
+    /// In a JSON body, the first object of this list has a member with one of these texts, whole.
+    First(&'static str, &'static str, &'static [&'static str]),
     /// 408, `timeout` in the body, no connection or no answer in the limit.
     TimedOut,
     /// 5xx; connection refused or broken, DNS, TLS.

@@ -194,6 +194,7 @@ fn setting_rule(rule: SettingRule) -> String {
             format!("{min} to {max} visible ASCII characters, `{sandbox_prefix}...` in the sandbox alone")
         }
         SettingRule::Pattern { shown, .. } => format!("`{shown}`"),
+        SettingRule::Own { shown, .. } => shown.to_owned(),
         SettingRule::OneOf(words) => format!("one of {}", words.join(", ")),
         SettingRule::Bool => "boolean (`false`)".to_owned(),
         SettingRule::MerchantUrl => "https URL".to_owned(),
@@ -231,6 +232,8 @@ fn field_rule(rule: FieldRule) -> String {
         FieldRule::OneOf(words) => format!("one of {}", words.join(", ")),
         FieldRule::Related(related) => related.shown.to_owned(),
         // A check of the provider's own says what it wants when it refuses; nothing sensible is an empty text.
+        FieldRule::Prefill(FieldRule::Object) => "object; else left out of the form".to_owned(),
+        FieldRule::Prefill(rule) => format!("{}; else left out of the form", field_rule(*rule)),
         FieldRule::Own(own) | FieldRule::OwnSecret(own) => own("").err().unwrap_or("text").to_owned(),
     }
 }
@@ -245,6 +248,7 @@ fn signal(signal: &Signal) -> String {
         Signal::Body(texts) => format!("body contains {}", quoted(texts)),
         Signal::Member(name, []) => format!("`{name}` is set"),
         Signal::Member(name, texts) => format!("`{name}` contains {}", quoted(texts)),
+        Signal::First(list, name, texts) => format!("`{name}` in `{list}` is {}", quoted(texts)),
         Signal::TimedOut => "HTTP 408, `timeout` in the body, no connection or answer in the limit".to_owned(),
         Signal::Unavailable => "HTTP 5xx, connection refused or broken".to_owned(),
         Signal::Otherwise => "anything else".to_owned(),

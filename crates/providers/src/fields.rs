@@ -3,7 +3,9 @@
 use crate::api::Fields;
 use crate::card::Card;
 use crate::countries::is_country;
-use crate::descriptor::{BRAND_ID, BodyTexts, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE, OperationSpec, RequestField};
+use crate::descriptor::{
+    BRAND_ID, BodyTexts, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE, OperationSpec, PREFILL_MAX_CHARS, RequestField,
+};
 use domain::urls::{Environment, merchant_url};
 use domain::{BrandId, Currency, Json, Money, Secret, Timestamp};
 use money::AmountError;
@@ -317,6 +319,8 @@ impl Check<'_> {
                 good.then(|| Some(value.clone())).ok_or_else(|| format!("{name} must be one of {}", listed(numbers)))
             }
             FieldRule::Number => value.as_number().map(|_| Some(value.clone())).ok_or_else(|| format!("{name} must be a number")),
+            FieldRule::Prefill(FieldRule::Object) => Ok((!value.is_object()).then_some(Json::Null)),
+            FieldRule::Prefill(rule) => self.prefill(name, *rule, value).map(Some).or(Ok(Some(Json::Null))),
             // Its members have rows of their own, under which they are kept.
             FieldRule::Object => value.is_object().then_some(None).ok_or_else(|| format!("{name} must be an object")),
             FieldRule::OwnSecret(own) => {
@@ -335,6 +339,12 @@ impl Check<'_> {
             }
             rule => self.text(name, rule, string(name, value)?).map(|text| Some(Json::String(text))),
         }
+    }
+
+    /// A text for the provider's form, if it is good.
+    fn prefill(&self, name: &str, rule: FieldRule, value: &Json) -> Result<Json, ()> {
+        let text = value.as_str().filter(|text| text.chars().count() <= PREFILL_MAX_CHARS && !text.contains(char::is_control));
+        self.text(name, rule, text.ok_or(())?).map(Json::String).map_err(drop)
     }
 
     /// The rules of texts.

@@ -22,6 +22,7 @@ mod redact;
 pub mod registry;
 pub mod settings;
 pub mod signals;
+pub mod trust;
 mod xml;
 
 pub use api::{

@@ -72,12 +72,23 @@ pub fn apply(descriptor: &Descriptor, current: &Settings, patch: &Json, cx: &Set
             Err(sentence) => problems.push(sentence),
         }
     }
+    problems.extend(parted(descriptor, &settings, patch));
     if uses_aliases(descriptor, &settings)
         && descriptor.setting_aliases.iter().any(|alias| settings.0.contains_key(alias.setting))
     {
         problems.push(either_or(descriptor));
     }
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
+}
+
+/// Settings that go together, of which one is missing. A value that was refused counts: it has its own sentence.
+fn parted(descriptor: &Descriptor, settings: &Settings, patch: &Json) -> Vec<String> {
+    let set = |name: &str| settings.0.contains_key(name) || patch.get(name).is_some_and(|value| *value != Json::Null);
+    let pairs = descriptor.settings.iter().filter_map(|setting| Some((setting.name, setting.together_with?)));
+    pairs
+        .filter(|(one, other)| set(one) != set(other))
+        .map(|(one, other)| format!("{one} and {other} must be set together"))
+        .collect()
 }
 
 /// The members of a patch, those of a setting that is an object under their whole names.
@@ -244,6 +255,7 @@ fn check_text(name: &str, rule: SettingRule, text: &str, environment: Environmen
             let right = text.starts_with(sandbox_prefix) == (environment == Environment::Sandbox);
             verdict(right, &|| format!("{name} belongs to the other environment"))
         }
+        SettingRule::Own { check, .. } => check(text, environment).map_err(|rest| format!("{name} {rest}")),
         SettingRule::Pattern { shown, check } => verdict(check(text), &|| format!("{name} must match {shown}")),
         SettingRule::OneOf(words) => verdict(words.contains(&text), &|| format!("{name} must be one of {}", words.join(", "))),
         // Read elsewhere, and refused before it is read.

@@ -38,6 +38,11 @@ pub(crate) fn matches(signal: &Signal, reply: &Reply) -> bool {
             let body = answer.text();
             texts.iter().any(|text| contains(&body, text))
         }
+        (Signal::First(list, name, texts), Reply::Answer(answer)) => {
+            let body = answer.json();
+            let first = body.as_ref().and_then(|body| body.get(list)?.as_array()?.first()?.get(name)?.as_scalar());
+            first.is_some_and(|text| texts.contains(&text))
+        }
         (Signal::Member(name, texts), Reply::Answer(answer)) => {
             let body = answer.json();
             match body.as_ref().and_then(|body| body.get(name)) {

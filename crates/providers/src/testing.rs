@@ -6,7 +6,7 @@
 use crate::api::{Account, Answer, Call, Callback, Context, Doubt, Order, Remember, Reply, Sent, Standing, Step, Task};
 use crate::card::Card;
 use crate::fields::{self, BrowserHeaders, Request};
-use crate::pages::PageUrls;
+use crate::pages::{Opening, PageUrls};
 use crate::settings::{self, SettingContext};
 use crate::{Memo, Provider};
 use domain::urls::Environment;
@@ -114,9 +114,13 @@ impl World {
         world
     }
 
-    /// As far as an inquiry makes sense: a held pay-out is approved and confirmed.
+    /// As far as an inquiry makes sense: a held pay-out is approved and confirmed, a page of ours is opened.
     pub(crate) fn open(provider: &'static dyn Provider, operation: Operation) -> Self {
         let mut world = Self::created(provider, operation);
+        if provider.descriptor().pages.pay {
+            let Opening::Form(form) = world.with_context(|cx| provider.open_page(cx)) else { panic!("the page does not open") };
+            world.memo = form.memo.unwrap_or(world.memo);
+        }
         if world.status == TransactionStatus::OnHold {
             world.status = TransactionStatus::Pending;
             world.run(Task::Finalise);

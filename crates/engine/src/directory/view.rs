@@ -29,7 +29,8 @@ pub fn warnings(method: &PaymentMethod, config: &Config) -> Vec<String> {
         may_set_base_url: false,
         accept_assumed_protocol: accepted,
     };
-    missing.chain(settings::refused_protocol(descriptor, &context)).collect()
+    let own = provider.warnings(&method.settings);
+    missing.chain(settings::refused_protocol(descriptor, &context)).chain(own).collect()
 }
 
 /// The address that is entered in the provider's portal, for an account that has one.

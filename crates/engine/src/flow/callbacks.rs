@@ -155,7 +155,7 @@ impl Engine {
         let now = self.clock().now();
         let id = TransactionId::new(now, self.inner.random.bytes());
         let key = &work.company.data_key;
-        let document = to_document(incoming, work.provider.descriptor().card_data != CardData::None);
+        let document = to_document(incoming, work.provider);
         let raw = key
             .seal(&["callbacks", &id.to_string(), "raw"], document.to_text().as_bytes())
             .map_err(|error| EngineError::Corrupt(error.to_string()))?;
@@ -232,7 +232,8 @@ impl Engine {
                     touched = true;
                 }
                 CallbackOutcome::Hint(json) => {
-                    hint = Some(json);
+                    touched |= show_hint(&mut commit, &json);
+                    hint = Some(joined(hint, json));
                     asked = true;
                 }
                 CallbackOutcome::Fact(finding) => {
@@ -273,6 +274,32 @@ impl Engine {
     }
 }
 
+/// What a hint wants to be seen, whatever the provider answers. The provider has masked what it quotes.
+fn show_hint(commit: &mut Commit<'_>, hint: &Json) -> bool {
+    let (note, anomaly) = (hint.str_at("note"), hint.str_at("anomaly"));
+    if let Some(text) = note {
+        commit.note("noted", None, None, Json::object([("text", Json::text(text))]));
+    }
+    if let Some(text) = anomaly {
+        commit.anomaly(text, "warning");
+    }
+    note.is_some() || anomaly.is_some()
+}
+
+/// Hints that wait together, as one: what an older one alone says is not lost.
+fn joined(older: Option<Json>, newer: Json) -> Json {
+    match (older, newer) {
+        (Some(mut all @ Json::Object(_)), Json::Object(members)) => {
+            for (name, value) in members {
+                all.remove(&name);
+                all.set(&name, value);
+            }
+            all
+        }
+        (_, newer) => newer,
+    }
+}
+
 fn as_callback<'a>(incoming: Incoming<'a>, id: Option<TransactionId>, amount: Option<domain::Money>) -> Callback<'a> {
     Callback {
         method: incoming.method,
@@ -284,8 +311,9 @@ fn as_callback<'a>(incoming: Incoming<'a>, id: Option<TransactionId>, amount: Op
     }
 }
 
-/// For the inbox. `of_card_provider`: whatever may be a card number is masked in it.
-fn to_document(incoming: Incoming<'_>, of_card_provider: bool) -> Json {
+/// For the inbox. Of a card provider: whatever may be a card number is masked in it.
+fn to_document(incoming: Incoming<'_>, provider: &'static dyn Provider) -> Json {
+    let of_card_provider = provider.descriptor().card_data != CardData::None;
     let mut headers: Vec<(String, Json)> = Vec::new();
     for (name, value) in incoming.headers.iter().take(HEADERS_MAX) {
         if !headers.iter().any(|(known, _)| known == name) {
@@ -293,7 +321,7 @@ fn to_document(incoming: Incoming<'_>, of_card_provider: bool) -> Json {
         }
     }
     let body = match std::str::from_utf8(incoming.body) {
-        Ok(text) if of_card_provider => Cow::Owned(mask_numbers(text).into_bytes()),
+        Ok(text) if of_card_provider => Cow::Owned(masked_body(text, provider).into_bytes()),
         // What is no text at all is no callback of any provider's.
         Err(_) if of_card_provider => Cow::Borrowed(&b""[..]),
         _ => Cow::Borrowed(incoming.body),
@@ -304,4 +332,17 @@ fn to_document(incoming: Incoming<'_>, of_card_provider: bool) -> Json {
         ("headers", Json::Object(headers)),
         ("body", Json::text(hex::encode(&*body))),
     ])
+}
+
+/// A body without card numbers; references of the provider that look like one stay.
+fn masked_body(text: &str, provider: &'static dyn Provider) -> String {
+    let is_reference = |pair: &&str| {
+        let of_provider = |(name, value)| guarded(provider, || provider.is_reference(name, value), || false);
+        pair.split_once('=').is_some_and(of_provider)
+    };
+    if !text.split('&').any(|pair| is_reference(&pair)) {
+        return mask_numbers(text);
+    }
+    let pairs = text.split('&').map(|pair| if is_reference(&pair) { pair.to_owned() } else { mask_numbers(pair) });
+    pairs.collect::<Vec<_>>().join("&")
 }

@@ -184,7 +184,9 @@ impl<'a> Commit<'a> {
         self.show(finding);
         if let Some(id) = &finding.psp_transaction_id {
             let known = &mut self.work.transaction.psp_transaction_id;
-            if known.is_none() || !self.before.status.is_final() {
+            // A late success may be another payment at the provider than the one that ended.
+            let late = self.before.status.may_turn_late() && matches!(finding.standing, Standing::Approved);
+            if known.is_none() || late || !self.before.status.is_final() {
                 *known = Some(id.clone());
             }
         }

@@ -107,8 +107,15 @@ impl Engine {
                 false
             }
         };
-        if matches!(asked, Asked::ByHand) && commit.work.transaction.status == before {
-            let detail = self.inquiry_detail(ended.calls.clone(), asked);
+        let failed = match &ended.step {
+            Step::Refused(refusal) | Step::Silence(refusal) => Some(refusal.code),
+            _ => None,
+        };
+        if failed.is_some() || (matches!(asked, Asked::ByHand) && commit.work.transaction.status == before) {
+            let mut detail = self.inquiry_detail(ended.calls.clone(), asked);
+            if let Some(code) = failed {
+                detail.set("errorCode", Json::text(code.as_str()));
+            }
             commit.note("asked", None, None, detail);
         }
         self.next_action(&mut commit, job, asked, counters, ask_at);

@@ -1,6 +1,6 @@
 //! The descriptor as data: sane, documented, and the same as the folder and the README.
 
-use crate::descriptor::{FieldRule, OperationSpec, Signal};
+use crate::descriptor::{FieldRule, OperationSpec, Setting, SettingRule, Signal};
 use crate::testing::{folder, json};
 use crate::{Descriptor, all, by_name, by_psp_type, docs};
 use domain::Operation;
@@ -71,7 +71,10 @@ fn names_are_unique_and_documented() {
             assert!(descriptor.settings.iter().any(|setting| setting.name == alias.setting), "{name}: {}", alias.alias);
         }
         assert!(descriptor.settings.iter().any(|setting| setting.secret), "{name} signs in somehow");
-        assert!(descriptor.settings.iter().any(|setting| setting.name == "baseUrl"), "{name} can be simulated");
+        let may_be_elsewhere = |setting: &Setting| matches!(setting.rule, SettingRule::BaseUrl);
+        assert!(descriptor.settings.iter().any(may_be_elsewhere), "{name} can be simulated");
+        let known = |other: &str| descriptor.settings.iter().any(|setting| setting.name == other);
+        assert!(descriptor.settings.iter().filter_map(|setting| setting.together_with).all(known), "{name}");
         let webhook = descriptor.settings.iter().any(|setting| setting.name == "webhookUrl");
         assert_eq!(webhook, descriptor.webhooks, "{name}");
         unique(name, descriptor.statuses.iter().map(|row| row.word));

@@ -1,0 +1,146 @@
+//! What comes to us from Trust unasked: URL notifications, and what a returning browser brings. Sheet: "Callbacks", "Redirect back and response hash".
+//!
+//! The response hash joins values without separators, so characters can be moved between fields and the digest stays. Hence the conditions of "signed", the exact
+//! comparison of order, site, amount and currency, and that a redirect is never an outcome.
+
+use super::query::{self, AUTH, REFUND};
+use super::{form, site_password, web_services};
+use crate::api::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Context, Finding, Locate};
+use crate::card::mask_numbers;
+use crate::kit;
+use crate::pages::{BrowserReturn, ReturnReading};
+use domain::Json;
+use url::form_urlencoded;
+
+const HASH: &str = "responsesitesecurity";
+const NOTIFICATION: &str = "notificationreference";
+/// Told of requests that are no payment: for the timeline alone.
+const TIMELINE_ONLY: [&str; 3] = ["THREEDQUERY", "ACCOUNTCHECK", "RISKDEC"];
+const SETTLE_STATUSES: [&str; 6] = ["0", "1", "2", "3", "10", "100"];
+/// Most digits of an error code.
+const ERROR_CODE_MAX_DIGITS: usize = 5;
+/// Longest value that a timeline shows, characters.
+const SHOWN_MAX_CHARS: usize = 64;
+/// A member of the hint: somebody, proven or not, reported error code `0`.
+pub(super) const ZERO: &str = "zero";
+/// How the members of the hint begin that are signed notifications; the payment's reference follows.
+pub(super) const NOTICE: &str = "notice ";
+
+type Pairs = [(String, String)];
+
+pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {
+    if callback.method != "POST" {
+        return CallbackReading::refused(405);
+    }
+    let fields: Vec<(String, String)> = form_urlencoded::parse(callback.body).into_owned().collect();
+    let locate = callback
+        .transaction_id
+        .is_none()
+        .then(|| Locate { transaction_id: value(&fields, "orderreference").parse().ok(), psp_transaction_id: None });
+    let answer = CallbackAnswer { status: 200, content_type: "text/plain", body: "OK".to_owned() };
+    CallbackReading { answer, outcome: outcome(account, callback, &fields), locate }
+}
+
+fn outcome(account: &Account<'_>, callback: &Callback<'_>, fields: &Pairs) -> CallbackOutcome {
+    let signed = is_signed(account, fields);
+    let note = format!("Trust {}: {}", if signed { "notified" } else { "notified unsigned" }, shown(fields));
+    let kind = value(fields, "requesttypedescription");
+    if signed && TIMELINE_ONLY.contains(&kind) {
+        return CallbackOutcome::Fact(Box::new(Finding::unchanged().note(note)));
+    }
+    let mut hint = Json::object([("note", Json::String(note))]);
+    if value(fields, "errorcode") == "0" {
+        hint.set(ZERO, Json::Bool(true));
+    }
+    if let (true, true, Some(id), Some(amount)) =
+        (signed, matches!(kind, AUTH | REFUND), callback.transaction_id, callback.amount)
+    {
+        let record = Json::object(fields.iter().map(|(name, value)| (name.clone(), Json::text(&**value))));
+        let whole =
+            ["sitereference", "orderreference", "baseamount", "currencyiso3a"].iter().all(|name| record.get(name).is_some());
+        match query::foreign(&record, account, &id.to_string(), amount) {
+            Some(what) => hint.set("anomaly", Json::text(format!("a signed Trust notification has another {what}"))),
+            None if whole => hint.set(&format!("{NOTICE}{kind} {}", value(fields, "transactionreference")), record),
+            None => {}
+        }
+    }
+    CallbackOutcome::Hint(hint)
+}
+
+/// The first value of a name; `""` where there is none.
+fn value<'a>(fields: &'a Pairs, name: &str) -> &'a str {
+    fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+}
+
+/// `responsesitesecurity`: the SHA-256 of all other values but the notification's reference, sorted by name, and the password.
+pub(super) fn response_hash(fields: &Pairs, password: &str) -> String {
+    let mut signed: Vec<_> = fields.iter().filter(|(name, _)| name != HASH && name != NOTIFICATION).collect();
+    signed.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let joined: String = signed.into_iter().map(|(_, value)| value.as_str()).chain([password]).collect();
+    form::sha256_hex(&joined)
+}
+
+/// Whether the hash is right; `None`: there is none, or nothing to prove it with.
+fn proven(account: &Account<'_>, fields: &Pairs) -> Option<bool> {
+    let presented = value(fields, HASH);
+    let password = site_password(account.settings).filter(|_| !presented.is_empty())?;
+    Some(kit::same_bytes(&response_hash(fields, password), presented))
+}
+
+/// "Signed" (Trust sheet, "Callbacks").
+fn is_signed(account: &Account<'_>, fields: &Pairs) -> bool {
+    let expected = |name: &str| form::EXTRA_FIELDS.contains(&name) || ["requestreference", NOTIFICATION, HASH].contains(&name);
+    let once = |at: usize, name: &str| fields[..at].iter().all(|(other, _)| other != name);
+    let code = value(fields, "errorcode");
+    fields.iter().enumerate().all(|(at, (name, _))| expected(name) && once(at, name))
+        && (1..=ERROR_CODE_MAX_DIGITS).contains(&code.len())
+        && code.bytes().all(|byte| byte.is_ascii_digit())
+        && SETTLE_STATUSES.contains(&value(fields, "settlestatus"))
+        && proven(account, fields) == Some(true)
+}
+
+/// `42-14-119`: the site, the interface, a number.
+pub(super) fn is_reference(text: &str) -> bool {
+    let digits = |part: &str, max: usize| (1..=max).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut parts = text.splitn(3, '-');
+    [9, 3, 12].into_iter().all(|max| parts.next().is_some_and(|part| digits(part, max)))
+}
+
+/// What a timeline keeps of a report: kind, codes, references, brand, first six and last four.
+fn shown(fields: &Pairs) -> String {
+    let fit = |text: &str| if is_reference(text) { text.to_owned() } else { mask_numbers(text) };
+    let word = |name: &str| Some(value(fields, name)).filter(|text| kit::is_word(text, SHOWN_MAX_CHARS)).map(fit);
+    let labelled = |label: &str, name: &str| word(name).map(|text| format!("{label} {text}"));
+    let parts = [
+        word("requesttypedescription"),
+        labelled("errorcode", "errorcode"),
+        labelled("settlestatus", "settlestatus"),
+        labelled("reference", "transactionreference"),
+        word("paymenttypedescription"),
+        query::masked_pan(value(fields, "maskedpan")),
+    ];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    if text.is_empty() { "nothing readable".to_owned() } else { text }
+}
+
+/// Navigation: at most it has Trust asked.
+pub(super) fn read_return(cx: &Context<'_>, back: &BrowserReturn<'_>) -> Option<ReturnReading> {
+    let result = match back.word {
+        "success" => "success",
+        "failure" => "failure",
+        _ => return None,
+    };
+    let hash = match proven(&cx.account, back.query) {
+        Some(true) => "its hash is right",
+        Some(false) => "its hash is wrong",
+        None => "nothing proves it",
+    };
+    let zero = value(back.query, "errorcode") == "0";
+    Some(ReturnReading {
+        // Without a web-services user nobody is called: that somebody reported a success is remembered, no more.
+        ask: web_services(cx.account.settings).is_some() || zero,
+        note: Some(format!("the browser came back ({result}): {}; {hash}", shown(back.query))),
+        hint: zero.then(|| Json::object([(ZERO, Json::Bool(true))])),
+        ..ReturnReading::ask(result)
+    })
+}
