@@ -74,15 +74,47 @@
     currency.addEventListener("change", follow);
   }
 
-  // --- a trigger changes the cents and leaves everything else as it is ---
+  // --- a trigger changes the last digits of the amount and leaves everything else as it is ---
+  const whole = new Set(form.dataset.whole.split(","));
   for (const link of document.querySelectorAll("[data-cents]")) {
     link.addEventListener("click", (event) => {
       const major = /^(\d+)/.exec(amount.value.trim());
       if (!major || event.metaKey || event.ctrlKey) return;
       event.preventDefault();
-      amount.value = major[1] + "." + link.dataset.cents;
+      amount.value = whole.has(currency.value)
+        ? (major[1].slice(0, -2) || "1") + link.dataset.cents
+        : major[1] + "." + link.dataset.cents;
       amount.dispatchEvent(new Event("input", { bubbles: true }));
       amount.focus();
     });
   }
+
+  // --- a public test card fills in the card's fields ---
+  const cards = [...form.querySelectorAll("a[data-card]")];
+  for (const card of cards) {
+    card.addEventListener("click", (event) => {
+      if (event.metaKey || event.ctrlKey) return;
+      event.preventDefault();
+      for (const part of form.querySelectorAll("[data-part]")) part.value = card.getAttribute("data-card-" + part.dataset.part);
+      for (const other of cards) other.removeAttribute("aria-current");
+      card.setAttribute("aria-current", "true");
+    });
+  }
+  for (const part of form.querySelectorAll("[data-part]")) {
+    part.addEventListener("input", () => {
+      for (const card of cards) card.removeAttribute("aria-current");
+    });
+  }
+
+  // --- what 3-D Secure asks of this browser ---
+  const depths = [1, 4, 8, 15, 16, 24, 32, 48];
+  const device = {
+    "browser.language": navigator.language,
+    "browser.javaEnabled": "false",
+    "browser.colorDepth": depths.includes(screen.colorDepth) ? screen.colorDepth : 24,
+    "browser.screenHeight": screen.height,
+    "browser.screenWidth": screen.width,
+    "browser.timeZoneOffset": new Date().getTimezoneOffset(),
+  };
+  for (const field of form.querySelectorAll("[data-device]")) field.value = device[field.name] ?? "";
 })();

@@ -4,7 +4,10 @@
 use aws_lc_rs::rand;
 
 use crate::body::Node;
-use crate::catalog::{CUSTOMERS, Claim, Customer, Direction, Field, Keep, Kind, PROVIDERS, Prefill, Provider, voucher_pin};
+use crate::catalog::{
+    CUSTOMERS, Claim, Customer, Direction, Field, Group, Keep, Kind, PROVIDERS, PayerPage, Prefill, Provider, TestCard, Way,
+    voucher_pin,
+};
 use crate::error::Error;
 use crate::user_token::Claims;
 
@@ -24,6 +27,8 @@ const LAST_SHOWN: usize = 4;
 pub(crate) struct Form {
     pub(crate) provider: &'static Provider,
     pub(crate) direction: Direction,
+    /// One of the provider's, if it has any.
+    pub(crate) way: Option<&'static Way>,
     pub(crate) customer: &'static Customer,
     /// One per page that was shown: sent twice, it is still one order, and the `Idempotency-Key` of its call.
     pub(crate) key: String,
@@ -78,14 +83,18 @@ impl Form {
     pub(crate) fn blank(pairs: &[(String, String)]) -> Result<Form, Error> {
         let mut form = Form::frame(pairs)?;
         if form.amount.is_empty() {
-            form.amount = form.provider.amount.to_owned();
+            form.amount = form.usual_amount().to_owned();
         }
+        let card = chosen(pairs, "card").and_then(|place| place.parse::<usize>().ok()).unwrap_or_default();
+        let card = form.provider.cards.get(card).or(form.provider.cards.first());
         let pin = voucher_pin(&form.currency, &form.amount, &voucher_serial()?);
         for (field, value) in &mut form.values {
             *value = match field.prefill {
                 Prefill::Fixed(text) => text.to_owned(),
                 Prefill::Claim(claim) => claim.of(form.customer).to_owned(),
+                Prefill::Of(known) => known(form.customer).to_owned(),
                 Prefill::FreshVoucher => pin.clone().unwrap_or_default(),
+                Prefill::Card(part) => card.map(|card| card.part(part, form.customer)).unwrap_or_default().to_owned(),
             };
         }
         Ok(form)
@@ -113,23 +122,85 @@ impl Form {
             .and_then(Direction::from_code)
             .filter(|direction| provider.directions.contains(direction))
             .unwrap_or(provider.directions[0]);
-        let wanted = chosen(pairs, "customer").unwrap_or(provider.customer);
-        let customer = CUSTOMERS
-            .iter()
-            .find(|customer| customer.user_id == wanted)
-            .or_else(|| CUSTOMERS.iter().find(|customer| customer.user_id == provider.customer))
-            .unwrap_or(&CUSTOMERS[0]);
-        let currency =
-            chosen(pairs, CURRENCY).filter(|code| provider.currencies.contains(code)).unwrap_or(provider.currencies[0]);
+        let way = chosen(pairs, "way")
+            .and_then(|code| provider.ways_for(direction).find(|way| way.code == code))
+            .or_else(|| provider.ways_for(direction).next());
+        let usual = way.map(|way| way.customer).filter(|own| !own.is_empty()).unwrap_or(provider.customer);
+        let customer_of = |wanted: &str| CUSTOMERS.iter().find(|customer| customer.user_id == wanted);
+        let customer = chosen(pairs, "customer").and_then(customer_of).or_else(|| customer_of(usual)).unwrap_or(&CUSTOMERS[0]);
+        let currencies = currencies_of(provider, way);
+        let currency = chosen(pairs, CURRENCY).filter(|code| currencies.contains(code)).unwrap_or(currencies[0]);
         Ok(Form {
             provider,
             direction,
+            way,
             customer,
             key: random_hex(KEY_BYTES)?,
             amount: clipped(chosen(pairs, "amount").unwrap_or_default()),
             currency: currency.to_owned(),
-            values: provider.fields_for(direction).map(|field| (field, String::new())).collect(),
+            values: provider.fields_for(direction, way).map(|field| (field, String::new())).collect(),
         })
+    }
+
+    /// The codes to choose from.
+    pub(crate) fn currencies(&self) -> &'static [&'static str] {
+        currencies_of(self.provider, self.way)
+    }
+
+    /// The amount at first.
+    pub(crate) fn usual_amount(&self) -> &'static str {
+        self.way.map(|way| way.amount).filter(|own| !own.is_empty()).unwrap_or(self.provider.amount)
+    }
+
+    /// Where the payer of a pay-in goes.
+    pub(crate) fn payer_page(&self) -> PayerPage {
+        self.way.and_then(|way| way.payer_page).unwrap_or(self.provider.payer_page)
+    }
+
+    /// What is written on the button.
+    pub(crate) fn button(&self) -> &'static str {
+        let usual = match self.direction {
+            Direction::PayIn => self.provider.buttons.0,
+            Direction::PayOut => self.provider.buttons.1,
+        };
+        self.way.map(|way| way.button).filter(|own| !own.is_empty()).unwrap_or(usual)
+    }
+
+    /// Whether the form takes a card.
+    pub(crate) fn takes_card(&self) -> bool {
+        self.values.iter().any(|(field, _)| field.group == Group::Card)
+    }
+
+    /// The public test card that the form holds; any other card is nobody's to show.
+    pub(crate) fn test_card(&self) -> Option<&'static TestCard> {
+        let part = |name: &str| self.values.iter().find(|(field, _)| field.name == name).map(|(_, value)| value.as_str());
+        let number: String = part("card.pan")?.chars().filter(char::is_ascii_digit).collect();
+        let holder = part("card.cardHolderName").unwrap_or_default();
+        let mut same = self.provider.cards.iter().filter(|card| card.number == number).peekable();
+        let first = same.peek().copied();
+        same.find(|card| card.name == holder).or(first)
+    }
+
+    /// What the page may show of a field: all but card data, of which it shows the public test card's.
+    pub(crate) fn shown(&self, field: &Field, value: &str) -> String {
+        match (field.keep, field.prefill) {
+            (Keep::Nothing, Prefill::Card(part)) => {
+                self.test_card().map(|card| card.part(part, self.customer)).unwrap_or_default().to_owned()
+            }
+            (Keep::Nothing, _) => String::new(),
+            (Keep::Whole | Keep::LastFour, _) => value.to_owned(),
+        }
+    }
+
+    /// What 3-D Secure wants of the browser and the form's own request tells.
+    pub(crate) fn take_headers(&mut self, user_agent: &str, accept: &str) {
+        for (field, value) in &mut self.values {
+            match field.name {
+                "browser.userAgent" => *value = clipped(user_agent),
+                "browser.acceptHeader" => *value = clipped(accept),
+                _ => {}
+            }
+        }
     }
 
     /// A new key: the next attempt is another order.
@@ -164,6 +235,9 @@ impl Form {
             body.put("currencyCode", text(&self.currency));
         }
         body.put("userId", text(self.customer.user_id));
+        for (name, value) in self.way.into_iter().flat_map(|way| way.sets) {
+            body.put(name, text(value));
+        }
         for (field, value) in &self.values {
             if field.optional && value.is_empty() {
                 continue;
@@ -216,13 +290,21 @@ impl Form {
     fn place(&self, sentence: &str, problems: &mut Problems) {
         let named = sentence.strip_prefix("Missing required field: ").or_else(|| sentence.split(' ').next()).unwrap_or_default();
         let named = if named == "currencyCode" { CURRENCY } else { named };
-        let is_ours = named == AMOUNT || named == CURRENCY || self.values.iter().any(|(field, _)| field.name == named);
+        // A card that has expired is told of as a whole.
+        let named = if named == "card" && self.takes_card() { "card.expMonth" } else { named };
+        let is_ours = named == AMOUNT
+            || named == CURRENCY
+            || self.values.iter().any(|(field, _)| field.name == named && field.group != Group::Device);
         if is_ours && problems.of(named).is_none() {
             problems.by_field.push((named.to_owned(), sentence.to_owned()));
         } else {
             problems.general.push(sentence.to_owned());
         }
     }
+}
+
+fn currencies_of(provider: &Provider, way: Option<&Way>) -> &'static [&'static str] {
+    way.map(|way| way.currencies).filter(|own| !own.is_empty()).unwrap_or(provider.currencies)
 }
 
 fn chosen<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
@@ -294,6 +376,67 @@ mod tests {
         assert!(masked.contains("\"••••2500\"") && !masked.contains("10000001"), "{masked}");
         assert!(form.request("ORD-1").expect("JSON").contains("\"1000000100002500\""));
         assert_eq!(last_four("12345678"), "••••");
+    }
+
+    fn card_form(number: &str, holder: &str) -> Form {
+        let sent = [
+            ("provider", "EMERCHANTPAY"),
+            (AMOUNT, "100.00"),
+            ("card.pan", number),
+            ("card.expMonth", "13"),
+            ("card.expYear", "2031"),
+            ("card.cvv", "987"),
+            ("card.cardHolderName", holder),
+            ("browser.screenWidth", "1280"),
+        ];
+        Form::sent(&pairs(&sent)).expect("form")
+    }
+
+    fn shown(form: &Form) -> Vec<String> {
+        let cards = form.values.iter().filter(|(field, _)| field.group == Group::Card);
+        cards.map(|(field, value)| form.shown(field, value)).collect()
+    }
+
+    #[test]
+    fn a_card_is_shown_again_only_if_it_is_a_public_one() {
+        let form = card_form("4111 1111 1111 1111", "Somebody Else");
+        assert_eq!(shown(&form), ["4111111111111111", "12", "2030", "123", "Clara Lindner"]);
+        for number in ["4929123456781234", "", "411111111111111"] {
+            assert_eq!(shown(&card_form(number, "Clara Lindner")), ["", "", "", "", ""], "{number}");
+        }
+    }
+
+    #[test]
+    fn a_card_is_in_the_request_and_in_nothing_that_is_kept() {
+        let mut form = card_form("4929123456781234", "Canary Holder");
+        form.take_headers("Agent/1", "text/html");
+        let request = form.request("ORD-1").expect("JSON");
+        assert!(request.contains(
+            r#""card":{"pan":"4929123456781234","expMonth":"13","expYear":"2031","cvv":"987","cardHolderName":"Canary Holder"}"#
+        ), "{request}");
+        assert!(
+            request.contains(r#""browser":{"userAgent":"Agent/1","acceptHeader":"text/html","screenWidth":1280}"#),
+            "{request}"
+        );
+        let masked = form.masked_request("ORD-1").expect("JSON");
+        for canary in ["4929", "1234\"", "987", "Canary Holder", "2031"] {
+            assert!(!masked.contains(canary), "{canary}: {masked}");
+        }
+        assert_eq!(masked.matches("(not kept)").count(), 5);
+    }
+
+    #[test]
+    fn a_way_chooses_fields_currency_and_customer() {
+        let peru = Form::blank(&pairs(&[("provider", "CLEO"), ("way", "pe"), ("direction", "PAYOUT")])).expect("form");
+        assert_eq!((peru.currency.as_str(), peru.amount.as_str(), peru.customer.user_id), ("PEN", "100.00", "demo-luis"));
+        let body = peru.request("ORD-1").expect("JSON");
+        assert!(body.contains(r#""countryCode":"PE","#) && body.contains(r#""documentType":"DNI""#), "{body}");
+        assert!(!body.contains("bankCode"), "{body}");
+        let first = Form::blank(&pairs(&[("provider", "CLEO"), ("way", "nowhere")])).expect("form");
+        assert_eq!((first.currency.as_str(), first.customer.user_id), ("CLP", "demo-camila"));
+        let mobile = Form::blank(&pairs(&[("provider", "GIGADAT"), ("direction", "PAYOUT")])).expect("form");
+        let body = mobile.request("ORD-1").expect("JSON");
+        assert!(body.contains(r#""payoutType":"ETO""#) && body.contains("mobile") && !body.contains("bank"), "{body}");
     }
 
     #[test]

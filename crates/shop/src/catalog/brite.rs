@@ -1,62 +1,43 @@
-//! Brite: open-banking instant payments on Brite's page; pay-ins only.
+//! Brite: an instant payment from the payer's own bank, on Brite's page. No pay-out.
 
-use super::{Claim, Direction, Field, Group, Kind, OutcomeBy, Prefill, Provider, Trigger};
+use super::common::{DOB, FIRST_NAME, LAST_NAME};
+use super::{Field, Kind, Prefill, Provider, Trigger};
 
 pub(super) static PROVIDER: Provider = Provider {
     psp_type: "BRITE",
     name: "Brite",
-    tagline: "Pay from your bank",
-    symbol: "bank",
-    directions: &[Direction::PayIn],
+    tagline: "Instant bank",
+    symbol: "bolt",
     currencies: &["EUR", "SEK"],
-    currency_code: false,
     amount: "50.00",
-    customer: "demo-clara",
-    outcome: OutcomeBy::Webhook,
-    hosted_page: true,
+    customer: "demo-aino",
     buttons: ("Continue to Brite", ""),
     fields: &[
         Field {
             name: "country",
-            label: "Country of your bank",
+            label: "Country of the bank",
             kind: Kind::Choice(&[
                 ("FI", "Finland"),
                 ("SE", "Sweden"),
                 ("DE", "Germany"),
-                ("AT", "Austria"),
-                ("DK", "Denmark"),
-                ("EE", "Estonia"),
-                ("ES", "Spain"),
-                ("LT", "Lithuania"),
-                ("LV", "Latvia"),
                 ("NL", "Netherlands"),
+                ("EE", "Estonia"),
+                ("LV", "Latvia"),
+                ("LT", "Lithuania"),
+                ("DK", "Denmark"),
+                ("AT", "Austria"),
+                ("ES", "Spain"),
             ]),
-            prefill: Prefill::Fixed("FI"),
+            prefill: Prefill::Of(|customer| customer.country),
+            autocomplete: "country",
             ..Field::TEXT
         },
-        Field {
-            name: "firstName",
-            label: "First name",
-            prefill: Prefill::Claim(Claim::FirstName),
-            claim: Some(Claim::FirstName),
-            group: Group::Payer,
-            optional: true,
-            autocomplete: "given-name",
-            ..Field::TEXT
-        },
-        Field {
-            name: "lastName",
-            label: "Last name",
-            prefill: Prefill::Claim(Claim::LastName),
-            claim: Some(Claim::LastName),
-            group: Group::Payer,
-            optional: true,
-            autocomplete: "family-name",
-            ..Field::TEXT
-        },
+        Field { optional: true, ..FIRST_NAME },
+        Field { optional: true, ..LAST_NAME },
+        Field { optional: true, ..DOB },
     ],
-    note: None,
     triggers: TRIGGERS,
+    ..Provider::BASE
 };
 
 /// Brite sheet, Simulator.

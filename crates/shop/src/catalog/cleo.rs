@@ -1,219 +1,128 @@
-//! Cleo: bank transfers in Mexico and Peru, both ways. (Chile's pay-outs ask for more than this form does.)
+//! Cleo: bank transfers in Chile, Peru and Mexico, both ways. The country chooses currency, account and document.
 
-use super::{Claim, Direction, Field, Group, Keep, Kind, OutcomeBy, Prefill, Provider, Trigger};
+use super::common::{
+    ADDRESS_COUNTRY, BLOCKED, CITY, DOB, EMAIL_VERIFICATION, FIRST_NAME, GENDER, IS_VELOCITY, KYC_VERIFIED, LAST_NAME, LINE1,
+    PARTNER_NAME, PHONE, POSTAL_CODE, STATE, TRANSACTION_COUNT, USER_BALANCE, VERIFICATION_DATE,
+};
+use super::{Direction, Field, Group, Keep, Kind, Prefill, Provider, Trigger, Way};
+
+const CHILE: &[&str] = &["cl"];
+const PERU: &[&str] = &["pe"];
+const MEXICO: &[&str] = &["mx"];
+/// Of the pay-in alone: a pay-out asks for less.
+const PAY_IN: Option<Direction> = Some(Direction::PayIn);
 
 pub(super) static PROVIDER: Provider = Provider {
     psp_type: "CLEO",
     name: "Cleo",
-    tagline: "Bank transfer in Latin America",
-    symbol: "bank",
+    tagline: "Latin America",
+    symbol: "globe",
     directions: &[Direction::PayIn, Direction::PayOut],
-    currencies: &["MXN", "PEN"],
+    currencies: &["CLP"],
     currency_code: true,
-    amount: "500.00",
-    customer: "demo-clara",
-    outcome: OutcomeBy::Webhook,
-    hosted_page: true,
+    amount: "10000",
+    customer: "demo-camila",
     buttons: ("Continue to Cleo", "Request pay-out"),
-    fields: &[
-        Field {
-            name: "countryCode",
-            label: "Country",
-            kind: Kind::Choice(&[("MX", "Mexico (MXN)"), ("PE", "Peru (PEN)")]),
-            prefill: Prefill::Fixed("MX"),
-            ..Field::TEXT
+    ways_title: "Country",
+    ways: &[
+        Way { code: "cl", title: "Chile", detail: "CLP", sets: &[("countryCode", "CL")], ..Way::PLAIN },
+        Way {
+            code: "pe",
+            title: "Peru",
+            detail: "PEN",
+            sets: &[("countryCode", "PE")],
+            currencies: &["PEN"],
+            amount: "100.00",
+            customer: "demo-luis",
+            ..Way::PLAIN
         },
-        Field {
-            name: "firstName",
-            label: "First name",
-            prefill: Prefill::Claim(Claim::FirstName),
-            claim: Some(Claim::FirstName),
-            group: Group::Payer,
-            autocomplete: "given-name",
-            ..Field::TEXT
-        },
-        Field {
-            name: "lastName",
-            label: "Last name",
-            prefill: Prefill::Claim(Claim::LastName),
-            claim: Some(Claim::LastName),
-            group: Group::Payer,
-            autocomplete: "family-name",
-            ..Field::TEXT
-        },
-        Field {
-            name: "phone",
-            label: "Phone",
-            hint: "At least 6 digits",
-            kind: Kind::Phone,
-            prefill: Prefill::Claim(Claim::Phone),
-            claim: Some(Claim::Phone),
-            group: Group::Payer,
-            autocomplete: "tel",
-            ..Field::TEXT
-        },
-        Field {
-            name: "gender",
-            label: "Gender",
-            prefill: Prefill::Fixed("female"),
-            group: Group::Payer,
-            only: Some(Direction::PayIn),
-            autocomplete: "sex",
-            ..Field::TEXT
-        },
-        Field {
-            name: "dob",
-            label: "Date of birth",
-            hint: "YYYY-MM-DD",
-            prefill: Prefill::Fixed("1990-01-15"),
-            group: Group::Payer,
-            only: Some(Direction::PayIn),
-            autocomplete: "bday",
-            ..Field::TEXT
-        },
-        Field {
-            name: "address.line1",
-            label: "Address",
-            prefill: Prefill::Fixed("Av. Uno 1"),
-            group: Group::Payer,
-            only: Some(Direction::PayIn),
-            autocomplete: "address-line1",
-            ..Field::TEXT
-        },
-        Field {
-            name: "address.city",
-            label: "City",
-            prefill: Prefill::Fixed("Ciudad de México"),
-            group: Group::Payer,
-            only: Some(Direction::PayIn),
-            autocomplete: "address-level2",
-            ..Field::TEXT
-        },
-        Field {
-            name: "address.state",
-            label: "State",
-            prefill: Prefill::Fixed("CDMX"),
-            group: Group::Payer,
-            only: Some(Direction::PayIn),
-            autocomplete: "address-level1",
-            ..Field::TEXT
-        },
-        Field {
-            name: "address.postalCode",
-            label: "Postal code",
-            prefill: Prefill::Fixed("06000"),
-            group: Group::Payer,
-            only: Some(Direction::PayIn),
-            autocomplete: "postal-code",
-            ..Field::TEXT
-        },
-        Field {
-            name: "address.country",
-            label: "Country of residence",
-            prefill: Prefill::Fixed("MX"),
-            group: Group::Payer,
-            only: Some(Direction::PayIn),
-            autocomplete: "country",
-            ..Field::TEXT
-        },
-        Field {
-            name: "kycVerified",
-            label: "Identity verified",
-            kind: Kind::Flag,
-            prefill: Prefill::Fixed("true"),
-            only: Some(Direction::PayIn),
-            ..Field::TEXT
-        },
-        Field {
-            name: "blocked",
-            label: "Blocked",
-            kind: Kind::Flag,
-            prefill: Prefill::Fixed("false"),
-            only: Some(Direction::PayIn),
-            ..Field::TEXT
-        },
-        Field {
-            name: "isVelocity",
-            label: "Over the velocity limit",
-            kind: Kind::Flag,
-            prefill: Prefill::Fixed("false"),
-            only: Some(Direction::PayIn),
-            ..Field::TEXT
-        },
-        Field {
-            name: "transactionCount",
-            label: "Payments so far",
-            prefill: Prefill::Fixed("12"),
-            only: Some(Direction::PayIn),
-            ..Field::TEXT
-        },
-        Field {
-            name: "userBalance",
-            label: "Balance",
-            kind: Kind::Number,
-            prefill: Prefill::Fixed("0"),
-            only: Some(Direction::PayIn),
-            ..Field::TEXT
-        },
-        Field {
-            name: "partnerName",
-            label: "Partner",
-            prefill: Prefill::Fixed("Fernwood Games"),
-            only: Some(Direction::PayIn),
-            ..Field::TEXT
-        },
-        Field {
-            name: "emailVerification",
-            label: "Verified e-mail",
-            kind: Kind::Email,
-            prefill: Prefill::Claim(Claim::Email),
-            group: Group::Payer,
-            only: Some(Direction::PayIn),
-            ..Field::TEXT
-        },
-        Field {
-            name: "verificationDate",
-            label: "Verified on",
-            hint: "YYYY-MM-DD",
-            prefill: Prefill::Fixed("2026-01-15"),
-            only: Some(Direction::PayIn),
-            ..Field::TEXT
-        },
-        Field {
-            name: "beneficiary.documentType",
-            label: "Document",
-            kind: Kind::Choice(&[
-                ("RFC", "RFC (Mexico)"),
-                ("CURP", "CURP (Mexico)"),
-                ("DNI", "DNI (Peru)"),
-                ("CE", "CE (Peru)"),
-                ("RUC", "RUC (Peru)"),
-            ]),
-            prefill: Prefill::Fixed("RFC"),
-            only: Some(Direction::PayOut),
-            ..Field::TEXT
-        },
-        Field {
-            name: "beneficiary.documentNumber",
-            label: "Document number",
-            prefill: Prefill::Fixed("DOJO900115AB1"),
-            keep: Keep::LastFour,
-            only: Some(Direction::PayOut),
-            ..Field::TEXT
-        },
-        Field {
-            name: "beneficiary.accountNumber",
-            label: "Account",
-            hint: "Mexico: a CLABE of 18 digits; Peru: a CCI of 20 digits",
-            prefill: Prefill::Fixed("032180000118359719"),
-            keep: Keep::LastFour,
-            only: Some(Direction::PayOut),
-            wide: true,
-            ..Field::TEXT
+        Way {
+            code: "mx",
+            title: "Mexico",
+            detail: "MXN",
+            sets: &[("countryCode", "MX")],
+            currencies: &["MXN"],
+            amount: "500.00",
+            customer: "demo-valeria",
+            ..Way::PLAIN
         },
     ],
-    note: None,
+    fields: &[
+        Field { kind: Kind::Choice(&[("RUT", "RUT")]), prefill: Prefill::Fixed("RUT"), ways: CHILE, ..DOCUMENT_TYPE },
+        Field {
+            kind: Kind::Choice(&[("DNI", "DNI"), ("CE", "CE"), ("RUC", "RUC")]),
+            prefill: Prefill::Fixed("DNI"),
+            ways: PERU,
+            ..DOCUMENT_TYPE
+        },
+        Field {
+            kind: Kind::Choice(&[("RFC", "RFC"), ("CURP", "CURP")]),
+            prefill: Prefill::Fixed("RFC"),
+            ways: MEXICO,
+            ..DOCUMENT_TYPE
+        },
+        Field { hint: "With its check digit: 12345678-5", prefill: Prefill::Fixed("12345678-5"), ways: CHILE, ..DOCUMENT },
+        Field { hint: "4 to 20 letters or digits", prefill: Prefill::Fixed("45678912"), ways: PERU, ..DOCUMENT },
+        Field { hint: "4 to 20 letters or digits", prefill: Prefill::Fixed("TOVA921102AB1"), ways: MEXICO, ..DOCUMENT },
+        Field {
+            name: "beneficiary.bankCode",
+            label: "Bank",
+            hint: "3 digits",
+            prefill: Prefill::Fixed("012"),
+            ways: CHILE,
+            digits: true,
+            ..ACCOUNT
+        },
+        Field {
+            name: "beneficiary.accountType",
+            label: "Kind of account",
+            kind: Kind::Choice(&[("checking", "Checking"), ("savings", "Savings"), ("vista", "Vista")]),
+            prefill: Prefill::Fixed("checking"),
+            ways: CHILE,
+            ..ACCOUNT
+        },
+        Field { hint: "4 to 20 digits", prefill: Prefill::Fixed("1234567890"), ways: CHILE, ..ACCOUNT_NUMBER },
+        Field { hint: "A CCI of 20 digits", prefill: Prefill::Fixed("00219300123456789012"), ways: PERU, ..ACCOUNT_NUMBER },
+        Field {
+            hint: "A CLABE of 18 digits, the last a check digit",
+            prefill: Prefill::Fixed("032180000118359719"),
+            ways: MEXICO,
+            ..ACCOUNT_NUMBER
+        },
+        FIRST_NAME,
+        LAST_NAME,
+        PHONE,
+        Field { only: PAY_IN, ..GENDER },
+        Field { only: PAY_IN, ..DOB },
+        Field { only: PAY_IN, ..LINE1 },
+        Field { only: PAY_IN, ..POSTAL_CODE },
+        Field { only: PAY_IN, ..CITY },
+        Field { only: PAY_IN, ..STATE },
+        Field { only: PAY_IN, ..ADDRESS_COUNTRY },
+        Field { only: PAY_IN, ..KYC_VERIFIED },
+        Field { only: PAY_IN, ..BLOCKED },
+        Field { only: PAY_IN, ..IS_VELOCITY },
+        Field { only: PAY_IN, ..TRANSACTION_COUNT },
+        Field { only: PAY_IN, ..USER_BALANCE },
+        Field { only: PAY_IN, ..PARTNER_NAME },
+        Field { only: PAY_IN, ..EMAIL_VERIFICATION },
+        Field { only: PAY_IN, ..VERIFICATION_DATE },
+    ],
     triggers: TRIGGERS,
+    ..Provider::BASE
+};
+
+/// Whom a pay-out goes to, beside the customer's own name.
+const ACCOUNT: Field = Field { only: Some(Direction::PayOut), group: Group::Account, ..Field::TEXT };
+const DOCUMENT_TYPE: Field = Field { name: "beneficiary.documentType", label: "Document", ..ACCOUNT };
+const DOCUMENT: Field = Field { name: "beneficiary.documentNumber", label: "Document number", keep: Keep::LastFour, ..ACCOUNT };
+const ACCOUNT_NUMBER: Field = Field {
+    name: "beneficiary.accountNumber",
+    label: "Account number",
+    keep: Keep::LastFour,
+    digits: true,
+    wide: true,
+    ..ACCOUNT
 };
 
 /// Cleo sheet, Simulator.

@@ -1,19 +1,17 @@
 //! Flexepin: a prepaid voucher, redeemed by the call itself. No page, no webhook, no pay-out.
 
-use super::{Direction, Field, Keep, Kind, Note, OutcomeBy, Prefill, Provider, Trigger};
+use super::{Field, Keep, Kind, Note, OutcomeBy, PayerPage, Prefill, Provider, Trigger};
 
 pub(super) static PROVIDER: Provider = Provider {
     psp_type: "FLEXEPIN",
     name: "Flexepin",
     tagline: "Prepaid voucher",
     symbol: "voucher",
-    directions: &[Direction::PayIn],
     currencies: &["EUR", "CAD", "AUD", "USD", "GBP"],
     currency_code: true,
     amount: "25.00",
-    customer: "demo-clara",
     outcome: OutcomeBy::Answer,
-    hosted_page: false,
+    payer_page: PayerPage::None,
     buttons: ("Redeem voucher", ""),
     fields: &[Field {
         name: "voucherPin",
@@ -36,6 +34,7 @@ pub(super) static PROVIDER: Provider = Provider {
         example: "1000000100002500 is serial 000001 over EUR 25.00",
     }),
     triggers: TRIGGERS,
+    ..Provider::BASE
 };
 
 /// Flexepin sheet, Simulator.

@@ -1,6 +1,6 @@
 //! ForumPay: crypto on a hosted page; pay-outs to a wallet, always held for an approval.
 
-use super::{Claim, Direction, Field, Kind, OutcomeBy, Prefill, Provider, Trigger};
+use super::{Claim, Direction, Field, Group, Kind, Prefill, Provider, Trigger};
 
 pub(super) static PROVIDER: Provider = Provider {
     psp_type: "FORUMPAY",
@@ -9,11 +9,6 @@ pub(super) static PROVIDER: Provider = Provider {
     symbol: "coin",
     directions: &[Direction::PayIn, Direction::PayOut],
     currencies: &["EUR", "USD", "GBP"],
-    currency_code: false,
-    amount: "100.00",
-    customer: "demo-clara",
-    outcome: OutcomeBy::Webhook,
-    hosted_page: true,
     buttons: ("Continue to ForumPay", "Request pay-out"),
     fields: &[
         Field {
@@ -22,12 +17,14 @@ pub(super) static PROVIDER: Provider = Provider {
             hint: "Two letters, such as DE",
             prefill: Prefill::Claim(Claim::CountryCode),
             claim: Some(Claim::CountryCode),
+            group: Group::Payer,
             autocomplete: "country",
             ..Field::TEXT
         },
         Field {
             name: "preferredCrypto",
             label: "Coin to receive",
+            group: Group::Account,
             kind: Kind::Choice(&[
                 ("BTC", "Bitcoin (BTC)"),
                 ("ETH", "Ether (ETH)"),
@@ -42,6 +39,7 @@ pub(super) static PROVIDER: Provider = Provider {
         Field {
             name: "walletAddress",
             label: "Wallet address",
+            group: Group::Account,
             hint: "BTC: bc1…, 1… or 3…; ETH, USDC, USDT: 0x and 40 hex digits",
             // The address of the published example.
             prefill: Prefill::Fixed("bc1qxy2kgdygjrsqtzq2n0yrf2493p83kkfjhx0wlh"),
@@ -50,8 +48,8 @@ pub(super) static PROVIDER: Provider = Provider {
             ..Field::TEXT
         },
     ],
-    note: None,
     triggers: TRIGGERS,
+    ..Provider::BASE
 };
 
 /// ForumPay sheet, Simulator.

@@ -1,42 +1,44 @@
 //! Gigadat: Canadian bank payments on a hosted page; pay-outs by e-Transfer or to a bank account, always held for an approval.
 
-use super::{Claim, Direction, Field, Group, Keep, Kind, OutcomeBy, Prefill, Provider, Trigger};
+use super::common::{PHONE, USER_IP};
+use super::{Claim, Direction, Field, Group, Keep, Kind, Prefill, Provider, Trigger, Way};
 
 pub(super) static PROVIDER: Provider = Provider {
     psp_type: "GIGADAT",
     name: "Gigadat",
     tagline: "Interac e-Transfer",
-    symbol: "bank",
+    symbol: "send",
     directions: &[Direction::PayIn, Direction::PayOut],
     currencies: &["CAD"],
-    currency_code: false,
-    amount: "100.00",
     customer: "demo-noah",
-    outcome: OutcomeBy::Webhook,
-    hosted_page: true,
     buttons: ("Continue to Gigadat", "Request pay-out"),
+    ways_title: "Pay out by",
+    ways: &[
+        Way { code: "eto", title: "e-Transfer", detail: "to the mobile", sets: &[("payoutType", "ETO")], ..PAY_OUT },
+        Way { code: "ach", title: "Bank account", detail: "ACH", sets: &[("payoutType", "ACH")], ..PAY_OUT },
+    ],
     fields: &[
+        Field { name: "bank.institution", label: "Institution", hint: "3 digits", prefill: Prefill::Fixed("001"), ..BANK },
+        Field { name: "bank.transit", label: "Transit", hint: "5 digits", prefill: Prefill::Fixed("12345"), ..BANK },
+        Field {
+            name: "bank.account",
+            label: "Account number",
+            hint: "7 to 12 digits",
+            prefill: Prefill::Fixed("100200300"),
+            keep: Keep::LastFour,
+            wide: true,
+            ..BANK
+        },
         Field {
             name: "name",
             label: "Full name",
             hint: "First and last name",
-            prefill: Prefill::Fixed("Noah Tremblay"),
+            prefill: Prefill::Of(|customer| customer.full_name),
             group: Group::Payer,
             autocomplete: "name",
             ..Field::TEXT
         },
-        Field {
-            name: "phone",
-            label: "Phone",
-            hint: "10 digits, or 11 beginning with 1",
-            kind: Kind::Phone,
-            prefill: Prefill::Claim(Claim::Phone),
-            claim: Some(Claim::Phone),
-            group: Group::Payer,
-            only: Some(Direction::PayIn),
-            autocomplete: "tel",
-            ..Field::TEXT
-        },
+        Field { hint: "10 digits, or 11 beginning with 1", only: Some(Direction::PayIn), ..PHONE },
         Field {
             name: "mobile",
             label: "Mobile",
@@ -46,35 +48,20 @@ pub(super) static PROVIDER: Provider = Provider {
             claim: Some(Claim::Phone),
             group: Group::Payer,
             only: Some(Direction::PayOut),
+            ways: &["eto"],
             autocomplete: "tel",
             ..Field::TEXT
         },
-        Field {
-            name: "userIp",
-            label: "Payer's address",
-            hint: "Where the payer's browser is",
-            prefill: Prefill::Fixed("203.0.113.42"),
-            group: Group::Payer,
-            ..Field::TEXT
-        },
-        Field {
-            name: "payoutType",
-            label: "Pay out by",
-            kind: Kind::Choice(&[("ETO", "Interac e-Transfer (ETO)"), ("ACH", "Bank account (ACH)")]),
-            prefill: Prefill::Fixed("ETO"),
-            only: Some(Direction::PayOut),
-            ..Field::TEXT
-        },
-        Field { name: "bank.institution", label: "Institution", hint: "ACH: 3 digits", ..BANK },
-        Field { name: "bank.transit", label: "Transit", hint: "ACH: 5 digits", ..BANK },
-        Field { name: "bank.account", label: "Account", hint: "ACH: 7 to 12 digits", keep: Keep::LastFour, ..BANK },
+        USER_IP,
     ],
-    note: None,
     triggers: TRIGGERS,
+    ..Provider::BASE
 };
 
-/// A part of a bank account, for ACH alone.
-const BANK: Field = Field { only: Some(Direction::PayOut), optional: true, ..Field::TEXT };
+const PAY_OUT: Way = Way { only: Some(Direction::PayOut), ..Way::PLAIN };
+
+/// A part of a bank account.
+const BANK: Field = Field { only: Some(Direction::PayOut), ways: &["ach"], group: Group::Account, digits: true, ..Field::TEXT };
 
 /// Gigadat sheet, Simulator.
 static TRIGGERS: &[Trigger] = &[

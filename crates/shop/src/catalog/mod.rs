@@ -2,59 +2,38 @@
 //! the form, the request, the page of the order and its steps follow from it.
 
 mod brite;
+mod cards;
 mod cleo;
+mod common;
+mod customers;
+mod emerchantpay;
 mod flexepin;
 mod forumpay;
 mod gigadat;
 mod neosurf;
 mod payone;
+mod trust;
+mod worldpay;
+
+pub(crate) use cards::{CardPart, TestCard};
+pub(crate) use customers::{CUSTOMERS, Claim, Customer};
 
 /// Every provider of the cashier page, in the order of its choices. The first is the one shown at first.
 pub(crate) static PROVIDERS: &[&Provider] = &[
     &forumpay::PROVIDER,
     &gigadat::PROVIDER,
+    &worldpay::PROVIDER,
+    &trust::PROVIDER,
     &cleo::PROVIDER,
     &payone::PROVIDER,
     &neosurf::PROVIDER,
     &flexepin::PROVIDER,
     &brite::PROVIDER,
+    &emerchantpay::PROVIDER,
 ];
 
-/// The people who may be signed in at the shop.
-pub(crate) static CUSTOMERS: &[Customer] = &[
-    Customer {
-        user_id: "demo-clara",
-        email: "clara.lindner@example.com",
-        first_name: "Clara",
-        last_name: "Lindner",
-        phone: "+49 30 5550 0142",
-        country: "DE",
-        place: "Germany",
-    },
-    Customer {
-        user_id: "demo-noah",
-        email: "noah.tremblay@example.com",
-        first_name: "Noah",
-        last_name: "Tremblay",
-        phone: "14165550142",
-        country: "CA",
-        place: "Canada",
-    },
-];
-
-/// A demo customer: the claims of the user token, and what forms are prefilled with.
-#[derive(Debug)]
-pub(crate) struct Customer {
-    pub(crate) user_id: &'static str,
-    pub(crate) email: &'static str,
-    pub(crate) first_name: &'static str,
-    pub(crate) last_name: &'static str,
-    pub(crate) phone: &'static str,
-    /// ISO 3166-1 alpha-2.
-    pub(crate) country: &'static str,
-    /// The country's name, for people.
-    pub(crate) place: &'static str,
-}
+/// Currencies without minor units: the last two digits of the whole amount are the trigger there.
+pub(crate) static WHOLE_CURRENCIES: &[&str] = &["CLP"];
 
 /// The way of the money, seen from the shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +73,19 @@ pub(crate) enum OutcomeBy {
     Answer,
 }
 
+/// Where the payer goes for a pay-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PayerPage {
+    /// Nowhere: the call does it all.
+    None,
+    /// To the provider's page.
+    Provider,
+    /// To a page of the platform, once, that leads on to the provider's.
+    PlatformFirst,
+    /// To the issuer, if the issuer asks for it.
+    Challenge,
+}
+
 /// A provider as the cashier page offers it.
 #[derive(Debug)]
 pub(crate) struct Provider {
@@ -114,40 +106,100 @@ pub(crate) struct Provider {
     /// `userId` of the customer at first.
     pub(crate) customer: &'static str,
     pub(crate) outcome: OutcomeBy,
-    /// Whether the payer is sent to a page for a pay-in.
-    pub(crate) hosted_page: bool,
+    pub(crate) payer_page: PayerPage,
     /// The button of a pay-in and of a pay-out.
     pub(crate) buttons: (&'static str, &'static str),
+    /// What the ways are a choice of; empty: there are none.
+    pub(crate) ways_title: &'static str,
+    pub(crate) ways: &'static [Way],
     /// Everything beyond the common fields, in the order of the request.
     pub(crate) fields: &'static [Field],
+    /// Public test cards, for the forms that take one.
+    pub(crate) cards: &'static [TestCard],
     pub(crate) note: Option<Note>,
     pub(crate) triggers: &'static [Trigger],
 }
 
 impl Provider {
+    /// What most providers have in common, to be altered where one differs.
+    const BASE: Provider = Provider {
+        psp_type: "",
+        name: "",
+        tagline: "",
+        symbol: "bank",
+        directions: &[Direction::PayIn],
+        currencies: &["EUR"],
+        currency_code: false,
+        amount: "100.00",
+        customer: "demo-clara",
+        outcome: OutcomeBy::Webhook,
+        payer_page: PayerPage::Provider,
+        buttons: ("", ""),
+        ways_title: "",
+        ways: &[],
+        fields: &[],
+        cards: &[],
+        note: None,
+        triggers: &[],
+    };
+
     /// The provider of a `pspType`.
     pub(crate) fn of(psp_type: &str) -> Option<&'static Provider> {
         PROVIDERS.iter().copied().find(|provider| provider.psp_type == psp_type)
     }
 
-    /// The fields of one direction.
-    pub(crate) fn fields_for(&self, direction: Direction) -> impl Iterator<Item = &'static Field> {
-        COMMON.iter().chain(self.fields).filter(move |field| field.only.is_none() || field.only == Some(direction))
+    /// The ways of one direction; the first is chosen at first.
+    pub(crate) fn ways_for(&self, direction: Direction) -> impl Iterator<Item = &'static Way> {
+        self.ways.iter().filter(move |way| way.only.is_none_or(|only| only == direction))
+    }
+
+    /// The fields of one direction and way.
+    pub(crate) fn fields_for(&self, direction: Direction, way: Option<&Way>) -> impl Iterator<Item = &'static Field> {
+        let way = way.map_or("", |way| way.code);
+        common::ALWAYS
+            .iter()
+            .chain(self.fields)
+            .filter(move |field| field.only.is_none_or(|only| only == direction))
+            .filter(move |field| field.ways.is_empty() || field.ways.contains(&way))
     }
 }
 
-/// `email` is asked by every provider.
-static COMMON: &[Field] = &[Field {
-    name: "email",
-    label: "E-mail",
-    kind: Kind::Email,
-    prefill: Prefill::Claim(Claim::Email),
-    claim: Some(Claim::Email),
-    group: Group::Payer,
-    wide: true,
-    autocomplete: "email",
-    ..Field::TEXT
-}];
+/// One of several ways in which a provider is used: another form, and what it says in the request.
+#[derive(Debug)]
+pub(crate) struct Way {
+    /// In the page's address.
+    pub(crate) code: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) detail: &'static str,
+    /// Of one direction alone.
+    pub(crate) only: Option<Direction>,
+    /// Fields of the request that this way stands for, with their values.
+    pub(crate) sets: &'static [(&'static str, &'static str)],
+    /// What it has of its own in place of the provider's; empty or `None`: nothing.
+    pub(crate) currencies: &'static [&'static str],
+    pub(crate) amount: &'static str,
+    pub(crate) customer: &'static str,
+    pub(crate) button: &'static str,
+    pub(crate) payer_page: Option<PayerPage>,
+    pub(crate) triggers: &'static [Trigger],
+}
+
+impl Way {
+    /// A way that changes nothing, to be altered.
+    const PLAIN: Way = Way {
+        code: "",
+        title: "",
+        detail: "",
+        only: None,
+        sets: &[],
+        currencies: &[],
+        amount: "",
+        customer: "",
+        button: "",
+        payer_page: None,
+        triggers: &[],
+    };
+}
 
 /// A form field that becomes a field of the request.
 #[derive(Debug)]
@@ -166,10 +218,14 @@ pub(crate) struct Field {
     pub(crate) group: Group,
     /// Takes a whole row of the form.
     pub(crate) wide: bool,
+    /// Digits alone are typed.
+    pub(crate) digits: bool,
     /// Left out of the request when empty.
     pub(crate) optional: bool,
     /// Of one direction alone.
     pub(crate) only: Option<Direction>,
+    /// Codes of the ways that ask for it; empty: each.
+    pub(crate) ways: &'static [&'static str],
     /// The browser's `autocomplete` word.
     pub(crate) autocomplete: &'static str,
 }
@@ -186,8 +242,10 @@ impl Field {
         keep: Keep::Whole,
         group: Group::Payment,
         wide: false,
+        digits: false,
         optional: false,
         only: None,
+        ways: &[],
         autocomplete: "off",
     };
 }
@@ -208,35 +266,16 @@ pub(crate) enum Kind {
 }
 
 /// What an input holds at first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Prefill {
     Fixed(&'static str),
     Claim(Claim),
+    /// Something else that the shop knows of its customer.
+    Of(fn(&Customer) -> &'static str),
     /// A test PIN that nobody has used, of the form's amount and currency.
     FreshVoucher,
-}
-
-/// The profile claims of a user token that a form may change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Claim {
-    Email,
-    FirstName,
-    LastName,
-    Phone,
-    CountryCode,
-}
-
-impl Claim {
-    /// The customer's value.
-    pub(crate) fn of(self, customer: &Customer) -> &'static str {
-        match self {
-            Claim::Email => customer.email,
-            Claim::FirstName => customer.first_name,
-            Claim::LastName => customer.last_name,
-            Claim::Phone => customer.phone,
-            Claim::CountryCode => customer.country,
-        }
-    }
+    /// A part of the public test card that is chosen.
+    Card(CardPart),
 }
 
 /// What the shop keeps of a value with the order.
@@ -246,15 +285,21 @@ pub(crate) enum Keep {
     /// The last four characters: the value is worth money.
     LastFour,
     /// Nothing, and the page does not show it again either: card data.
-    #[expect(dead_code, reason = "the providers of this catalog take no card; the form and the store know it")]
     Nothing,
 }
 
-/// The part of the form that a field stands in.
+/// The part of the form that a field stands in, in the order of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Group {
     Payment,
+    Card,
+    /// Where a pay-out goes.
+    Account,
     Payer,
+    /// What a shop knows without asking; folded away.
+    Record,
+    /// What the payer's browser tells by itself: never typed.
+    Device,
 }
 
 /// What a person must know to fill in a provider's form.
@@ -275,6 +320,11 @@ pub(crate) struct Trigger {
     pub(crate) pay_in: &'static str,
     /// What a pay-out does; empty: nothing special.
     pub(crate) pay_out: &'static str,
+}
+
+/// The triggers of a provider's way.
+pub(crate) fn triggers_of(provider: &'static Provider, way: Option<&Way>) -> &'static [Trigger] {
+    way.map(|way| way.triggers).filter(|own| !own.is_empty()).unwrap_or(provider.triggers)
 }
 
 impl Trigger {
@@ -329,19 +379,37 @@ mod tests {
     #[test]
     fn every_provider_is_complete() {
         for provider in PROVIDERS {
-            assert!(CUSTOMERS.iter().any(|c| c.user_id == provider.customer));
-            assert!(!provider.currencies.is_empty() && !provider.directions.is_empty());
+            assert!(!provider.name.is_empty() && !provider.tagline.is_empty(), "{}", provider.psp_type);
+            assert_eq!(provider.ways.is_empty(), provider.ways_title.is_empty(), "{}", provider.psp_type);
             for direction in provider.directions.iter().copied() {
-                let mut names: Vec<&str> = provider.fields_for(direction).map(|f| f.name).collect();
-                let all = names.len();
-                names.sort_unstable();
-                names.dedup();
-                assert_eq!(names.len(), all, "{} names a field twice", provider.psp_type);
-                assert!(provider.triggers.iter().any(|t| !t.meaning(direction).is_empty()));
+                let ways: Vec<Option<&Way>> = match provider.ways_for(direction).map(Some).collect::<Vec<_>>() {
+                    ways if ways.is_empty() => vec![None],
+                    ways => ways,
+                };
+                for way in ways {
+                    check(provider, direction, way);
+                }
             }
-            for field in provider.fields {
-                assert!(!field.name.is_empty() && !field.label.is_empty());
-            }
+        }
+    }
+
+    fn check(provider: &'static Provider, direction: Direction, way: Option<&Way>) {
+        let about = format!("{} {direction:?} {:?}", provider.psp_type, way.map(|way| way.code));
+        let own = |all: &'static str, way: &'static str| if way.is_empty() { all } else { way };
+        let customer = own(provider.customer, way.map_or("", |way| way.customer));
+        assert!(CUSTOMERS.iter().any(|c| c.user_id == customer), "{about}");
+        let mut names: Vec<&str> = provider.fields_for(direction, way).map(|field| field.name).collect();
+        names.extend(way.iter().flat_map(|way| way.sets).map(|(name, _)| *name));
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all, "{about} names a field twice");
+        assert!(triggers_of(provider, way).iter().any(|trigger| !trigger.meaning(direction).is_empty()), "{about}");
+        for field in provider.fields_for(direction, way) {
+            assert!(!field.name.is_empty() && !field.label.is_empty(), "{about} {}", field.name);
+            assert_eq!(field.group == Group::Card, field.keep == Keep::Nothing, "{about} {}", field.name);
+            assert!(field.group != Group::Card || !provider.cards.is_empty(), "{about}");
+            assert!(field.ways.iter().all(|code| provider.ways.iter().any(|way| way.code == *code)), "{about} {}", field.name);
         }
     }
 }

@@ -1,23 +1,24 @@
 //! Neosurf: a prepaid voucher, typed on Neosurf's page.
 
-use super::{Direction, OutcomeBy, Provider, Trigger};
+use super::{Note, Provider, Trigger};
 
 pub(super) static PROVIDER: Provider = Provider {
     psp_type: "NEOSURF",
     name: "Neosurf",
-    tagline: "Prepaid voucher, on its own page",
-    symbol: "voucher",
-    directions: &[Direction::PayIn],
+    tagline: "Voucher on a page",
+    symbol: "ticket",
     currencies: &["EUR", "GBP", "CAD"],
     currency_code: true,
     amount: "50.00",
-    customer: "demo-clara",
-    outcome: OutcomeBy::Webhook,
-    hosted_page: true,
     buttons: ("Continue to Neosurf", ""),
-    fields: &[],
-    note: None,
+    note: Some(Note {
+        title: "The PIN is typed on Neosurf's page",
+        text: "Any ten characters are a good PIN there, save one.",
+        rows: &[("0000000000", "not correct: the page asks again")],
+        example: "",
+    }),
     triggers: TRIGGERS,
+    ..Provider::BASE
 };
 
 /// Neosurf sheet, Simulator.

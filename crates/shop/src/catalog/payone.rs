@@ -1,6 +1,7 @@
 //! PayOne: Interac bank transfer in Canada, both ways.
 
-use super::{Claim, Direction, Field, Group, Kind, OutcomeBy, Prefill, Provider, Trigger};
+use super::common::{FIRST_NAME, LAST_NAME, PHONE};
+use super::{Direction, Provider, Trigger};
 
 pub(super) static PROVIDER: Provider = Provider {
     psp_type: "PAYONE",
@@ -10,44 +11,11 @@ pub(super) static PROVIDER: Provider = Provider {
     directions: &[Direction::PayIn, Direction::PayOut],
     currencies: &["CAD"],
     currency_code: true,
-    amount: "100.00",
     customer: "demo-noah",
-    outcome: OutcomeBy::Webhook,
-    hosted_page: true,
     buttons: ("Continue to PayOne", "Request pay-out"),
-    fields: &[
-        Field {
-            name: "firstName",
-            label: "First name",
-            prefill: Prefill::Claim(Claim::FirstName),
-            claim: Some(Claim::FirstName),
-            group: Group::Payer,
-            autocomplete: "given-name",
-            ..Field::TEXT
-        },
-        Field {
-            name: "lastName",
-            label: "Last name",
-            prefill: Prefill::Claim(Claim::LastName),
-            claim: Some(Claim::LastName),
-            group: Group::Payer,
-            autocomplete: "family-name",
-            ..Field::TEXT
-        },
-        Field {
-            name: "phone",
-            label: "Phone",
-            hint: "At least 6 digits",
-            kind: Kind::Phone,
-            prefill: Prefill::Claim(Claim::Phone),
-            claim: Some(Claim::Phone),
-            group: Group::Payer,
-            autocomplete: "tel",
-            ..Field::TEXT
-        },
-    ],
-    note: None,
+    fields: &[FIRST_NAME, LAST_NAME, PHONE],
     triggers: TRIGGERS,
+    ..Provider::BASE
 };
 
 /// PayOne sheet, Simulator. Every refusal is `Declined` there: PayOne knows two endings only.

@@ -5,11 +5,14 @@ use axum::Form as FormBody;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use http::StatusCode;
-use http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
+use http::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue, USER_AGENT};
 use url::form_urlencoded::Serializer;
 
 use super::{CASHIER_POLICY, Here, Shop, failed, page, see_other};
-use crate::catalog::{CUSTOMERS, Customer, Direction, Field, Group, Keep, Kind, Note, OutcomeBy, PROVIDERS, VOUCHER_PREFIXES};
+use crate::catalog::{
+    CUSTOMERS, CardPart, Customer, Direction, Field, Group, Kind, Note, OutcomeBy, PROVIDERS, PayerPage, Prefill,
+    VOUCHER_PREFIXES, WHOLE_CURRENCIES, triggers_of,
+};
 use crate::desk::Placed;
 use crate::form::{AMOUNT, CURRENCY, Form, Problems};
 
@@ -21,8 +24,16 @@ struct CashierPage {
     providers: Vec<Choice>,
     directions: Vec<Choice>,
     customers: Vec<Choice>,
+    ways: Vec<Choice>,
     payment: Vec<Input>,
+    card: Vec<Input>,
+    cards: Vec<CardLine>,
+    account: Vec<Input>,
     payer: Vec<Input>,
+    record: Vec<Input>,
+    /// Whether something in the folded part is wrong.
+    record_is_open: bool,
+    device: Vec<Input>,
     amount_error: Option<String>,
     currency_error: Option<String>,
     /// Sentences with the id of the input they belong to; empty: to none.
@@ -32,9 +43,15 @@ struct CashierPage {
     happens: Vec<String>,
     button: &'static str,
     voucher_prefixes: String,
+    whole_currencies: String,
 }
 
 impl CashierPage {
+    /// Whether the last digits of the amount are whole units.
+    fn is_whole(&self) -> bool {
+        WHOLE_CURRENCIES.contains(&self.form.currency.as_str())
+    }
+
     fn customer(&self) -> &'static Customer {
         self.form.customer
     }
@@ -57,6 +74,16 @@ struct TriggerLine {
     href: String,
 }
 
+/// A public test card to choose.
+struct CardLine {
+    number: String,
+    does: &'static str,
+    href: String,
+    /// Its parts, for the page's script.
+    parts: Vec<(&'static str, &'static str)>,
+    is_chosen: bool,
+}
+
 /// An input of the form.
 struct Input {
     name: &'static str,
@@ -72,11 +99,14 @@ struct Input {
     is_voucher: bool,
     is_wide: bool,
     is_optional: bool,
+    /// The part of a card that it holds; empty: none.
+    card_part: &'static str,
 }
 
 impl Input {
-    fn new(field: &'static Field, value: &str, problems: &Problems) -> Input {
+    fn new(form: &Form, field: &'static Field, value: &str, problems: &Problems) -> Input {
         let (control, input_mode) = match field.kind {
+            Kind::Text if field.digits => ("text", "numeric"),
             Kind::Text => ("text", "text"),
             Kind::Email => ("email", "email"),
             Kind::Phone => ("tel", "tel"),
@@ -92,10 +122,7 @@ impl Input {
             control,
             input_mode,
             autocomplete: field.autocomplete,
-            value: match field.keep {
-                Keep::Nothing => String::new(),
-                Keep::Whole | Keep::LastFour => value.to_owned(),
-            },
+            value: form.shown(field, value),
             options: match field.kind {
                 Kind::Choice(options) => options,
                 _ => &[],
@@ -103,7 +130,11 @@ impl Input {
             error: problems.of(field.name).unwrap_or_default().to_owned(),
             is_voucher: field.kind == Kind::Voucher,
             is_wide: field.wide,
-            is_optional: field.optional,
+            is_optional: field.optional && !matches!(field.kind, Kind::Choice(_)),
+            card_part: match field.prefill {
+                Prefill::Card(part) => part.word(),
+                _ => "",
+            },
         }
     }
 
@@ -129,11 +160,17 @@ pub(super) async fn show(Query(pairs): Query<Vec<(String, String)>>) -> Response
 }
 
 /// `POST /orders`: places the order and sends the browser on, or shows what is wrong with everything kept.
-pub(super) async fn place(State(desk): State<Shop>, FormBody(pairs): FormBody<Vec<(String, String)>>) -> Response {
-    let form = match Form::sent(&pairs) {
+pub(super) async fn place(
+    State(desk): State<Shop>,
+    headers: HeaderMap,
+    FormBody(pairs): FormBody<Vec<(String, String)>>,
+) -> Response {
+    let mut form = match Form::sent(&pairs) {
         Ok(form) => form,
         Err(error) => return failed(&error),
     };
+    let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
+    form.take_headers(header(USER_AGENT), header(ACCEPT));
     match desk.place(form.clone()).await {
         Ok(Placed::Order { order, page }) => match page {
             Some(address) if !order.status.is_settled() => see_other(address.as_str()),
@@ -159,13 +196,11 @@ fn answer(status: StatusCode, form: Form, problems: Problems) -> Response {
 }
 
 fn build(form: Form, problems: &Problems) -> CashierPage {
-    let inputs = |group: Group| {
-        form.values
-            .iter()
-            .filter(|(field, _)| field.group == group)
-            .map(|(field, value)| Input::new(field, value, problems))
-            .collect()
+    let inputs = |group: Group| -> Vec<Input> {
+        let of_group = form.values.iter().filter(|(field, _)| field.group == group);
+        of_group.map(|(field, value)| Input::new(&form, field, value, problems)).collect()
     };
+    let record = inputs(Group::Record);
     let own = |field: &str| problems.of(field).map(str::to_owned);
     let mut listed: Vec<(String, String)> = problems.general.iter().map(|sentence| (String::new(), sentence.clone())).collect();
     listed.extend(problems.by_field.iter().cloned());
@@ -174,23 +209,28 @@ fn build(form: Form, problems: &Problems) -> CashierPage {
         providers: provider_choices(&form),
         directions: direction_choices(&form),
         customers: customer_choices(&form),
+        ways: way_choices(&form),
         payment: inputs(Group::Payment),
+        card: inputs(Group::Card),
+        cards: card_lines(&form),
+        account: inputs(Group::Account),
         payer: inputs(Group::Payer),
+        record_is_open: record.iter().any(|input| !input.error.is_empty()),
+        record,
+        device: inputs(Group::Device),
         amount_error: own(AMOUNT),
         currency_error: own(CURRENCY),
         problems: listed,
         note: form.provider.note.as_ref(),
         triggers: trigger_lines(&form),
         happens: what_happens(&form),
-        button: match form.direction {
-            Direction::PayIn => form.provider.buttons.0,
-            Direction::PayOut => form.provider.buttons.1,
-        },
+        button: form.button(),
         voucher_prefixes: VOUCHER_PREFIXES
             .iter()
             .map(|(currency, prefix)| format!("{currency}:{prefix}"))
             .collect::<Vec<_>>()
             .join(","),
+        whole_currencies: WHOLE_CURRENCIES.join(","),
         form,
     }
 }
@@ -227,6 +267,7 @@ fn direction_choices(form: &Form) -> Vec<Choice> {
             href: link(&[
                 ("provider", form.provider.psp_type),
                 ("direction", direction.code()),
+                ("way", way_code(form)),
                 ("customer", form.customer.user_id),
             ]),
             is_chosen: direction == form.direction,
@@ -249,6 +290,7 @@ fn customer_choices(form: &Form) -> Vec<Choice> {
             href: link(&[
                 ("provider", form.provider.psp_type),
                 ("direction", form.direction.code()),
+                ("way", way_code(form)),
                 ("customer", customer.user_id),
             ]),
             is_chosen: customer.user_id == form.customer.user_id,
@@ -257,10 +299,68 @@ fn customer_choices(form: &Form) -> Vec<Choice> {
         .collect()
 }
 
-fn trigger_lines(form: &Form) -> Vec<TriggerLine> {
-    let major = form.provider.amount.split('.').next().unwrap_or_default();
+fn way_code(form: &Form) -> &'static str {
+    form.way.map_or("", |way| way.code)
+}
+
+fn way_choices(form: &Form) -> Vec<Choice> {
+    let has_customers = form.provider.ways.iter().any(|way| !way.customer.is_empty());
     form.provider
-        .triggers
+        .ways_for(form.direction)
+        .map(|way| Choice {
+            title: way.title,
+            detail: way.detail,
+            symbol: "",
+            href: link(&[
+                ("provider", form.provider.psp_type),
+                ("direction", form.direction.code()),
+                ("way", way.code),
+                // Where the ways have a customer each, choosing one changes the customer.
+                ("customer", if has_customers { way.customer } else { form.customer.user_id }),
+            ]),
+            is_chosen: way.code == way_code(form),
+            unavailable: String::new(),
+        })
+        .collect()
+}
+
+fn card_lines(form: &Form) -> Vec<CardLine> {
+    if !form.takes_card() {
+        return Vec::new();
+    }
+    let chosen = form.test_card();
+    let parts = [CardPart::Name, CardPart::Number, CardPart::Month, CardPart::Year, CardPart::Code];
+    form.provider
+        .cards
+        .iter()
+        .enumerate()
+        .map(|(place, card)| CardLine {
+            number: card.grouped(),
+            does: card.does,
+            href: link(&[
+                ("provider", form.provider.psp_type),
+                ("way", way_code(form)),
+                ("customer", form.customer.user_id),
+                ("amount", &form.amount),
+                ("currency", &form.currency),
+                ("card", &place.to_string()),
+            ]),
+            parts: parts.iter().map(|part| (part.word(), card.part(*part, form.customer))).collect(),
+            is_chosen: chosen.is_some_and(|chosen| std::ptr::eq(chosen, card)),
+        })
+        .collect()
+}
+
+fn trigger_lines(form: &Form) -> Vec<TriggerLine> {
+    let major = form.usual_amount().split('.').next().unwrap_or_default();
+    let amount_of = |digits: &str| {
+        if WHOLE_CURRENCIES.contains(&form.currency.as_str()) {
+            format!("{}{digits}", major.get(..major.len().saturating_sub(2)).unwrap_or_default())
+        } else {
+            format!("{major}.{digits}")
+        }
+    };
+    triggers_of(form.provider, form.way)
         .iter()
         .filter(|trigger| !trigger.meaning(form.direction).is_empty())
         .map(|trigger| TriggerLine {
@@ -269,9 +369,10 @@ fn trigger_lines(form: &Form) -> Vec<TriggerLine> {
             href: link(&[
                 ("provider", form.provider.psp_type),
                 ("direction", form.direction.code()),
+                ("way", way_code(form)),
                 ("customer", form.customer.user_id),
                 ("currency", &form.currency),
-                ("amount", &format!("{major}.{}", trigger.digits)),
+                ("amount", &amount_of(trigger.digits)),
             ]),
         })
         .collect()
@@ -281,20 +382,32 @@ fn trigger_lines(form: &Form) -> Vec<TriggerLine> {
 fn what_happens(form: &Form) -> Vec<String> {
     let name = form.provider.name;
     let mut steps = vec!["The shop stores the order, then calls the Cashier API.".to_owned()];
-    match (form.direction, form.provider.outcome) {
-        (_, OutcomeBy::Answer) => {
-            steps.push(format!("{name} checks and redeems the voucher at once."));
-            steps.push("The answer is final: there is no page and no webhook.".to_owned());
+    if form.provider.outcome == OutcomeBy::Answer {
+        steps.push(format!("{name} checks and redeems the voucher at once."));
+        steps.push("The answer is final: there is no page and no webhook.".to_owned());
+        return steps;
+    }
+    if form.direction == Direction::PayOut {
+        steps.push(format!("{name} pays it out; when an approval is needed first, it waits for the back office."));
+        steps.push("A signed webhook settles it, live on the page.".to_owned());
+        return steps;
+    }
+    match form.payer_page() {
+        PayerPage::None => {}
+        PayerPage::Provider => steps.push(format!("You pay, or refuse to, on {name}'s page, a simulator here.")),
+        PayerPage::PlatformFirst => {
+            steps.push("A link of the platform, good once and for five minutes, leads on.".to_owned());
+            steps.push(format!("You pay, or refuse to, on {name}'s page, a simulator here."));
         }
-        (Direction::PayIn, OutcomeBy::Webhook) => {
-            if form.provider.hosted_page {
-                steps.push(format!("You pay, or refuse to, on {name}'s page, a simulator here."));
-                steps.push("You come back to a pending order.".to_owned());
-            }
-            steps.push("A signed webhook settles it, live on the page.".to_owned());
+        PayerPage::Challenge => {
+            steps.push("The card goes along with the call, and the shop keeps nothing of it.".to_owned());
+            steps.push("Some cards are charged at once; for others the issuer asks you first.".to_owned());
         }
-        (Direction::PayOut, OutcomeBy::Webhook) => {
-            steps.push(format!("{name} pays it out; when an approval is needed first, it waits for the back office."));
+    }
+    match form.payer_page() {
+        PayerPage::Challenge => steps.push("The answer or a signed webhook settles it, live on the page.".to_owned()),
+        _ => {
+            steps.push("You come back to a pending order.".to_owned());
             steps.push("A signed webhook settles it, live on the page.".to_owned());
         }
     }

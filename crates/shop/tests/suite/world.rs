@@ -344,6 +344,9 @@ pub(crate) fn success(transaction: Value) -> Value {
 pub(crate) fn values(page: &str) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
     for tag in tags(page, "<input ") {
+        if tag.contains("type=\"checkbox\"") && !tag.contains(" checked") {
+            continue;
+        }
         values.insert(attribute(tag, "name"), attribute(tag, "value"));
     }
     for select in page.split("<select ").skip(1) {
