@@ -266,7 +266,7 @@ def forumpay_pay_in(merchant):
     CHECK.equal(f"{what}: data.status", answer.at("data", "status"), "PENDING")
     CHECK.matches(f"{what}: data.url", answer.at("data", "url"), re.compile(r"https?://\S+/invoice/\S+"))
     CHECK.matches(f"{what}: data.sessionId", answer.at("data", "sessionId"), UUID)
-    wanted = {"pspType": "FORUMPAY", "type": "PAYIN", "transaction_status": "Pending", "status": "waiting", "amount": "100.00", "currency": "EUR",
+    wanted = {"pspType": "FORUMPAY", "type": "PAYIN", "brandId": "", "transaction_status": "Pending", "status": "waiting", "amount": "100.00", "currency": "EUR",
               "redirectUrl": answer.at("data", "url"), "sessionId": answer.at("data", "sessionId")}
     check_transaction(what, answer.at("transaction"), wanted)
     return answer
@@ -290,7 +290,7 @@ def payone_pay_in(merchant):
     CHECK.number(f"{what}: data.amount", answer.at("data", "amount"), 100)
     CHECK.that(f"{what}: data.amount without trailing zeros", b'"amount":100,' in answer.raw or b'"amount":100}' in answer.raw, answer.raw)
     found = PAYONE_PAGE.fullmatch(page or "")
-    wanted = {"pspType": "PAYONE", "type": "PAYIN", "transaction_status": "Pending", "status": "Pending", "amount": "100.00", "currency": "CAD",
+    wanted = {"pspType": "PAYONE", "type": "PAYIN", "brandId": "", "transaction_status": "Pending", "status": "Pending", "amount": "100.00", "currency": "CAD",
               "redirectUrl": page, "transactionId": answer.at("data", "transactionId"), "pspTransactionId": found and found.group(1)}
     check_transaction(what, answer.at("transaction"), wanted)
     return answer
@@ -306,7 +306,7 @@ def flexepin_pay_in(merchant):
     CHECK.members(f"{what}: members of data", answer.at("data"), ["status", "sessionId"])
     CHECK.equal(f"{what}: data.status", answer.at("data", "status"), "PENDING")
     CHECK.matches(f"{what}: data.sessionId", answer.at("data", "sessionId"), UUID)
-    wanted = {"pspType": "FLEXEPIN", "type": "PAYIN", "transaction_status": "Approved", "status": "USED", "amount": "25.00", "currency": "EUR",
+    wanted = {"pspType": "FLEXEPIN", "type": "PAYIN", "brandId": "", "transaction_status": "Approved", "status": "USED", "amount": "25.00", "currency": "EUR",
               "message": "Success", "sessionId": answer.at("data", "sessionId")}
     check_transaction(what, answer.at("transaction"), wanted)
     CHECK.that(f"{what}: the PIN is in no answer", b"1234567890123456" not in answer.raw, answer.raw)
@@ -334,7 +334,7 @@ def forumpay_pay_out(merchant, what="ForumPay pay-out"):
     CHECK.equal(f"{what}: data.reference_no is the transactionId", answer.at("data", "reference_no"), answer.at("data", "transactionId"))
     for name in ["address", "access_token"]:
         CHECK.matches(f"{what}: data.{name}", answer.at("data", name), re.compile(r"\S+"))
-    wanted = {"pspType": "FORUMPAY", "type": "PAYOUT", "transaction_status": "OnHold", "status": "on_hold", "amount": "200.00", "currency": "EUR",
+    wanted = {"pspType": "FORUMPAY", "type": "PAYOUT", "brandId": "", "transaction_status": "OnHold", "status": "on_hold", "amount": "200.00", "currency": "EUR",
               "transactionId": answer.at("data", "transactionId"), "pspTransactionId": answer.at("data", "payment_id")}
     check_transaction(what, answer.at("transaction"), wanted)
     CHECK.that(f"{what}: access_token is nowhere else", json.dumps(answer.at("transaction")).find(answer.at("data", "access_token") or "?") < 0)

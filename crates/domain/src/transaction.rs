@@ -135,6 +135,7 @@ impl TransactionData<'_> {
             ("sessionId".to_owned(), Json::text(t.session_id.to_string())),
             ("pspType".to_owned(), Json::text(&*t.psp_type)),
             ("type".to_owned(), Json::text(t.operation.as_str())),
+            ("brandId".to_owned(), Json::text(t.brand_id.as_ref().map(BrandId::as_str).unwrap_or_default())),
             ("transaction_status".to_owned(), Json::text(t.status.shown())),
             ("status".to_owned(), Json::text(&*t.psp_status)),
             ("amount".to_owned(), Json::text(t.amount.to_fixed())),
@@ -147,7 +148,6 @@ impl TransactionData<'_> {
                 pairs.push((name.to_owned(), Json::text(value)));
             }
         };
-        known("brandId", t.brand_id.as_ref().map(BrandId::as_str));
         known("pspTransactionId", t.psp_transaction_id.as_deref());
         known("redirectUrl", t.redirect_url.as_deref());
         known("message", t.message.as_deref());

@@ -88,7 +88,7 @@ fn decimal(minor: u32) -> String {
 
 fn transaction(amount: &str, currency: &str, transaction_status: &str, status: &str) -> Value {
     json!({
-        "transactionId": "<id>", "sessionId": "<uuid>", "pspType": "FLEXEPIN", "type": "PAYIN", "transaction_status": transaction_status,
+        "transactionId": "<id>", "sessionId": "<uuid>", "pspType": "FLEXEPIN", "type": "PAYIN", "brandId": "", "transaction_status": transaction_status,
         "status": status, "amount": amount, "currency": currency, "merchantReference": "", "userId": "user_123",
         "pspTransactionId?": "<text>", "message?": "<text>", "createdAt": "<time>", "updatedAt": "<time>",
     })

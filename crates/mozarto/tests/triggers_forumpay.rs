@@ -68,7 +68,7 @@ const ENDINGS: [(&str, &str, &str, &str); 3] = [
 
 fn transaction(operation: &str, amount: &str, transaction_status: &str, status: &str) -> Value {
     json!({
-        "transactionId": "<id>", "sessionId": "<uuid>", "pspType": "FORUMPAY", "type": operation, "transaction_status": transaction_status,
+        "transactionId": "<id>", "sessionId": "<uuid>", "pspType": "FORUMPAY", "type": operation, "brandId": "", "transaction_status": transaction_status,
         "status": status, "amount": amount, "currency": "EUR", "merchantReference": "", "userId": "user_123",
         "pspTransactionId?": "<text>", "redirectUrl?": "<url>", "message?": "<text>", "createdAt": "<time>", "updatedAt": "<time>",
     })

@@ -67,7 +67,7 @@ const ENDINGS: [(&str, &str, &str); 3] =
 
 fn transaction(operation: &str, amount: &str, transaction_status: &str, status: &str) -> Value {
     json!({
-        "transactionId": "<id>", "sessionId": "<uuid>", "pspType": "GIGADAT", "type": operation, "brandId?": "", "transaction_status": transaction_status,
+        "transactionId": "<id>", "sessionId": "<uuid>", "pspType": "GIGADAT", "type": operation, "brandId": "", "transaction_status": transaction_status,
         "status": status, "amount": amount, "currency": "CAD", "merchantReference": "", "userId": "<text>",
         "pspTransactionId?": "<id>", "redirectUrl?": "<url>", "message?": "<text>", "createdAt": "<time>", "updatedAt": "<time>",
     })

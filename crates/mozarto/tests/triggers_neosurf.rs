@@ -62,7 +62,7 @@ const ENDINGS: [(&str, &str, &str); 3] = [
 
 fn transaction(currency: &str, amount: &str, transaction_status: &str, status: &str) -> Value {
     json!({
-        "transactionId": "<id>", "sessionId": "<uuid>", "pspType": "NEOSURF", "type": "PAYIN", "brandId?": "", "transaction_status": transaction_status,
+        "transactionId": "<id>", "sessionId": "<uuid>", "pspType": "NEOSURF", "type": "PAYIN", "brandId": "", "transaction_status": transaction_status,
         "status": status, "amount": amount, "currency": currency, "merchantReference": "", "userId": "user_123",
         "pspTransactionId?": "<text>", "redirectUrl?": "<url>", "message?": "<text>", "createdAt": "<time>", "updatedAt": "<time>",
     })

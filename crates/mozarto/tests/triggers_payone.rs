@@ -63,7 +63,7 @@ const FAILURES: [(&str, Failure); 4] = [
 
 fn transaction(operation: &str, amount: &str, transaction_status: &str, status: &str) -> Value {
     json!({
-        "transactionId": "<id>", "sessionId": "<uuid>", "pspType": "PAYONE", "type": operation, "transaction_status": transaction_status,
+        "transactionId": "<id>", "sessionId": "<uuid>", "pspType": "PAYONE", "type": operation, "brandId": "", "transaction_status": transaction_status,
         "status": status, "amount": amount, "currency": "CAD", "merchantReference": "", "userId": "user_123",
         "pspTransactionId?": "<text>", "redirectUrl?": "<url>", "message?": "<text>", "createdAt": "<time>", "updatedAt": "<time>",
     })
