@@ -139,11 +139,15 @@ async fn inquire(hands: &Hands, id: &str) -> Result<()> {
 
 /// "Test connection" as things are, and where the provider answers so: whether it says that the account works.
 async fn test_connection(hands: &Hands, psp_type: &str, path: &str, upstream: Option<Value>, works: bool) -> Result<()> {
-    if let Some(upstream) = upstream {
-        next(hands, &psp_type.to_lowercase(), path, upstream).await?;
+    let provider = psp_type.to_lowercase().replace("_eu", "");
+    if let Some(mut upstream) = upstream {
+        // Scheduled inquiries about earlier rows' transactions use some of them up.
+        upstream["times"] = json!(1_000);
+        next(hands, &provider, path, upstream).await?;
     }
     let method = hands.client.method_of(psp_type).await?;
     let told = hands.client.manage("POST", &format!("/payment-methods/{method}/test"), Some(json!({}))).await?;
+    next(hands, &provider, path, json!({"http": 200, "times": 0})).await?;
     ensure!(told.status == 200 && told.body["data"]["ok"] == works, "{} {}", told.status, told.body);
     Ok(())
 }
