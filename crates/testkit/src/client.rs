@@ -259,6 +259,13 @@ pub mod bodies {
         )
     }
 
+    /// eMerchantPay with a card, EUR.
+    pub fn emerchantpay(amount: &str, pan: &str) -> String {
+        format!(
+            r#"{{"pspType":"EMERCHANTPAY","type":"PAYIN","baseamount":{amount},"currency":"EUR","userId":"user_123","email":"player@example.com","firstName":"John","lastName":"Doe","card":{{"pan":"{pan}","expMonth":"12","expYear":"2030","cvv":"123","cardHolderName":"John Doe"}},"browser":{{"userAgent":"Mozilla/5.0"}},"hppSuccessUrl":"https://shop.example/ok","hppFailureUrl":"https://shop.example/failed?a=b","merchantReference":"ORDER-REF-001"}}"#
+        )
+    }
+
     /// Flexepin with a simulator's voucher of that serial; `minor`: cents.
     pub fn flexepin(serial: u32, minor: u32) -> String {
         format!(

@@ -351,6 +351,12 @@ impl Engine {
                 commit.settle(finding, &detail);
                 finding.standing != Standing::Unchanged
             }
+            Step::Silence(refusal) | Step::Refused(refusal) => {
+                if let Some(text) = &refusal.anomaly {
+                    commit.anomaly(text, "warning");
+                }
+                false
+            }
             _ => false,
         };
         if commit.work.transaction.status == TransactionStatus::Pending {

@@ -316,14 +316,14 @@ impl Engine {
             Step::Found(finding) => self.conclude_found(work, &finding, calls, sent_at).await,
             Step::Refused(refusal) => self.conclude_failed(work, &refusal, calls, None).await,
             Step::Silence(refusal) => match doubt {
-                Some(Doubt::Money) => self.conclude_unknown(work, calls, sent_at).await,
+                Some(Doubt::Money) => self.conclude_unknown(work, refusal.anomaly.as_deref(), calls, sent_at).await,
                 Some(Doubt::Page) => self.conclude_page_silence(work, &refusal, calls, crashed).await,
                 Some(Doubt::Harmless) | None => self.conclude_failed(work, &refusal, calls, None).await,
             },
             Step::TryLater(_) | Step::Call(_) => {
                 tracing::error!(task = task.as_str(), "a creating task ended without an outcome");
                 match doubt {
-                    Some(Doubt::Money) => self.conclude_unknown(work, calls, sent_at).await,
+                    Some(Doubt::Money) => self.conclude_unknown(work, None, calls, sent_at).await,
                     _ => self.conclude_failed(work, &Refusal::of(ErrorCode::PspUnavailable), calls, None).await,
                 }
             }
@@ -446,6 +446,7 @@ impl Engine {
     async fn conclude_unknown(
         &self,
         work: &mut Work,
+        anomaly: Option<&str>,
         mut calls: Vec<Json>,
         sent_at: Option<domain::Timestamp>,
     ) -> Result<CashierAnswer, EngineError> {
@@ -455,9 +456,10 @@ impl Engine {
             self.clock().sleep_until(at).await;
             let asked = self.run_task(work, Task::Inquire, None, None, None).await?;
             calls.extend(asked.calls);
-            if let Step::Found(finding) = asked.step
+            if let Step::Found(mut finding) = asked.step
                 && says_the_end(finding.standing)
             {
+                finding.anomalies.extend(anomaly.map(str::to_owned));
                 return self.conclude_found(work, &finding, calls, sent_at).await;
             }
         }
@@ -467,6 +469,9 @@ impl Engine {
             return self.conclude_found(work, &finding, calls, sent_at).await;
         }
         let mut commit = Commit::open(self, work);
+        if let Some(text) = anomaly {
+            commit.anomaly(text, "warning");
+        }
         commit.work.transaction.psp_status = "unknown".to_owned();
         commit.work.transaction.message = Some(IN_PROCESS.to_owned());
         let _ = commit.change(Change::Accept, calls_detail(calls));

@@ -71,6 +71,12 @@ pub(super) const ACCOUNTS: &[DemoAccount] = &[
         simulator_account: "sandbox-demo-0001",
         simulator_settings: r#"{"secret":"brite-demo-secret-0001","merchantId":"demo-merchant-0001","merchant":"Demo company"}"#,
     },
+    DemoAccount {
+        psp_type: "EMERCHANTPAY",
+        config: r#"{"accountName":"Demo company","username":"emp-demo","password":"emp-demo-secret-0001","apiKey":"394fdemoterminal0001","currency":"EUR","isWebhookSecured":true}"#,
+        simulator_account: "394fdemoterminal0001",
+        simulator_settings: r#"{"username":"emp-demo","password":"emp-demo-secret-0001","currency":"EUR","merchant":"Demo company"}"#,
+    },
 ];
 
 /// The fields that point at the sandbox's own parts.
