@@ -95,7 +95,7 @@ fn body(amount: &str, pan: &str) -> String {
 fn transaction(amount: &str, transaction_status: &str, status: &str) -> Value {
     json!({
         "transactionId": "<id>", "sessionId": "<uuid>", "pspType": "EMERCHANTPAY", "type": "PAYIN", "transaction_status": transaction_status,
-        "status": status, "amount": amount, "currency": "EUR", "merchantReference": "ORDER-REF-001", "userId": "user_123",
+        "status": status, "amount": amount, "currency": "EUR", "brandId": "", "merchantReference": "ORDER-REF-001", "userId": "user_123",
         "pspTransactionId?": "<text>", "redirectUrl?": "<url>", "message?": "<text>", "createdAt": "<time>", "updatedAt": "<time>",
     })
 }
