@@ -92,12 +92,19 @@ async fn opened(hands: &Hands) -> Result<String> {
 
 async fn once_unauthorized(hands: &Hands) -> Result<()> {
     next(hands, "brite", CREATE, json!({"http": 401})).await?;
-    opened(hands).await.map(|_| ())
+    paid(hands).await
+}
+
+/// With a token that works, and nothing left that would be asked about and bring a new one.
+async fn paid(hands: &Hands) -> Result<()> {
+    let id = opened(hands).await?;
+    control(hands, "brite", &id, "status/CREDIT").await?;
+    hands.ends_as(&id, "Approved", "CREDIT", LIMIT).await.map(|_| ())
 }
 
 /// The 401 drops the token that there is, so that the next thing is a new one.
 async fn without_token(hands: &Hands, body: &str, upstream: Value, row: Row) -> Result<()> {
-    opened(hands).await?;
+    paid(hands).await?;
     next(hands, "brite", CREATE, json!({"http": 401})).await?;
     provoked(hands, "brite", AUTHORIZE, body, upstream, row).await
 }

@@ -3,7 +3,8 @@
 use super::*;
 
 const IN: &str = "/v1/transfer-in";
-const OUT: &str = "/v1/transfer-out";
+const CREATE_IN: &str = "POST /v1/transfer-in";
+const CREATE_OUT: &str = "POST /v1/transfer-out";
 
 fn cleo_rows() -> Vec<(&'static str, Value, Row)> {
     let error = |code: &str, text: &str| json!({"code": code, "message": text});
@@ -47,12 +48,12 @@ pub(crate) async fn rows(hands: Hands) -> Result<()> {
     let mut rows = Rows::default();
     let (page, money) = (request_in("610.00"), request_out("62000"));
     for (name, upstream, row) in cleo_rows() {
-        rows.row(&format!("transfer-in: {name}"), provoked(&hands, "cleo", IN, &page, upstream.clone(), row)).await;
+        rows.row(&format!("transfer-in: {name}"), provoked(&hands, "cleo", CREATE_IN, &page, upstream.clone(), row)).await;
         let name = format!("transfer-out: {name}");
         if DOUBTFUL.iter().any(|doubtful| name.ends_with(&format!(": {doubtful}"))) {
             rows.row(&name, in_doubt(&hands, &money, upstream)).await;
         } else {
-            rows.row(&name, provoked(&hands, "cleo", OUT, &money, upstream, row)).await;
+            rows.row(&name, provoked(&hands, "cleo", CREATE_OUT, &money, upstream, row)).await;
         }
     }
     rows.row("secrets are taken out of data", redacted(&hands)).await;
@@ -83,7 +84,7 @@ pub(crate) async fn rows(hands: Hands) -> Result<()> {
 }
 
 async fn in_doubt(hands: &Hands, body: &str, upstream: Value) -> Result<()> {
-    next(hands, "cleo", OUT, upstream).await?;
+    next(hands, "cleo", CREATE_OUT, upstream).await?;
     let answer = hands.client.cashier(body).await?;
     ensure!(answer.status == 200, "HTTP {}: {}", answer.status, answer.body);
     let expected = json!({
@@ -100,7 +101,7 @@ async fn in_doubt(hands: &Hands, body: &str, upstream: Value) -> Result<()> {
 async fn redacted(hands: &Hands) -> Result<()> {
     let secrets = ["cleo-demo-key-chile-0001", "00012345678", "123456785"];
     let said = says(400, json!({"code": "X", "message": format!("no limit left: {}", secrets.join(" "))}));
-    next(hands, "cleo", OUT, said).await?;
+    next(hands, "cleo", CREATE_OUT, said).await?;
     let answer = hands.client.cashier(&request_out("63000")).await?;
     ensure!(answer.status == 500 && answer.text("/data/message").contains("no limit left"), "{} {}", answer.status, answer.body);
     let managed = hands.managed(&id_of(&answer)?).await?;

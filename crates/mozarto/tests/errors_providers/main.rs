@@ -75,7 +75,12 @@ fn says(http: u16, body: Value) -> Value {
 }
 
 async fn next(hands: &Hands, provider: &str, path: &str, mut answer: Value) -> Result<()> {
+    // "POST /path": the method too, where an inquiry has the path of a creating call.
+    let (method, path) = path.split_once(' ').map_or((None, path), |(method, path)| (Some(method), path));
     answer["path"] = json!(path);
+    if let Some(method) = method {
+        answer["method"] = json!(method);
+    }
     let set = hands.client.control("PUT", &format!("/{provider}/next"), Some(answer)).await?;
     ensure!(set.status == 200, "next: {} {}", set.status, set.body);
     Ok(())

@@ -215,6 +215,9 @@ struct Override {
     /// Strikes only calls whose path contains this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     path: Option<String>,
+    /// Strikes only calls of this method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    method: Option<String>,
     /// Strikes only calls that carry this in their path, query or body: a reference of one transaction, so that no inquiry about another one uses it up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     about: Option<String>,
@@ -267,7 +270,9 @@ impl Override {
         let carried = |part: &str| {
             call.path.contains(part) || call.query.contains(part) || String::from_utf8_lossy(&call.body).contains(part)
         };
-        self.path.as_deref().is_none_or(|part| call.path.contains(part)) && self.about.as_deref().is_none_or(carried)
+        self.method.as_deref().is_none_or(|method| call.method.as_str() == method)
+            && self.path.as_deref().is_none_or(|part| call.path.contains(part))
+            && self.about.as_deref().is_none_or(carried)
     }
 }
 
