@@ -204,7 +204,7 @@ def cleo_pay_out(what, request, answer):
 def forumpay(tour):
     tour.walk(Walk("ForumPay pay-in", "forumpay", FORUMPAY_PAYIN, generic_pay_in(r"https?://\S+/invoice/\S+", "waiting", pspTransactionId=None), psp_id=UUID,
                    status="confirmed", message="Crypto payment confirmed and successfully processed"))
-    tour.walk(Walk("ForumPay pay-out", "forumpay", FORUMPAY_PAYOUT, forumpay_pay_out, psp_id=UUID, held=True, destination=WALLET, status="confirmed",
+    tour.walk(Walk("ForumPay pay-out", "forumpay", FORUMPAY_PAYOUT, forumpay_pay_out, psp_id=UUID, held=True, destination=WALLET, account=WALLET, status="confirmed",
                    message="Crypto payout confirmed and successfully processed"))
 
 
@@ -223,9 +223,10 @@ def flexepin(tour):
 def gigadat(tour):
     final = {"status": "STATUS_SUCCESS", "psp_id": ID}
     tour.walk(Walk("Gigadat pay-in", "gigadat", GIGADAT_PAYIN, gigadat_pay_in, **final))
-    tour.walk(Walk("Gigadat ETO", "gigadat", GIGADAT_ETO, gigadat_pay_out("ETO"), **final, held=True, destination="merchant-user@example.com"))
-    tour.walk(Walk("Gigadat ACH", "gigadat", GIGADAT_ACH, gigadat_pay_out("ACH"), **final, held=True, destination=re.compile("001.?12345.?1234567"),
-                   nowhere="1234567\""))
+    payee, account = "merchant-user@example.com", "1234567"
+    tour.walk(Walk("Gigadat ETO", "gigadat", GIGADAT_ETO, gigadat_pay_out("ETO"), **final, held=True, destination=payee, account=payee))
+    tour.walk(Walk("Gigadat ACH", "gigadat", GIGADAT_ACH, gigadat_pay_out("ACH"), **final, held=True, account=account, nowhere=f'{account}"',
+                   destination=re.compile(f"001.?12345.?{account}")))
 
 
 def neosurf(tour):
