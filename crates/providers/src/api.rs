@@ -13,7 +13,9 @@ use crate::docs::MatrixRow;
 use crate::fields::{Checked, Problems};
 use crate::pages::{BrowserReturn, Challenge, Opening, PageUrls, ReturnReading};
 use domain::urls::Environment;
-use domain::{ErrorCode, Json, Money, Operation, Secret, SessionId, Settings, Timestamp, TransactionId, TransactionStatus};
+use domain::{
+    CompanyId, ErrorCode, Json, Money, Operation, Secret, SessionId, Settings, Timestamp, TransactionId, TransactionStatus,
+};
 use std::collections::BTreeMap;
 
 pub use crate::callback::{Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Locate};
@@ -56,7 +58,7 @@ pub trait Provider: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Whether a field of a callback in the form encoding is one of the provider's references although it looks like a card number: it is kept as it came, so that the
+    /// Whether a field of a callback in the form encoding, or an element of one in XML, is one of the provider's references although it looks like a card number: it is kept as it came, so that the
     /// callback can be proven again.
     fn is_reference(&self, field: &str, value: &str) -> bool {
         let _ = (field, value);
@@ -253,6 +255,8 @@ pub type Memo = Json;
 pub struct Context<'a> {
     /// The account.
     pub account: Account<'a>,
+    /// Whose account it is.
+    pub company_id: CompanyId,
     /// The order.
     pub order: &'a Order,
     /// What earlier steps remembered, the [`Call::memo`] of the call just answered included; an empty object at first.
@@ -533,6 +537,10 @@ pub struct Finding {
     pub answer: Option<CashierAnswer>,
     /// While it is open: to be asked about again at this time at the latest, also past the end of the common schedule.
     pub ask_at: Option<Timestamp>,
+    /// While it is `Approved` and stays so, the status word follows the provider's (`CAPTURED` after `AUTHORISED`); no second webhook.
+    pub word_follows: bool,
+    /// The provider has told of something newer than its record shows: the callbacks that started the inquiry stay open, and are asked about on the common schedule.
+    pub ask_again: bool,
     /// For [`Task::Test`]: whether the account works; [`message`](Self::message) is the sentence shown.
     pub proven: bool,
 }
@@ -563,6 +571,8 @@ impl Finding {
             memo: None,
             answer: None,
             ask_at: None,
+            word_follows: false,
+            ask_again: false,
             proven: true,
         }
     }

@@ -268,23 +268,31 @@ pub struct Setting {
     pub meaning: &'static str,
     /// Another setting that must be set when this one is, and only then: `<field> and <other> must be set together`.
     pub together_with: Option<&'static str>,
+    /// Required only where another setting has this value.
+    pub required_when: Option<(&'static str, &'static str)>,
 }
 
 impl Setting {
     /// A setting that may be read back.
     pub const fn plain(name: &'static str, required: bool, rule: SettingRule, meaning: &'static str) -> Self {
-        Self { name, required, secret: false, rule, meaning, together_with: None }
+        Self { name, required, secret: false, rule, meaning, together_with: None, required_when: None }
     }
 
     /// A write-only one.
     pub const fn secret(name: &'static str, required: bool, rule: SettingRule, meaning: &'static str) -> Self {
-        Self { name, required, secret: true, rule, meaning, together_with: None }
+        Self { name, required, secret: true, rule, meaning, together_with: None, required_when: None }
     }
 
     /// One that is set together with another or not at all.
     #[must_use]
     pub const fn together_with(self, other: &'static str) -> Self {
         Self { together_with: Some(other), ..self }
+    }
+
+    /// The same, required only where another setting has this value.
+    #[must_use]
+    pub const fn required_when(self, other: &'static str, value: &'static str) -> Self {
+        Self { required_when: Some((other, value)), ..self }
     }
 
     /// `accountName` of providers/common.
@@ -465,6 +473,8 @@ pub enum Signal {
     Member(&'static str, &'static [&'static str]),
     /// In a JSON body, the first object of this list has a member with one of these texts, whole.
     First(&'static str, &'static str, &'static [&'static str]),
+    /// The first `<error>` of an XML document has one of these values of `code`.
+    ErrorCode(&'static [&'static str]),
     /// 408, `timeout` in the body, no connection or no answer in the limit.
     TimedOut,
     /// 5xx; connection refused or broken, DNS, TLS.

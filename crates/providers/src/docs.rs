@@ -136,7 +136,8 @@ fn write_tables(text: &mut String, descriptor: &Descriptor) -> std::fmt::Result 
     writeln!(text, "## Configuration\n\n| Field | Required | Secret | Rule | Meaning |\n|---|---|---|---|---|")?;
     let retired = |setting: &&Setting| matches!(setting.rule, SettingRule::Retired(_));
     for setting in descriptor.settings.iter().filter(|setting| !retired(setting)) {
-        let (required, secret) = (yes(setting.required), yes(setting.secret));
+        let when = setting.required_when.map(|(other, value)| format!(" (yes: `{other}` `{value}`)")).unwrap_or_default();
+        let (required, secret) = (format!("{}{when}", yes(setting.required)), yes(setting.secret));
         writeln!(text, "| `{}` | {required} | {secret} | {} | {} |", setting.name, setting_rule(setting.rule), setting.meaning)?;
     }
     for alias in descriptor.setting_aliases {
@@ -249,6 +250,7 @@ fn signal(signal: &Signal) -> String {
         Signal::Member(name, []) => format!("`{name}` is set"),
         Signal::Member(name, texts) => format!("`{name}` contains {}", quoted(texts)),
         Signal::First(list, name, texts) => format!("`{name}` in `{list}` is {}", quoted(texts)),
+        Signal::ErrorCode(codes) => format!("`error/@code` {}", quoted(codes)),
         Signal::TimedOut => "HTTP 408, `timeout` in the body, no connection or answer in the limit".to_owned(),
         Signal::Unavailable => "HTTP 5xx, connection refused or broken".to_owned(),
         Signal::Otherwise => "anything else".to_owned(),

@@ -23,6 +23,7 @@ pub mod registry;
 pub mod settings;
 pub mod signals;
 pub mod trust;
+pub mod worldpay;
 mod xml;
 
 pub use api::{

@@ -6,6 +6,7 @@ static ALL: &[&dyn Provider] = &[
     // In the order of the published list; a test compares.
     &crate::forumpay::ForumPay,
     &crate::gigadat::Gigadat,
+    &crate::worldpay::Worldpay,
     &crate::trust::Trust,
     &crate::cleo::Cleo,
     &crate::payone::PayOne,

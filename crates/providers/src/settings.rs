@@ -126,7 +126,11 @@ pub fn missing(descriptor: &Descriptor, settings: &Settings, environment: Enviro
     let required: Vec<&'static str> = if uses_aliases(descriptor, settings) {
         descriptor.setting_aliases.iter().filter(|alias| alias.required).map(|alias| alias.alias).collect()
     } else {
-        descriptor.settings.iter().filter(|setting| setting.required).map(|setting| setting.name).collect()
+        let needed = |setting: &&Setting| {
+            let by_other = setting.required_when.is_some_and(|(other, value)| settings.text(other) == Some(value));
+            setting.required || by_other
+        };
+        descriptor.settings.iter().filter(needed).map(|setting| setting.name).collect()
     };
     let mut missing: Vec<&'static str> = required.into_iter().filter(|name| settings.text(name).is_none()).collect();
     if base_url(descriptor, settings, environment).is_none() && !missing.contains(&"baseUrl") {

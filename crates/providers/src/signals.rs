@@ -34,6 +34,11 @@ pub(crate) fn matches(signal: &Signal, reply: &Reply) -> bool {
         (Signal::Code(codes), Reply::Answer(answer)) => {
             xml::parse(&answer.body).is_some_and(|root| root.text_in("code").is_some_and(|code| codes.contains(&code)))
         }
+        (Signal::ErrorCode(codes), Reply::Answer(answer)) => {
+            let root = xml::parse(&answer.body);
+            let error = root.as_ref().and_then(|root| root.find("error"));
+            error.and_then(|error| error.attribute("code")).is_some_and(|code| codes.contains(&code))
+        }
         (Signal::Body(texts), Reply::Answer(answer)) => {
             let body = answer.text();
             texts.iter().any(|text| contains(&body, text))

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 pub(crate) const TRANSACTION: &str = "64a1f2b3c4d5e6f7a8b9c0d1";
 pub(crate) const SESSION: &str = "60a74038-5b94-427e-8cff-abc123000000";
+pub(crate) const COMPANY: &str = "64a1f2b3c4d5e6f7a8b9c000";
 pub(crate) const CALLER: &str = "203.0.113.42";
 pub(crate) const CALLS_MAX: usize = domain::limits::CALLS_PER_FLOW_MAX;
 
@@ -150,6 +151,7 @@ impl World {
         let callback_url = format!("https://gw.example/callbacks/{}/token", self.provider.descriptor().name);
         act(&Context {
             account: Account { settings: &settings, base_url: &base_url, environment: self.environment },
+            company_id: COMPANY.parse().unwrap(),
             order: &self.order,
             memo: &self.memo,
             psp_transaction_id: self.psp_transaction_id.as_deref(),

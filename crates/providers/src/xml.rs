@@ -31,6 +31,21 @@ impl Element {
         self.children.iter().find_map(|child| child.find(name))
     }
 
+    /// The value of an attribute.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The elements of that name directly in it.
+    pub(crate) fn children_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
+        self.children.iter().filter(move |child| child.name == name)
+    }
+
+    /// The first element of that name directly in it.
+    pub(crate) fn child(&self, name: &str) -> Option<&Element> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
     /// The text of the one element of that name directly in it, without the white space around it; `None` when it is empty, and when there are several.
     pub(crate) fn text_in(&self, name: &str) -> Option<&str> {
         let mut named = self.children.iter().filter(|child| child.name == name);
@@ -120,6 +135,12 @@ pub(crate) enum Part<'a> {
     Close(&'static str),
     /// `<name>text</name>`.
     Leaf(&'static str, &'a str),
+    /// `<name attribute="value">`.
+    With(&'static str, Vec<(&'static str, &'a str)>),
+    /// `<name attribute="value"/>`.
+    Empty(&'static str, Vec<(&'static str, &'a str)>),
+    /// Markup as it stands.
+    Raw(&'static str),
 }
 
 const DECLARATION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>"#;
@@ -127,12 +148,22 @@ const DECLARATION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>"#;
 const ESCAPE_MAX_BYTES: usize = 5;
 /// `<`, `>`, `</`, `>`.
 const BRACKETS_BYTES: usize = 5;
+/// The longest escape of one byte in an attribute: `&quot;`.
+const ATTRIBUTE_ESCAPE_MAX_BYTES: usize = 6;
+/// A space, `="`, `"`.
+const ATTRIBUTE_BYTES: usize = 4;
 
 /// Writes a document. The buffer is made large enough first: a document may hold a card, and growing would leave copies of it behind.
 pub(crate) fn write(parts: &[Part<'_>]) -> Vec<u8> {
     let length = |part: &Part<'_>| match part {
         Part::Open(name) | Part::Close(name) => name.len() + BRACKETS_BYTES,
         Part::Leaf(name, text) => 2 * name.len() + BRACKETS_BYTES + ESCAPE_MAX_BYTES * text.len(),
+        Part::With(name, attributes) | Part::Empty(name, attributes) => {
+            let attribute =
+                |(name, value): &(&str, &str)| name.len() + ATTRIBUTE_BYTES + ATTRIBUTE_ESCAPE_MAX_BYTES * value.len();
+            name.len() + BRACKETS_BYTES + attributes.iter().map(attribute).sum::<usize>()
+        }
+        Part::Raw(markup) => markup.len(),
     };
     let mut xml = String::with_capacity(DECLARATION.len() + parts.iter().map(length).sum::<usize>());
     xml.push_str(DECLARATION);
@@ -145,9 +176,31 @@ pub(crate) fn write(parts: &[Part<'_>]) -> Vec<u8> {
                 escape(&mut xml, text);
                 tag(&mut xml, "</", name);
             }
+            Part::With(name, attributes) => tag_with(&mut xml, name, attributes, ">"),
+            Part::Empty(name, attributes) => tag_with(&mut xml, name, attributes, "/>"),
+            Part::Raw(markup) => xml.push_str(markup),
         }
     }
     xml.into_bytes()
+}
+
+fn tag_with(xml: &mut String, name: &str, attributes: &[(&'static str, &str)], end: &str) {
+    xml.push('<');
+    xml.push_str(name);
+    for (name, value) in attributes {
+        xml.push(' ');
+        xml.push_str(name);
+        xml.push_str("=\"");
+        // Quotes would end the value; readers make a space of other white space.
+        let mut pieces = value.split('"');
+        escape(xml, pieces.next().unwrap_or_default());
+        for piece in pieces {
+            xml.push_str("&quot;");
+            escape(xml, piece);
+        }
+        xml.push('"');
+    }
+    xml.push_str(end);
 }
 
 fn tag(xml: &mut String, bracket: &str, name: &str) {
@@ -233,5 +286,18 @@ mod tests {
         assert!(worst.capacity() <= DECLARATION.len() + 7 + 2_500, "made once, as large as it can get");
         assert_eq!(worst.len(), worst.capacity());
         assert_eq!(parse(&xml).unwrap().text_in("a"), Some("a&b<c>\"d\"'é\n&&&&&&&&"));
+    }
+
+    #[test]
+    fn written_attributes_come_back() {
+        let parts =
+            [Part::With("r", vec![("a", "\"x\" <&>'"), ("b", "")]), Part::Empty("e", vec![("c", "\"\"\"")]), Part::Close("r")];
+        let xml = write(&parts);
+        let root = parse(&xml).unwrap();
+        assert_eq!((root.attribute("a"), root.attribute("b"), root.attribute("c")), (Some("\"x\" <&>'"), Some(""), None));
+        assert_eq!(root.child("e").unwrap().attribute("c"), Some("\"\"\""));
+        assert_eq!(root.children_named("e").count(), 1);
+        let worst = write(&[Part::Empty("e", vec![("a", &"\"".repeat(500))])]);
+        assert!(worst.len() <= worst.capacity() && worst.capacity() <= DECLARATION.len() + 3_016, "made once");
     }
 }

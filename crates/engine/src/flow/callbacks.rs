@@ -336,13 +336,30 @@ fn to_document(incoming: Incoming<'_>, provider: &'static dyn Provider) -> Json 
 
 /// A body without card numbers; references of the provider that look like one stay.
 fn masked_body(text: &str, provider: &'static dyn Provider) -> String {
-    let is_reference = |pair: &&str| {
+    // A pair of a form, or an element up to the next tag.
+    let (separator, end_of_name) = if text.trim_start().starts_with('<') { ("<", '>') } else { ("&", '=') };
+    let is_reference = |part: &&str| {
         let of_provider = |(name, value)| guarded(provider, || provider.is_reference(name, value), || false);
-        pair.split_once('=').is_some_and(of_provider)
+        part.split_once(end_of_name).is_some_and(of_provider)
     };
-    if !text.split('&').any(|pair| is_reference(&pair)) {
+    if !text.split(separator).any(|part| is_reference(&part)) {
         return mask_numbers(text);
     }
-    let pairs = text.split('&').map(|pair| if is_reference(&pair) { pair.to_owned() } else { mask_numbers(pair) });
-    pairs.collect::<Vec<_>>().join("&")
+    let parts = text.split(separator).map(|part| if is_reference(&part) { part.to_owned() } else { mask_numbers(part) });
+    parts.collect::<Vec<_>>().join(separator)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_stay_and_card_numbers_do_not() {
+        let worldpay = providers::by_name("worldpay").unwrap();
+        let body = "<a>4444333322221111</a><paymentTokenID>9902990299029902990</paymentTokenID><b c=\"4444333322221111\"/>";
+        let masked = masked_body(body, worldpay);
+        assert!(masked.contains("<paymentTokenID>9902990299029902990</paymentTokenID>"), "{masked}");
+        assert!(!masked.contains("4444333322221111"), "{masked}");
+        assert!(!masked_body("a=4444333322221111&b=1", worldpay).contains("4444333322221111"));
+    }
 }

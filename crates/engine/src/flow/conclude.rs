@@ -231,6 +231,8 @@ impl<'a> Commit<'a> {
         if repeats {
             if !from.is_final() {
                 self.take_words(finding);
+            } else if finding.word_follows && from == S::Approved && !finding.status.is_empty() {
+                self.work.transaction.psp_status.clone_from(&finding.status);
             }
             return;
         }

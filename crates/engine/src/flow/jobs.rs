@@ -94,10 +94,10 @@ impl Engine {
         // The number of inquiries is part of the sealed row.
         commit.remember(Some(memo));
         let mut counters = job.map(|job| Counters::read(&job.detail)).unwrap_or_default();
-        let mut ask_at = None;
+        let (mut ask_at, mut ask_again) = (None, false);
         let readable = match &ended.step {
             Step::Found(finding) => {
-                ask_at = finding.ask_at;
+                (ask_at, ask_again) = (finding.ask_at, finding.ask_again);
                 let detail = self.inquiry_detail(ended.calls.clone(), asked);
                 self.take_finding(&mut commit, finding, &detail, &mut counters, not_found_after_ms);
                 true
@@ -122,7 +122,7 @@ impl Engine {
         if let Asked::Callback { open, .. } = asked {
             // With a schedule of its own running, a silent provider will be asked again anyway.
             let open_job = job.is_some_and(|job| matches!(job.kind, JobKind::Inquire | JobKind::Late | JobKind::Run));
-            if readable || open_job {
+            if (readable || open_job) && !ask_again {
                 callbacks::done(&mut commit.batch, open);
             } else {
                 self.ask_later(&mut commit, open);

@@ -50,6 +50,7 @@ impl Work {
                 base_url: &self.base_url,
                 environment: engine.config().environment,
             },
+            company_id: self.company_id(),
             order: &self.order,
             memo: &self.memo,
             status: self.transaction.status,

@@ -24,6 +24,13 @@ fn replies_with(signal: &Signal) -> Vec<Reply> {
             let body = |code: &&str| format!("<payment_response><status>error</status><code>{code}</code></payment_response>");
             codes.iter().map(|code| answer(200, body(code))).collect()
         }
+        Signal::ErrorCode(codes) => {
+            let body = |code: &&str| {
+                let error = format!("<error code=\"{code}\"><![CDATA[no]]></error>");
+                answer(200, format!("<paymentService><reply>{error}</reply></paymentService>"))
+            };
+            codes.iter().map(body).collect()
+        }
         Signal::Body(texts) => texts.iter().map(|text| answer(400, format!("<p>{}</p>", text.to_uppercase()))).collect(),
         Signal::Member(name, []) => vec![answer(200, format!(r#"{{"{name}":"a reason"}}"#))],
         Signal::Member(name, texts) => {
@@ -119,11 +126,14 @@ fn map(json: Json, change: Edit<'_>) -> Json {
     }
 }
 
-/// Changes every text between the tags of a document.
+/// Changes every text between the tags of a document, and every value of an attribute.
 fn map_markup(document: &str, change: Edit<'_>) -> String {
     let part = |part: &str| {
         let (tag, text) = part.split_once('>').unwrap_or(("", part));
-        format!("<{tag}>{}", change(text).unwrap_or_else(|| text.to_owned()))
+        let changed = |text: &str| change(text).unwrap_or_else(|| text.to_owned());
+        let value = |(index, piece): (usize, &str)| if index % 2 == 1 { changed(piece) } else { piece.to_owned() };
+        let tag: Vec<String> = tag.split('"').enumerate().map(value).collect();
+        format!("<{}>{}", tag.join("\""), changed(text))
     };
     let (before, parts) = document.split_once('<').unwrap_or((document, ""));
     format!("{before}{}", parts.split('<').map(part).collect::<String>())

@@ -112,6 +112,7 @@ fn print_context(printed: &mut String, world: &World) {
     write!(printed, "{account:?} {settings:?} {:?}", world.order).unwrap();
     let cx = Context {
         account,
+        company_id: crate::testing::COMPANY.parse().unwrap(),
         order: &world.order,
         memo: &world.memo,
         psp_transaction_id: None,
