@@ -3,6 +3,7 @@
 
 mod brite;
 mod cleo;
+mod emerchantpay;
 mod flexepin;
 mod forumpay;
 mod gigadat;
@@ -19,14 +20,12 @@ use testkit::table::Table;
 use testkit::world::{Hands, World};
 
 const LIMIT: Duration = Duration::from_secs(20);
+/// The providers that webhooks tell about.
+const WEBHOOKS_OF: [&str; 7] = ["PAYONE", "FORUMPAY", "GIGADAT", "NEOSURF", "CLEO", "BRITE", "EMERCHANTPAY"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_of_the_providers() {
-    let world =
-        World::start(env!("CARGO_BIN_EXE_mozarto"), &["PAYONE", "FORUMPAY", "GIGADAT", "NEOSURF", "CLEO", "BRITE"], |options| {
-            options.time_scale(60)
-        })
-        .await;
+    let world = World::start(env!("CARGO_BIN_EXE_mozarto"), &WEBHOOKS_OF, |options| options.time_scale(60)).await;
     let world = world.expect("a sandbox");
     let mut table = Table::new("provider errors");
     // `next` strikes the provider's next call: one provider's rows run one after the other, and what an inquiry shall be answered is said with `next_about`.
@@ -37,6 +36,7 @@ async fn errors_of_the_providers() {
     table.row("Cleo", cleo::rows(world.hands()));
     table.row("Brite", brite::rows(world.hands()));
     table.row("Flexepin", flexepin::rows(world.hands()));
+    table.row("eMerchantPay", emerchantpay::rows(world.hands()));
     table.end().await;
 }
 
