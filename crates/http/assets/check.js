@@ -1,6 +1,6 @@
 document.getElementById("go").submit();
 (async () => {
-  for (let look = 0; look < 40; look++) {
+  for (let look = 0; look < 12; look++) {
     await new Promise((go) => setTimeout(go, 500));
     try {
       const answer = await fetch(location.pathname + "/next", { cache: "no-store" });

@@ -3,7 +3,7 @@
 use crate::reply::{self, Refused};
 use axum::BoxError;
 use axum::body::{Body, HttpBody};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use domain::Json;
 use domain::limits::BODY_MAX_BYTES;
 use http_body_util::BodyExt;
@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Sleep;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The body did not come in its time.
 #[derive(Debug, thiserror::Error)]
@@ -83,19 +83,22 @@ pub async fn read(mut body: Body) -> Result<Bytes, Refused> {
     if body.size_hint().lower() > BODY_MAX_BYTES as u64 {
         return Err(reply::too_large().into());
     }
-    // Nearly every body comes as one piece, which is then handed on as it is.
-    let mut whole = next_piece(&mut body).await?.unwrap_or_default();
-    let mut grown: Option<BytesMut> = None;
-    while whole.len() <= BODY_MAX_BYTES {
-        let Some(piece) = next_piece(&mut body).await? else {
-            return Ok(grown.map_or(whole, BytesMut::freeze));
+    // Nearly every body comes as one piece, which is then handed on as it is. Whatever is copied or given up may hold a card: nothing grows, and all of it is wiped.
+    let mut first = Wiped(next_piece(&mut body).await?.unwrap_or_default());
+    let mut whole: Option<Zeroizing<Vec<u8>>> = None;
+    while first.0.len() <= BODY_MAX_BYTES {
+        let Some(piece) = next_piece(&mut body).await?.map(Wiped) else {
+            return Ok(whole.map_or_else(|| std::mem::take(&mut first.0), Bytes::from_owner));
         };
-        let so_far = grown.get_or_insert_with(|| BytesMut::from(&whole[..]));
-        if so_far.len() + piece.len() > BODY_MAX_BYTES {
+        let so_far = whole.get_or_insert_with(|| {
+            let mut bytes = Zeroizing::new(Vec::with_capacity(BODY_MAX_BYTES));
+            bytes.extend_from_slice(&first.0);
+            bytes
+        });
+        if so_far.len() + piece.0.len() > BODY_MAX_BYTES {
             break;
         }
-        so_far.extend_from_slice(&piece);
-        whole = Bytes::new();
+        so_far.extend_from_slice(&piece.0);
     }
     Err(reply::too_large().into())
 }

@@ -95,9 +95,11 @@ impl Card {
         };
         let (pan, month, year) = (field("pan"), field("expMonth"), field("expYear"));
         let (cvv, holder) = (field("cvv"), field("cardHolderName"));
+        // By what was sent: a number with a wrong digit is still of its brand.
+        let mut lead = pan.unwrap_or_default().chars().filter(|c| !matches!(c, ' ' | '-'));
+        let american = matches!((lead.next(), lead.next()), (Some('3'), Some('4' | '7')));
         let pan = pan.and_then(|text| read_pan(text, &mut problems.invalid));
         check_expiry(month, year, now, &mut problems.invalid);
-        let american = pan.as_deref().is_some_and(|pan| pan.starts_with("34") || pan.starts_with("37"));
         let length = if american { 4 } else { 3 };
         if cvv.is_some_and(|cvv| cvv.len() != length || !is_digits(cvv)) {
             problems.invalid.push(format!("card.cvv must be {length} digits"));
@@ -192,8 +194,8 @@ pub fn brand(pan: &str) -> &'static str {
     }
 }
 
-/// Masks every run of 12 to 19 digits, single spaces or dashes between them included. Ids and digests are spared: a run inside a word of 24, 32, 40, 64 or 128 hexadecimal digits, or of a
-/// UUID.
+/// Masks every run of 12 digits or more, single spaces (`+` in a form) or dashes between them included; a longer run than a card number may hold one, with its expiry or CVV
+/// behind it. Ids and digests are spared: a run inside a word of 24, 32, 40, 64 or 128 hexadecimal digits, or of a UUID.
 pub fn mask_numbers(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut masked = String::with_capacity(text.len());
@@ -207,7 +209,7 @@ pub fn mask_numbers(text: &str) -> String {
         }
         let end = end_of_run(bytes, at);
         let digits = bytes[at..end].iter().filter(|byte| byte.is_ascii_digit()).count();
-        if (PAN_MIN_DIGITS..=PAN_MAX_DIGITS).contains(&digits) && !is_id(bytes, at, end) {
+        if digits >= PAN_MIN_DIGITS && !is_id(bytes, at, end) {
             masked.extend(bytes[at..end].iter().map(|byte| if byte.is_ascii_digit() { MASK } else { char::from(*byte) }));
         } else {
             masked.push_str(&text[at..end]);
@@ -221,7 +223,7 @@ pub fn mask_numbers(text: &str) -> String {
 fn end_of_run(bytes: &[u8], start: usize) -> usize {
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
     let mut end = start;
-    while digit(end) || (matches!(bytes.get(end), Some(b' ' | b'-')) && digit(end + 1)) {
+    while digit(end) || (matches!(bytes.get(end), Some(b' ' | b'-' | b'+')) && digit(end + 1)) {
         end += 1;
     }
     end
@@ -233,6 +235,9 @@ fn is_id(bytes: &[u8], start: usize, end: usize) -> bool {
     let from = bytes[..start].iter().rposition(|byte| !hex_or_dash(byte)).map_or(0, |at| at + 1);
     let to = bytes[end..].iter().position(|byte| !hex_or_dash(byte)).map_or(bytes.len(), |at| end + at);
     let word = &bytes[from..to];
+    if !word.iter().all(hex_or_dash) {
+        return false;
+    }
     let dashes = word.iter().filter(|byte| **byte == b'-').count();
     match dashes {
         // Ours, a gateway's; digests in hexadecimal, by which a kept notification is still proven.
@@ -253,6 +258,31 @@ pub fn mask_json(json: Json) -> Json {
         }
         other => other,
     }
+}
+
+/// Elements of XML answers that hold what belongs to a card (eMerchantPay sheet, "sale3d").
+const CARD_ELEMENTS: [&str; 5] = ["card_number", "cvv", "card_holder", "expiration_month", "expiration_year"];
+
+/// What a card provider answered, as it may be shown: card elements blanked, numbers masked.
+pub(crate) fn without_card(raw: Json) -> Json {
+    match raw {
+        Json::String(text) => Json::String(mask_numbers(&blanked(&text))),
+        other => mask_json(other),
+    }
+}
+
+/// The text without what stands in card elements, also where the document is cut.
+fn blanked(text: &str) -> String {
+    CARD_ELEMENTS.iter().fold(text.to_owned(), |text, name| {
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        let mut pieces = text.split(&open);
+        let mut kept = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            kept.push_str(&open);
+            kept.push_str(piece.find(&close).map_or("", |at| &piece[at..]));
+        }
+        kept
+    })
 }
 
 /// Names under which card data would come to a provider that refuses it.

@@ -501,6 +501,13 @@ pub struct StatusRow {
     pub status: Option<&'static str>,
 }
 
+impl StatusRow {
+    /// A word that stays as the provider says it.
+    pub const fn of(word: &'static str, standing: crate::api::Standing) -> Self {
+        Self { word, standing, status: None }
+    }
+}
+
 /// What a creating call answers when its fate is unknown.
 #[derive(Debug, Clone, Copy)]
 pub enum UnknownFate {

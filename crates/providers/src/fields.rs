@@ -1,7 +1,7 @@
 //! Checking the fields of a Cashier request: every problem at once, in the sentences and the order of providers/common "Request fields".
 
 use crate::api::Fields;
-use crate::card::Card;
+use crate::card::{Card, mask_numbers};
 use crate::countries::is_country;
 use crate::descriptor::{
     BRAND_ID, BodyTexts, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE, OperationSpec, PREFILL_MAX_CHARS, RequestField,
@@ -154,6 +154,7 @@ pub fn check(spec: &OperationSpec, request: &Request<'_>) -> Result<Checked, Pro
     check.user_id_of_claims();
     check.browser_headers();
     let Check { amount, mut fields, card, problems, .. } = check;
+    free_of_card_numbers(spec, &mut fields);
     let mut take = |name: &str| match fields.plain.remove(name) {
         Some(Json::String(text)) => Some(text),
         _ => None,
@@ -172,6 +173,22 @@ pub fn check(spec: &OperationSpec, request: &Request<'_>) -> Result<Checked, Pro
             card,
         }),
         _ => Err(problems),
+    }
+}
+
+/// Where a card may come with the request, a number that was typed into the wrong field is not kept (providers/common, Card data): masked in free texts.
+fn free_of_card_numbers(spec: &OperationSpec, fields: &mut Fields) {
+    if !spec.fields.iter().any(|field| matches!(field.rule, FieldRule::Card)) {
+        return;
+    }
+    let references = [MERCHANT_REFERENCE.name, BRAND_ID.name];
+    let is_text = |rule| matches!(rule, FieldRule::Text { .. } | FieldRule::TextRequiredIn { .. });
+    let free =
+        |name: &str| spec.fields.iter().any(|field| field.name == name && is_text(field.rule) && !references.contains(&name));
+    for (name, value) in &mut fields.plain {
+        if let (true, Json::String(text)) = (free(name) || name.starts_with("http."), value) {
+            *text = mask_numbers(text);
+        }
     }
 }
 

@@ -1,15 +1,30 @@
 //! Small things that several providers need.
 
 use crate::api::{Context, Reply};
+use aws_lc_rs::digest::{self, Algorithm};
 use aws_lc_rs::{constant_time, hmac};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use domain::urls::merchant_url;
-use domain::{Currency, Json, Money};
+use domain::{Currency, Json, Money, Secret};
 use std::net::IpAddr;
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 /// Lower-case hex HMAC-SHA256.
 pub(crate) fn hmac_sha256_hex(key: &[u8], message: &[u8]) -> String {
     hex::encode(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message))
+}
+
+/// Lower-case hex digest of the parts, one after the other.
+pub(crate) fn digest_hex(algorithm: &'static Algorithm, parts: &[&str]) -> String {
+    let mut context = digest::Context::new(algorithm);
+    parts.iter().for_each(|part| context.update(part.as_bytes()));
+    hex::encode(context.finish())
+}
+
+/// The header of HTTP Basic.
+pub(crate) fn basic(user: &str, password: &str) -> (&'static str, Secret) {
+    ("authorization", Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))))
 }
 
 /// Compares in constant time.
@@ -51,6 +66,29 @@ pub(crate) fn json_or_form(body: &[u8]) -> Option<Json> {
         }
         Err(_) => None,
     }
+}
+
+/// A form's value; `None` when it is absent, empty, or there twice.
+pub(crate) fn form_value(body: &[u8], name: &str) -> Option<String> {
+    let mut named = form_urlencoded::parse(body).filter(|(key, _)| key == name);
+    let (first, second) = (named.next()?.1, named.next());
+    (second.is_none() && !first.is_empty()).then(|| first.into_owned())
+}
+
+/// Longest language tag, characters (RFC 5646: room for every registered tag).
+const LANGUAGE_MAX_CHARS: usize = 35;
+
+/// A language tag by its form (BCP 47): letters, then parts of letters and digits.
+pub(crate) fn is_language_tag(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let first = parts.next().is_some_and(|part| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic()));
+    let rest = parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+    first && rest && text.len() <= LANGUAGE_MAX_CHARS
+}
+
+/// The rule of request fields with a language tag.
+pub(crate) fn language_tag(text: &str) -> Result<String, &'static str> {
+    if is_language_tag(text) { Ok(text.to_owned()) } else { Err("must be a language tag") }
 }
 
 /// Letters, digits, `.`, `_`, `-`: `[A-Za-z0-9._-]{1,<max>}`.
@@ -105,6 +143,12 @@ pub(crate) fn money(body: &Json, name: &str, currency: Currency) -> Option<Money
 /// An address that a payer's browser may be sent to.
 pub(crate) fn page_url<'a>(body: &'a Json, name: &str, cx: &Context<'_>) -> Option<&'a str> {
     body.str_at(name).filter(|text| merchant_url(text, cx.account.environment).is_some())
+}
+
+/// Whether the address is on the origin of the account's `baseUrl`: credentials and signatures go nowhere else.
+pub(crate) fn is_providers(cx: &Context<'_>, url: &str) -> bool {
+    let base = Url::parse(cx.account.base_url).ok();
+    merchant_url(url, cx.account.environment).is_some_and(|url| base.is_some_and(|base| url.origin() == base.origin()))
 }
 
 /// The `merchantReference` of answers: `""` when none was sent.

@@ -314,10 +314,11 @@ fn as_callback<'a>(incoming: Incoming<'a>, id: Option<TransactionId>, amount: Op
 /// For the inbox. Of a card provider: whatever may be a card number is masked in it.
 fn to_document(incoming: Incoming<'_>, provider: &'static dyn Provider) -> Json {
     let of_card_provider = provider.descriptor().card_data != CardData::None;
+    let shown = |text: &str| if of_card_provider { Json::text(mask_numbers(text)) } else { Json::text(text) };
     let mut headers: Vec<(String, Json)> = Vec::new();
     for (name, value) in incoming.headers.iter().take(HEADERS_MAX) {
         if !headers.iter().any(|(known, _)| known == name) {
-            headers.push((name.clone(), Json::text(&**value)));
+            headers.push((name.clone(), shown(value)));
         }
     }
     let body = match std::str::from_utf8(incoming.body) {
@@ -328,7 +329,7 @@ fn to_document(incoming: Incoming<'_>, provider: &'static dyn Provider) -> Json 
     };
     Json::object([
         ("method", Json::text(incoming.method)),
-        ("query", if of_card_provider { Json::text(mask_numbers(incoming.query)) } else { Json::text(incoming.query) }),
+        ("query", shown(incoming.query)),
         ("headers", Json::Object(headers)),
         ("body", Json::text(hex::encode(&*body))),
     ])

@@ -12,6 +12,7 @@ use std::time::Instant;
 use store::repository::jobs::{self, Job, JobKind};
 use store::repository::transactions;
 use store::{Batch, CommitError};
+use zeroize::Zeroize as _;
 
 /// How a task ended. `step` is never a call.
 pub(super) struct Ended {
@@ -92,6 +93,13 @@ pub(super) fn card_numbers_masked(finding: &mut Finding) {
     }
 }
 
+/// A call that will not be made after all: what it was built of may be a card.
+pub(super) fn never_sent(step: &mut Step) {
+    if let Step::Call(call) = step {
+        call.body.zeroize();
+    }
+}
+
 fn not_understood() -> Step {
     Step::Silence(Refusal::of(ErrorCode::UnknownPspError))
 }
@@ -136,7 +144,7 @@ impl Engine {
         let mut ended = Ended { step: Step::TryLater(""), doubt: None, calls: Vec::new(), sent_at: None };
         let mut moved_money = false;
         for _ in 0..CALLS_PER_FLOW_MAX {
-            let call = match step {
+            let mut call = match step {
                 Step::Call(call) => *call,
                 other => {
                     ended.step = other;
@@ -150,7 +158,8 @@ impl Engine {
             // Of the first call only, whatever that was: an intent of a harmless call does not stand for the one that takes the money.
             let stored_for_this = stored.take();
             if leaves_something || new_token.is_some() {
-                self.make_sure_of_intent(work, task, &call, stored_for_this, new_token.take()).await?;
+                let intent = self.make_sure_of_intent(work, task, &call, stored_for_this, new_token.take()).await;
+                intent.inspect_err(|_| call.body.zeroize())?;
             }
             ended.doubt = Some(call.doubt);
             moved_money |= call.doubt == Doubt::Money;

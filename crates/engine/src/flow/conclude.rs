@@ -10,7 +10,7 @@ use domain::limits::EVENTS_PER_TRANSACTION_MAX;
 use domain::schedule::{IDEMPOTENCY_KEPT_MS, LATE_CHECKS_MS};
 use domain::state::next;
 use domain::{Attention, Change, EventId, Json, Secret, Timestamp, TransactionId, TransactionStatus};
-use providers::{Finding, Standing};
+use providers::{Finding, Refusal, Standing};
 use std::time::Duration;
 use store::repository::jobs::{self, Job, JobKind};
 use store::repository::transactions::{self, TimelineEntry, VERSION_GUARD};
@@ -172,6 +172,13 @@ impl<'a> Commit<'a> {
         }
         for text in &finding.notes {
             self.note("noted", None, None, Json::object([("text", Json::text(&**text))]));
+        }
+    }
+
+    /// Shows what was wrong with an answer that was not believed.
+    pub(super) fn show_doubt(&mut self, refusal: &Refusal) {
+        if let Some(text) = &refusal.anomaly {
+            self.anomaly(text, "warning");
         }
     }
 

@@ -102,7 +102,10 @@ impl Engine {
                 self.take_finding(&mut commit, finding, &detail, &mut counters, not_found_after_ms);
                 true
             }
-            _ => {
+            ended => {
+                if let Step::Silence(refusal) | Step::Refused(refusal) = ended {
+                    commit.show_doubt(refusal);
+                }
                 counters.not_found = 0;
                 false
             }
@@ -286,7 +289,8 @@ impl Engine {
                 }
             }
             Step::Refused(refusal) => fail(&mut commit, &refusal, detail),
-            Step::Silence(_) if doubt == Some(Doubt::Money) || task == Task::ReleaseAgain => {
+            Step::Silence(refusal) if doubt == Some(Doubt::Money) || task == Task::ReleaseAgain => {
+                commit.show_doubt(&refusal);
                 commit.work.transaction.psp_status = "unknown".to_owned();
                 commit.note("unknown", None, None, detail);
                 let next = first_inquiry(&commit, sent_at);

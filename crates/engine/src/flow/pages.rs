@@ -70,6 +70,8 @@ const RETURN_WAIT: Duration = Duration::from_secs(3);
 /// Without a script the browser waits so long for a device check, milliseconds as written, looking so often.
 const CHECK_WAIT_MS: i64 = 8_000;
 const CHECK_LOOK_MS: i64 = 500;
+/// How often a page is begun anew because another process changed its transaction at the same moment.
+const MEETINGS_MAX: u32 = 5;
 /// Transactions read at once when pages are opened again.
 const OPENED_AGAIN_PAGE: u32 = 200;
 /// Longest token that is looked up, characters; ours are shorter.
@@ -98,6 +100,10 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the store does not answer; nothing was served, and nothing used up.
     pub async fn open_pay_page(&self, token: &str) -> Result<Shown, EngineError> {
+        anew(|| self.try_pay_page(token)).await
+    }
+
+    async fn try_pay_page(&self, token: &str) -> Result<Shown, EngineError> {
         let Some((mut work, _lock)) = self.behind(token, Page::Pay).await? else { return Ok(Shown::Unknown) };
         if work.transaction.status != TransactionStatus::Pending {
             return Ok(Shown::Gone);
@@ -115,6 +121,10 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the store does not answer.
     pub async fn open_challenge(&self, token: &str) -> Result<Shown, EngineError> {
+        anew(|| self.try_challenge(token)).await
+    }
+
+    async fn try_challenge(&self, token: &str) -> Result<Shown, EngineError> {
         let Some((mut work, _lock)) = self.behind(token, Page::Challenge).await? else { return Ok(Shown::Unknown) };
         if work.transaction.status == TransactionStatus::Pending {
             let opening = guarded(work.provider, || work.provider.open_page(&work.context(self, None)), || Opening::Closed);
@@ -213,6 +223,16 @@ impl Engine {
         headers: &[(String, String)],
         body: &[u8],
     ) -> Result<bool, EngineError> {
+        anew(|| self.try_device_checked(provider, token, headers, body)).await
+    }
+
+    async fn try_device_checked(
+        &self,
+        provider: &str,
+        token: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> Result<bool, EngineError> {
         let Some((mut work, _lock)) = self.behind(token, Page::DeviceCheck).await? else { return Ok(false) };
         if work.provider.descriptor().name != provider {
             return Ok(false);
@@ -295,12 +315,7 @@ impl Engine {
                 let job = first_inquiry(&commit, None);
                 commit.job(&job);
             }
-            match commit.store().await {
-                Ok(()) => {}
-                // Somebody else was faster, in another process.
-                Err(EngineError::Commit(CommitError::Guard(VERSION_GUARD))) => return Ok(Shown::Gone),
-                Err(error) => return Err(error),
-            }
+            commit.store().await?;
         }
         let HostedForm { action, fields, hidden, restarts_schedule, .. } = form;
         let (action, fields) = (std::mem::take(action), std::mem::take(fields));
@@ -372,12 +387,22 @@ impl Engine {
         Ok(())
     }
 
-    async fn ask_for_browser(&self, company: CompanyId, id: TransactionId, hint: Option<&Json>) -> Result<(), EngineError> {
+    pub(super) async fn ask_for_browser(
+        &self,
+        company: CompanyId,
+        id: TransactionId,
+        hint: Option<&Json>,
+    ) -> Result<(), EngineError> {
         let _lock = self.inner.locks.lock(id).await;
         let Some(mut work) = self.load(company, id).await? else { return Ok(()) };
         let job = jobs::find(self.store(), company, id).await?;
+        // Many may have come back before the first of them was asked for.
+        let enough = work.inquiries >= RETURN_INQUIRIES_MAX;
         // Another process's call is open: its outcome comes first, and inquiries after it.
-        if work.transaction.status != TransactionStatus::Pending || job.as_ref().is_some_and(|job| job.kind == JobKind::Intent) {
+        if enough
+            || work.transaction.status != TransactionStatus::Pending
+            || job.as_ref().is_some_and(|job| job.kind == JobKind::Intent)
+        {
             return Ok(());
         }
         self.inquire(&mut work, job.as_ref(), Asked::Return { hint }).await
@@ -403,6 +428,17 @@ impl Engine {
             Err(_) => Err(EngineError::Corrupt("a task about a page ended early".to_owned())),
         }
     }
+}
+
+/// Begins anew when another process has changed the transaction at the same moment, whatever it was about: how it stands then decides. Nothing was served.
+async fn anew<T, F: Future<Output = Result<T, EngineError>>>(attempt: impl Fn() -> F) -> Result<T, EngineError> {
+    for _ in 1..MEETINGS_MAX {
+        match attempt().await {
+            Err(EngineError::Commit(CommitError::Guard(VERSION_GUARD))) => {}
+            ended => return ended,
+        }
+    }
+    attempt().await
 }
 
 /// The merchant's address for a result, our ids added.

@@ -1,6 +1,6 @@
 //! Creating a pay-in or a pay-out: rule, account, intent, call, outcome, answer.
 
-use super::calls::{Ended, StoredAt, guarded};
+use super::calls::{self, Ended, StoredAt, guarded};
 use super::conclude::Commit;
 use super::idempotency::{IdempotencyTicket, KnownKey};
 use super::mask::mask;
@@ -94,7 +94,7 @@ impl Engine {
             Operation::PayIn => Task::PayIn,
             Operation::PayOut => Task::PayOut,
         };
-        let step = self.begin(&mut work, task, None);
+        let mut step = self.begin(&mut work, task, None);
         // It is in the call now, if it is needed at all.
         work.card = None;
         if let Step::Call(call) = &step
@@ -109,7 +109,11 @@ impl Engine {
         };
         jobs::put(&mut batch, &job);
         let stored = StoredAt::now(self);
-        match self.store().commit(batch).await {
+        let created = self.store().commit(batch).await;
+        if created.is_err() {
+            calls::never_sent(&mut step);
+        }
+        match created {
             Ok(_) => {}
             Err(CommitError::Duplicate(keys::KEY_TAKEN)) => return self.key_taken(&work, ticket.as_ref()).await,
             Err(CommitError::Duplicate(single_use::IN_FLIGHT)) => return self.create_in_flight(work, ticket.as_ref()).await,
@@ -430,6 +434,7 @@ impl Engine {
             }
         };
         let mut commit = Commit::open(self, work);
+        commit.show_doubt(refusal);
         let _ = commit.change(Change::Accept, calls_detail(calls));
         commit.settle(&finding, &Json::object([("by", Json::text("inquiry"))]));
         if commit.work.transaction.status == TransactionStatus::Pending {

@@ -256,6 +256,8 @@ impl Transport {
 
     /// The answer, and what its body broke off with.
     async fn exchange(&self, outgoing: Outgoing<'_>, total: Option<Duration>) -> Result<(Incoming, Option<Failure>), Failure> {
+        // Wiped when the connection is through with it, or where none comes about: it may hold a card.
+        let body = Zeroizing::new(outgoing.body);
         let url = self.policy.check_url(outgoing.url).ok_or(Failure::RefusedAddress)?;
         if outgoing.guard == Guard::Merchant && url.scheme() == "http" && !domain::urls::is_loopback(&url) {
             return Err(Failure::RefusedAddress);
@@ -263,9 +265,8 @@ impl Transport {
         let method = reqwest::Method::from_bytes(outgoing.method.as_bytes()).map_err(|_| unsendable("method"))?;
         let headers = header_map(outgoing.headers).ok_or_else(|| unsendable("header"))?;
         let mut request = self.client.request(method, url).headers(headers);
-        if !outgoing.body.is_empty() {
-            // Wiped when the connection is through with it: it may hold a card.
-            request = request.body(bytes::Bytes::from_owner(Zeroizing::new(outgoing.body)));
+        if !body.is_empty() {
+            request = request.body(bytes::Bytes::from_owner(body));
         }
         let (exchange, mut deadline) = Exchange::begin(self.scaled(outgoing.connect_ms), self.scaled(outgoing.answer_ms), total);
         let head = EXCHANGE.scope(exchange, request.send());

@@ -19,6 +19,8 @@ const CANCELLED: &str = "cancel";
 const OUR_SESSION: &str = "session";
 /// In a call's scratch: the id that is asked about.
 const ID: &str = "id";
+/// In a call's scratch: a callback named the id.
+const HINTED: &str = "hinted";
 /// In the memo: the timeline has it that the money is settled.
 const SETTLED: &str = "settled";
 
@@ -26,7 +28,13 @@ const SETTLED: &str = "settled";
 pub(super) fn begin(cx: &Context<'_>) -> Step {
     let hinted = |name| cx.hint.and_then(|hint| kit::token(hint, name));
     match hinted("transaction_id") {
-        Some(id) => ask(cx, TRANSACTION, Some(id), kit::token(cx.memo, OUR_SESSION)),
+        Some(id) => {
+            let mut step = ask(cx, TRANSACTION, Some(id), kit::token(cx.memo, OUR_SESSION));
+            if let Step::Call(call) = &mut step {
+                call.scratch.set(HINTED, Json::Bool(true));
+            }
+            step
+        }
         None => ask_session(cx),
     }
 }
@@ -67,9 +75,7 @@ pub(super) fn resume(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
     if is_not_found(reply) {
         return match sent.step.as_str() {
             // What a callback names need not exist: our own session still may.
-            TRANSACTION if cx.hint.is_some_and(|hint| kit::token(hint, "transaction_id") == kit::scalar(&sent.scratch, ID)) => {
-                ask_session(cx)
-            }
+            TRANSACTION if sent.scratch.get(HINTED).is_some() => ask_session(cx),
             TRANSACTION => Finding::anomaly("Brite does not know the transaction that its session names").step(),
             SESSION => ask(cx, SESSION_BY_REFERENCE, None, session),
             SESSION_BY_REFERENCE => ask(cx, TRANSACTION_BY_REFERENCE, None, session),

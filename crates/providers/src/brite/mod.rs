@@ -91,7 +91,7 @@ const PAY_IN_FIELDS: [RequestField; 17] = [
     RequestField::optional("address.line1", FieldRule::Text { min: 1, max: 100 }),
     RequestField::optional("address.city", FieldRule::Text { min: 1, max: 100 }),
     RequestField::optional("address.postalCode", FieldRule::Text { min: 1, max: 100 }),
-    RequestField::optional("locale", FieldRule::Own(language_tag)),
+    RequestField::optional("locale", FieldRule::Own(kit::language_tag)),
     RequestField::optional("siteUrl", FieldRule::MerchantUrl),
     BRAND_ID,
     MERCHANT_REFERENCE,
@@ -128,20 +128,6 @@ static STATUSES: [StatusRow; 21] = [
 const fn state(word: &'static str, standing: Standing, status: &'static str) -> StatusRow {
     StatusRow { word, standing, status: Some(status) }
 }
-
-/// `sv`, `fi-FI`: a language of two or three letters, then subtags of two to eight letters or digits.
-fn language_tag(text: &str) -> Result<String, &'static str> {
-    let mut parts = text.split('-');
-    let language = parts.next().unwrap_or_default();
-    let good = (2..=3).contains(&language.len())
-        && language.bytes().all(|byte| byte.is_ascii_alphabetic())
-        && parts.all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
-        && text.len() <= LOCALE_MAX_CHARS;
-    if good { Ok(text.to_owned()) } else { Err("must be a language tag") }
-}
-
-/// Longest `locale`, characters (RFC 5646: room for every registered tag).
-const LOCALE_MAX_CHARS: usize = 35;
 
 impl Provider for Brite {
     fn descriptor(&self) -> &'static Descriptor {

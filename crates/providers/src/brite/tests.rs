@@ -269,8 +269,12 @@ fn a_callback_is_a_hint_whose_numbers_do_not_count() {
     assert_eq!(found(world.script(Task::Inquire, &aborted)).standing, Standing::Declined);
     // Another transaction than any that exists: our session is asked about.
     let absent = answer(400, r#"{"error_name":"NotFound"}"#);
-    let replies = [("transaction.get", absent), ("session.get", session("5", "null", "null"))];
+    let replies = [("transaction.get", absent.clone()), ("session.get", session("5", "null", "null"))];
     assert_eq!(found(world.script(Task::Inquire, &replies)).standing, Standing::Pending);
+    // Asked about once more when our session names it too, and then no more.
+    let of_session = session("5", &format!(r#""{THEIR_TRANSACTION}""#), "null");
+    let replies = [("transaction.get", absent.clone()), ("session.get", of_session), ("transaction.get", absent)];
+    assert_eq!(found(world.script(Task::Inquire, &replies)).anomalies.len(), 1);
     // One of another session, and one with another reference, change nothing.
     for (from, to) in [(OUR_SESSION, "other"), (TRANSACTION, "64a1f2b3c4d5e6f7a8b9c0d2"), ("50.0", "5.0"), ("eur", "sek")] {
         let Reply::Answer(mut foreign) = transaction("5", "null") else { panic!() };
@@ -312,10 +316,10 @@ fn keys_belong_to_their_environment() {
 #[test]
 fn the_country_is_the_bodys_and_a_locale_is_a_tag() {
     for good in ["sv", "fi-FI", "zh-Hans-CN"] {
-        assert_eq!(super::language_tag(good).as_deref(), Ok(good));
+        assert_eq!(crate::kit::language_tag(good).as_deref(), Ok(good));
     }
     for bad in ["", "s", "fi_FI", "fi-", "-fi", "fi-toolongasubtag", "1a", "sv-SE extra"] {
-        assert_eq!(super::language_tag(bad), Err("must be a language tag"), "{bad}");
+        assert_eq!(crate::kit::language_tag(bad), Err("must be a language tag"), "{bad}");
     }
     let spec = super::DESCRIPTOR.pay_in.as_ref().unwrap();
     let request = json(spec.example);

@@ -47,6 +47,8 @@ fn each_check_has_its_sentence() {
         assert_eq!(with(name, value), [sentence], "{name} {value}");
     }
     assert_eq!(with("expYear", r#""2026""#), nothing, "good to the end of the year");
+    let american = r#"{"pan":"3782 822463 10006","expMonth":"11","expYear":"2030","cvv":"1234","cardHolderName":"Jo"}"#;
+    assert_eq!(read(american).1.invalid, ["card.pan is not a valid card number"], "its CVV is right");
     assert_eq!(with("expYear", r#""2046""#), nothing);
 }
 
@@ -109,6 +111,12 @@ fn numbers_are_masked_and_ids_are_not() {
         ("60a74038-5b94-4278-8123-123456789012", "60a74038-5b94-4278-8123-123456789012"),
         ("411111######0211", "411111######0211"),
         ("amount 12345678901", "amount 12345678901"),
+        ("4111111111111111 1230 123", "**************** **** ***"),
+        ("41111111111111111111", "********************"),
+        ("card_number=4111+1111+1111+1111&a=1", "card_number=****+****+****+****&a=1"),
+        // Twenty-four characters, but no id.
+        ("6304 0000 0000 0000 00 0", "**** **** **** **** ** *"),
+        ("4111 1111 1111 1111abcde", "**** **** **** ****abcde"),
         ("é4111111111111111é", "é****************é"),
     ] {
         assert_eq!(mask_numbers(text), masked, "{text}");

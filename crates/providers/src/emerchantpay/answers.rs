@@ -3,40 +3,20 @@
 use super::record::{Record, Row};
 use super::{DESCRIPTOR, wire};
 use crate::api::{CashierAnswer, Context, Finding, Refusal, Reply, Standing, Step};
-use crate::card::{mask_json, mask_numbers};
+use crate::card::without_card;
 use crate::kit;
 use crate::signals::judge;
 use domain::{Json, Timestamp, amounts};
 
 /// What a refused payer is told when the gateway has no words for it.
 const DECLINED: &str = "Transaction declined";
-/// Elements that are blanked in what is kept of an answer.
-const CARD_ELEMENTS: [&str; 5] = ["card_number", "cvv", "card_holder", "expiration_month", "expiration_year"];
 /// Characters of `YYYY-MM-DDTHH:MM:SSZ`.
 const TIMESTAMP_CHARS: usize = 20;
 
 /// The error row; nothing of a card is in what it shows.
 pub(super) fn refusal(reply: &Reply) -> Refusal {
-    let mut refusal = judge(DESCRIPTOR.errors, reply);
-    refusal.data = refusal.data.map(|data| match data {
-        Json::String(text) => Json::String(mask_numbers(&blanked(&text))),
-        other => mask_json(other),
-    });
-    refusal
-}
-
-/// The text without what stands in card elements, also where the document is cut.
-fn blanked(text: &str) -> String {
-    CARD_ELEMENTS.iter().fold(text.to_owned(), |text, name| {
-        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-        let mut pieces = text.split(&open);
-        let mut kept = pieces.next().unwrap_or_default().to_owned();
-        for piece in pieces {
-            kept.push_str(&open);
-            kept.push_str(piece.find(&close).map_or("", |at| &piece[at..]));
-        }
-        kept
-    })
+    let refusal = judge(DESCRIPTOR.errors, reply);
+    Refusal { data: refusal.data.map(without_card), ..refusal }
 }
 
 /// An answer that is not believed, or no answer: asked about.
@@ -134,7 +114,7 @@ fn challenged(cx: &Context<'_>, record: &Record, reply: &Reply) -> Step {
             Err(anomaly) => in_doubt(reply, Some(anomaly)),
         };
     };
-    let on_gateway = |url: Option<&str>| url.is_some_and(|url| wire::is_gateways(cx, url));
+    let on_gateway = |url: Option<&str>| url.is_some_and(|url| kit::is_providers(cx, url));
     let go_on = record.text("threeds_method_continue_url");
     if !on_gateway(Some(method)) || !on_gateway(go_on) {
         return in_doubt(reply, Some("eMerchantPay's device check is not on the gateway's own address".to_owned()));

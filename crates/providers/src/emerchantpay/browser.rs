@@ -1,6 +1,6 @@
 //! The payer's browser: its fingerprint, and the device check ("3DS method") on our page. Sheet: "3DS method".
 
-use super::{callback, wire};
+use super::wire;
 use crate::api::{Callback, Context, Memo, Order};
 use crate::kit;
 use crate::pages::{Challenge, HostedForm, Opening};
@@ -10,22 +10,8 @@ use std::borrow::Cow;
 
 /// How long our page waits for the end of the device check, milliseconds.
 const DEVICE_CHECK_MS: i64 = 6_000;
-/// Longest language tag, characters.
-const LANGUAGE_MAX_CHARS: usize = 35;
 const DEFAULT_LANGUAGE: &str = "en";
 const DEFAULT_ACCEPT: &str = "*/*";
-
-/// A language tag by its form (BCP 47): letters, then parts of letters and digits.
-pub(super) fn read_language(text: &str) -> Result<String, &'static str> {
-    if is_language(text) { Ok(text.to_owned()) } else { Err("must be a language tag") }
-}
-
-fn is_language(text: &str) -> bool {
-    let mut parts = text.split('-');
-    let first = parts.next().is_some_and(|part| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic()));
-    let rest = parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
-    first && rest && text.len() <= LANGUAGE_MAX_CHARS
-}
 
 /// The elements of `<browser>`: what the request says, else the headers of the Cashier call, else the sheet's defaults.
 pub(super) fn fingerprint(order: &Order) -> Vec<(&'static str, Cow<'_, str>)> {
@@ -35,7 +21,7 @@ pub(super) fn fingerprint(order: &Order) -> Vec<(&'static str, Cow<'_, str>)> {
         Cow::Owned(sent.unwrap_or(otherwise).to_string())
     };
     let accepted = field("http.acceptLanguage").and_then(|list| list.split([',', ';']).next()).map(str::trim);
-    let language = field("browser.language").or(accepted.filter(|tag| is_language(tag))).unwrap_or(DEFAULT_LANGUAGE);
+    let language = field("browser.language").or(accepted.filter(|tag| kit::is_language_tag(tag))).unwrap_or(DEFAULT_LANGUAGE);
     let java = order.fields.plain.get("browser.javaEnabled").and_then(Json::as_bool).unwrap_or_default();
     let mut elements = vec![
         ("accept_header", Cow::Borrowed(field("browser.acceptHeader").or(field("http.accept")).unwrap_or(DEFAULT_ACCEPT))),
@@ -87,9 +73,9 @@ pub(super) fn challenge(cx: &Context<'_>) -> Challenge {
 
 /// The end of the device check, told through the browser; what is not signed is ignored: the 6 s run on.
 pub(super) fn read_device_check(cx: &Context<'_>, callback: &Callback<'_>) -> Option<Memo> {
-    let value = |name| callback::form_value(callback.body, name);
+    let value = |name| kit::form_value(callback.body, name);
     let (unique_id, status, signature) = (value("unique_id")?, value("threeds_method_status")?, value("signature")?);
-    let expected = wire::digest_hex(&digest::SHA512, &[&unique_id, &status, cx.account.text("password")]);
+    let expected = kit::digest_hex(&digest::SHA512, &[&unique_id, &status, cx.account.text("password")]);
     let ours = cx.memo.str_at(wire::UNIQUE_ID) == Some(&*unique_id);
     let told = kit::same_bytes(&expected, &signature.to_ascii_lowercase()) && ours && status == "completed";
     (told && cx.memo.get(wire::COMPLETED).is_none()).then(|| wire::remembering(cx, wire::COMPLETED, Json::Bool(true)))

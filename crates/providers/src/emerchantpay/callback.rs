@@ -1,22 +1,14 @@
 //! eMerchantPay's notifications: their signature covers the id alone, so that a right one is a hint. Sheet: "Callbacks".
 
-use super::{record, wire};
+use super::record;
 use crate::api::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading};
 use crate::kit;
 use crate::xml::{self, Part};
 use aws_lc_rs::digest;
 use domain::Json;
-use url::form_urlencoded;
 
 /// Members of a hint.
 const HINT_MEMBERS: [&str; 3] = ["unique_id", "status", "event"];
-
-/// A form's value; `None` when it is absent, empty, or there twice.
-pub(super) fn form_value(body: &[u8], name: &str) -> Option<String> {
-    let mut named = form_urlencoded::parse(body).filter(|(key, _)| key == name);
-    let (first, second) = (named.next()?.1, named.next());
-    (second.is_none() && !first.is_empty()).then(|| first.into_owned())
-}
 
 /// Whether the signature is that of `unique_id` and the password: SHA-1, SHA-256 or SHA-512 by its length, in either case of letters.
 pub(super) fn is_signed(unique_id: &str, signature: &str, password: &str) -> bool {
@@ -26,14 +18,14 @@ pub(super) fn is_signed(unique_id: &str, signature: &str, password: &str) -> boo
         128 => &digest::SHA512,
         _ => return false,
     };
-    kit::same_bytes(&wire::digest_hex(algorithm, &[unique_id, password]), &signature.to_ascii_lowercase())
+    kit::same_bytes(&kit::digest_hex(algorithm, &[unique_id, password]), &signature.to_ascii_lowercase())
 }
 
 pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {
     if callback.method != "POST" {
         return CallbackReading::refused(405);
     }
-    let value = |name| form_value(callback.body, name);
+    let value = |name| kit::form_value(callback.body, name);
     let Some(unique_id) = value("unique_id").filter(|id| record::is_unique_id(id)) else {
         return CallbackReading::refused(400);
     };

@@ -33,10 +33,6 @@ const HEADER_MAX_CHARS: usize = 2_048;
 /// A line of an address.
 const LINE: FieldRule = FieldRule::Text { min: 1, max: 100 };
 
-const fn status(word: &'static str, standing: Standing) -> StatusRow {
-    StatusRow { word, standing, status: None }
-}
-
 static DESCRIPTOR: Descriptor = Descriptor {
     psp_type: "EMERCHANTPAY",
     name: "emerchantpay",
@@ -94,28 +90,28 @@ static DESCRIPTOR: Descriptor = Descriptor {
         ErrorRow { row: 8, signal: Signal::Otherwise, code: ErrorCode::UnknownPspError },
     ],
     statuses: &[
-        status("approved", Standing::Approved),
-        status("declined", Standing::Declined),
-        status("unsuccessful", Standing::Declined),
-        status("pending", Standing::Pending),
-        status("pending_async", Standing::Pending),
-        status("in_progress", Standing::Pending),
-        status("pending_hold", Standing::Pending),
-        status("pending_review", Standing::Pending),
+        StatusRow::of("approved", Standing::Approved),
+        StatusRow::of("declined", Standing::Declined),
+        StatusRow::of("unsuccessful", Standing::Declined),
+        StatusRow::of("pending", Standing::Pending),
+        StatusRow::of("pending_async", Standing::Pending),
+        StatusRow::of("in_progress", Standing::Pending),
+        StatusRow::of("pending_hold", Standing::Pending),
+        StatusRow::of("pending_review", Standing::Pending),
         // In the first answer by its code; later not with the codes that leave it open.
-        status("error", Standing::Declined),
-        status("timeout", Standing::Expired),
+        StatusRow::of("error", Standing::Declined),
+        StatusRow::of("timeout", Standing::Expired),
         // After an approval: Reversed.
-        status("cancelled", Standing::Cancelled),
-        status("voided", Standing::Cancelled),
+        StatusRow::of("cancelled", Standing::Cancelled),
+        StatusRow::of("voided", Standing::Cancelled),
         // A partial refund changes nothing.
-        status("refunded", Standing::Reversed),
-        status("chargebacked", Standing::Reversed),
-        status("second_chargebacked", Standing::Reversed),
-        status("pre_arbitrated", Standing::Reversed),
-        status("chargeback_reversed", Standing::Unchanged),
-        status("represented", Standing::Unchanged),
-        status("representment_reversed", Standing::Unchanged),
+        StatusRow::of("refunded", Standing::Reversed),
+        StatusRow::of("chargebacked", Standing::Reversed),
+        StatusRow::of("second_chargebacked", Standing::Reversed),
+        StatusRow::of("pre_arbitrated", Standing::Reversed),
+        StatusRow::of("chargeback_reversed", Standing::Unchanged),
+        StatusRow::of("represented", Standing::Unchanged),
+        StatusRow::of("representment_reversed", Standing::Unchanged),
     ],
     unknown_fate: UnknownFate::AskedFirst { wait_ms: ASKED_AFTER_MS },
     release_again: false,
@@ -144,7 +140,7 @@ const PAY_IN_FIELDS: [RequestField; 31] = [
     RequestField::optional("browser", FieldRule::Object),
     RequestField::optional("browser.userAgent", FieldRule::Text { min: 0, max: HEADER_MAX_CHARS }),
     RequestField::optional("browser.acceptHeader", FieldRule::Text { min: 0, max: HEADER_MAX_CHARS }),
-    RequestField::optional("browser.language", FieldRule::Own(browser::read_language)),
+    RequestField::optional("browser.language", FieldRule::Own(kit::language_tag)),
     RequestField::optional("browser.javaEnabled", FieldRule::Bool),
     RequestField::optional("browser.colorDepth", FieldRule::WholeOneOf(&[1, 4, 8, 15, 16, 24, 32, 48])),
     RequestField::optional("browser.screenHeight", FieldRule::Whole { min: 1, max: 99_999 }),
@@ -179,8 +175,8 @@ impl Provider for EMerchantPay {
         match task {
             Task::PayIn => wire::sale3d(cx),
             Task::Continue => wire::go_on(cx),
-            Task::Inquire => wire::reconcile(cx),
-            Task::Test => wire::test(cx),
+            Task::Inquire => wire::reconcile(cx, wire::RECONCILE),
+            Task::Test => wire::reconcile(cx, wire::TEST),
             Task::PayOut | Task::Finalise | Task::ReleaseAgain => Finding::anomaly("eMerchantPay has no such step").step(),
         }
     }

@@ -5,12 +5,8 @@ use crate::api::{Call, Context, Doubt, Finding, Memo, Refusal, Step};
 use crate::card::Card;
 use crate::kit;
 use crate::xml::{self, Part};
-use aws_lc_rs::digest::{self, Algorithm};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use domain::urls::merchant_url;
+use aws_lc_rs::digest;
 use domain::{ErrorCode, Json, Secret};
-use url::Url;
 
 pub(super) const SALE3D: &str = "sale3d";
 pub(super) const CONTINUE: &str = "continue";
@@ -23,15 +19,6 @@ const PROCESS_LIMIT_MS: u32 = 60_000;
 const DEFAULT_USAGE: &str = "Card deposit";
 /// What stands in the terminal token's place in addresses that are shown.
 const SHOWN_TOKEN: &str = "***";
-
-/// Lower-case hex digest of the parts, one after the other.
-pub(super) fn digest_hex(algorithm: &'static Algorithm, parts: &[&str]) -> String {
-    let mut context = digest::Context::new(algorithm);
-    for part in parts {
-        context.update(part.as_bytes());
-    }
-    hex::encode(context.finish())
-}
 
 // --- what is remembered of a device check -----------------------------------------------------
 
@@ -55,7 +42,7 @@ pub(super) fn remembering(cx: &Context<'_>, name: &str, value: Json) -> Memo {
 
 /// `signature` of the device check and of the continue: of the first answer's amount (minor units) and timestamp.
 pub(super) fn method_signature(unique_id: &str, amount: &str, timestamp: &str, password: &str) -> String {
-    digest_hex(&digest::SHA512, &[unique_id, amount, timestamp, password])
+    kit::digest_hex(&digest::SHA512, &[unique_id, amount, timestamp, password])
 }
 
 /// The `unique_id` and the `signature` that go with the first answer.
@@ -68,15 +55,7 @@ pub(super) fn signed(cx: &Context<'_>) -> Option<(String, String)> {
 
 /// A remembered address, as long as it is the gateway's of this account.
 pub(super) fn remembered_url<'a>(cx: &Context<'a>, name: &str) -> Option<&'a str> {
-    cx.memo.str_at(name).filter(|url| is_gateways(cx, url))
-}
-
-/// Whether the address is on the origin of `baseUrl`: credentials and signatures go there.
-pub(super) fn is_gateways(cx: &Context<'_>, url: &str) -> bool {
-    let (Some(url), Ok(base)) = (merchant_url(url, cx.account.environment), Url::parse(cx.account.base_url)) else {
-        return false;
-    };
-    url.origin() == base.origin()
+    cx.memo.str_at(name).filter(|url| kit::is_providers(cx, url))
 }
 
 // --- calls ------------------------------------------------------------------------------------
@@ -99,8 +78,7 @@ fn post(cx: &Context<'_>, step: &'static str, action: &str, body: Vec<u8>, doubt
 }
 
 fn authorization(cx: &Context<'_>) -> (&'static str, Secret) {
-    let credentials = format!("{}:{}", cx.account.text("username"), cx.account.text("password"));
-    ("authorization", Secret::new(format!("Basic {}", STANDARD.encode(credentials))))
+    kit::basic(cx.account.text("username"), cx.account.text("password"))
 }
 
 pub(super) fn sale3d(cx: &Context<'_>) -> Step {
@@ -196,17 +174,10 @@ pub(super) fn go_on(cx: &Context<'_>) -> Step {
     }))
 }
 
-/// By `unique_id` once it is known.
-pub(super) fn reconcile(cx: &Context<'_>) -> Step {
+/// By `unique_id` once it is known. "Test connection" asks about a `transaction_id` that nobody has.
+pub(super) fn reconcile(cx: &Context<'_>, step: &'static str) -> Step {
     let reference = cx.order.transaction_id.to_string();
     let id = cx.psp_transaction_id.map_or(Part::Leaf("transaction_id", &reference), |id| Part::Leaf("unique_id", id));
     let body = xml::write(&[Part::Open("reconcile"), id, Part::Close("reconcile")]);
-    Step::Call(Box::new(post(cx, RECONCILE, "reconcile", body, Doubt::Harmless)))
-}
-
-/// A reconcile of a `transaction_id` that nobody has.
-pub(super) fn test(cx: &Context<'_>) -> Step {
-    let reference = cx.order.transaction_id.to_string();
-    let parts = [Part::Open("reconcile"), Part::Leaf("transaction_id", &reference), Part::Close("reconcile")];
-    Step::Call(Box::new(post(cx, TEST, "reconcile", xml::write(&parts), Doubt::Harmless)))
+    Step::Call(Box::new(post(cx, step, "reconcile", body, Doubt::Harmless)))
 }

@@ -89,7 +89,7 @@ pub(super) fn answered(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply)
         (Some(_), Some(Verdict::Ended(row))) => ended(cx, row).step(),
         (Some(_), _) => Step::TryLater("Gigadat did not take the release"),
         (None, Some(verdict)) => with_rail(cx, conclude(cx, verdict)).step(),
-        (None, None) => Step::Silence(wire::refusal(reply)),
+        (None, None) => Step::Silence(wire::refusal(cx, reply)),
     }
 }
 
@@ -97,7 +97,7 @@ fn look_before(task: Task, cx: &Context<'_>, verdict: Option<Verdict>, reply: &R
     let stuck = |text: String| Finding::new(Standing::Stuck, "").with_anomalies([text]).step();
     match verdict {
         None if task == Task::Finalise => Step::TryLater("Gigadat could not be asked before the release"),
-        None => Step::Silence(wire::refusal(reply)),
+        None => Step::Silence(wire::refusal(cx, reply)),
         Some(Verdict::Contradiction(text)) => stuck(text),
         Some(Verdict::Ended(row)) if row.standing == Standing::Approved && task == Task::Finalise => {
             ended(cx, row).with_anomalies(["Gigadat had paid this pay-out before it was released".to_owned()]).step()
@@ -149,7 +149,7 @@ pub(super) fn released(task: Task, cx: &Context<'_>, reply: &Reply) -> Step {
             return Finding::new(Standing::Declined, RELEASE_REFUSED).message(kit::provider_text(&said)).step();
         }
     }
-    Step::Silence(wire::refusal(reply))
+    Step::Silence(wire::refusal(cx, reply))
 }
 
 /// `err`, not spoilt by the HTTP status or `timeout` in the text.

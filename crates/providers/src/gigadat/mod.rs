@@ -220,7 +220,7 @@ impl Provider for Gigadat {
             wire::REGISTER => wire::registered(cx, reply),
             wire::RELEASE => inquiry::released(task, cx, reply),
             wire::STATUS => inquiry::answered(task, cx, sent, reply),
-            wire::TEST => wire::tested(reply),
+            wire::TEST => wire::tested(cx, reply),
             other => Finding::anomaly(format!("Gigadat has no step {}", kit::provider_text(other))).step(),
         }
     }

@@ -331,6 +331,11 @@ fn a_registration_that_fails_ends_the_pay_out() {
     for good in [answer(200, ""), answer(204, ""), answer(201, "{}"), answer(200, r#"{"status":"STATUS_PENDING"}"#)] {
         assert_eq!(found(register(good)).standing, Standing::OnHold);
     }
+    // Whoever has the token can release the money.
+    for echo in [err(400, &format!("Invalid token {JWT}")), answer(418, format!("no {JWT}"))] {
+        let Step::Refused(refusal) = register(echo) else { panic!() };
+        assert!(!refusal.data.unwrap().to_text().contains(JWT));
+    }
     for (bad, code) in [
         (err(400, "Invalid token"), ErrorCode::UnknownPspError),
         (err(200, "Invalid token"), ErrorCode::UnknownPspError),

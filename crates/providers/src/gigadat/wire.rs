@@ -4,8 +4,6 @@ use super::{ACH, CURRENCY, DESCRIPTOR, inquiry, rail};
 use crate::api::{Call, CashierAnswer, Context, Doubt, Finding, Lost, Refusal, Reply, Sent, Standing, Step};
 use crate::signals::{judge, says_timeout};
 use crate::{kit, redact};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use domain::urls::Environment;
 use domain::{ErrorCode, Json, Operation, Secret, amounts};
 
@@ -33,14 +31,13 @@ pub(super) fn call(
     query: &[(&str, &str)],
     doubt: Doubt,
 ) -> Call {
-    let credentials = format!("{}:{}", cx.account.text("apiKey"), cx.account.text("secret"));
     let address = format!("{}{path}", cx.account.base_url);
     Call {
         step,
         method,
         shown: kit::host_and_path(&address),
         url: if query.is_empty() { address } else { format!("{address}?{}", kit::form(query)) },
-        headers: vec![("authorization", Secret::new(format!("Basic {}", STANDARD.encode(credentials))))],
+        headers: vec![kit::basic(cx.account.text("apiKey"), cx.account.text("secret"))],
         body: Vec::new(),
         doubt,
         memo: None,
@@ -107,9 +104,9 @@ pub(super) fn test(cx: &Context<'_>) -> Step {
 
 // --- answers ----------------------------------------------------------------------------------
 
-/// The error row, without any token.
-pub(super) fn refusal(reply: &Reply) -> Refusal {
-    judge(DESCRIPTOR.errors, &redact::answer(reply, None, &["token"]))
+/// The error row, without any token: neither a member of that name nor the one of this pay-out, wherever it stands.
+pub(super) fn refusal(cx: &Context<'_>, reply: &Reply) -> Refusal {
+    judge(DESCRIPTOR.errors, &redact::answer(reply, kit::scalar(cx.memo, "token"), &["token"]))
 }
 
 /// `err` counts with any HTTP status.
@@ -139,7 +136,7 @@ pub(super) fn token_given(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step 
     {
         if let Some(what) = inquiry::foreign(cx, body) {
             let anomaly = Some(format!("Gigadat's payment token is for another {what}"));
-            return Step::Refused(Refusal { data: refusal(reply).data, anomaly, ..Refusal::of(ErrorCode::UnknownPspError) });
+            return Step::Refused(Refusal { data: refusal(cx, reply).data, anomaly, ..Refusal::of(ErrorCode::UnknownPspError) });
         }
         return match cx.order.operation {
             Operation::PayIn => page(cx, token),
@@ -153,7 +150,7 @@ pub(super) fn token_given(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step 
     if unreadable && sent.scratch.as_str() == Some(FIRST) {
         return ask_token(cx, SECOND);
     }
-    Step::Refused(refusal(reply))
+    Step::Refused(refusal(cx, reply))
 }
 
 /// The members that both answers begin or end with.
@@ -181,7 +178,7 @@ fn page(cx: &Context<'_>, token: &str) -> Step {
 
 pub(super) fn registered(cx: &Context<'_>, reply: &Reply) -> Step {
     if !is_accepted(cx, reply) {
-        return Step::Refused(refusal(reply));
+        return Step::Refused(refusal(cx, reply));
     }
     let id = cx.order.transaction_id.to_string();
     let address = |path: &str| Json::text(format!("{}{path}?transaction={id}&token={TOKEN_SHOWN}", cx.account.base_url));
@@ -208,11 +205,11 @@ pub(super) fn registered(cx: &Context<'_>, reply: &Reply) -> Step {
     Finding::new(Standing::OnHold, inquiry::PENDING).psp_id(id).answer(answer).step()
 }
 
-pub(super) fn tested(reply: &Reply) -> Step {
+pub(super) fn tested(cx: &Context<'_>, reply: &Reply) -> Step {
     match reply {
         Reply::Answer(answer) if answer.status == 404 || kit::is_success(answer.status) => {
             Finding::unchanged().message("Gigadat accepts the tokens").step()
         }
-        _ => Step::Refused(refusal(reply)),
+        _ => Step::Refused(refusal(cx, reply)),
     }
 }

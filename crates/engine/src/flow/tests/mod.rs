@@ -2,7 +2,9 @@
 //! keeps silent. Everything is driven by hand, over a clock that stands still, so that each order of events comes about every time.
 
 mod callbacks;
+mod doubt;
 mod nodes;
+mod pages;
 mod psp;
 mod races;
 mod schedule;

@@ -103,7 +103,7 @@ fn only_a_signed_completed_counts() {
     let memo = told(&world, &good).expect("the sheet's vector");
     assert_eq!(memo.get("completed"), Some(&Json::Bool(true)));
     assert!(memo.get("methodUrl").is_some(), "the rest is kept");
-    let in_progress = crate::emerchantpay::wire::digest_hex(&aws_lc_rs::digest::SHA512, &[UNIQUE_ID, "in_progress", "secretpw"]);
+    let in_progress = crate::kit::digest_hex(&aws_lc_rs::digest::SHA512, &[UNIQUE_ID, "in_progress", "secretpw"]);
     for bad in [
         String::new(),
         good.replace("completed", "required"),

@@ -143,3 +143,14 @@ fn sentences() {
         ["address.city must be 1 to 100 characters"]
     );
 }
+
+#[test]
+fn a_card_number_in_the_wrong_field_is_not_kept() {
+    let number = "4111 1111 1111 1111";
+    let body = json(&example(&[("usage", &format!("\"for {number}\"")), ("lastName", &format!("{number:?}"))]));
+    let checked = check(&body, None).unwrap();
+    let kept = format!("{:?}", checked.fields.plain);
+    assert!(!kept.contains(number) && !kept.contains("4918190000000002"), "{kept}");
+    assert_eq!(checked.fields.text("usage"), Some("for **** **** **** ****"));
+    assert_eq!(checked.fields.text("phone"), Some("4915112345678"), "as it was given");
+}
