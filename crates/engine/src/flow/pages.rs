@@ -344,6 +344,13 @@ impl Engine {
             self.continue_payment(&mut work).await?;
             way = self.way_on(&work);
         }
+        if way == Challenge::Over {
+            let job = jobs::find(self.store(), work.company_id(), work.id()).await?;
+            // Another process's call is still open: its answer says where the browser goes.
+            if job.is_some_and(|job| job.kind == JobKind::Intent && job.due_at > self.clock().now()) {
+                return Ok(Shown::Wait);
+            }
+        }
         Ok(match way {
             Challenge::Go(url) if work.transaction.status == TransactionStatus::Pending => Shown::Go(url),
             Challenge::Wait => Shown::Wait,
