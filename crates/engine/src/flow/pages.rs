@@ -350,6 +350,10 @@ impl Engine {
             if job.is_some_and(|job| job.kind == JobKind::Intent && job.due_at > self.clock().now()) {
                 return Ok(Shown::Wait);
             }
+            // Or it has ended since the transaction was read.
+            let Some(now) = self.load(work.company_id(), work.id()).await? else { return Ok(Shown::Unknown) };
+            work = now;
+            way = self.way_on(&work);
         }
         Ok(match way {
             Challenge::Go(url) if work.transaction.status == TransactionStatus::Pending => Shown::Go(url),
