@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from datetime import datetime
 from urllib.parse import parse_qs, urlsplit
 
 from merchant import CHECK, ID, TIME, UUID, WORD, call
@@ -102,6 +103,9 @@ def trust_created(merchant):
         literals = {"status": "PENDING", "transaction_status": "Pending", "expiresAt": TIME,
                     "paymentUrl": re.compile(re.escape(merchant.line["baseUrl"]) + f"/pay/{TOKEN}")}
         ids = check_data(what, request, answer, literals, [])
+        times = [answer.at("transaction", "createdAt"), answer.at("data", "expiresAt")]
+        life = [datetime.fromisoformat(time).timestamp() for time in times if time]
+        CHECK.that(f"{what}: data.expiresAt is 300 s from the answer", len(life) == 2 and 299 <= life[1] - life[0] <= 305, times)
         return {**ids, "status": WORD, "redirectUrl": answer.at("data", "paymentUrl"), "pspTransactionId": None}
 
     return answered
