@@ -48,6 +48,12 @@ pub(super) const ACCOUNTS: &[DemoAccount] = &[
         simulator_settings: r#"{"chileApiKey":"cleo-demo-key-chile-0001","peruApiKey":"cleo-demo-key-peru-0001","mexicoApiKey":"cleo-demo-key-mexico-0001","externalKey":"demo-company-0001","merchant":"Demo company"}"#,
     },
     DemoAccount {
+        psp_type: "TRUST",
+        config: r#"{"accountName":"Demo company","sitereference":"test_mozarto0001","siteSecurityPassword":"trust-demo-password-0001","webServicesUsername":"ws@demo-company.example","webServicesPassword":"trust-demo-ws-0001","isWebhookSecured":true}"#,
+        simulator_account: "test_mozarto0001",
+        simulator_settings: r#"{"siteSecurityPassword":"trust-demo-password-0001","webServicesUsername":"ws@demo-company.example","webServicesPassword":"trust-demo-ws-0001","merchant":"Demo company"}"#,
+    },
+    DemoAccount {
         psp_type: "PAYONE",
         config: r#"{"accountName":"Demo company","apiKey":"payone-demo-key-0001","isWebhookSecured":true}"#,
         simulator_account: "payone-demo-key-0001",
@@ -80,9 +86,11 @@ pub(super) const ACCOUNTS: &[DemoAccount] = &[
 ];
 
 /// The fields that point at the sandbox's own parts.
-pub(super) const ROLES: [(&str, &str); 4] = [
+pub(super) const ROLES: [(&str, &str); 6] = [
     ("baseUrl", "role:simulator"),
     ("soapUrl", "role:simulator/soap/index.php"),
+    ("pagesBaseUrl", "role:simulator"),
+    ("webServicesBaseUrl", "role:simulator"),
     ("webhookUrl", "role:shop/webhook"),
     ("siteUrl", "role:shop/return"),
 ];

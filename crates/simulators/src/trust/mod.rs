@@ -42,6 +42,8 @@ struct Account {
     currencies: Option<Vec<String>>,
     web_services_username: Option<String>,
     web_services_password: Option<String>,
+    /// Of notifications that the form does not ask for; the sandbox tells every simulator such an address by this other name.
+    #[serde(alias = "callbackUrl")]
     notification_url: Option<String>,
     merchant: Option<String>,
 }
