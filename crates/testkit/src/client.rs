@@ -252,6 +252,13 @@ pub mod bodies {
         )
     }
 
+    /// Trust in a currency.
+    pub fn trust(currency: &str, amount: &str) -> String {
+        format!(
+            r#"{{"pspType":"TRUST","type":"PAYIN","currency":"{currency}","baseamount":{amount},"merchantReference":"ORDER-REF-001","userId":"user_123","phone":"+447911123456"}}"#
+        )
+    }
+
     /// Neosurf in a currency.
     pub fn neosurf(currency: &str, amount: &str) -> String {
         format!(

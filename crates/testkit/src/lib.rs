@@ -5,6 +5,7 @@
 //! * [`client`] - the Cashier and the Management API as their users speak to them;
 //! * [`sink`] - a merchant's webhook endpoint that verifies with code of its own;
 //! * [`browser`] - a person at a browser: Chromium, pictures of pages, and what is wrong with them;
+//! * [`forms`] - the forms of pages, sent without a browser;
 //! * [`crash`] - kill -9 under load, again and again;
 //! * [`invariants`] - reads the store and the simulators' ledgers and says which promise is broken;
 //! * [`world`] - all of these together; [`table`] - tests of many rows; [`shape`] - whole JSON documents against the contract's;
@@ -13,6 +14,7 @@
 pub mod browser;
 pub mod client;
 pub mod crash;
+pub mod forms;
 pub mod invariants;
 pub mod postgres;
 pub mod sandbox;

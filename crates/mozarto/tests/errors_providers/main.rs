@@ -9,6 +9,7 @@ mod forumpay;
 mod gigadat;
 mod neosurf;
 mod payone;
+mod trust;
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ use testkit::world::{Hands, World};
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// The providers that webhooks tell about.
-const WEBHOOKS_OF: [&str; 7] = ["PAYONE", "FORUMPAY", "GIGADAT", "NEOSURF", "CLEO", "BRITE", "EMERCHANTPAY"];
+const WEBHOOKS_OF: [&str; 8] = ["PAYONE", "FORUMPAY", "GIGADAT", "NEOSURF", "CLEO", "BRITE", "TRUST", "EMERCHANTPAY"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_of_the_providers() {
@@ -35,6 +36,7 @@ async fn errors_of_the_providers() {
     table.row("Neosurf", neosurf::rows(world.hands()));
     table.row("Cleo", cleo::rows(world.hands()));
     table.row("Brite", brite::rows(world.hands()));
+    table.row("Trust", trust::rows(world.hands()));
     table.row("Flexepin", flexepin::rows(world.hands()));
     table.row("eMerchantPay", emerchantpay::rows(world.hands()));
     table.end().await;
