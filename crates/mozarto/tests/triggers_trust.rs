@@ -155,9 +155,19 @@ async fn expires(hands: &Hands, id: &str) -> Result<()> {
     hands.nothing_moved("trust", id).await
 }
 
+/// Created, opened and posted, where five minutes are little more than a second: a page that a busy machine opens too late has run out as it should.
+async fn in_time(hands: &Hands, amount: &str) -> Result<(Answer, Answer)> {
+    for _ in 0..10 {
+        let answer = created(hands, "EUR", amount).await?;
+        if let Ok(page) = posted(hands, answer.text("/data/paymentUrl")).await {
+            return Ok((answer, page));
+        }
+    }
+    anyhow::bail!("no page opens")
+}
+
 async fn invalid_details(hands: Hands) -> Result<()> {
-    let answer = created(&hands, "EUR", "104.03").await?;
-    let page = posted(&hands, answer.text("/data/paymentUrl")).await?;
+    let (answer, page) = in_time(&hands, "104.03").await?;
     ensure!(page.status == 200 && text(&page).contains("Invalid details"), "{}", page.status);
     expires(&hands, &id_of(&answer)).await
 }
@@ -171,8 +181,7 @@ async fn unopened(hands: Hands) -> Result<()> {
 }
 
 async fn unpaid(hands: Hands) -> Result<()> {
-    let answer = created(&hands, "EUR", "106.00").await?;
-    posted(&hands, answer.text("/data/paymentUrl")).await?;
+    let (answer, _) = in_time(&hands, "106.00").await?;
     expires(&hands, &id_of(&answer)).await
 }
 
