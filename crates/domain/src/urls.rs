@@ -77,6 +77,12 @@ pub enum ReturnResult {
 }
 
 impl ReturnResult {
+    /// The result of a word; an unknown one says nothing.
+    pub fn of(word: &str) -> Self {
+        let all = [Self::Success, Self::Failure, Self::Pending, Self::Cancel];
+        all.into_iter().find(|result| result.as_str() == word).unwrap_or(Self::Return)
+    }
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",

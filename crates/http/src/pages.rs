@@ -23,6 +23,8 @@ const SUBMIT: &str = include_str!("../assets/submit.js");
 const CHECK: &str = include_str!("../assets/check.js");
 /// Most pairs of a returning browser's query that are looked at.
 const QUERY_PAIRS_MAX: usize = 64;
+/// The query of a return that somebody pressed a button of ours for.
+const BY_HAND: &str = "by=hand";
 
 #[derive(Template)]
 #[template(path = "form.html")]
@@ -43,6 +45,8 @@ struct Notice<'a> {
     style: &'a str,
     title: &'a str,
     text: &'a str,
+    /// The way on, where there is one.
+    onward: Option<&'a str>,
 }
 
 type Token = Result<Path<String>, PathRejection>;
@@ -84,9 +88,13 @@ pub(crate) async fn next(State(app): State<App>, token: Token) -> Response {
 }
 
 /// `POST /3ds/{token}/return`: from the issuer's page, or from a browser without script. What it carries is not read.
-pub(crate) async fn returned(State(app): State<App>, token: Token) -> Response {
+pub(crate) async fn returned(State(app): State<App>, token: Token, request: Request) -> Response {
     let Ok(Path(token)) = token else { return gone(StatusCode::NOT_FOUND) };
-    page(app.engine.challenge_returned(&token).await, "")
+    match app.engine.challenge_returned(&token).await {
+        // The policy of our own page's form holds for redirects too: from there the browser goes on by a link.
+        Ok(Shown::Go(url)) if request.uri().query() == Some(BY_HAND) => onward(&url),
+        shown => page(shown, ""),
+    }
 }
 
 /// `GET /return/{provider}/{token}/{word}`.
@@ -147,6 +155,23 @@ fn page(shown: Result<Shown, engine::flow::EngineError>, here: &str) -> Response
     }
 }
 
+/// A page with the way on, for a browser that nothing may redirect.
+fn onward(url: &str) -> Response {
+    let nonce = nonce();
+    let page = Notice {
+        nonce: &nonce,
+        style: STYLE,
+        title: "Almost there",
+        text: "The check of your device is done.",
+        onward: Some(url),
+    };
+    html(StatusCode::OK, &page, &notice_policy(&nonce))
+}
+
+fn notice_policy(nonce: &str) -> String {
+    format!("default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'")
+}
+
 fn see_other(url: &str) -> Response {
     let Ok(location) = HeaderValue::from_str(url) else {
         return notice(StatusCode::OK, "You can close this window", "The merchant will tell you how the payment went.");
@@ -162,8 +187,8 @@ fn gone(status: StatusCode) -> Response {
 
 fn notice(status: StatusCode, title: &str, text: &str) -> Response {
     let nonce = nonce();
-    let page = Notice { nonce: &nonce, style: STYLE, title, text };
-    html(status, &page, &format!("default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'"))
+    let page = Notice { nonce: &nonce, style: STYLE, title, text, onward: None };
+    html(status, &page, &notice_policy(&nonce))
 }
 
 fn form_page(form: &HostedForm, here: &str) -> Response {

@@ -58,7 +58,7 @@ fn request(amount: &str) -> String {
 
 fn transaction(amount: &str, transaction_status: &str, status: &str) -> Value {
     json!({
-        "transactionId": "<id>", "sessionId": "<uuid>", "pspType": "BRITE", "type": "PAYIN", "transaction_status": transaction_status,
+        "transactionId": "<id>", "sessionId": "<uuid>", "pspType": "BRITE", "type": "PAYIN", "brandId": "", "transaction_status": transaction_status,
         "status": status, "amount": amount, "currency": "EUR", "merchantReference": "", "userId": "user_123",
         "pspTransactionId?": "<text>", "redirectUrl?": "<url>", "message?": "<text>", "createdAt": "<time>", "updatedAt": "<time>",
     })

@@ -84,7 +84,7 @@ const CLABE: &str = "032180000118359719";
 fn transaction(operation: &str, amount: &str, transaction_status: &str, status: &str) -> Value {
     let currency = if operation == "PAYIN" { "CLP" } else { "MXN" };
     json!({
-        "transactionId": "<id>", "sessionId": "<uuid>", "pspType": "CLEO", "type": operation, "transaction_status": transaction_status,
+        "transactionId": "<id>", "sessionId": "<uuid>", "pspType": "CLEO", "type": operation, "brandId": "", "transaction_status": transaction_status,
         "status": status, "amount": amount, "currency": currency, "merchantReference": "", "userId": "user_123",
         "pspTransactionId?": "<text>", "redirectUrl?": "<url>", "message?": "<text>", "createdAt": "<time>", "updatedAt": "<time>",
     })

@@ -1,7 +1,7 @@
 //! Pages of ours in a payer's way (`/pay`, `/3ds`, `/return`): what a provider says about them. The engine keeps the tokens, serves the pages once or as often as the
 //! provider allows, and never takes anything that a browser brings for an outcome.
 
-use crate::api::{Memo, Order};
+use crate::api::Memo;
 use domain::{Json, Secret};
 
 /// Which pages of ours a provider's pay-ins need. Each has a token of its own, made with the transaction; none is the callback token.
@@ -38,21 +38,6 @@ pub struct PageUrls {
     pub back: String,
     /// `{public base}/callbacks/{provider}/{token}/threeds`.
     pub device_check: String,
-}
-
-/// An address at the merchant that the payer's browser returns to (providers/common, Return addresses): ours are added to its query. `None`: no address.
-pub fn return_address(url: &str, order: &Order, result: &str) -> Option<String> {
-    let mut url = url::Url::parse(url).ok()?;
-    {
-        let mut query = url.query_pairs_mut();
-        query.append_pair("transactionId", &order.transaction_id.to_string());
-        query.append_pair("sessionId", &order.session_id.to_string());
-        if let Some(reference) = &order.merchant_reference {
-            query.append_pair("merchantReference", reference);
-        }
-        query.append_pair("result", result);
-    }
-    Some(url.into())
 }
 
 /// A form that the payer's browser posts by itself.
@@ -110,7 +95,7 @@ impl std::fmt::Debug for BrowserReturn<'_> {
 /// What a returning browser is taken for. Never an outcome.
 #[derive(Debug)]
 pub struct ReturnReading {
-    /// `result` of the merchant's address: `success`, `failure`, `pending`, `cancel`, `return`.
+    /// `result` of the merchant's address: a word of [`ReturnResult`](domain::urls::ReturnResult).
     pub result: &'static str,
     /// Whether the provider is asked now.
     pub ask: bool,

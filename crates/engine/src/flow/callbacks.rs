@@ -122,11 +122,20 @@ impl Engine {
         {
             found = transactions::find_by_psp_id(self.store(), company, method_id, psp_id).await?;
         }
-        match found.filter(|found| found.transaction.method_id == method_id) {
-            Some(found) => {
+        match found {
+            Some(found) if found.transaction.method_id == method_id => {
                 let work = self.take_in_hand(found).await?;
                 self.keep_callback(&work, incoming, &reading).await?;
             }
+            // Of the company, but of another account: whoever has this address should know nothing of it.
+            Some(found) if found.transaction.psp_type == provider.descriptor().psp_type => {
+                let _lock = self.inner.locks.lock(found.transaction.id).await;
+                let Some(mut work) = self.load(company, found.transaction.id).await? else { return Ok(reading.answer) };
+                let mut commit = Commit::open(self, &mut work);
+                commit.anomaly("a callback to another account's address names this transaction", "warning");
+                commit.store().await?;
+            }
+            Some(_) => {}
             None => {
                 metrics::counter!("mozarto_callbacks_unmatched_total", "provider" => provider.descriptor().name).increment(1);
                 tracing::warn!(provider = provider.descriptor().name, "a callback names no transaction of its account");

@@ -9,8 +9,9 @@ use super::pay::calls_detail;
 use super::work::Work;
 use super::{EngineError, TransactionFilter};
 use crate::core::Engine;
+use domain::urls::{ReturnResult, return_address};
 use domain::{CompanyId, Json, Transaction, TransactionId, TransactionStatus};
-use providers::pages::{BrowserReturn, Challenge, HostedForm, Opening, PageUrls, return_address};
+use providers::pages::{BrowserReturn, Challenge, HostedForm, Opening, PageUrls};
 use providers::{Callback, Provider, Standing, Step, Task};
 use std::time::Duration;
 use store::CommitError;
@@ -457,5 +458,6 @@ fn target(work: &Work, result: &str) -> Option<String> {
     let own = if matches!(result, "success" | "pending") { "hppSuccessUrl" } else { "hppFailureUrl" };
     let fields = &work.order.fields;
     let url = fields.text(own).or_else(|| fields.text("siteUrl")).or_else(|| work.method.settings.text("siteUrl"))?;
-    return_address(url, &work.order, result)
+    let order = &work.order;
+    return_address(url, order.transaction_id, order.session_id, order.merchant_reference.as_deref(), ReturnResult::of(result))
 }

@@ -68,6 +68,7 @@ pub(crate) async fn rows(hands: Hands) -> Result<()> {
     {
         rows.row(&format!("release: {upstream}"), release_unknown(&hands, upstream)).await;
     }
+    rows.row("a callback to another account's address", to_another_account(&hands)).await;
     rows.row("Test connection", test_connection(&hands, "GIGADAT", STATUS, None, true)).await;
     for http in [401, 403] {
         let row = test_connection(&hands, "GIGADAT", STATUS, Some(json!({"http": http})), false);
@@ -90,6 +91,21 @@ async fn opened(hands: &Hands) -> Result<String> {
     let answer = hands.client.cashier(&bodies::gigadat_in("511.00")).await?;
     ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
     id_of(&answer)
+}
+
+/// The address is the account's: what it names of another account is not touched, and somebody should look.
+async fn to_another_account(hands: &Hands) -> Result<()> {
+    let id = opened(hands).await?;
+    let account = json!({"pspType": "GIGADAT", "config": {"accountName": "Second", "apiKey": "gd-second", "secret": "gd-second", "campaignId": "second"}});
+    let made = hands.client.manage("POST", "/payment-methods", Some(account)).await?;
+    let address = made.text("/data/callbackUrl").to_owned();
+    ensure!(!address.is_empty(), "no address: {} {}", made.status, made.body);
+    let url = format!("{address}?transaction={id}&status=STATUS_SUCCESS");
+    let told = hands.client.send("POST", &url, &[], Some(Vec::new())).await?;
+    ensure!(told.status == 200, "{} {}", told.status, told.body);
+    let data = hands.needs_attention(&id, "anomaly", LIMIT).await?;
+    ensure!(data["transaction_status"] == "Pending", "{data}");
+    hands.nothing_moved("gigadat", &id).await
 }
 
 async fn held(hands: &Hands) -> Result<String> {

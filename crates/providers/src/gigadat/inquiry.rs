@@ -103,8 +103,10 @@ fn look_before(task: Task, cx: &Context<'_>, verdict: Option<Verdict>, reply: &R
             ended(cx, row).with_anomalies(["Gigadat had paid this pay-out before it was released".to_owned()]).step()
         }
         Some(Verdict::Ended(row)) => ended(cx, row).step(),
+        // It has arrived after all: what was accepted is not sent again, whoever orders it.
+        Some(Verdict::Open(INITED)) if task == Task::ReleaseAgain => Finding::new(Standing::Pending, INITED).step(),
         // Somebody else released it: never a second time without a person.
-        Some(Verdict::Open(INITED)) if task == Task::Finalise => stuck(format!("Gigadat says {INITED} before the release")),
+        Some(Verdict::Open(INITED)) => stuck(format!("Gigadat says {INITED} before the release")),
         Some(Verdict::Open(_) | Verdict::Absent) => release(cx),
     }
 }
