@@ -1,6 +1,6 @@
 //! One commit: what changes, the timeline, the next action, the webhook, the stored answer.
 
-use super::pay::recovered_answer;
+use super::answers::recovered_answer;
 use super::work::Work;
 use super::{EngineError, idempotency};
 use crate::answer::CashierAnswer;

@@ -1,9 +1,9 @@
 //! What is due: inquiries, late checks, approved pay-outs, holds that nobody decided.
 
 use super::EngineError;
+use super::answers::calls_detail;
 use super::calls::Ended;
 use super::conclude::Commit;
-use super::pay::calls_detail;
 use super::work::Work;
 use crate::core::Engine;
 use domain::schedule::{LATE_CHECKS_MS, inquiry_wait_ms};

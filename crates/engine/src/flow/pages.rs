@@ -1,11 +1,11 @@
 //! Our own pages in a payer's way: their tokens, what they serve, and the browser that comes back. A token that a browser sees is never the callback token, and
 //! nothing that a browser brings is an outcome: at most it has the provider asked.
 
+use super::answers::calls_detail;
 use super::callbacks::token_hash;
 use super::calls::guarded;
 use super::conclude::Commit;
 use super::jobs::{Asked, first_inquiry};
-use super::pay::calls_detail;
 use super::work::Work;
 use super::{EngineError, TransactionFilter};
 use crate::core::Engine;
