@@ -232,6 +232,15 @@ impl Browser {
         self.call("POST", "/execute/sync", Some(json!({"script": script, "args": arguments}))).await
     }
 
+    /// Lets pages run scripts, or not. The test's own still run.
+    ///
+    /// # Errors
+    /// When the browser is gone.
+    pub async fn scripts(&self, allowed: bool) -> Result<()> {
+        self.devtools("Emulation.setScriptExecutionDisabled", json!({"value": !allowed})).await?;
+        Ok(())
+    }
+
     /// A command of the browser's own protocol.
     ///
     /// # Errors

@@ -25,7 +25,17 @@ async fn every_page_has_a_strict_policy() {
 #[tokio::test]
 async fn inputs_have_labels_and_descriptions_that_exist() {
     let world = World::start().await;
-    for query in ["provider=FORUMPAY&direction=PAYOUT", "provider=PAYONE", "provider=FLEXEPIN"] {
+    for query in [
+        "provider=FORUMPAY&direction=PAYOUT",
+        "provider=PAYONE",
+        "provider=FLEXEPIN",
+        "provider=GIGADAT&direction=PAYOUT&way=ach",
+        "provider=CLEO",
+        "provider=CLEO&direction=PAYOUT",
+        "provider=WORLDPAY_EU&way=card",
+        "provider=TRUST",
+        "provider=BRITE",
+    ] {
         let page = world.get(&format!("/?{query}")).await.1;
         for tag in tags(&page, "<input ").into_iter().chain(tags(&page, "<select ")) {
             if tag.contains("type=\"hidden\"") {
@@ -108,6 +118,42 @@ async fn secrets_are_nowhere_in_what_is_kept_or_shown() {
         assert!(!kept.contains(secret), "{secret} is kept or shown");
     }
     world.close().await;
+}
+
+#[tokio::test]
+async fn a_card_is_nowhere_in_what_is_kept_or_shown() {
+    let (number, code, holder) = ("4929123456781230", "7391", "CANARY HOLDER");
+    let card = [
+        ("card.pan", number),
+        ("card.cvv", code),
+        ("card.cardHolderName", holder),
+        ("card.expMonth", "07"),
+        ("card.expYear", "2039"),
+    ];
+    for query in ["provider=EMERCHANTPAY", "provider=WORLDPAY_EU&way=card"] {
+        let world = World::start().await;
+        let refusal = serde_json::json!({"status":"error","message":"Validation failed","isSuccess":false,
+            "errors":["card.pan is not a valid card number", "card has expired"]});
+        world.script(crate::world::Script::json(400, &refusal));
+        let refused = world.submit(&world.form(query, &card).await).await;
+        assert_eq!(refused.status, http::StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused.page.contains("id=\"card.pan-error\"") && refused.page.contains("id=\"card.expMonth-error\""));
+        world.script(crate::world::Script::json(200, &crate::world::success(with_page(transaction("Pending", "100.00", "EUR")))));
+        world.submit(&world.form(query, &card).await).await;
+        let call = &world.calls()[1];
+        assert!(call.body.contains(&format!(r#""card":{{"pan":"{number}","expMonth":"07""#)), "the platform gets it");
+        let mut kept = refused.page + &world.get(&format!("/orders/{}", call.number())).await.1;
+        assert!(kept.contains("(not kept)"));
+        kept.push_str(&world.get("/orders").await.1);
+        for file in std::fs::read_dir(world.directory.path()).expect("directory") {
+            let path = file.expect("entry").path();
+            kept.push_str(&String::from_utf8_lossy(&std::fs::read(&path).expect("bytes")));
+        }
+        for secret in [number, code, holder, "2039"] {
+            assert!(!kept.contains(secret), "{secret} is kept or shown");
+        }
+        world.close().await;
+    }
 }
 
 #[cfg(unix)]
