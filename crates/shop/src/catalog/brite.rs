@@ -1,7 +1,7 @@
 //! Brite: an instant payment from the payer's own bank, on Brite's page. No pay-out.
 
 use super::common::{DOB, FIRST_NAME, LAST_NAME};
-use super::{Field, Kind, Prefill, Provider, Trigger};
+use super::{Field, Group, Kind, Prefill, Provider, Trigger};
 
 pub(super) static PROVIDER: Provider = Provider {
     psp_type: "BRITE",
@@ -34,7 +34,7 @@ pub(super) static PROVIDER: Provider = Provider {
         },
         Field { optional: true, ..FIRST_NAME },
         Field { optional: true, ..LAST_NAME },
-        Field { optional: true, ..DOB },
+        Field { optional: true, group: Group::Payer, ..DOB },
     ],
     triggers: TRIGGERS,
     ..Provider::BASE

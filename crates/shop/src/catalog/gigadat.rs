@@ -52,7 +52,7 @@ pub(super) static PROVIDER: Provider = Provider {
             autocomplete: "tel",
             ..Field::TEXT
         },
-        USER_IP,
+        Field { group: Group::Payer, wide: true, ..USER_IP },
     ],
     triggers: TRIGGERS,
     ..Provider::BASE

@@ -200,7 +200,9 @@ fn build(form: Form, problems: &Problems) -> CashierPage {
         let of_group = form.values.iter().filter(|(field, _)| field.group == group);
         of_group.map(|(field, value)| Input::new(&form, field, value, problems)).collect()
     };
-    let record = inputs(Group::Record);
+    let mut record = inputs(Group::Record);
+    // Boxes to tick stand together, after what is typed.
+    record.sort_by_key(|input| input.control == "checkbox");
     let own = |field: &str| problems.of(field).map(str::to_owned);
     let mut listed: Vec<(String, String)> = problems.general.iter().map(|sentence| (String::new(), sentence.clone())).collect();
     listed.extend(problems.by_field.iter().cloned());
