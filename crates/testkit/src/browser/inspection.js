@@ -50,7 +50,10 @@ for (const element of document.body.querySelectorAll("*")) {
   if (element.closest("svg") || !visible(element)) continue;
   const box = element.getBoundingClientRect();
   if (box.right > width + 1 || box.left < -1) faults.push(named(element) + " reaches beyond the view");
-  const overflow = getComputedStyle(element).overflowX;
+  const { overflowX: overflow, borderRightWidth } = getComputedStyle(element);
+  if (overflow === "visible" && parseFloat(borderRightWidth) > 0 && element.clientWidth > 0 && element.scrollWidth > element.clientWidth + 1) {
+    faults.push("what is in " + named(element) + " reaches beyond its border");
+  }
   if (overflow !== "visible" && element.scrollWidth > element.clientWidth + 1 && !["INPUT", "SELECT"].includes(element.tagName)) {
     faults.push(named(element) + " has to be scrolled sideways, or is cut off");
   }
