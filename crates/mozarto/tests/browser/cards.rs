@@ -4,7 +4,7 @@ use crate::visit::{TURN_LIMIT, Visit};
 use anyhow::{Result, ensure};
 
 /// A good number that is no public test card.
-const FOREIGN_CARD: &str = "4929123456781230";
+const FOREIGN_CARD: &str = "4929123456781236";
 
 /// Paid, and cancelled.
 pub(crate) async fn pay_on_worldpays_page(visit: &mut Visit<'_>) -> Result<()> {
@@ -31,7 +31,7 @@ pub(crate) async fn pay_on_worldpays_page(visit: &mut Visit<'_>) -> Result<()> {
 pub(crate) async fn pay_by_card_over_worldpay(visit: &mut Visit<'_>) -> Result<()> {
     let browser = visit.browser;
     visit.choose("Worldpay", "Pay in").await?;
-    visit.choose_way("Here in the shop").await?;
+    visit.choose_way("This shop").await?;
     visit.look("cashier-worldpay-card").await?;
     browser.fill("[name='card.pan']", FOREIGN_CARD).await?;
     browser.fill("[name='card.expMonth']", "13").await?;
@@ -57,7 +57,7 @@ pub(crate) async fn pay_by_card_over_worldpay(visit: &mut Visit<'_>) -> Result<(
     visit.look("order-worldpay-card").await?;
 
     visit.choose("Worldpay", "Pay in").await?;
-    visit.choose_way("Here in the shop").await?;
+    visit.choose_way("This shop").await?;
     visit.submit().await?;
     visit.order_reads("Approved", "Payment received").await
 }

@@ -25,8 +25,9 @@ pub(super) static PROVIDER: Provider = Provider {
         title: "The card is typed on Trust's page",
         text: "The shop never sees it, and the link leads there once. What the shop knows of the payer is filled in there.",
         rows: &[
-            ("Approved", "4111 1111 1111 1111, 4111 1100 0000 0211, 5100 0000 0000 0511"),
-            ("Declined", "4242 4242 4242 4242, 4000 0000 0000 0002"),
+            ("4111111111111111", "approved, Visa"),
+            ("5100000000000511", "approved, Mastercard"),
+            ("4242424242424242", "declined"),
         ],
         example: "700.00 is declined whatever the card; so 600.10 is a bank system error.",
     }),

@@ -20,10 +20,10 @@ pub(super) static PROVIDER: Provider = Provider {
     buttons: ("Continue to Worldpay", ""),
     ways_title: "Card details",
     ways: &[
-        Way { code: "page", title: "On Worldpay's page", detail: "hosted", ..Way::PLAIN },
+        Way { code: "page", title: "Worldpay's page", detail: "hosted", ..Way::PLAIN },
         Way {
             code: "card",
-            title: "Here in the shop",
+            title: "This shop",
             detail: "direct",
             button: "Pay by card",
             payer_page: Some(PayerPage::Challenge),
