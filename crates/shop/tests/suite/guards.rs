@@ -131,7 +131,7 @@ async fn a_card_is_nowhere_in_what_is_kept_or_shown() {
         ("card.expYear", "2039"),
     ];
     for query in ["provider=EMERCHANTPAY", "provider=WORLDPAY_EU&way=card"] {
-        let world = World::start().await;
+        let mut world = World::start().await;
         let refusal = serde_json::json!({"status":"error","message":"Validation failed","isSuccess":false,
             "errors":["card.pan is not a valid card number", "card has expired"]});
         world.script(crate::world::Script::json(400, &refusal));
