@@ -276,7 +276,8 @@ fn direction_choices(form: &Form) -> Vec<Choice> {
             unavailable: if form.provider.directions.contains(&direction) {
                 String::new()
             } else {
-                format!("{} has no pay-outs", form.provider.name)
+                // The hyphen does not break.
+                format!("{} has no pay\u{2011}outs", form.provider.name)
             },
         })
         .collect()
