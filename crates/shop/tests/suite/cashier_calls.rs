@@ -177,3 +177,28 @@ async fn a_form_sent_twice_is_one_order() {
     assert!(again.location.expect("a location").contains("page-canary"));
     assert_eq!(world.calls().len(), 1);
 }
+
+/// What a form of each way sends, as the page offers it.
+#[tokio::test]
+async fn every_other_way_as_it_is_offered() {
+    let mut bodies = String::new();
+    for query in [
+        "provider=GIGADAT",
+        "provider=GIGADAT&direction=PAYOUT",
+        "provider=GIGADAT&direction=PAYOUT&way=ach",
+        "provider=WORLDPAY_EU",
+        "provider=WORLDPAY_EU&way=card",
+        "provider=TRUST",
+        "provider=CLEO",
+        "provider=CLEO&direction=PAYOUT",
+        "provider=CLEO&direction=PAYOUT&way=pe",
+        "provider=CLEO&direction=PAYOUT&way=mx",
+        "provider=NEOSURF",
+        "provider=BRITE",
+        "provider=EMERCHANTPAY&card=3",
+    ] {
+        bodies.push_str(&sent(query, &[]).await);
+        bodies.push('\n');
+    }
+    assert_snapshot!(bodies);
+}

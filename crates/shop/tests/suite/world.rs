@@ -358,7 +358,8 @@ pub(crate) fn values(page: &str) -> BTreeMap<String, String> {
             .unwrap_or(&options[0]);
         let text = chosen.split('>').nth(1).and_then(|rest| rest.split('<').next()).expect("text");
         let value = attribute(chosen, "value");
-        values.insert(attribute(select, "name"), if value.is_empty() { text.to_owned() } else { value });
+        let has_value = chosen.split('>').next().is_some_and(|tag| tag.contains("value="));
+        values.insert(attribute(select, "name"), if has_value { value } else { text.to_owned() });
     }
     values
 }
