@@ -29,6 +29,9 @@ pub(crate) async fn check_the_device(visit: &mut Visit<'_>) -> Result<()> {
     browser.reads("h1", "Your bank is checking this device", TURN_LIMIT).await?;
     visit.look("platform-device-check-no-script").await?;
     browser.press_button("Start the check").await?;
+    browser.press_button("Continue to payment").await?;
+    browser.reads("h1", "Almost there", TURN_LIMIT).await?;
+    visit.look("platform-almost-there").await?;
     browser.press("//a[text()='Continue to payment']").await?;
     browser.reads("q", "success", TURN_LIMIT).await?;
     browser.scripts(true).await?;
