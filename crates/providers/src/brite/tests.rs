@@ -81,6 +81,8 @@ fn amounts_are_exact_decimals_in_the_digits_of_the_currency() {
         ("5000.00", "CLP", "5000"),
         ("1.234", "KWD", "1.234"),
         ("1.2", "KWD", "1.200"),
+        ("1.2345", "CLF", "1.2345"),
+        ("12", "UYW", "12.0000"),
     ] {
         let mut request = json(super::DESCRIPTOR.pay_in.as_ref().unwrap().example);
         request.set("baseamount", json(sent));

@@ -189,6 +189,29 @@ fn what_the_voucher_must_be() {
 }
 
 #[test]
+fn a_vouchers_value_is_compared_in_the_digits_of_its_currency() {
+    for (sent, currency, equal, other) in [
+        ("25", "EUR", "25.00", "25.01"),
+        ("2500", "JPY", "2500", "25"),
+        ("2.5", "KWD", "2.500", "2.501"),
+        ("2.5", "CLF", "2.5000", "2.5001"),
+    ] {
+        let mut request = json(super::DESCRIPTOR.pay_in.as_ref().unwrap().example);
+        request.set("baseamount", json(sent));
+        for name in ["currency", "currencyCode"] {
+            request.set(name, Json::text(currency));
+        }
+        let shown = |value: &str| answer(200, voucher(&[("value", value), ("currency", &format!("{currency:?}"))]));
+        for (value, redeems) in [(equal, true), (other, false)] {
+            let mut world = World::ordering(&Flexepin, Operation::PayIn, &request.to_text());
+            let call = the_call(world.begin(Task::PayIn));
+            let step = world.resume(Task::PayIn, &call, &shown(value));
+            assert_eq!(matches!(&step, Step::Call(call) if call.step == "redeem"), redeems, "{currency} {value}: {step:?}");
+        }
+    }
+}
+
+#[test]
 fn a_validate_without_a_voucher_fails() {
     for (reply, code) in [
         (answer(401, r#"{"result":"401","result_description":"Unauthorized"}"#), ErrorCode::InvalidPspCredentials),

@@ -101,6 +101,28 @@ fn a_payment_link_is_the_published_example() {
 }
 
 #[test]
+fn amounts_are_major_units_in_the_digits_of_the_currency() {
+    for (sent, currency, encoded) in [
+        ("100", "EUR", "100.00"),
+        ("0.1", "USD", "0.10"),
+        ("5000", "JPY", "5000"),
+        ("1.2", "KWD", "1.200"),
+        ("1.2345", "CLF", "1.2345"),
+        ("9999999999999.99", "EUR", "9999999999999.99"),
+    ] {
+        for (operation, task) in [(IN, Task::PayIn), (OUT, Task::PayOut)] {
+            let mut request = json(super::DESCRIPTOR.operation(operation).unwrap().example);
+            request.set("baseamount", json(sent));
+            request.set("currency", Json::text(currency));
+            let call = the_call(World::ordering(&ForumPay, operation, &request.to_text()).begin(task));
+            let asked = format!("{}&{}&", call.url, String::from_utf8(call.body).unwrap());
+            assert!(asked.contains(&format!("invoice_amount={encoded}&")), "{asked}");
+            assert!(asked.contains(&format!("invoice_currency={currency}&")), "{asked}");
+        }
+    }
+}
+
+#[test]
 fn without_a_site_there_are_no_redirects() {
     let mut world = World::new(&ForumPay, IN);
     world.settings.0.remove("siteUrl");

@@ -147,6 +147,7 @@ fn amounts_are_minor_units() {
         ("9999999999999.99", "EUR", "999999999999999"),
         ("50.125", "KWD", "50125"),
         ("0.001", "BHD", "1"),
+        ("1.2", "CLF", "12000"),
     ] {
         let body = format!(
             r#"{{"baseamount":{literal},"currency":"{currency}","currencyCode":"{currency}","userId":"u","email":"player@example.com"}}"#

@@ -16,6 +16,21 @@ fn create(operation: Operation, reply: &Reply) -> Step {
 }
 
 #[test]
+fn amounts_have_exactly_two_decimals() {
+    for (sent, encoded) in
+        [("100.00", "100.00"), ("100", "100.00"), ("0.1", "0.10"), ("0.01", "0.01"), ("9999999999999.99", "9999999999999.99")]
+    {
+        for operation in [Operation::PayIn, Operation::PayOut] {
+            let mut request = json(super::DESCRIPTOR.operation(operation).unwrap().example);
+            request.set("baseamount", json(sent));
+            let mut world = World::ordering(&PayOne, operation, &request.to_text());
+            let body = String::from_utf8(the_call(world.begin(crate::testing::create_task(operation))).body).unwrap();
+            assert!(body.contains(&format!(r#""amount":"{encoded}""#)), "{sent}: {body}");
+        }
+    }
+}
+
+#[test]
 fn a_deposit_is_the_published_example() {
     let mut world = world(Operation::PayIn);
     world.order.merchant_reference = Some("ORDER 1".to_owned());

@@ -246,10 +246,31 @@ fn amounts_are_major_units_with_exactly_the_currencys_digits() {
         ("JPY", "100", "100"),
         ("KWD", "100", "100.000"),
         ("KWD", "0.125", "0.125"),
+        ("CLF", "1.2", "1.2000"),
         ("EUR", "9007199254740.99", "9007199254740.99"),
     ] {
         let body = format!(r#"{{"currency":"{currency}","baseamount":{sent}}}"#);
         assert_eq!(all_of(&fields_of(&ordering(&body)), "mainamount"), [major], "{currency} {sent}");
+    }
+}
+
+#[test]
+fn minor_units_of_a_notification_are_compared_in_every_class() {
+    for (currency, sent, minor, other) in [
+        ("EUR", "100", "10000", "100"),
+        ("JPY", "100", "100", "10000"),
+        ("KWD", "0.125", "125", "12"),
+        ("CLF", "1.2", "12000", "120"),
+    ] {
+        let body = format!(r#"{{"currency":"{currency}","baseamount":{sent}}}"#);
+        for (told, standing) in [(minor, Standing::Approved), (other, Standing::Unchanged)] {
+            let mut world = unasked(ordering(&body));
+            world.run(Task::PayIn);
+            (world.status, world.memo) = (TransactionStatus::Pending, form_of(&world).memo.unwrap());
+            let changes = [("baseamount", told), ("currencyiso3a", currency)];
+            let fields = callbacks::signed(callbacks::with(callbacks::approved(), &changes));
+            assert_eq!(callbacks::believed(&mut world, &fields).standing, standing, "{currency} {told}");
+        }
     }
 }
 

@@ -36,6 +36,7 @@ fn amounts_are_whole_minor_units() {
         ("1", "CLP", "1"),
         ("1.234", "KWD", "1234"),
         ("10", "BHD", "10000"),
+        ("1.2345", "CLF", "12345"),
     ] {
         let mut world = ordering(&[("baseamount", amount), ("currency", &format!("{currency:?}"))]);
         let (_, body) = sent(&mut world);
