@@ -193,10 +193,6 @@ type Refusal = (&'static str, String);
 /// Checks the body of `session.create_deposit`; name and message of the first thing that is wrong.
 fn read_session(account: String, fields: &Fields) -> Result<Session, Refusal> {
     let text = |name: &str| fields.text(name).unwrap_or_default();
-    let country_id = text("country_id");
-    if !COUNTRIES.contains(&country_id.as_str()) {
-        return Err(("NotFound", "Country not found".to_owned()));
-    }
     let currency_id = text("currency_id");
     let lower = currency_id.bytes().all(|byte| byte.is_ascii_lowercase());
     let currency = Currency::from_code(&currency_id.to_ascii_uppercase()).filter(|_| lower);
@@ -204,6 +200,10 @@ fn read_session(account: String, fields: &Fields) -> Result<Session, Refusal> {
     let amount = fields.literal("amount").filter(|literal| !literal.starts_with('"'));
     let amount = amount.and_then(|literal| Money::parse_decimal(&literal, currency).ok()).filter(|money| money.minor() > 0);
     let amount = amount.ok_or_else(|| ("InvalidAmount", "The amount is not valid".to_owned()))?;
+    let country_id = text("country_id");
+    if !COUNTRIES.contains(&country_id.as_str()) {
+        return Err(("NotFound", "Country not found".to_owned()));
+    }
     for name in OPTIONAL {
         let is_text = name == "callbacks" || fields.text(name).is_some();
         if fields.literal(name).is_some() && !(is_text && fields.has(name)) {

@@ -53,7 +53,8 @@ fn token(tx: &Tx<'_>, call: &Call, campaign: &str) -> Result<Reply, Error> {
         return Ok(refused(401, "Unauthorized"));
     };
     let Some((digest, account)) = tx.account::<Account>(campaign)? else {
-        return Ok(refused(404, "Campaign not found"));
+        let known = !opened_accounts(tx, call)?.is_empty();
+        return Ok(if known { refused(404, "Campaign not found") } else { refused(401, "Unauthorized") });
     };
     if !same_text(&account.access, &access) || !same_text(&account.security, &security) {
         return Ok(refused(401, "Unauthorized"));

@@ -24,8 +24,8 @@ pub(crate) use provider::{Pressed, Provider};
 pub(crate) use reply::Reply;
 pub(crate) use sim::serve;
 pub(crate) use text::{
-    date_of, hmac_sha256_hex, is_http_url, origin_of, random_capitals_or_digits, random_digits, random_hex, random_letters,
-    random_token, same_text, scenario, timestamp_of,
+    date_of, hmac_sha256_hex, is_http_url, is_in_id, origin_of, random_capitals_or_digits, random_digits, random_hex,
+    random_letters, random_token, same_text, scenario, timestamp_of,
 };
 pub(crate) use tx::{Direction, Transfer, TransferState, Tx};
 

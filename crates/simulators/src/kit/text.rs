@@ -9,6 +9,20 @@ use money::{Currency, Money};
 use subtle::ConstantTimeEq;
 use url::Url;
 
+/// Whether the digits between two places of a text are part of an id or a digest: a word of 24, 32, 40, 48, 64 or 128
+/// hexadecimal digits, or a UUID.
+pub(crate) fn is_in_id(text: &[u8], start: usize, end: usize) -> bool {
+    let in_word = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
+    let from = text[..start].iter().rposition(|byte| !in_word(byte)).map_or(0, |at| at + 1);
+    let to = text[end..].iter().position(|byte| !in_word(byte)).map_or(text.len(), |at| end + at);
+    let word = &text[from..to];
+    match word.iter().filter(|byte| !byte.is_ascii_hexdigit()).count() {
+        0 => matches!(word.len(), 24 | 32 | 40 | 48 | 64 | 128),
+        4 => word.len() == 36 && [8, 13, 18, 23].iter().all(|at| word[*at] == b'-'),
+        _ => false,
+    }
+}
+
 /// `N` random bytes.
 pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0u8; N];

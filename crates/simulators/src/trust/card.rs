@@ -1,6 +1,8 @@
 //! What the payer pays with. A card number is looked at here, to choose the outcome, and goes no further: what is
 //! kept of it is the brand and the masked form.
 
+use crate::kit::is_in_id;
+
 const PAN_DIGITS: std::ops::RangeInclusive<usize> = 12..=19;
 /// Approve, by the provider's own documents.
 const SIMULATED_VISA: &str = "4111110000000211";
@@ -77,7 +79,7 @@ fn luhn(pan: &str) -> bool {
 }
 
 /// A text as the calls log keeps it: card fields of a form blanked, and every run of digits that could be a card
-/// number (spaces and dashes between them, plain or percent-encoded, included), unless it is part of a longer word.
+/// number (spaces and dashes between them, plain or percent-encoded, included), unless it is part of an id.
 pub(super) fn blanked(text: &str) -> String {
     without_numbers(&without_card_fields(text))
 }
@@ -99,12 +101,11 @@ fn without_numbers(text: &str) -> String {
     while let Some(start) = text[at..].find(|character: char| character.is_ascii_digit()).map(|offset| at + offset) {
         let (length, digits) = run_of(&text[start..]);
         let end = start + length;
-        // The letter of a percent-encoded sign is no part of a word.
-        let escaped = start >= 3 && text.as_bytes()[start - 3] == b'%';
-        let before = text[..start].chars().next_back().filter(|_| !escaped);
-        let in_word = [before, text[end..].chars().next()].into_iter().flatten().any(|near| near.is_ascii_alphabetic());
+        // A longer run with gaps may have a whole number behind one of them.
+        let could_be = digits >= *PAN_DIGITS.start() && (digits <= *PAN_DIGITS.end() || length > digits);
+        let hidden = could_be && !is_in_id(text.as_bytes(), start, end);
         out.push_str(&text[at..start]);
-        out.push_str(if PAN_DIGITS.contains(&digits) && !in_word { BLANK } else { &text[start..end] });
+        out.push_str(if hidden { BLANK } else { &text[start..end] });
         at = end;
     }
     out.push_str(&text[at..]);
@@ -155,7 +156,9 @@ mod tests {
             ("note=4111%201111%201111%201111&y", "note=***&y"),
             ("a%3D4111111111111111", "a%3D***"),
             ("{\"n\":\"4111-1111-1111-1111\"}", "{\"n\":\"***\"}"),
-            ("orderreference=64a1123456789012345f&z", "orderreference=64a1123456789012345f&z"),
+            ("orderreference=64a11234567890123456789f&z", "orderreference=64a11234567890123456789f&z"),
+            ("name=A4111111111111111B&z", "name=A***B&z"),
+            ("10000+4111111111111111", "***"),
             ("2026-01-02 03:05:11", "2026-01-02 03:05:11"),
             (
                 "baseamount=10000&maskedpan=411111%23%23%23%23%23%230211",

@@ -198,6 +198,10 @@ fn respond(tx: &Tx<'_>, caller: &Caller, asked: &Asked, fault: &mut Option<u8>) 
 
 /// The scenario that strikes the query for an order now.
 fn striking(order: &Order) -> Option<u8> {
+    // A card that declines goes before the digits.
+    if order.records.iter().any(Record::is_refused) && !order.records.iter().any(Record::is_success) {
+        return None;
+    }
     match order.digits() {
         scenario @ 4..=7 if order.queries <= FAILING_QUERIES => Some(scenario),
         11 if order.queries == 1 => Some(11),

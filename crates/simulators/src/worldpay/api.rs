@@ -130,13 +130,13 @@ fn submit(tx: &Tx<'_>, asked: &Asked<'_>, element: &Element) -> Result<Reply, Er
     if element.child("info3DSecure").is_some() {
         return direct::second(tx, asked, code, element);
     }
-    if tx.exists(&key_of(&asked.digest, code))? {
-        return Ok(asked.error(Some(code), &refusal(INVALID, "Duplicate Order")));
-    }
     let order = match new_order(tx, asked, code, element) {
         Ok(order) => order,
         Err(refused) => return Ok(asked.error(Some(code), &refused)),
     };
+    if tx.exists(&key_of(&asked.digest, code))? {
+        return Ok(asked.error(Some(code), &refusal(INVALID, "Duplicate Order")));
+    }
     match element.child("paymentDetails") {
         Some(details) => direct::first(tx, asked, order, details),
         None => hosted(tx, asked, order),
@@ -151,13 +151,13 @@ fn is_order_code(code: &str) -> bool {
 /// The order of a first submit, everything but its card checked.
 fn new_order(tx: &Tx<'_>, asked: &Asked<'_>, code: &str, element: &Element) -> Outcome<Order> {
     let hosted = element.child("paymentMethodMask").is_some();
-    let money = money(element)?;
     let installation = element.attribute("installationId");
     let ours = installation.is_some_and(|id| id == asked.account.installation_id);
     if !ours && (hosted || installation.is_some()) {
         return Err(refusal(INVALID, "Invalid installation id"));
     }
     let (included, excluded) = if hosted { mask(element)? } else { (Vec::new(), Vec::new()) };
+    let money = money(element)?;
     let capture_delay = element.attribute("captureDelay").unwrap_or("DEFAULT");
     let days = |text: &str| text.parse::<u8>().is_ok_and(|days| days <= CAPTURE_DAYS_MAX && days.to_string() == text);
     if !matches!(capture_delay, "DEFAULT" | "OFF") && !days(capture_delay) {

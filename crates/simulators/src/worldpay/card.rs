@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kit::{Error, Tx, date_of};
+use crate::kit::{Error, Tx, date_of, is_in_id};
 
 const NUMBER_DIGITS: std::ops::RangeInclusive<usize> = 12..=19;
 /// Worldpay's published number that asks for a challenge.
@@ -239,13 +239,13 @@ fn blank_element(text: &str, name: &str) -> String {
 }
 
 /// Blanks every run of 12 to 19 digits (of 12 and more where single spaces or dashes are between them) that is not
-/// part of a longer word, as our references are.
+/// part of an id, as our references are.
 fn mask_runs(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = String::with_capacity(text.len());
     let (mut kept_to, mut at) = (0, 0);
     while at < bytes.len() {
-        if !bytes[at].is_ascii_digit() || (at > 0 && bytes[at - 1].is_ascii_alphanumeric()) {
+        if !bytes[at].is_ascii_digit() {
             at += 1;
             continue;
         }
@@ -259,9 +259,8 @@ fn mask_runs(text: &str) -> String {
             }
             end += 1;
         }
-        let word_goes_on = bytes.get(end).is_some_and(u8::is_ascii_alphanumeric);
         let could_be = digits >= *NUMBER_DIGITS.start() && (digits <= *NUMBER_DIGITS.end() || end - at > digits);
-        if could_be && !word_goes_on {
+        if could_be && !is_in_id(bytes, at, end) {
             out.push_str(&text[kept_to..at]);
             out.push_str(BLANK);
             kept_to = end;
@@ -334,6 +333,9 @@ mod tests {
         assert_eq!(blanked("<x><cardNumber>44443333"), "<x><cardNumber>***");
         assert_eq!(blanked("<cardNumber>4444********1111</cardNumber>"), "<cardNumber>4444********1111</cardNumber>");
         assert_eq!(blanked("4444333322221111 1234567890"), "***");
+        assert_eq!(blanked("<firstName>A4444333322221111B</firstName>"), "<firstName>A***B</firstName>");
+        assert_eq!(blanked("id 64a11234567890123456789f end"), "id 64a11234567890123456789f end");
+        assert_eq!(blanked("11111111-1111-4111-8111-111111111111"), "11111111-1111-4111-8111-111111111111");
         assert_eq!(blanked("id 123456789012345678901234 end"), "id 123456789012345678901234 end");
     }
 }

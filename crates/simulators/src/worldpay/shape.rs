@@ -122,7 +122,7 @@ static SHAPES: &[Shape] = &[
         name: "additional3DSData",
         children: &[],
         required: &["dfReferenceId"],
-        optional: &["challengeWindowSize", "challengePreference"],
+        optional: &["javaScriptEnabled", "challengeWindowSize", "challengePreference"],
     },
     node(
         "FraudSightData",

@@ -244,6 +244,9 @@ async fn it_is_strict_about_fields() {
         let (status, body) = brite.call("session.create_deposit", wrong).await;
         assert_eq!((status, &body["error_name"], &body["state"]), (400, &json!(error), &json!("APPLICATION_ERROR")), "{name}");
     }
+    let mut both = good.clone();
+    (both["amount"], both["country_id"]) = (json!(0), json!("us"));
+    assert_eq!(brite.call("session.create_deposit", both).await.1["error_name"], "InvalidAmount", "the first of the sheet");
     let mut german = good.clone();
     german["country_id"] = json!("de");
     assert_eq!(brite.call("session.create_deposit", german.clone()).await.0, 200);

@@ -199,6 +199,8 @@ async fn it_is_strict_about_credentials_and_fields() {
     assert_eq!(answer(world.client.post(&url).body(good.to_string())).await, unauthorized);
     let other = world.client.post(world.url("/gigadat/api/payment-token/other")).header("authorization", BASIC);
     assert_eq!(answer(other.body(good.to_string())).await.0, 404, "campaign");
+    let neither = world.client.post(world.url("/gigadat/api/payment-token/other")).basic_auth("wrong", Some("wrong"));
+    assert_eq!(answer(neither.body(good.to_string())).await, unauthorized, "the credentials come first");
     assert_eq!(inquiry(&world, "nothing").await.0, 404);
 
     for kind in ["CPI", "ETO", "ACH"] {

@@ -99,6 +99,11 @@ async fn a_silent_success_is_told_by_the_fourth_query() {
     }
     assert_eq!(words(&world, "hang").await, ["0/0"]);
 
+    // A card that declines goes before the digits, on the page and in the query.
+    let page = open(&world, "declined", "61.04").await;
+    world.submit(&page, "action=pay&method=CARD&pan=4242424242424242").await;
+    assert_eq!(words(&world, "declined").await, ["70000/3"]);
+
     let page = open(&world, "cut", "60.11").await;
     returned(&world.submit(&page, PAY).await.1, SUCCESS);
     assert!(broken(asking(&world, &by_order("cut"))).await);

@@ -278,6 +278,8 @@ async fn direct_orders_are_answered_at_once() {
         notified_is(&world, holder, &["REFUSED"]).await;
     }
     assert_eq!(events(&send(&world, direct_xml("de", "15000", CARD, "ERROR")).await), ["ERROR"]);
+    let scriptless = direct_xml("ds", "15000", CARD, "John Doe").replace("fullPage\"", "fullPage\" javaScriptEnabled=\"false\"");
+    assert_eq!(events(&send(&world, scriptless).await), ["AUTHORISED"]);
     assert_eq!(events(&inquire(&world, "de").await), ["ERROR"]);
 }
 
@@ -327,6 +329,9 @@ async fn every_refusal_has_its_code() {
         ("3", good.replace("value=\"1500\"", "value=\"+1500\"")),
         ("3", good.replace("value=\"1500\"", "value=\"15.00\"")),
         ("3", good.replace("\"EUR\"", "\"XXY\"")),
+        // Several faults: the first in the order of the sheet.
+        ("5", good.replace("123456", "654321").replace("exponent=\"2\"", "exponent=\"3\"")),
+        ("3", card.replace("exponent=\"2\"", "exponent=\"3\"").replace(CARD, "4444333322221112")),
         ("7", card.replace(CARD, "4444333322221112")),
         ("7", card.replace("2035", "2020")),
         ("7", card.replace("<cvc>123<", "<cvc>12<")),
@@ -337,6 +342,8 @@ async fn every_refusal_has_its_code() {
     }
     assert_eq!(error(&inquire(&world, "x1").await).0, "5", "nothing was taken");
     assert!(send(&world, good.clone()).await.contains("<reference id="));
+    assert_eq!(refused(good.replace("exponent=\"2\"", "exponent=\"3\"")).await.0, "3");
+    assert_eq!(refused(card.replace(CARD, "4444333322221112")).await.1, "Duplicate Order");
     assert_eq!(refused(good).await, ("5".to_owned(), "Duplicate Order".to_owned()));
     assert_eq!(refused(card).await, ("5".to_owned(), "Duplicate Order".to_owned()));
 }
