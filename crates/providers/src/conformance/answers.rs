@@ -397,6 +397,9 @@ fn good_callback(provider: &dyn Provider) -> Option<(Headers, Vec<u8>)> {
 /// What stands in the place of an altered byte, or between two: what parts fields and escapes them in every form, digits that move an amount, letters.
 const STRANGE: &[u8] = b"019aZ&=+%;\",:}\0\xff";
 
+/// One in so many alterations is also read as it is before the transaction is known.
+const UNLOCATED_EVERY: usize = 16;
+
 /// Each byte of a text replaced, taken out, doubled, moved behind its neighbour, or with another in front of it; the text cut at either end.
 fn altered(text: &[u8]) -> Vec<Vec<u8>> {
     let spliced = |at: usize, taken: usize, put: &[u8]| [&text[..at], put, &text[at + taken..]].concat();
@@ -496,9 +499,10 @@ fn altered_callbacks_prove_nothing() {
         let meant = proven_by_itself(&mut world, &mut seen, good.outcome);
         let bodies = altered(&body).into_iter().map(|body| (headers.clone(), body));
         let alterations = bodies.chain(altered_headers(&headers).into_iter().map(|headers| (headers, body.clone())));
-        for (headers, altered) in alterations {
-            // The token may be a transaction's; an account's is read without the transaction first, then with it.
-            for known in [true, false].into_iter().filter(|known| *known || callbacks.per_account) {
+        for (index, (headers, altered)) in alterations.enumerate() {
+            // An account's token: read without the transaction first, to find it, then with it, which is what counts.
+            let unlocated = callbacks.per_account && index % UNLOCATED_EVERY == 0;
+            for known in [true, false].into_iter().filter(|known| *known || unlocated) {
                 let reading = world.callback(&headers, &altered, known);
                 if let Some(said) = proven_by_itself(&mut world, &mut seen, reading.outcome) {
                     let shown = format!("{name}: {headers:?} {}", String::from_utf8_lossy(&altered));
