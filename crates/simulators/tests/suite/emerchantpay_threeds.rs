@@ -53,7 +53,8 @@ async fn a_challenge_is_authenticated_on_its_page() {
 
     let shown = world.client.get(&page).send().await.unwrap();
     let policy = shown.headers()["content-security-policy"].to_str().unwrap().to_owned();
-    assert!(policy.contains("form-action 'self' https://shop.example https://other.example;"), "{policy}");
+    // The return address leads on to a page of the merchant's that the gateway cannot know.
+    assert!(policy.contains("form-action 'self' https: http:;"), "{policy}");
     let html = shown.text().await.unwrap();
     for text in ["TEST PAGE", "Cards", "deposits", "100.00", "EUR", "491819...0002", "Authenticate", "Fail", "Cancel"] {
         assert!(html.contains(text), "{text}");
