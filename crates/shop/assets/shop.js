@@ -111,6 +111,7 @@
   const device = {
     "browser.language": navigator.language,
     "browser.javaEnabled": "false",
+    "browser.javaScriptEnabled": "true",
     "browser.colorDepth": depths.includes(screen.colorDepth) ? screen.colorDepth : 24,
     "browser.screenHeight": screen.height,
     "browser.screenWidth": screen.width,

@@ -133,6 +133,8 @@ pub(super) const USER_AGENT: Field = Field { name: "browser.userAgent", label: "
 pub(super) const ACCEPT_HEADER: Field = Field { name: "browser.acceptHeader", label: "Accept header", ..DEVICE };
 pub(super) const LANGUAGE: Field = Field { name: "browser.language", label: "Language", ..DEVICE };
 pub(super) const JAVA_ENABLED: Field = Field { name: "browser.javaEnabled", label: "Java", kind: Kind::Flag, ..DEVICE };
+pub(super) const JAVA_SCRIPT_ENABLED: Field =
+    Field { name: "browser.javaScriptEnabled", label: "Scripts", kind: Kind::Flag, ..DEVICE };
 pub(super) const COLOR_DEPTH: Field = Field { name: "browser.colorDepth", label: "Colour depth", kind: Kind::Number, ..DEVICE };
 pub(super) const SCREEN_HEIGHT: Field =
     Field { name: "browser.screenHeight", label: "Screen height", kind: Kind::Number, ..DEVICE };
