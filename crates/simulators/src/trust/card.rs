@@ -95,7 +95,8 @@ fn without_card_fields(text: &str) -> String {
     pieces.collect::<Vec<_>>().join("&")
 }
 
-fn without_numbers(text: &str) -> String {
+/// A text without runs of digits that could be a card number.
+pub(super) fn without_numbers(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     while let Some(start) = text[at..].find(|character: char| character.is_ascii_digit()).map(|offset| at + offset) {

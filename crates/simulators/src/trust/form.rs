@@ -5,6 +5,7 @@ use http::Method;
 use jiff::Timestamp;
 use money::{Currency, Money};
 
+use super::card::without_numbers;
 use super::order::{NOTIFY_ON_ALL, Order, REDIRECT_ON_DECLINE, REDIRECT_ON_SUCCESS};
 use super::sign::{Fields, request_hash, value, values};
 use super::{Account, Paid, page};
@@ -97,7 +98,7 @@ fn read_order(tx: &Tx<'_>, fields: &Fields, digest: String, account: &Account, d
         currency: currency.code().to_owned(),
         amount: money.to_fixed(),
         base_amount: money.minor(),
-        billing: fields.iter().filter(|(name, value)| name.starts_with("billing") && !value.is_empty()).cloned().collect(),
+        billing: billing(fields),
         details,
         rules,
         success_url: field("successfulurlredirect"),
@@ -110,6 +111,13 @@ fn read_order(tx: &Tx<'_>, fields: &Fields, digest: String, account: &Account, d
         queries: 0,
         records: Vec::new(),
     })
+}
+
+/// The billing fields that are there, to be shown. A payer may type anything anywhere: what could be a card number is not kept, a telephone's apart.
+fn billing(fields: &Fields) -> Fields {
+    let kept = |name: &str, value: &str| if name == "billingtelephone" { value.to_owned() } else { without_numbers(value) };
+    let there = fields.iter().filter(|(name, value)| name.starts_with("billing") && !value.is_empty());
+    there.map(|(name, value)| (name.clone(), kept(name, value))).collect()
 }
 
 /// Names are in lower case, and only the two of the sheet may occur more than once.

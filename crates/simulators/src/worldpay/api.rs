@@ -3,7 +3,7 @@
 use http::Method;
 use money::{Currency, Money};
 
-use super::card::is_mask_code;
+use super::card::{is_mask_code, mask_runs};
 use super::order::{Fraud, Order, TokenAsked, key_of};
 use super::xml::Element;
 use super::{Account, HOSTED_PAGE, SERVICE, direct, shape, told, xml};
@@ -174,7 +174,7 @@ fn new_order(tx: &Tx<'_>, asked: &Asked<'_>, code: &str, element: &Element) -> O
         merchant_code: asked.merchant_code.to_owned(),
         code: code.to_owned(),
         reference_id: random_digits(10),
-        description: description.to_owned(),
+        description: mask_runs(description),
         language: element.attribute("shopperLanguageCode").unwrap_or("en").to_owned(),
         amount_minor: money.minor(),
         currency: money.currency().code().to_owned(),

@@ -240,7 +240,7 @@ fn blank_element(text: &str, name: &str) -> String {
 
 /// Blanks every run of 12 to 19 digits (of 12 and more where single spaces or dashes are between them) that is not
 /// part of an id, as our references are.
-fn mask_runs(text: &str) -> String {
+pub(super) fn mask_runs(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = String::with_capacity(text.len());
     let (mut kept_to, mut at) = (0, 0);

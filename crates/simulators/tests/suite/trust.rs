@@ -308,6 +308,7 @@ async fn the_card_form_and_the_published_cards() {
 
     // A number typed where it does not belong is not shown either, and none is kept anywhere.
     posted(&world, "choice", &signed(with(form(&world, "odd", "20.00"), "pan", "4242424242424242"))).await;
+    posted(&world, "choice", &signed(with(form(&world, "name", "20.00"), "billingfirstname", "4242424242424242"))).await;
     let (_, calls) = world.get("/control/trust/calls").await;
     let (calls, kept) = (calls.to_string(), world.kept_bytes());
     for card in ["4242424242424242", "4000000000000002", "5100000000000511"] {
