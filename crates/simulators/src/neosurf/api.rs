@@ -69,13 +69,14 @@ pub(super) fn create(tx: &Tx<'_>, call: &Call) -> Result<Reply, Error> {
         Ok(known) => known,
         Err(refusal) => return Ok(refusal),
     };
+    // Used before: two accounts may use the same one.
+    if find(tx, &digest, value(&fields, "merchantTransactionId"))?.is_some() {
+        return Ok(refused("The merchantTransactionId already exists", "2001"));
+    }
     let order = match read_order(tx, &fields, digest, &account) {
         Ok(order) => order,
         Err(Fault(error, code)) => return Ok(refused(error, code)),
     };
-    if exists(tx, &order)? {
-        return Ok(refused("The merchantTransactionId already exists", "2001"));
-    }
     match order.scenario() {
         4 => Ok(Reply::text(500, HTML, "<html><body>Internal Server Error</body></html>")),
         5 => Ok(Reply::hang()),
@@ -87,11 +88,6 @@ pub(super) fn create(tx: &Tx<'_>, call: &Call) -> Result<Reply, Error> {
 
 fn refused(error: &str, code: &str) -> Reply {
     Reply::json(200, &json!({"error": error, "errorcode": code}))
-}
-
-/// Whether the account has used the merchantTransactionId before; two accounts may use the same one.
-fn exists(tx: &Tx<'_>, order: &Order) -> Result<bool, Error> {
-    Ok(find(tx, &order.account, &order.reference)?.is_some())
 }
 
 /// The account's transaction with a merchantTransactionId.

@@ -316,6 +316,9 @@ async fn other_faults_are_told_in_the_body() {
     let mut lean = with(good.clone(), "userCountry", "DE");
     lean.retain(|(name, _)| name != "expiry");
     page_of(creating(&world, lean)).await;
+    // The first in the order of the codes.
+    let both = with(good.clone(), "amount", "0");
+    assert_eq!(answer(creating(&world, both)).await.1["errorcode"], "2001");
     let (status, body) = answer(creating(&world, good)).await;
     assert_eq!((status, body), (200, json!({"error": "The merchantTransactionId already exists", "errorcode": "2001"})));
 

@@ -358,6 +358,12 @@ async fn wrong_credentials_are_a_page_of_html() {
         assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
         assert!(answer.text().await.unwrap().contains("Requires Authentication"));
     }
+    // The sheet's own credentials, as they go over the wire.
+    let vector = json!({"xmlUsername": "xmluser", "xmlPassword": "xmlpass", "installationId": "1"});
+    assert_eq!(world.put("/control/worldpay/accounts/VECTOR", vector).await.0, 200);
+    let signed = world.client.post(world.url(SERVICE)).header("authorization", "Basic eG1sdXNlcjp4bWxwYXNz");
+    let nobody = wrapped("<inquiry><orderInquiry orderCode=\"u1\"/></inquiry>").replace(MERCHANT, "VECTOR");
+    assert_eq!(error(&signed.body(nobody).send().await.unwrap().text().await.unwrap()).0, "5");
     assert_eq!(world.client.get(world.url(SERVICE)).send().await.unwrap().status().as_u16(), 405);
     assert_eq!(world.put("/control/worldpay/accounts/X", json!({"xmlUsername": "u"})).await.0, 400);
     let short = json!({"xmlUsername": "u", "xmlPassword": "p", "installationId": "1", "threeDsJwtKey": "short"});
