@@ -174,11 +174,20 @@ impl Client {
     /// # Errors
     /// When there is none.
     pub async fn method_of(&self, psp_type: &str) -> Result<String> {
+        Ok(self.methods_of(psp_type).await?.swap_remove(0))
+    }
+
+    /// The ids of all its payment methods of that provider, in the order of the list.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn methods_of(&self, psp_type: &str) -> Result<Vec<String>> {
         let answer = self.manage("GET", "/payment-methods?limit=200", None).await?;
         let items = answer.body["data"]["items"].as_array().cloned().unwrap_or_default();
-        let found =
-            items.iter().find(|item| item["pspType"] == psp_type).with_context(|| format!("no {psp_type}: {}", answer.body))?;
-        Ok(found["id"].as_str().unwrap_or_default().to_owned())
+        let of_provider = items.iter().filter(|item| item["pspType"] == psp_type);
+        let ids: Vec<String> = of_provider.map(|item| item["id"].as_str().unwrap_or_default().to_owned()).collect();
+        anyhow::ensure!(!ids.is_empty(), "no {psp_type}: {}", answer.body);
+        Ok(ids)
     }
 
     /// Sets the webhook address of every method that has one.
@@ -187,10 +196,11 @@ impl Client {
     /// When a method refuses it.
     pub async fn set_webhooks(&self, url: &str, psp_types: &[&str]) -> Result<()> {
         for psp_type in psp_types {
-            let id = self.method_of(psp_type).await?;
-            let answer =
-                self.manage("PATCH", &format!("/payment-methods/{id}"), Some(json!({"config": {"webhookUrl": url}}))).await?;
-            anyhow::ensure!(answer.status == 200, "{psp_type}: {}", answer.body);
+            for id in self.methods_of(psp_type).await? {
+                let answer =
+                    self.manage("PATCH", &format!("/payment-methods/{id}"), Some(json!({"config": {"webhookUrl": url}}))).await?;
+                anyhow::ensure!(answer.status == 200, "{psp_type}: {}", answer.body);
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::Addresses;
 use super::seed::Demo;
 use anyhow::{Context, Result, bail};
-use domain::Json;
+use domain::{Json, PaymentMethod};
 use engine::Engine;
 use engine::directory::view::callback_url;
 use std::time::Duration;
@@ -27,7 +27,17 @@ pub(super) struct DemoAccount {
     simulator_settings: &'static str,
 }
 
-/// Every provider's.
+impl DemoAccount {
+    /// Whether this is the account's payment method: the provider's, and where there are several accounts of one provider, the one that is named so at the simulator.
+    pub(super) fn is_of(&self, method: &PaymentMethod) -> bool {
+        let alone = ACCOUNTS.iter().filter(|account| account.psp_type == self.psp_type).count() == 1;
+        let settings = &method.settings;
+        let named = || settings.0.keys().any(|field| settings.text(field) == Some(self.simulator_account));
+        method.psp_type == self.psp_type && (alone || named())
+    }
+}
+
+/// Every provider's; a provider may have several.
 pub(super) const ACCOUNTS: &[DemoAccount] = &[
     DemoAccount {
         psp_type: "FORUMPAY",
@@ -40,6 +50,19 @@ pub(super) const ACCOUNTS: &[DemoAccount] = &[
         config: r#"{"accountName":"Demo company","apiKey":"gd-demo-access-0001","secret":"gd-demo-security-0001","campaignId":"d3m0c0de00000000000000000000gd01","isWebhookSecured":true}"#,
         simulator_account: "d3m0c0de00000000000000000000gd01",
         simulator_settings: r#"{"access":"gd-demo-access-0001","security":"gd-demo-security-0001"}"#,
+    },
+    DemoAccount {
+        psp_type: "WORLDPAY_EU",
+        config: r#"{"accountName":"Demo company","merchantCode":"DEMOCOMPANY","installationId":"100001","xmlUsername":"wp-demo-0001","xmlPassword":"wp-demo-secret-0001","macSecret":"wp-demo-mac-0001","isWebhookSecured":true}"#,
+        simulator_account: "DEMOCOMPANY",
+        simulator_settings: r#"{"xmlUsername":"wp-demo-0001","xmlPassword":"wp-demo-secret-0001","installationId":"100001","macKind":"mac2","macSecret":"wp-demo-mac-0001","merchant":"Demo company"}"#,
+    },
+    // Takes the requests with a card.
+    DemoAccount {
+        psp_type: "WORLDPAY_EU",
+        config: r#"{"accountName":"Demo company, cards","merchantCode":"DEMOCOMPANYCARDS","installationId":"100002","xmlUsername":"wp-demo-0002","xmlPassword":"wp-demo-secret-0002","integrationMode":"direct","threeDsIssuer":"wp-demo-issuer","threeDsOrgUnitId":"wp-demo-unit","threeDsJwtKey":"wp-demo-jwt-key-0123456789abcdef0123","isWebhookSecured":true}"#,
+        simulator_account: "DEMOCOMPANYCARDS",
+        simulator_settings: r#"{"xmlUsername":"wp-demo-0002","xmlPassword":"wp-demo-secret-0002","installationId":"100002","threeDsIssuer":"wp-demo-issuer","threeDsOrgUnitId":"wp-demo-unit","threeDsJwtKey":"wp-demo-jwt-key-0123456789abcdef0123","merchant":"Demo company"}"#,
     },
     DemoAccount {
         psp_type: "CLEO",
@@ -86,11 +109,12 @@ pub(super) const ACCOUNTS: &[DemoAccount] = &[
 ];
 
 /// The fields that point at the sandbox's own parts.
-pub(super) const ROLES: [(&str, &str); 6] = [
+pub(super) const ROLES: [(&str, &str); 7] = [
     ("baseUrl", "role:simulator"),
     ("soapUrl", "role:simulator/soap/index.php"),
     ("pagesBaseUrl", "role:simulator"),
     ("webServicesBaseUrl", "role:simulator"),
+    ("threeDsChallengeUrl", "role:simulator/V2/Cruise/StepUp"),
     ("webhookUrl", "role:shop/webhook"),
     ("siteUrl", "role:shop/return"),
 ];
@@ -104,7 +128,7 @@ pub(super) async fn register_at_simulators(engine: &Engine, demo: &Demo, address
         let Some(provider) = providers::by_psp_type(account.psp_type) else { bail!("no provider {}", account.psp_type) };
         let told = account.simulator_settings.replace(SHOP_HOST, &shop_host);
         let mut settings = Json::parse(told.as_bytes()).context("a demo account")?;
-        let method = snapshot.methods.iter().find(|method| method.psp_type == account.psp_type);
+        let method = snapshot.methods.iter().find(|method| account.is_of(method));
         if let Some(address) = method.and_then(|method| callback_url(method, engine.config())) {
             settings.set("callbackUrl", Json::text(address));
         }

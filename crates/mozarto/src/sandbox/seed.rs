@@ -1,6 +1,6 @@
 //! The demo company, made once: payment methods at the simulators, a rule each, credentials, an owner. What is secret of it is kept in `sandbox.json`.
 
-use super::demo::{ACCOUNTS, ROLES};
+use super::demo::{ACCOUNTS, DemoAccount, ROLES};
 use crate::files::DataDirectory;
 use anyhow::{Context, Result};
 use argon2::Argon2;
@@ -14,6 +14,7 @@ use engine::Engine;
 use engine::directory::change::{Actor, NewCompany, NewCredential, NewMethod, NewUser, RulePatch};
 use engine::random::Random;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 const OWNER_EMAIL: &str = "owner@demo.example";
 
@@ -107,8 +108,10 @@ async fn make(engine: &Engine) -> Result<Demo> {
 async fn add_missing_methods(engine: &Engine, demo: &Demo) -> Result<()> {
     let snapshot = engine.directory().company(demo.company_id).await?.context("the demo company is gone")?;
     let changes = engine.changes(Actor::operator());
+    let with_method = |account: &&DemoAccount| snapshot.methods.iter().any(|method| method.psp_type == account.psp_type);
+    let mut ruled: BTreeSet<&str> = ACCOUNTS.iter().filter(with_method).map(|account| account.psp_type).collect();
     for account in ACCOUNTS {
-        if snapshot.methods.iter().any(|method| method.psp_type == account.psp_type) {
+        if snapshot.methods.iter().any(|method| account.is_of(method)) {
             continue;
         }
         let new = NewMethod {
@@ -120,6 +123,10 @@ async fn add_missing_methods(engine: &Engine, demo: &Demo) -> Result<()> {
         };
         let method = changes.create_payment_method(demo.company_id, &new).await?;
         changes.set_webhook_secrets(demo.company_id, method.id, &demo.webhook_secret, &demo.webhook_bearer).await?;
+        // One rule is for all accounts of a provider.
+        if !ruled.insert(account.psp_type) {
+            continue;
+        }
         let rule = RulePatch {
             name: Some(format!("{} by the demo account", account.psp_type)),
             psp_types: Some(vec![account.psp_type.to_owned()]),

@@ -5,7 +5,7 @@
 //! `{"xmlUsername","xmlPassword","installationId","macKind":"mac2"|"mac","macSecret","adminCode","threeDsIssuer",
 //! "threeDsOrgUnitId","threeDsJwtKey","notificationUrl","merchant"}`; only the first three are required. Without
 //! `macSecret` redirects carry no MAC, without the three `threeDs...` no challenge can be opened, without
-//! `notificationUrl` nothing is notified. `adminCode` (the first part of a redirect's `orderKey`) is the merchant
+//! `notificationUrl` (`callbackUrl` as well) nothing is notified. `adminCode` (the first part of a redirect's `orderKey`) is the merchant
 //! code unless it is given; `merchant` is shown on the pages.
 //!
 //! Ledger: a payment at AUTHORISED (that is when the platform calls it paid, whatever `captureDelay` is), returned
@@ -62,6 +62,7 @@ struct Account {
     three_ds_issuer: Option<String>,
     three_ds_org_unit_id: Option<String>,
     three_ds_jwt_key: Option<String>,
+    #[serde(alias = "callbackUrl")]
     notification_url: Option<String>,
     #[serde(default = "demo_merchant")]
     merchant: String,
