@@ -283,6 +283,22 @@ pub mod bodies {
         )
     }
 
+    /// Worldpay, hosted; EUR.
+    pub fn worldpay(amount: &str) -> String {
+        format!(
+            r#"{{"pspType":"WORLDPAY_EU","type":"PAYIN","baseamount":{amount},"currency":"EUR","userId":"user_123","email":"player@example.com","firstName":"John","lastName":"Doe","phone":"4915112345678","gender":"M","dob":"1990-01-15","countryCode":"DE","kycVerified":true,"blocked":false,"isVelocity":false,"transactionCount":"3","userBalance":20.50,"partnerName":"brand-one","emailVerification":"player@example.com","verificationDate":"2026-01-10","address":{{"line1":"Hauptstr. 1","city":"Berlin","postalCode":"10115","country":"DE"}},"hppSuccessUrl":"https://shop.example/ok","hppFailureUrl":"https://shop.example/failed?a=b","merchantReference":"ORDER-REF-001"}}"#
+        )
+    }
+
+    /// Worldpay with a card and the name on it, server to server; EUR.
+    pub fn worldpay_card(amount: &str, pan: &str, holder: &str) -> String {
+        let cvv = if pan.starts_with("34") || pan.starts_with("37") { "1234" } else { "123" };
+        let card =
+            format!(r#""card":{{"pan":"{pan}","expMonth":"11","expYear":"2035","cvv":"{cvv}","cardHolderName":"{holder}"}}"#);
+        let hosted = worldpay(amount);
+        format!("{},{card}}}", hosted.strip_suffix('}').unwrap_or(&hosted))
+    }
+
     /// Flexepin with a simulator's voucher of that serial; `minor`: cents.
     pub fn flexepin(serial: u32, minor: u32) -> String {
         format!(
