@@ -10,6 +10,7 @@ mod gigadat;
 mod neosurf;
 mod payone;
 mod trust;
+mod worldpay;
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
@@ -22,7 +23,8 @@ use testkit::world::{Hands, World};
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// The providers that webhooks tell about.
-const WEBHOOKS_OF: [&str; 8] = ["PAYONE", "FORUMPAY", "GIGADAT", "NEOSURF", "CLEO", "BRITE", "TRUST", "EMERCHANTPAY"];
+const WEBHOOKS_OF: [&str; 9] =
+    ["PAYONE", "FORUMPAY", "GIGADAT", "NEOSURF", "CLEO", "BRITE", "TRUST", "EMERCHANTPAY", "WORLDPAY_EU"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_of_the_providers() {
@@ -36,6 +38,7 @@ async fn errors_of_the_providers() {
     table.row("Neosurf", neosurf::rows(world.hands()));
     table.row("Cleo", cleo::rows(world.hands()));
     table.row("Brite", brite::rows(world.hands()));
+    table.row("Worldpay", worldpay::rows(world.hands()));
     table.row("Trust", trust::rows(world.hands()));
     table.row("Flexepin", flexepin::rows(world.hands()));
     table.row("eMerchantPay", emerchantpay::rows(world.hands()));
