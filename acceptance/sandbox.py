@@ -48,12 +48,12 @@ PROVIDERS = {
 
 
 def payments(tour):
-    """Every provider that the demo company has an account of."""
+    """Every provider: the demo company has accounts of all."""
+    there = {one["pspType"] for one in tour.merchant.methods}
+    CHECK.equal("management: the demo company's providers", sorted(there), sorted(PROVIDERS))
     for psp_type, walks in PROVIDERS.items():
-        if tour.merchant.methods_of(psp_type):
+        if psp_type in there:
             walks(tour)
-        else:
-            print(f"none  the demo company has no {psp_type} account", flush=True)
 
 
 def rejection(tour):
@@ -142,7 +142,6 @@ def set_webhooks(merchant, receiver):
     merchant.methods = answer.at("data", "items") or []
     for one in merchant.methods:
         psp_type = one["pspType"]
-        CHECK.that(f"management: {psp_type} is a published provider", psp_type in PROVIDERS, psp_type)
         CHECK.equal(f"management: {psp_type} is enabled", one.get("enabled"), True)
         CHECK.equal(f"management: {psp_type} has no warnings", one.get("warnings"), [])
         if psp_type == "FLEXEPIN":
