@@ -8,6 +8,7 @@ mod payone;
 mod platform;
 mod visit;
 mod vouchers;
+mod worldpay;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -37,6 +38,8 @@ async fn accounts_wallets_and_vouchers_by_hand() {
 #[tokio::test(flavor = "multi_thread")]
 async fn cards_by_hand() {
     Visit::pay("cards", async |visit, _| {
+        worldpay::pay_on_worldpays_page(visit).await.context("Worldpay's page")?;
+        worldpay::pay_by_card_over_worldpay(visit).await.context("a card over Worldpay")?;
         cards::pay_by_trust(visit).await.context("Trust")?;
         cards::pay_by_emerchantpay(visit).await.context("eMerchantPay")?;
         platform::check_the_device(visit).await.context("the device check")?;
