@@ -315,7 +315,7 @@ fn for_a_person(data: &str, temporary: &Path) -> Result<()> {
         .fold(String::new(), |all, line| all + line + "\n");
     let answered = Command::new("sh").args(["-c", curl.trim()]).output()?;
     let answer: Value = serde_json::from_slice(&answered.stdout).with_context(|| format!("the curl: {curl} {answered:?}"))?;
-    ensure!(answer["isSuccess"] == true && answer["data"]["redirect_url"].is_string(), "the curl is answered {answer}");
+    ensure!(answer["isSuccess"] == true && answer["transaction"]["redirectUrl"].is_string(), "the curl is answered {answer}");
     ensure!(running.terminate()?.code() == Some(0), "it did not stop well");
     Ok(())
 }
