@@ -52,7 +52,7 @@ const FINAL: [&str; 7] = ["Approved", "Declined", "Cancelled", "Expired", "Rejec
 /// Providers of which merchants get no webhooks.
 const WITHOUT_WEBHOOKS: [&str; 1] = ["FLEXEPIN"];
 /// Providers whose pay-outs always wait for a person.
-const ALWAYS_HELD: [&str; 1] = ["FORUMPAY"];
+const ALWAYS_HELD: [&str; 2] = ["FORUMPAY", "GIGADAT"];
 
 type Rows = Vec<Vec<String>>;
 
@@ -240,7 +240,9 @@ fn sums(findings: &mut Findings, stored: &[Transaction], ledgers: &HashMap<Strin
     let mut ours: BTreeMap<(String, String, String), i64> = BTreeMap::new();
     for one in stored.iter().filter(|one| one.status == "Approved") {
         let direction = if one.operation == "PAYIN" { "in" } else { "out" };
-        *ours.entry((one.psp_type.to_lowercase(), direction.to_owned(), one.currency.clone())).or_default() += one.amount_minor;
+        // The ledgers go by the provider's name, which `WORLDPAY_EU` has with a market.
+        let provider = one.psp_type.to_lowercase().trim_end_matches("_eu").to_owned();
+        *ours.entry((provider, direction.to_owned(), one.currency.clone())).or_default() += one.amount_minor;
     }
     let mut theirs: BTreeMap<(String, String, String), i64> = BTreeMap::new();
     for (provider, entries) in ledgers {
