@@ -145,7 +145,7 @@ impl Engine {
     /// [`EngineError`] when the store does not answer, or the call could not be committed.
     pub async fn next_of_challenge(&self, token: &str) -> Result<Shown, EngineError> {
         let (engine, token) = (self.clone(), token.to_owned());
-        self.in_task(async move { engine.step_challenge(&token, false).await }).await
+        self.in_task(async move { anew(|| engine.step_challenge(&token, false)).await }).await
     }
 
     /// `POST /3ds/{token}/return`: the browser is through. None of what it brings is looked at.
@@ -157,7 +157,7 @@ impl Engine {
         self.in_task(async move {
             let until = engine.clock().after(CHECK_WAIT_MS);
             loop {
-                match engine.step_challenge(&token, true).await? {
+                match anew(|| engine.step_challenge(&token, true)).await? {
                     Shown::Wait if engine.clock().now() < until => {
                         engine.clock().sleep_until(engine.clock().after(CHECK_LOOK_MS)).await;
                     }
@@ -174,6 +174,16 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the store does not answer.
     pub async fn browser_returned(
+        &self,
+        provider: &str,
+        token: &str,
+        word: &str,
+        query: &[(String, String)],
+    ) -> Result<Shown, EngineError> {
+        anew(|| self.try_returned(provider, token, word, query)).await
+    }
+
+    async fn try_returned(
         &self,
         provider: &str,
         token: &str,
@@ -333,7 +343,7 @@ impl Engine {
         guarded(work.provider, || work.provider.challenge(&work.context(self, None)), || Challenge::Over)
     }
 
-    /// One look at a challenge; `returned`: the browser is through with what it was sent to.
+    /// One look at a challenge, which may be begun anew at any point: the second call's memo is stored with its intent, so that it is never made again. `returned`: the browser is through with what it was sent to.
     async fn step_challenge(&self, token: &str, returned: bool) -> Result<Shown, EngineError> {
         let Some((mut work, _lock)) = self.behind(token, Page::Challenge).await? else { return Ok(Shown::Unknown) };
         if work.transaction.status != TransactionStatus::Pending {

@@ -106,6 +106,19 @@ async fn a_page_that_met_another_process_is_still_served() {
     assert_eq!(world.events(id).await.iter().filter(|event| *event == OPENED).count(), 1);
 }
 
+/// What stands in the way of the intent is another process's commit: the browser is not turned away, and the payment is continued once.
+#[tokio::test]
+async fn a_challenge_that_met_another_process_goes_on() {
+    let (world, gateway, token) = challenged().await;
+    world.a.open_challenge(&token).await.unwrap();
+    world.advance(6_000);
+    world.db.at("UPDATE transactions SET status", Act::Before(world.bump()));
+    let shown = world.a.next_of_challenge(&token).await;
+    assert!(world.db.done());
+    assert!(matches!(&shown, Ok(Shown::Go(url)) if url.ends_with("/acs")), "{shown:?}");
+    assert_eq!((gateway.count("PUT"), gateway.count("POST /process")), (1, 1));
+}
+
 #[tokio::test]
 async fn however_often_a_browser_asks_the_payment_is_continued_once() {
     let (world, gateway, token) = challenged().await;
