@@ -1,0 +1,1 @@
+//! Answers of the Cashier API: what may be tried again, money in doubt, fields by name.

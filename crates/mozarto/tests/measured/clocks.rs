@@ -1,0 +1,1 @@
+//! Clocks that disagree, or step.

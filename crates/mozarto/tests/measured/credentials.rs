@@ -1,0 +1,1 @@
+//! Who may hand out what, and who decides about whose pay-outs.

@@ -1,0 +1,1 @@
+//! ForumPay: lists without references, short callbacks, coins that come after the end.

@@ -1,0 +1,1 @@
+//! Byte order marks, exponents, compressed answers, character sets: dressing is not meaning.

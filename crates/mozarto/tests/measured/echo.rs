@@ -1,0 +1,1 @@
+//! A provider that repeats what it was sent.

@@ -1,0 +1,1 @@
+//! eMerchantPay: disputes, refunds in parts, partial approvals, fields that a terminal wants.

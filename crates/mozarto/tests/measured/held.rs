@@ -1,0 +1,1 @@
+//! Pay-outs on hold, and what happens to their account meanwhile.

@@ -1,0 +1,1 @@
+//! A log that is closed, full, or read by nobody.

@@ -1,0 +1,1 @@
+//! Rotation of webhook secrets: each to its own end.

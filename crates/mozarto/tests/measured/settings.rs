@@ -1,0 +1,1 @@
+//! Settings that cannot be meant are refused, with the name of their file.

@@ -1,0 +1,1 @@
+//! One company, provider or peer at its worst: nobody else notices.

@@ -1,0 +1,1 @@
+//! Trust Payments: refunds in parts, words and fields of its own.

@@ -1,0 +1,1 @@
+//! HTTP as strangers speak it.

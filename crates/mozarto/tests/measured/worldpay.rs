@@ -1,0 +1,1 @@
+//! Worldpay: balances, equal parts, empty references, return codes.
