@@ -167,6 +167,8 @@ pub struct Credential {
     pub secret: Option<Secret>,
     /// Management kind: SHA-256 of the token.
     pub token_digest: Option<[u8; 32]>,
+    /// The credentials that made or rotated it, with those behind them in turn: who holds one of these may hold this one's secrets too.
+    pub made_by: Vec<CredentialId>,
     /// Counts rotations: an issued token names the generation that it is of.
     pub generation: i64,
     /// The end of the issued or management token.
@@ -177,6 +179,15 @@ pub struct Credential {
     pub created_at: Timestamp,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
+}
+
+impl Credential {
+    /// Whether whoever is behind this credential may be behind the other one, too: it is the same one, one made or rotated the other, or a third one made
+    /// or rotated both.
+    pub fn may_be_of_one_with(&self, other: &Credential) -> bool {
+        let behind = |one: &Credential, id: CredentialId| one.id == id || one.made_by.contains(&id);
+        std::iter::once(self.id).chain(self.made_by.iter().copied()).any(|id| behind(other, id))
+    }
 }
 
 /// One configuration value of a payment method.
@@ -226,11 +237,11 @@ impl Settings {
 pub struct WebhookSecrets {
     /// `whsec_...`: signs, is never sent.
     pub signing: Secret,
-    /// The signing secret before the last rotation, and until when it still signs beside the new one.
-    pub previous_signing: Option<(Secret, Timestamp)>,
+    /// Earlier signing secrets, the newest first, each with its own promised end, until which it signs beside the newest.
+    pub earlier_signing: Vec<(Secret, Timestamp)>,
     /// `whb_...`: sent as `Authorization: Bearer` when `isWebhookSecured`.
     pub bearer: Secret,
-    /// The bearer before the last rotation, and until when it is still the one that is sent.
+    /// The bearer that receivers know, and its promised end, until which it is the one that is sent.
     pub previous_bearer: Option<(Secret, Timestamp)>,
 }
 

@@ -3,14 +3,16 @@
 use crate::app::{Admitted, App, Seen, respond};
 use crate::peer::Client;
 use crate::reply::{self, Refused};
-use crate::{body, headers};
+use crate::{body, headers, strangers};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use domain::urls::Environment;
 use domain::{Json, Operation, Scope};
 use engine::CashierAnswer;
 use engine::admin::AdminError;
-use engine::admin::error::MISSING;
-use engine::auth::UserError;
+use engine::admin::error::{MISSING, UNKNOWN_PSP_TYPE, unknown_psp_type};
+use engine::answer::FieldProblem;
+use engine::auth::{UserError, Wanted};
 use engine::flow::{IdempotencyTicket, KnownKey, PayRequest};
 use http::header;
 use http::request::Parts;
@@ -42,7 +44,10 @@ async fn pay(app: &App, request: Request, seen: &mut Seen) -> Result<CashierAnsw
     };
     let document = body::WipedDocument(body::object(&raw.0)?);
     let (provider, operation) = dispatch(&document.0, &admitted)?;
-    let checked = check(app, &admitted, &parts, &document.0, provider, operation).await?;
+    if app.engine.config().environment == Environment::Sandbox {
+        seen.warning = strangers::warning(provider, operation, &document.0);
+    }
+    let checked = check(app, &admitted, &parts, &document.0, provider, operation, seen).await?;
     // Whatever card there was is in `checked` now, and nowhere else.
     drop((raw, document));
     let Admitted { caller, _slot } = admitted;
@@ -87,8 +92,10 @@ fn dispatch(document: &Json, admitted: &Admitted) -> Result<(&'static dyn Provid
 #[derive(Debug, PartialEq, Eq)]
 enum Problem {
     Missing(&'static str),
-    /// The sentence is the message of the answer.
-    Unknown(String),
+    /// The word, as an answer may repeat it; the sentence is the message of the answer.
+    UnknownPspType(String),
+    /// The same of `type`.
+    UnknownType(String),
     /// The sentence is one of `Validation failed`.
     WrongType(String),
 }
@@ -101,7 +108,21 @@ impl Problem {
     fn sentence(&self) -> String {
         match self {
             Self::Missing(field) => Self::missing_sentence(field),
-            Self::Unknown(sentence) | Self::WrongType(sentence) => sentence.clone(),
+            Self::UnknownPspType(word) => format!("{UNKNOWN_PSP_TYPE}{word}"),
+            Self::UnknownType(_) => "type must be PAYIN or PAYOUT".to_owned(),
+            Self::WrongType(sentence) => sentence.clone(),
+        }
+    }
+
+    /// As an entry of `fields`: with the list of what is known, and the nearest.
+    fn field(&self) -> Option<FieldProblem> {
+        match self {
+            Self::UnknownPspType(word) => Some(unknown_psp_type(word)),
+            Self::UnknownType(word) => {
+                let known = [Operation::PayIn.as_str(), Operation::PayOut.as_str()];
+                Some(FieldProblem::unknown_word("type", &self.sentence(), word, &known))
+            }
+            Self::Missing(_) | Self::WrongType(_) => FieldProblem::of(&self.sentence()),
         }
     }
 }
@@ -113,12 +134,12 @@ fn present<'a>(document: &'a Json, field: &'static str) -> Result<&'a Json, Prob
 fn provider(document: &Json) -> Result<&'static dyn Provider, Problem> {
     let value = present(document, "pspType")?;
     let word = value.as_str().ok_or_else(|| Problem::WrongType("pspType must be a string".to_owned()))?;
-    providers::by_psp_type(word).ok_or_else(|| Problem::Unknown(format!("Unknown pspType: {}", shown(word))))
+    providers::by_psp_type(word).ok_or_else(|| Problem::UnknownPspType(shown(word)))
 }
 
 fn operation(document: &Json) -> Result<Operation, Problem> {
     let word = present(document, "type")?.as_str().unwrap_or_default();
-    word.parse().map_err(|()| Problem::Unknown("type must be PAYIN or PAYOUT".to_owned()))
+    word.parse().map_err(|()| Problem::UnknownType(shown(word)))
 }
 
 /// A caller's word as an answer may repeat it: short, and nothing that may be a card number.
@@ -136,10 +157,11 @@ fn problems(psp_type: Option<Problem>, kind: Option<Problem>) -> CashierAnswer {
     let mut all: Vec<Problem> = psp_type.into_iter().chain(kind).collect();
     all.sort_by_key(|problem| !matches!(problem, Problem::Missing(_)));
     let sentences: Vec<String> = all.iter().map(Problem::sentence).collect();
+    let fields: Vec<FieldProblem> = all.iter().filter_map(Problem::field).collect();
     match (all.first(), sentences.as_slice()) {
         (Some(Problem::WrongType(_)), _) => reply::invalid(sentences),
-        (_, [only]) => reply::plain(400, only),
-        (_, [first, ..]) => CashierAnswer::error(400, &first.clone(), sentences, None),
+        (_, [only]) => CashierAnswer::refused_fields(400, only, Vec::new(), &fields),
+        (_, [first, ..]) => CashierAnswer::refused_fields(400, &first.clone(), sentences, &fields),
         // Called only when something is wrong.
         (_, []) => CashierAnswer::internal(),
     }
@@ -148,7 +170,9 @@ fn problems(psp_type: Option<Problem>, kind: Option<Problem>) -> CashierAnswer {
 fn supported(provider: &'static dyn Provider, operation: Operation) -> Result<(&'static dyn Provider, Operation), Refused> {
     let descriptor = provider.descriptor();
     if descriptor.operation(operation).is_none() {
-        return Err(reply::plain(400, &format!("{} does not support {}", descriptor.psp_type, operation.as_str())).into());
+        let sentence = format!("{} does not support {}", descriptor.psp_type, operation.as_str());
+        let field = FieldProblem { field: "type".to_owned(), missing: false, message: sentence.clone() };
+        return Err(CashierAnswer::refused_fields(400, &sentence, Vec::new(), &[field]).into());
     }
     Ok((provider, operation))
 }
@@ -161,6 +185,7 @@ async fn check(
     document: &Json,
     provider: &'static dyn Provider,
     operation: Operation,
+    seen: &mut Seen,
 ) -> Result<Checked, Refused> {
     let user_token = headers::credential(&parts.headers, headers::X_USER_TOKEN)?;
     let user_authorization = headers::credential(&parts.headers, headers::X_USER_AUTHORIZATION)?;
@@ -171,7 +196,10 @@ async fn check(
         // Nobody can be asked about nobody: the field is told with whatever else is wrong.
         Err(UserError::MissingUserId) => None,
         Err(UserError::WrongUser) => return Err(reply::invalid(vec![UserError::WrongUser.to_string()]).into()),
-        Err(UserError::Auth(error)) => return Err(error.into()),
+        Err(UserError::Auth(error)) => {
+            let wanted = Wanted::User { session: user_authorization.is_some_and(|text| !text.is_empty()) };
+            return Err(seen.challenged(error.into(), wanted, user_token, app.engine.config().environment));
+        }
     };
     if provider.descriptor().card_data == CardData::Refused {
         no_card_data(provider, document)?;
@@ -227,34 +255,44 @@ mod tests {
     }
 
     fn error(message: &str, errors: &str) -> String {
-        format!(r#"{{"status":"error","message":"{message}","isSuccess":false,"errors":[{errors}]}}"#)
+        format!(r#"{{"status":"error","message":"{message}","isSuccess":false,"errors":[{errors}],"fields":["#)
+    }
+
+    /// Begins like that, and has so many entries in `fields`.
+    fn assert_begins(answer: &str, beginning: &str, fields: usize) {
+        assert!(answer.starts_with(beginning), "{answer}\n{beginning}");
+        assert_eq!(answer.matches(r#"{"field":"#).count(), fields, "{answer}");
     }
 
     #[test]
     fn one_problem_is_the_message_and_nothing_else() {
-        assert_eq!(answer(Some(Problem::Missing("pspType")), None), error("Missing required field: pspType", ""));
-        assert_eq!(answer(None, Some(Problem::Missing("type"))), error("Missing required field: type", ""));
-        assert_eq!(answer(Some(Problem::Unknown("Unknown pspType: X".into())), None), error("Unknown pspType: X", ""));
-        assert_eq!(
-            answer(Some(Problem::WrongType("pspType must be a string".into())), None),
-            error("Validation failed", r#""pspType must be a string""#)
+        assert_begins(&answer(Some(Problem::Missing("pspType")), None), &error("Missing required field: pspType", ""), 1);
+        assert_begins(&answer(None, Some(Problem::Missing("type"))), &error("Missing required field: type", ""), 1);
+        assert_begins(&answer(Some(Problem::UnknownPspType("X".into())), None), &error("Unknown pspType: X", ""), 1);
+        assert_begins(
+            &answer(Some(Problem::WrongType("pspType must be a string".into())), None),
+            &error("Validation failed", r#""pspType must be a string""#),
+            1,
         );
     }
 
     #[test]
     fn two_problems_are_both_told_missing_ones_first() {
-        let unknown = || Some(Problem::Unknown("Unknown pspType: X".into()));
-        assert_eq!(
-            answer(Some(Problem::Missing("pspType")), Some(Problem::Missing("type"))),
-            error("Missing required field: pspType", r#""Missing required field: pspType","Missing required field: type""#)
+        let unknown = || Some(Problem::UnknownPspType("X".into()));
+        assert_begins(
+            &answer(Some(Problem::Missing("pspType")), Some(Problem::Missing("type"))),
+            &error("Missing required field: pspType", r#""Missing required field: pspType","Missing required field: type""#),
+            2,
         );
-        assert_eq!(
-            answer(unknown(), Some(Problem::Missing("type"))),
-            error("Missing required field: type", r#""Missing required field: type","Unknown pspType: X""#)
+        assert_begins(
+            &answer(unknown(), Some(Problem::Missing("type"))),
+            &error("Missing required field: type", r#""Missing required field: type","Unknown pspType: X""#),
+            2,
         );
-        assert_eq!(
-            answer(unknown(), Some(Problem::Unknown("type must be PAYIN or PAYOUT".into()))),
-            error("Unknown pspType: X", r#""Unknown pspType: X","type must be PAYIN or PAYOUT""#)
+        assert_begins(
+            &answer(unknown(), Some(Problem::UnknownType("X".into()))),
+            &error("Unknown pspType: X", r#""Unknown pspType: X","type must be PAYIN or PAYOUT""#),
+            2,
         );
     }
 
@@ -275,6 +313,6 @@ mod tests {
         }
         let document = Json::parse(br#"{"pspType":5,"type":["PAYIN"]}"#).unwrap();
         assert!(matches!(provider(&document).err(), Some(Problem::WrongType(_))));
-        assert!(matches!(operation(&document).err(), Some(Problem::Unknown(_))));
+        assert!(matches!(operation(&document).err(), Some(Problem::UnknownType(_))));
     }
 }

@@ -66,7 +66,7 @@ fn is_json(text: &str) -> bool {
         })
 }
 
-/// The `Idempotency-Key`, if there is one: 1 to 255 visible ASCII characters, once.
+/// The `Idempotency-Key`, if there is one: 1 to 255 visible ASCII characters, once. In double quotes, the form of a structured header, it is the same key.
 ///
 /// # Errors
 /// 400 for anything else.
@@ -75,9 +75,13 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refused> {
         |key: &&str| (1..=IDEMPOTENCY_KEY_MAX_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
     match single(headers, IDEMPOTENCY_KEY) {
         Ok(None) => Ok(None),
-        Ok(Some(key)) if visible(&key) => Ok(Some(key)),
+        Ok(Some(key)) if visible(&unquoted(key)) => Ok(Some(unquoted(key))),
         _ => Err(reply::plain(400, "Idempotency-Key must be 1 to 255 visible ASCII characters").into()),
     }
+}
+
+fn unquoted(key: &str) -> &str {
+    key.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(key)
 }
 
 /// All headers as text, names in lower case; bytes that are no UTF-8 are replaced.
@@ -104,6 +108,9 @@ mod tests {
         for good in ["a", "6f1c-a", "!~", &longest] {
             assert_eq!(idempotency_key(&with(IDEMPOTENCY_KEY, &[good.as_bytes()])).unwrap(), Some(good));
         }
+        assert_eq!(idempotency_key(&with(IDEMPOTENCY_KEY, &[b"\"6f1c-a\""])).unwrap(), Some("6f1c-a"));
+        assert_eq!(idempotency_key(&with(IDEMPOTENCY_KEY, &[b"\"6f1c"])).unwrap(), Some("\"6f1c"), "half quoted");
+        assert_eq!(idempotency_key(&with(IDEMPOTENCY_KEY, &[b"\"\""])).unwrap_err().0.status, 400, "nothing in quotes");
         assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
         let too_long = "k".repeat(256);
         for bad in ["".as_bytes(), b"a b", b"a\tb", "\u{e9}".as_bytes(), b"\xff", too_long.as_bytes()] {

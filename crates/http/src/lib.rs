@@ -23,6 +23,7 @@ mod pages;
 pub mod peer;
 pub mod reply;
 pub mod server;
+mod strangers;
 mod transactions;
 
 pub use limits::Limits;

@@ -87,7 +87,7 @@ pub fn plain(status: u16, message: &str) -> CashierAnswer {
 
 /// 400 `Validation failed`, with a sentence for each problem.
 pub fn invalid(sentences: Vec<String>) -> CashierAnswer {
-    CashierAnswer::error(400, "Validation failed", sentences, None)
+    engine::admin::AdminError::Invalid(sentences).answer()
 }
 
 /// 400 for a body that is not JSON as we take it: malformed, a key twice, nested too deep.

@@ -165,7 +165,7 @@ async fn failed(hands: Hands, minor: u32, failure: Failure) -> Result<()> {
 fn is_in_doubt(answer: &Answer, minor: u32) -> Result<String> {
     ensure!(answer.status == 504, "{} {}", answer.status, answer.body);
     let expected = json!({
-        "status": "error", "message": IN_DOUBT, "isSuccess": false, "errorCode": "PSP_TIMEOUT", "retryable": false, "errors": [],
+        "status": "error", "message": IN_DOUBT, "isSuccess": false, "errorCode": "PSP_TIMEOUT", "retryable": false, "outcome": "open", "errors": [],
         "transactionId": id_of(answer), "transaction": transaction(&decimal(minor), "EUR", "Pending", "unknown"),
     });
     same_shape(&answer.body, &expected)?;

@@ -20,6 +20,8 @@ pub enum CardData {
 pub const PAN_MIN_DIGITS: usize = 12;
 /// Most digits of a card number.
 pub const PAN_MAX_DIGITS: usize = 19;
+/// The members of `card`.
+pub const FIELDS: [&str; 5] = ["pan", "expMonth", "expYear", "cvv", "cardHolderName"];
 /// How many years ahead a card may expire.
 const YEARS_AHEAD_MAX: i64 = 20;
 /// What stands in a masked number's place.

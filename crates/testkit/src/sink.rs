@@ -5,11 +5,12 @@ use aws_lc_rs::hmac;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,19 +25,37 @@ pub struct Received {
     pub verified: bool,
     /// The document.
     pub body: Value,
+    /// Header names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
     /// When.
     pub at: SystemTime,
 }
 
-/// The endpoint. It answers 200 as long as the process lives.
+impl Received {
+    /// The value of a header; `""` where there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+    }
+
+    /// Whether it verifies with this signing secret.
+    pub fn verifies_with(&self, secret: &str) -> bool {
+        verifies(secret, &self.id, self.header("webhook-timestamp"), self.header("webhook-signature"), &self.bytes)
+    }
+}
+
+/// The endpoint. It answers 200 as long as the process lives, unless it is told to answer otherwise.
 #[derive(Debug, Clone)]
 pub struct Sink {
     /// Where it listens.
     pub url: String,
     received: Arc<Mutex<Vec<Received>>>,
+    status: Arc<AtomicU16>,
 }
 
 struct Shared {
+    status: Arc<AtomicU16>,
     signing_secret: String,
     bearer: String,
     received: Arc<Mutex<Vec<Received>>>,
@@ -51,11 +70,21 @@ impl Sink {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.context("listening")?;
         let url = format!("http://{}/webhook", listener.local_addr()?);
         let received = Arc::new(Mutex::new(Vec::new()));
-        let shared =
-            Arc::new(Shared { signing_secret: signing_secret.to_owned(), bearer: bearer.to_owned(), received: received.clone() });
+        let status = Arc::new(AtomicU16::new(200));
+        let shared = Arc::new(Shared {
+            status: status.clone(),
+            signing_secret: signing_secret.to_owned(),
+            bearer: bearer.to_owned(),
+            received: received.clone(),
+        });
         let router = Router::new().route("/webhook", post(take)).with_state(shared);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok(Self { url, received })
+        Ok(Self { url, received, status })
+    }
+
+    /// Answers with this status from now on; what comes is kept all the same.
+    pub fn answer_with(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
     }
 
     /// All that came so far.
@@ -87,7 +116,7 @@ impl Sink {
     }
 }
 
-async fn take(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> &'static str {
+async fn take(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> (StatusCode, &'static str) {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let verified = text("authorization") == format!("Bearer {}", shared.bearer)
         && verifies(&shared.signing_secret, &text("webhook-id"), &text("webhook-timestamp"), &text("webhook-signature"), &body);
@@ -96,10 +125,15 @@ async fn take(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         sequence: text("webhook-sequence").parse().unwrap_or_default(),
         verified,
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        headers: headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect(),
+        bytes: body.to_vec(),
         at: SystemTime::now(),
     };
     shared.received.lock().unwrap_or_else(PoisonError::into_inner).push(received);
-    "ok"
+    (StatusCode::from_u16(shared.status.load(Ordering::SeqCst)).unwrap_or(StatusCode::OK), "ok")
 }
 
 /// Whether one of the signatures in the header is that of `id.timestamp.body`, and the timestamp is of these five minutes.

@@ -29,7 +29,8 @@ pub async fn list(engine: &Engine, act: &Act<'_>, query: Option<&str>) -> Result
     Ok(page::of_whole(LIST, &all, key, view::credential, after.as_deref(), limit))
 }
 
-/// Adds a credential. A company credential may do all that its kind can, unless the body names less; a management credential what the body names.
+/// Adds a credential. A company credential may do all that its kind can and its maker may give, unless the body names less; a management credential what
+/// the body names.
 ///
 /// # Errors
 /// [`AdminError`].
@@ -40,7 +41,7 @@ pub async fn create(engine: &Engine, act: &Act<'_>, body: &Json) -> Result<Json,
         Some(_) => fields.word("kind", &[CredentialKind::Company.as_str(), CredentialKind::Management.as_str()]),
     };
     let name = fields.required_text("name", NAME_MAX_CHARS);
-    let scopes = scopes(&mut fields, kind);
+    let scopes = scopes(&mut fields, kind, &act.caller.scopes);
     fields.finish()?;
     let (Some(kind), Some(name), Some(scopes)) = (kind, name, scopes) else { return Err(AdminError::Internal) };
     let new = NewCredential { kind, name, scopes };
@@ -48,14 +49,16 @@ pub async fn create(engine: &Engine, act: &Act<'_>, body: &Json) -> Result<Json,
     Ok(once(&issued))
 }
 
-fn scopes(fields: &mut Fields<'_>, kind: Option<CredentialKind>) -> Option<Vec<Scope>> {
+fn scopes(fields: &mut Fields<'_>, kind: Option<CredentialKind>, makers: &[Scope]) -> Option<Vec<Scope>> {
     let allowed: &[Scope] = match kind {
         Some(CredentialKind::Company) => &Scope::COMPANY,
         Some(CredentialKind::Management) => &Scope::MANAGEMENT,
         None => return None,
     };
     if fields.raw("scopes").is_none() {
-        return if kind == Some(CredentialKind::Company) { Some(allowed.to_vec()) } else { fields.absent("scopes") };
+        let given = |scope: &Scope| *scope != Scope::Read || makers.contains(scope);
+        let all = || allowed.iter().copied().filter(given).collect();
+        return if kind == Some(CredentialKind::Company) { Some(all()) } else { fields.absent("scopes") };
     }
     let words: Vec<&str> = allowed.iter().map(|scope| scope.as_str()).collect();
     let read = |item: &Json| item.as_str()?.parse().ok().filter(|scope| allowed.contains(scope));

@@ -1,6 +1,7 @@
 //! Why a Management call is refused, and the one answer that each refusal has.
 
 use crate::CashierAnswer;
+use crate::answer::FieldProblem;
 
 /// A Management call that was not carried out. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +73,25 @@ fn invalid(sentences: &[String]) -> CashierAnswer {
     let missing = sentences.iter().find(|sentence| sentence.starts_with(MISSING));
     let message = missing.map_or("Validation failed", String::as_str);
     let errors = if missing.is_some() && sentences.len() == 1 { Vec::new() } else { sentences.to_vec() };
-    CashierAnswer::error(400, message, errors, None)
+    let fields: Vec<FieldProblem> = sentences.iter().filter_map(|sentence| told(sentence)).collect();
+    CashierAnswer::refused_fields(400, message, errors, &fields)
+}
+
+/// A sentence as an entry of `fields`.
+fn told(sentence: &str) -> Option<FieldProblem> {
+    match sentence.strip_prefix(UNKNOWN_PSP_TYPE) {
+        Some(word) => Some(unknown_psp_type(word)),
+        None => FieldProblem::of(sentence),
+    }
+}
+
+/// How the sentence about an unknown `pspType` begins; the word follows.
+pub const UNKNOWN_PSP_TYPE: &str = "Unknown pspType: ";
+
+/// The problem with a `pspType` that is none of ours, with the list of those that are and the nearest.
+pub fn unknown_psp_type(word: &str) -> FieldProblem {
+    let known: Vec<&str> = providers::all().iter().map(|provider| provider.descriptor().psp_type).collect();
+    FieldProblem::unknown_word("pspType", &format!("{UNKNOWN_PSP_TYPE}{word}"), word, &known)
 }
 
 #[cfg(test)]
@@ -87,16 +106,16 @@ mod tests {
     fn one_missing_field_is_the_message_alone() {
         assert_eq!(
             text(&AdminError::missing("reason")),
-            r#"{"status":"error","message":"Missing required field: reason","isSuccess":false,"errors":[]}"#
+            r#"{"status":"error","message":"Missing required field: reason","isSuccess":false,"errors":[],"fields":[{"field":"reason","code":"missing","message":"Missing required field: reason"}]}"#
         );
         let several = AdminError::Invalid(vec!["Missing required field: name".into(), "active must be a boolean".into()]);
         assert_eq!(
             text(&several),
-            r#"{"status":"error","message":"Missing required field: name","isSuccess":false,"errors":["Missing required field: name","active must be a boolean"]}"#
+            r#"{"status":"error","message":"Missing required field: name","isSuccess":false,"errors":["Missing required field: name","active must be a boolean"],"fields":[{"field":"name","code":"missing","message":"Missing required field: name"},{"field":"active","code":"invalid","message":"active must be a boolean"}]}"#
         );
         assert_eq!(
             text(&AdminError::invalid("active must be a boolean")),
-            r#"{"status":"error","message":"Validation failed","isSuccess":false,"errors":["active must be a boolean"]}"#
+            r#"{"status":"error","message":"Validation failed","isSuccess":false,"errors":["active must be a boolean"],"fields":[{"field":"active","code":"invalid","message":"active must be a boolean"}]}"#
         );
     }
 }

@@ -57,6 +57,7 @@ impl From<ChangeError> for AdminError {
         match error {
             ChangeError::Invalid(sentences) => Self::Invalid(sentences),
             ChangeError::NotFound => Self::NotFound,
+            ChangeError::NotYours(sentence) => Self::NotYou(sentence),
             ChangeError::Conflict(sentence) => Self::Conflict(sentence),
             ChangeError::Store(cause) => Self::internal(&cause),
         }

@@ -5,7 +5,7 @@ use super::fields::Fields;
 use super::params::Params;
 use super::{Act, page};
 use crate::Engine;
-use crate::directory::change::{MethodPatch, NewMethod, WebhookSecretKind};
+use crate::directory::change::{MethodPatch, NewMethod, Previous, WebhookSecretKind};
 use crate::directory::view;
 use domain::company::SettingValue;
 use domain::{BrandId, Json, MethodId, PaymentMethod, Scope};
@@ -91,7 +91,12 @@ pub async fn change(engine: &Engine, act: &Act<'_>, id: &str, body: &Json) -> Re
     if new_address || enabled == Some(true) {
         engine.switch_endpoint_on(act.company_id(), changed.id, &act.actor()).await?;
     }
-    with_endpoint(engine, act, &changed).await
+    let mut shown = with_endpoint(engine, act, &changed).await?;
+    if changed.webhook_secrets.bearer.expose() != current.webhook_secrets.bearer.expose() {
+        // Made because webhooks go to another host from now on; shown this once, as by a rotation.
+        shown.set("bearerSecret", Json::text(changed.webhook_secrets.bearer.expose()));
+    }
+    Ok(shown)
 }
 
 async fn with_endpoint(engine: &Engine, act: &Act<'_>, method: &PaymentMethod) -> Result<Json, AdminError> {
@@ -137,6 +142,9 @@ pub async fn test(engine: &Engine, act: &Act<'_>, id: &str, body: &Json) -> Resu
     ]))
 }
 
+/// `previous` of a rotation: a leaked secret is stopped at once.
+const END_NOW: &str = "end now";
+
 /// Makes a new signing secret; shown this once.
 ///
 /// # Errors
@@ -155,8 +163,11 @@ pub async fn rotate_bearer(engine: &Engine, act: &Act<'_>, id: &str, body: &Json
 
 async fn rotate(engine: &Engine, act: &Act<'_>, id: &str, body: &Json, kind: WebhookSecretKind) -> Result<Json, AdminError> {
     let id: MethodId = id.parse().map_err(|_| AdminError::NotFound)?;
-    Fields::of(body, "a rotation", &[]).finish()?;
-    let rotated = engine.changes(act.actor()).rotate_webhook_secret(act.company_id(), id, kind).await?;
+    let mut fields = Fields::of(body, "a rotation", &["previous"]);
+    let word: Option<String> = fields.word("previous", &[END_NOW]);
+    fields.finish()?;
+    let previous = if word.is_some() { Previous::EndNow } else { Previous::Keep };
+    let rotated = engine.changes(act.actor()).rotate_webhook_secret(act.company_id(), id, kind, previous).await?;
     let (secret, previous_until) = rotated;
     Ok(Json::object([("secret", Json::text(secret.expose())), ("previousValidUntil", Json::text(previous_until.to_string()))]))
 }

@@ -2,6 +2,7 @@
 
 use super::issue::sha256;
 use super::jwt::{Bad, Parts};
+use super::told::audience_is;
 use super::{API_KEY_PREFIX, AuthError, CLOCK_SKEW_S, Caller, ISSUED_PREFIX, MANAGEMENT_PREFIX, SELF_SIGNED_MAX_S, bearer};
 use crate::core::Engine;
 use crate::directory::{CompanySnapshot, Directory};
@@ -113,7 +114,7 @@ fn check_self_signed(
     check_lifetime(parts, SELF_SIGNED_MAX_S, now)?;
     // Nobody has to name the environment here, but who names the other one means it.
     match parts.claims.get("aud") {
-        Some(audience) if audience.as_str() != Some(environment.as_str()) => Err(Bad),
+        Some(_) if !audience_is(&parts.claims, environment) => Err(Bad),
         _ => Ok(credential.scopes.clone()),
     }
 }
@@ -129,7 +130,7 @@ fn check_issued(
     check_lifetime(parts, ISSUED_MAX_S, now)?;
     let claims = &parts.claims;
     let generation = claims.get("gen").and_then(Json::as_number).and_then(|literal| literal.parse::<i64>().ok());
-    let good = claims.str_at("aud") == Some(environment.as_str())
+    let good = audience_is(claims, environment)
         && claims.str_at("sub") == Some(&credential.company_id.to_string())
         && generation == Some(credential.generation);
     if !good {

@@ -9,14 +9,16 @@ mod jwt;
 pub(crate) mod keys;
 #[cfg(test)]
 mod tests;
+mod told;
 mod user;
 
 #[cfg(test)]
 pub(crate) use caller::company_caller as company_caller_at;
+pub use told::{Wanted, challenge};
 pub use user::UserError;
 
 use crate::directory::CompanySnapshot;
-use crate::directory::change::Actor;
+use crate::directory::change::{Acting, Actor};
 use domain::{Credential, CredentialId, Scope};
 use std::sync::Arc;
 
@@ -87,7 +89,9 @@ impl Caller {
 
     /// The caller as the one who makes changes.
     pub fn actor(&self) -> Actor {
-        Actor::credential(self.credential.id, self.scopes.contains(&Scope::Own), self.origin.clone())
+        let acting = Acting { credential: self.credential.clone(), scopes: self.scopes.clone() };
+        let actor = Actor::credential(self.credential.id, self.scopes.contains(&Scope::Own), self.origin.clone());
+        Actor { acting: Some(acting), ..actor }
     }
 }
 
@@ -96,9 +100,10 @@ pub fn api_key(id: CredentialId) -> String {
     format!("{API_KEY_PREFIX}{id}")
 }
 
-/// The token behind `Bearer `. The scheme's name is not case-sensitive (RFC 9110, 11.1); exactly one blank follows.
+/// The token behind `Bearer `. The scheme's name is not case-sensitive, and one or more blanks follow it (RFC 9110, 11.1 and 11.4).
 fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
+    let token = token.trim_start_matches(' ');
     let good = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.len() <= TOKEN_MAX_BYTES;
     good.then_some(token)
 }

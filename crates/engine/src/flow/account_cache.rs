@@ -76,7 +76,7 @@ mod tests {
             settings: Settings::default(),
             webhook_secrets: WebhookSecrets {
                 signing: Secret::new("s"),
-                previous_signing: None,
+                earlier_signing: Vec::new(),
                 bearer: Secret::new("b"),
                 previous_bearer: None,
             },

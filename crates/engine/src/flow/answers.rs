@@ -9,6 +9,8 @@ use providers::{CashierAnswer as ProviderAnswer, Finding, Refusal};
 
 /// The answer to a pay-out that waits for a person (published for ForumPay; providers/common "Holds").
 pub(super) const ON_HOLD: &str = "Transaction is on hold";
+/// What is said of a page call whose fate is open (Cashier API, section 5).
+pub(super) const OUTCOME_OPEN: &str = "The outcome is open. Query the transaction before trying again.";
 /// The answer while nobody knows (providers/common "Unknown fate").
 pub(super) const IN_PROCESS: &str = "Transaction is being processed";
 
@@ -54,7 +56,7 @@ pub(super) fn recovered_answer(work: &Work) -> CashierAnswer {
     match work.transaction.status {
         S::Failed => {
             let code = work.transaction.psp_status.parse().unwrap_or(ErrorCode::PspUnavailable);
-            failure_answer(&Refusal::of(code), Some(work), None)
+            failure_answer(&Refusal::of(code), Some(work))
         }
         S::Declined | S::Cancelled | S::Expired | S::Rejected => {
             let message = work.transaction.message.as_deref().unwrap_or(&work.transaction.psp_status);
@@ -77,7 +79,8 @@ pub(super) fn doubt_answer(work: &Work) -> CashierAnswer {
         UnknownFate::GatewayTimeout { message, .. } => CashierAnswer::provider_failure(ProviderFailure {
             code: ErrorCode::PspTimeout,
             message: Some(message),
-            retryable: false,
+            stored: work.has_key,
+            open: true,
             retry_after_s: None,
             data: None,
             transaction_id: Some(work.id().to_string()),
@@ -86,13 +89,14 @@ pub(super) fn doubt_answer(work: &Work) -> CashierAnswer {
     }
 }
 
-/// The error row, with the provider's words masked.
-pub(super) fn failure_answer(refusal: &Refusal, work: Option<&Work>, retryable: Option<bool>) -> CashierAnswer {
+/// The error row, with the provider's words masked. Beside a transaction that has not ended it says that its outcome is open.
+pub(super) fn failure_answer(refusal: &Refusal, work: Option<&Work>) -> CashierAnswer {
     let secrets = work.map(Work::secrets).unwrap_or_default();
     CashierAnswer::provider_failure(ProviderFailure {
         code: refusal.code,
         message: None,
-        retryable: retryable.unwrap_or(refusal.code.retryable()),
+        stored: work.is_some_and(|work| work.has_key),
+        open: work.is_some_and(|work| !work.transaction.status.is_final()),
         retry_after_s: refusal.retry_after_s,
         data: refusal.data.clone().map(|data| mask(data, &secrets)),
         transaction_id: work.map(|work| work.id().to_string()),

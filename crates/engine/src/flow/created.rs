@@ -1,6 +1,6 @@
 //! The end of a creating task: one commit, and the answer to the Cashier call. What certainly happened is told; what nobody knows is asked about, never guessed.
 
-use super::answers::{IN_PROCESS, calls_detail, doubt_answer, failure_answer, found_answer};
+use super::answers::{IN_PROCESS, OUTCOME_OPEN, calls_detail, doubt_answer, failure_answer, found_answer, recovered_answer};
 use super::calls::Ended;
 use super::conclude::Commit;
 use super::work::Work;
@@ -107,7 +107,7 @@ impl Engine {
         t.message = Some(refusal.code.message().to_owned());
         // From `Created` the table always has this way.
         let _ = commit.change(Change::Fail, calls_detail(calls));
-        let answer = failure_answer(refusal, Some(commit.work), None);
+        let answer = failure_answer(refusal, Some(commit.work));
         commit.answer(&answer)?;
         commit.store().await?;
         Ok(answer)
@@ -145,11 +145,15 @@ impl Engine {
         commit.show_doubt(refusal);
         let _ = commit.change(Change::Accept, calls_detail(calls));
         commit.settle(&finding, &Json::object([("by", Json::text("inquiry"))]));
-        if commit.work.transaction.status == TransactionStatus::Pending {
+        // The page's address is lost, but not the payment: what is open is said to be open, and what has ended is told as it ended.
+        let answer = if commit.work.transaction.status.is_final() {
+            recovered_answer(commit.work)
+        } else {
+            commit.work.transaction.message = Some(OUTCOME_OPEN.to_owned());
             let job = due::first_inquiry(&commit, None);
             commit.job(&job);
-        }
-        let answer = failure_answer(refusal, Some(commit.work), Some(false));
+            failure_answer(refusal, Some(commit.work))
+        };
         commit.answer(&answer)?;
         commit.store().await?;
         Ok(answer)

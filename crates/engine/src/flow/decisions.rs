@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use store::CommitError;
 use store::repository::audit::{self, AuditEntry};
+use store::repository::credentials;
 use store::repository::holds::{self, HoldStatus, MAKER_GUARD, UNDECIDED_GUARD};
 use store::repository::jobs::{self, JobKind};
 
@@ -38,8 +39,8 @@ pub enum DecisionError {
     /// The transaction is not in a state for this.
     #[error("{0}")]
     NotPossible(String),
-    /// Whoever made a pay-out may not decide about it.
-    #[error("Whoever made a pay-out may not decide about it")]
+    /// Whoever made a pay-out, or the credential that made it, may not decide about it.
+    #[error("Whoever made a pay-out, or the credential that made it, may not decide about it")]
     MakerIsChecker,
     /// Something of ours.
     #[error(transparent)]
@@ -103,7 +104,7 @@ impl Engine {
             before: stood(&work),
         };
         self.must_wait(&work).await?;
-        self.must_not_be_maker(caller, &work)?;
+        self.must_not_be_maker(caller, &work).await?;
         let held_by_provider = work.provider.descriptor().operation(Operation::PayOut).is_some_and(|spec| spec.always_held);
         let mut commit = Commit::open(self, &mut work);
         let (company, transaction) = (commit.work.company_id(), commit.work.id());
@@ -130,7 +131,7 @@ impl Engine {
         let decided =
             Decided { word: "reject", by: &by, reason: Some(&reason), origin: caller.origin.as_deref(), before: stood(&work) };
         self.must_wait(&work).await?;
-        self.must_not_be_maker(caller, &work)?;
+        self.must_not_be_maker(caller, &work).await?;
         let mut commit = Commit::open(self, &mut work);
         let (company, transaction) = (commit.work.company_id(), commit.work.id());
         commit.work.transaction.psp_status = "rejected".to_owned();
@@ -150,7 +151,7 @@ impl Engine {
     pub async fn release(&self, caller: &Caller, id: &str, reason: Option<String>) -> Result<Transaction, DecisionError> {
         let (by, mut work, _lock) = self.in_hand(caller, id).await?;
         self.must_be_stuck(&work)?;
-        self.must_not_be_maker(caller, &work)?;
+        self.must_not_be_maker(caller, &work).await?;
         if !work.provider.descriptor().release_again || work.transaction.operation != Operation::PayOut {
             return Err(DecisionError::NotPossible(format!("{} has no \"Release again\"", work.transaction.psp_type)));
         }
@@ -185,7 +186,7 @@ impl Engine {
     ) -> Result<Transaction, DecisionError> {
         let (by, mut work, _lock) = self.in_hand(caller, id).await?;
         self.must_be_stuck(&work)?;
-        self.must_not_be_maker(caller, &work)?;
+        self.must_not_be_maker(caller, &work).await?;
         let step = match to {
             TransactionStatus::Approved => Change::Approve,
             TransactionStatus::Failed => Change::Fail,
@@ -334,9 +335,17 @@ impl Engine {
         })
     }
 
-    fn must_not_be_maker(&self, caller: &Caller, work: &Work) -> Result<(), DecisionError> {
+    /// Whoever decides must not be behind the credential that made the pay-out, through any chain of credentials that were made or rotated.
+    async fn must_not_be_maker(&self, caller: &Caller, work: &Work) -> Result<(), DecisionError> {
         debug_assert!(caller.scopes.contains(&Scope::Approve), "the route names its scope");
-        if work.transaction.maker == caller.credential.id { Err(DecisionError::MakerIsChecker) } else { Ok(()) }
+        let (key, company) = (&caller.company.data_key, caller.company.company.id);
+        // From the store, whatever has become of it since: one that was revoked meanwhile was still the maker.
+        let maker = credentials::find(self.store(), key, company, work.transaction.maker).await?;
+        let checker = credentials::find(self.store(), key, company, caller.credential.id).await?;
+        match (maker, checker) {
+            (Some(maker), Some(checker)) if !checker.may_be_of_one_with(&maker) => Ok(()),
+            _ => Err(DecisionError::MakerIsChecker),
+        }
     }
 
     fn must_be_stuck(&self, work: &Work) -> Result<(), DecisionError> {

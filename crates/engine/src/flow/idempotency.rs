@@ -71,9 +71,12 @@ fn context(transaction: TransactionId) -> [String; 3] {
     ["idempotency".to_owned(), transaction.to_string(), "answer".to_owned()]
 }
 
-/// Seals an answer: four bytes of `Retry-After` (seconds, 0: none), then the body.
+/// Bytes before the body of a stored answer; they once held `Retry-After`, which belongs to the first answer alone.
+const HEAD: [u8; 4] = [0; 4];
+
+/// Seals an answer: status and bytes are stored, headers are no part of it.
 pub(super) fn seal_answer(key: &DataKey, transaction: TransactionId, answer: &CashierAnswer) -> Result<Vec<u8>, EngineError> {
-    let mut plain = answer.retry_after_s.unwrap_or(0).to_be_bytes().to_vec();
+    let mut plain = HEAD.to_vec();
     plain.extend_from_slice(&answer.body);
     let context = context(transaction);
     key.seal(&[&context[0], &context[1], &context[2]], &plain).map_err(|error| EngineError::Corrupt(error.to_string()))
@@ -83,7 +86,6 @@ fn open_answer(key: &DataKey, transaction: TransactionId, status: u16, sealed: &
     let context = context(transaction);
     let plain =
         key.open(&[&context[0], &context[1], &context[2]], sealed).map_err(|error| EngineError::Corrupt(error.to_string()))?;
-    let (head, body) = plain.split_at_checked(4).ok_or_else(|| EngineError::Corrupt("a stored answer is cut".into()))?;
-    let seconds = head.iter().fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
-    Ok(CashierAnswer { status, body: body.to_vec(), retry_after_s: (seconds > 0).then_some(seconds), replayed: true })
+    let body = plain.get(HEAD.len()..).ok_or_else(|| EngineError::Corrupt("a stored answer is cut".into()))?;
+    Ok(CashierAnswer { status, body: body.to_vec(), retry_after_s: None, replayed: true })
 }

@@ -62,7 +62,7 @@ impl Engine {
             }
         };
         if !self.configured(request.provider, &route.method) {
-            return Ok(failure_answer(&Refusal::of(ErrorCode::PspNotConfigured), None, None));
+            return Ok(failure_answer(&Refusal::of(ErrorCode::PspNotConfigured), None));
         }
         let problems = self.problems(request.provider, &route.method, &request.checked);
         if !problems.is_empty() {

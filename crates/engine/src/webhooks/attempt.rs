@@ -179,8 +179,8 @@ fn kept(body: &[u8], method: &PaymentMethod) -> Option<String> {
     }
     let mut text = String::from_utf8_lossy(body).replace('\0', "\u{fffd}");
     let secrets = &method.webhook_secrets;
-    let before = [&secrets.previous_signing, &secrets.previous_bearer];
-    let all = [&secrets.signing, &secrets.bearer].into_iter().chain(before.into_iter().flatten().map(|(secret, _)| secret));
+    let before = secrets.earlier_signing.iter().chain(&secrets.previous_bearer);
+    let all = [&secrets.signing, &secrets.bearer].into_iter().chain(before.map(|(secret, _)| secret));
     for secret in all.map(domain::Secret::expose).filter(|secret| !secret.is_empty()) {
         if text.contains(secret) {
             text = text.replace(secret, MASK);

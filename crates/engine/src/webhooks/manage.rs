@@ -5,10 +5,10 @@ use super::attempt::attempt;
 use super::worker::LEASE_MS;
 use super::{SAMPLE_AMOUNT, SAMPLE_USER, sample_transaction};
 use crate::core::Engine;
-use crate::directory::change::{Actor, ChangeError, WebhookSecretKind};
+use crate::directory::change::Actor;
 use crate::flow::EngineError;
 use domain::schedule::EVENTS_KEPT_MS;
-use domain::{CompanyId, EventId, Json, MethodId, PaymentMethod, Secret, Timestamp, TransactionId};
+use domain::{CompanyId, EventId, Json, MethodId, PaymentMethod, Timestamp, TransactionId};
 use std::sync::Arc;
 use store::repository::audit::{self, AuditEntry};
 use store::repository::deliveries::{
@@ -242,20 +242,6 @@ impl Engine {
         let claimed = Claimed { delivery, lease_until: lease.until, body: Some(event.body), failing_since, endpoint_off: false };
         attempt(self, &claimed).await;
         Ok(id)
-    }
-
-    /// Makes a new webhook secret of a payment method, shown this once; the one before counts for 24 h more. Returns it with the end of the one before.
-    ///
-    /// # Errors
-    /// [`ChangeError`].
-    pub async fn rotate_secret(
-        &self,
-        company: CompanyId,
-        method: MethodId,
-        kind: WebhookSecretKind,
-        actor: Actor,
-    ) -> Result<(Secret, Timestamp), ChangeError> {
-        self.changes(actor).rotate_webhook_secret(company, method, kind).await
     }
 
     /// Since when a payment method's endpoint is switched off.

@@ -38,8 +38,8 @@ fn signature(id: &str, timestamp_s: i64, body: &[u8], secret: &Secret) -> String
     format!("{VERSION},{}", STANDARD.encode(context.sign()))
 }
 
-/// Every header of an attempt at `now` but those of HTTP itself. For 24 h after a rotation the signing secret before signs beside the new one, and the
-/// bearer before is still the one that is sent.
+/// Every header of an attempt at `now` but those of HTTP itself. Earlier signing secrets sign beside the newest, and the bearer that receivers
+/// know is the one that is sent, each until its own promised end.
 pub fn headers_for(
     method: &PaymentMethod,
     id: &EventId,
@@ -59,8 +59,8 @@ pub fn headers_for(
 
 /// The secrets that sign now: the new one first.
 fn signing(secrets: &WebhookSecrets, now: Timestamp) -> Vec<&Secret> {
-    let before = secrets.previous_signing.as_ref().filter(|(_, until)| now < *until);
-    std::iter::once(&secrets.signing).chain(before.map(|(secret, _)| secret)).collect()
+    let earlier = secrets.earlier_signing.iter().filter(|(_, until)| now < *until);
+    std::iter::once(&secrets.signing).chain(earlier.map(|(secret, _)| secret)).collect()
 }
 
 fn bearer(secrets: &WebhookSecrets, now: Timestamp) -> &Secret {

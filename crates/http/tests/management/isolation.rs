@@ -1,6 +1,6 @@
 //! What bodies may point at, who may say where credentials go, and that secrets come out once.
 
-use crate::world::World;
+use crate::world::{World, management_token};
 use domain::Scope;
 use domain::urls::Environment;
 use mozarto_http::admin::ROUTES;
@@ -102,7 +102,7 @@ async fn secrets_come_out_once() {
     assert_ne!(made.at("/data/token"), rotated.at("/data/token"));
 }
 
-/// The maker of a pay-out decides nothing about it. Over the API the two are never the same credential; the store is told otherwise here.
+/// The maker of a pay-out, and whoever made the maker, decide nothing about it. That an approving credential made it, the store is told here.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_maker_is_not_the_checker() {
     let world = World::start().await;
@@ -123,9 +123,18 @@ async fn the_maker_is_not_the_checker() {
         (format!("/transactions/{stuck}/resolve"), r#"{"to":"Failed","reason":"mine"}"#),
     ] {
         let refused = world.call(&token, "POST", &path, Some(body)).await;
-        assert_eq!((refused.status, refused.at("/message")), (403, "Whoever made a pay-out may not decide about it".to_owned()));
+        assert_eq!(
+            (refused.status, refused.at("/message")),
+            (403, "Whoever made a pay-out, or the credential that made it, may not decide about it".to_owned())
+        );
     }
-    assert_eq!(world.call(&world.one.all, "POST", &format!("/approvals/{held}/approve"), None).await.status, 200);
+    assert_eq!(
+        world.call(&world.one.all, "POST", &format!("/approvals/{held}/approve"), None).await.status,
+        403,
+        "it made the maker"
+    );
+    let other = management_token(&world.engine, world.one.id, &Scope::MANAGEMENT).await;
+    assert_eq!(world.call(&other, "POST", &format!("/approvals/{held}/approve"), None).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -210,7 +210,7 @@ async fn tenant(engine: &Engine, name: &str) -> Tenant {
     Tenant { id, all: management_token(engine, id, &Scope::MANAGEMENT).await, cashier }
 }
 
-async fn management_token(engine: &Engine, company: CompanyId, scopes: &[Scope]) -> String {
+pub(crate) async fn management_token(engine: &Engine, company: CompanyId, scopes: &[Scope]) -> String {
     credential(engine, company, CredentialKind::Management, scopes).await
 }
 

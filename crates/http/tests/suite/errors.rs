@@ -65,7 +65,7 @@ async fn refusals_of_a_body() {
     ];
     for (name, body, expected) in rows {
         let answer = platform.send(&platform.cashier(&body)).await;
-        assert_eq!((answer.status, answer.body.as_str()), (400, expected.as_str()), "{name}");
+        assert_eq!((answer.status, without_fields(&answer.body).as_str()), (400, expected.as_str()), "{name}");
     }
     platform.switch_method(false).await;
     let answer = platform.send(&platform.cashier(PAY_IN)).await;
@@ -104,7 +104,8 @@ async fn who_may_not() {
     for (name, call) in rows {
         let answer = platform.send(&call).await;
         assert_eq!((answer.status, answer.body.as_str()), (401, unauthorized.as_str()), "{name}");
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{name}");
+        let told = answer.header("www-authenticate").unwrap_or_default();
+        assert!(told.starts_with("Bearer realm=\"Mozarto\", error=\"invalid_") || told == "Bearer", "{name}: {told}");
     }
     let forbidden = envelope("Forbidden", &[]);
     let reader = format!("Bearer {}", platform.token(&[Scope::Read]).await);
@@ -160,4 +161,12 @@ async fn whitespace_up_to_the_limit_and_unknown_fields_are_fine() {
     let answer = platform.send(&platform.cashier(&more)).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(!answer.body.contains("hunter2") && !answer.body.contains("4111111111111111"), "{answer:?}");
+}
+
+/// An answer without its `fields`, which stand beside the published members and after them.
+fn without_fields(body: &str) -> String {
+    match body.find(r#","fields":["#) {
+        Some(at) => format!("{}}}", &body[..at]),
+        None => body.to_owned(),
+    }
 }

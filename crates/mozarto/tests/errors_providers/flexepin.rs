@@ -78,7 +78,7 @@ async fn redeem_doubt(hands: &Hands, serial: u32, upstream: Value, status: &str)
     ensure!(answer.status == 504, "HTTP {}: {}", answer.status, answer.body);
     let id = id_of(&answer)?;
     let expected = json!({
-        "status": "error", "message": IN_DOUBT, "isSuccess": false, "errorCode": "PSP_TIMEOUT", "retryable": false, "errors": [],
+        "status": "error", "message": IN_DOUBT, "isSuccess": false, "errorCode": "PSP_TIMEOUT", "retryable": false, "outcome": "open", "errors": [],
         "transactionId": id, "transaction": "<object>",
     });
     same_shape(&answer.body, &expected)?;

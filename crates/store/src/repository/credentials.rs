@@ -12,14 +12,14 @@ const SECRET: &str = "secret";
 macro_rules! columns {
     () => {
         "company_id, id, kind, name, scopes, secret, token_digest, generation, expires_at, revoked_at, created_at, \
-         last_used_at"
+         last_used_at, made_by"
     };
 }
 
 const INSERT: &str =
-    concat!("INSERT INTO credentials (", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
+    concat!("INSERT INTO credentials (", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)");
 const UPDATE: &str = "UPDATE credentials SET name = ?3, scopes = ?4, secret = ?5, token_digest = ?6, generation = ?7, \
-                      expires_at = ?8, revoked_at = ?9 WHERE company_id = ?1 AND id = ?2";
+                      expires_at = ?8, revoked_at = ?9, made_by = ?10 WHERE company_id = ?1 AND id = ?2";
 const TOUCH: &str = "UPDATE credentials SET last_used_at = ?3 \
                      WHERE company_id = ?1 AND id = ?2 AND (last_used_at IS NULL OR last_used_at < ?3)";
 const OWNER: &str = "SELECT company_id FROM credentials WHERE id = ?1";
@@ -46,6 +46,7 @@ pub fn insert(batch: &mut Batch, data_key: &DataKey, credential: &Credential) ->
         credential.revoked_at.map(Timestamp::millis).into(),
         credential.created_at.millis().into(),
         credential.last_used_at.map(Timestamp::millis).into(),
+        ids(&credential.made_by).into(),
     ];
     batch.insert("credential", INSERT, values);
     Ok(())
@@ -66,6 +67,7 @@ pub fn update(batch: &mut Batch, data_key: &DataKey, credential: &Credential) ->
         credential.generation.into(),
         credential.expires_at.millis().into(),
         credential.revoked_at.map(Timestamp::millis).into(),
+        ids(&credential.made_by).into(),
     ];
     batch.guard("credential", UPDATE, values);
     Ok(())
@@ -127,10 +129,15 @@ fn words(scopes: &[Scope]) -> String {
     scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
 }
 
+fn ids(credentials: &[CredentialId]) -> String {
+    credentials.iter().map(CredentialId::to_string).collect::<Vec<_>>().join(" ")
+}
+
 fn read(row: &Row, data_key: &DataKey) -> Result<Credential, QueryError> {
     let id: CredentialId = parse(row, 1)?;
     let corrupt = |what: &str| QueryError::Corrupt(format!("credentials.{what} of {id}"));
     let scopes = row.str(4)?.split_whitespace().map(|word| word.parse().map_err(|()| corrupt("scopes")));
+    let made_by = row.str(12)?.split_whitespace().map(|id| id.parse().map_err(|_| corrupt("made_by")));
     let secret = row.opt_bytes(5)?.map(|sealed| open_text(data_key, &[TABLE, &id.to_string(), SECRET], &sealed)).transpose()?;
     let token_digest = row.opt_bytes(6)?.map(|digest| digest.try_into().map_err(|_| corrupt("token_digest"))).transpose()?;
     Ok(Credential {
@@ -141,6 +148,7 @@ fn read(row: &Row, data_key: &DataKey) -> Result<Credential, QueryError> {
         scopes: scopes.collect::<Result<_, _>>()?,
         secret,
         token_digest,
+        made_by: made_by.collect::<Result<_, _>>()?,
         generation: row.int(7)?,
         expires_at: Timestamp::from_millis(row.int(8)?),
         revoked_at: row.opt_int(9)?.map(Timestamp::from_millis),

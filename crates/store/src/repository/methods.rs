@@ -147,8 +147,8 @@ fn sealed_secrets(data_key: &DataKey, method: &PaymentMethod) -> Result<Vec<u8>,
     let webhook = &method.webhook_secrets;
     let mut document = Json::object([
         ("fields", Json::object(fields)),
-        ("signing", rotating(&webhook.signing, webhook.previous_signing.as_ref())),
-        ("bearer", rotating(&webhook.bearer, webhook.previous_bearer.as_ref())),
+        ("signing", rotating(&webhook.signing, &webhook.earlier_signing)),
+        ("bearer", rotating(&webhook.bearer, webhook.previous_bearer.as_slice())),
     ]);
     if let Some(token) = &method.callback_token {
         document.set("callbackToken", Json::text(token.expose()));
@@ -157,11 +157,14 @@ fn sealed_secrets(data_key: &DataKey, method: &PaymentMethod) -> Result<Vec<u8>,
     data_key.seal(&[TABLE, &method.id.to_string(), SECRETS], text.as_bytes())
 }
 
-fn rotating(current: &Secret, previous: Option<&(Secret, Timestamp)>) -> Json {
+/// A secret with those before it that still count, the newest first.
+fn rotating(current: &Secret, earlier: &[(Secret, Timestamp)]) -> Json {
     let mut secret = Json::object([("value", Json::text(current.expose()))]);
-    if let Some((value, until)) = previous {
-        let pairs = [("value", Json::text(value.expose())), ("until", until.millis().into())];
-        secret.set("previous", Json::object(pairs));
+    let shown = |(value, until): &(Secret, Timestamp)| {
+        Json::object([("value", Json::text(value.expose())), ("until", until.millis().into())])
+    };
+    if !earlier.is_empty() {
+        secret.set("earlier", Json::Array(earlier.iter().map(shown).collect()));
     }
     secret
 }
@@ -172,8 +175,8 @@ fn stored(row: &Row, data_key: &DataKey) -> Result<StoredMethod, QueryError> {
     let place = [TABLE, &id.to_string(), SECRETS];
     let opened = data_key.open(&place, &row.bytes(6)?).map_err(|error| closed(&place, error))?;
     let secrets = Json::parse(&opened).map_err(|_| corrupt())?;
-    let (signing, previous_signing) = read_rotating(&secrets, "signing").ok_or_else(corrupt)?;
-    let (bearer, previous_bearer) = read_rotating(&secrets, "bearer").ok_or_else(corrupt)?;
+    let (signing, earlier_signing) = read_rotating(&secrets, "signing").ok_or_else(corrupt)?;
+    let (bearer, earlier_bearers) = read_rotating(&secrets, "bearer").ok_or_else(corrupt)?;
     let method = PaymentMethod {
         id,
         company_id: parse(row, 0)?,
@@ -181,7 +184,7 @@ fn stored(row: &Row, data_key: &DataKey) -> Result<StoredMethod, QueryError> {
         brand_id: opt_parse(row, 3)?,
         enabled: row.bool(4)?,
         settings: read_settings(&read::json(row, 5)?, &secrets).ok_or_else(corrupt)?,
-        webhook_secrets: WebhookSecrets { signing, previous_signing, bearer, previous_bearer },
+        webhook_secrets: WebhookSecrets { signing, earlier_signing, bearer, previous_bearer: earlier_bearers.into_iter().next() },
         callback_token: secrets.str_at("callbackToken").map(Secret::new),
         created_at: Timestamp::from_millis(row.int(8)?),
         updated_at: Timestamp::from_millis(row.int(9)?),
@@ -201,13 +204,16 @@ fn read_settings(config: &Json, secrets: &Json) -> Option<Settings> {
     Some(settings)
 }
 
-fn read_rotating(secrets: &Json, name: &str) -> Option<(Secret, Option<(Secret, Timestamp)>)> {
+fn read_rotating(secrets: &Json, name: &str) -> Option<(Secret, Vec<(Secret, Timestamp)>)> {
     let secret = secrets.get(name)?;
-    let previous = match secret.get("previous") {
-        Some(previous) => Some((Secret::new(previous.str_at("value")?), time(previous, "until")?)),
-        None => None,
+    let earlier = |one: &Json| Some((Secret::new(one.str_at("value")?), time(one, "until")?));
+    let all = match (secret.get("earlier"), secret.get("previous")) {
+        (Some(list), _) => list.as_array()?.iter().map(earlier).collect::<Option<Vec<_>>>()?,
+        // As it was written when there could be one only.
+        (None, Some(previous)) => vec![earlier(previous)?],
+        (None, None) => Vec::new(),
     };
-    Some((Secret::new(secret.str_at("value")?), previous))
+    Some((Secret::new(secret.str_at("value")?), all))
 }
 
 fn time(object: &Json, name: &str) -> Option<Timestamp> {

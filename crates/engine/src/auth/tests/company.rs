@@ -50,6 +50,7 @@ async fn good_tokens_of_both_kinds_are_let_in() {
             json!({"iat": now, "exp": now + 300}),
             json!({"iat": now, "exp": now + 86_400}),
             json!({"iat": now - 86_370, "exp": now + 30, "aud": "sandbox"}),
+            json!({"iat": now, "exp": now + 60, "aud": ["elsewhere", "sandbox"]}),
             json!({"iat": now + 30, "exp": now + 60, "nbf": now + 30}),
             json!({"iat": now - 60, "exp": now - 29}),
             json!({"iat": now as f64 + 0.5, "exp": now as f64 + 60.25, "sub": "anything", "x": [1, {}]}),
@@ -59,7 +60,7 @@ async fn good_tokens_of_both_kinds_are_let_in() {
             assert_eq!((caller.company.company.id, caller.credential.id), (m.company, m.issued.credential.id));
             assert_eq!(caller.scopes, Scope::COMPANY);
         }
-        let caller = call(world, &format!("bearer {}", m.issued.token.expose())).await.unwrap();
+        let caller = call(world, &format!("bearer   {}", m.issued.token.expose())).await.unwrap();
         assert_eq!((caller.company.company.id, &*caller.scopes), (m.company, &Scope::COMPANY[..]));
         assert_eq!(caller.require(Scope::Payin), Ok(()));
         assert_eq!(caller.require(Scope::Own), Err(AuthError::Forbidden));
@@ -132,7 +133,7 @@ fn bad_self_signed(m: &Merchant) -> Vec<(&'static str, String)> {
         ("nbf in the future", signed(format!(r#"{{"iat":{now},"exp":{},"nbf":{}}}"#, now + 300, now + 31))),
         ("nbf is a text", signed(format!(r#"{{"iat":{now},"exp":{},"nbf":"now"}}"#, now + 300))),
         ("the other environment", signed(format!(r#"{{"iat":{now},"exp":{},"aud":"production"}}"#, now + 300))),
-        ("aud is a list", signed(format!(r#"{{"iat":{now},"exp":{},"aud":["sandbox"]}}"#, now + 300))),
+        ("aud is a list of others", signed(format!(r#"{{"iat":{now},"exp":{},"aud":["production",1]}}"#, now + 300))),
         ("claims are a list", raw(m.secret.as_bytes(), &good_header, "[1]")),
         ("claims are no JSON", raw(m.secret.as_bytes(), &good_header, "{")),
         ("claims are nothing", raw(m.secret.as_bytes(), &good_header, "")),
@@ -180,7 +181,7 @@ async fn bad_self_signed_tokens_are_refused_at_once() {
         String::new(),
         good.clone(),
         format!("Basic {good}"),
-        format!("Bearer  {good}"),
+        format!("Bearer \t{good}"),
         format!("Bearer\t{good}"),
         format!("Bearer {good} "),
         format!("Bearer {good},x"),
@@ -219,7 +220,10 @@ async fn bad_issued_tokens_are_refused_at_once() {
     let bad = [
         ("no aud", token(&header, &claims(m.company, "", now, now + 60, first))),
         ("the other environment", token(&header, &claims(m.company, r#","aud":"production""#, now, now + 60, first))),
-        ("aud is a list", token(&header, &claims(m.company, r#","aud":["sandbox"]"#, now, now + 60, first))),
+        (
+            "aud is a list of others",
+            token(&header, &claims(m.company, r#","aud":["production",["sandbox"]]"#, now, now + 60, first)),
+        ),
         ("another company", token(&header, &claims(other, sandbox, now, now + 60, first))),
         ("over a year", token(&header, &claims(m.company, sandbox, now, now + 367 * 86_400, first))),
         ("past", token(&header, &claims(m.company, sandbox, now - 60, now - 30, first))),

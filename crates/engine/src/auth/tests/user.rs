@@ -100,7 +100,9 @@ async fn malformed_user_tokens_are_refused_at_once() {
         assert_eq!(verdict, Err(UNAUTHORIZED), "{what}");
         assert!(took <= REFUSAL_LIMIT, "{what}: {took:?}");
     }
-    for header in ["", "Bearer", "Bearer ", &good, &format!("Basic {good}"), &format!("Bearer  {good}")] {
+    for header in
+        ["", "Bearer", "Bearer ", &good, &format!("Basic {good}"), &format!("Bearer\t{good}"), &format!("Bearer {good} ")]
+    {
         assert_eq!(token_user(&company, header, NOW).map(|claims| claims.user_id), Err(UNAUTHORIZED), "{header}");
     }
 }

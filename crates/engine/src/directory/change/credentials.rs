@@ -38,7 +38,7 @@ impl Changes<'_> {
     /// Adds a credential.
     ///
     /// # Errors
-    /// [`ChangeError::Invalid`] with every sentence.
+    /// [`ChangeError::Invalid`] with every sentence; [`ChangeError::NotYours`] for a scope that the actor lacks.
     pub async fn create_credential(&self, company: CompanyId, new: &NewCredential) -> Result<IssuedCredential, ChangeError> {
         let allowed: &[Scope] = match new.kind {
             CredentialKind::Company => &Scope::COMPANY,
@@ -50,7 +50,36 @@ impl Changes<'_> {
             problems.push(format!("scopes must be a list of {}", words.join(", ")));
         }
         refuse(problems)?;
+        self.must_have(&new.scopes)?;
         change!(self, company, |open| self.plan_new_credential(&open, new).await)
+    }
+
+    /// Nobody hands out a scope that they lack. Those of the Cashier API are given by whoever may make credentials.
+    fn must_have(&self, scopes: &[Scope]) -> Result<(), ChangeError> {
+        let Some(acting) = &self.actor.acting else { return Ok(()) };
+        let given_with_own = |scope: &Scope| matches!(scope, Scope::Payin | Scope::Payout) && self.actor.owns;
+        let lacking: Vec<&str> = scopes
+            .iter()
+            .filter(|scope| !given_with_own(scope) && !acting.scopes.contains(scope))
+            .map(|scope| scope.as_str())
+            .collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        Err(ChangeError::NotYours(format!("Your token cannot hand out what it does not have: {}", lacking.join(", "))))
+    }
+
+    /// Whoever acts, as the ones behind a credential that they make or rotate.
+    fn behind(&self, known: &[CredentialId], of: CredentialId) -> Vec<CredentialId> {
+        let mut all = known.to_vec();
+        if let Some(acting) = &self.actor.acting {
+            all.push(acting.credential.id);
+            all.extend(&acting.credential.made_by);
+        }
+        all.sort_unstable();
+        all.dedup();
+        all.retain(|id| *id != of);
+        all
     }
 
     async fn plan_new_credential(&self, open: &Open, new: &NewCredential) -> Result<Plan<IssuedCredential>, ChangeError> {
@@ -62,8 +91,10 @@ impl Changes<'_> {
         let mut scopes = new.scopes.clone();
         scopes.sort_unstable();
         scopes.dedup();
+        let id = CredentialId::new(now, self.random.bytes());
         let credential = Credential {
-            id: CredentialId::new(now, self.random.bytes()),
+            id,
+            made_by: self.behind(&[], id),
             company_id: open.company.id,
             kind: new.kind,
             name: new.name.clone(),
@@ -92,7 +123,8 @@ impl Changes<'_> {
     /// Makes everything secret of a credential anew, at once: what was given out before is refused from now on.
     ///
     /// # Errors
-    /// [`ChangeError::NotFound`]; [`ChangeError::Conflict`] for a revoked one.
+    /// [`ChangeError::NotFound`]; [`ChangeError::Conflict`] for a revoked one; [`ChangeError::NotYours`] for one that may do what the actor may not: its
+    /// secret would be theirs.
     pub async fn rotate_credential(&self, company: CompanyId, id: CredentialId) -> Result<IssuedCredential, ChangeError> {
         change!(self, company, |open| self.plan_rotated_credential(&open, id).await)
     }
@@ -102,7 +134,9 @@ impl Changes<'_> {
         if before.revoked_at.is_some() {
             return Err(ChangeError::Conflict("The credential is revoked".to_owned()));
         }
-        let issued = self.issue(before.clone()).await?;
+        self.must_have(&before.scopes)?;
+        let made_by = self.behind(&before.made_by, id);
+        let issued = self.issue(Credential { made_by, ..before.clone() }).await?;
         let mut batch = Batch::new();
         credentials::update(&mut batch, &open.data_key, &issued.credential)?;
         Ok(Plan {

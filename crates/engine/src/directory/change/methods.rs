@@ -15,6 +15,8 @@ use store::repository::methods::{self, StoredMethod};
 
 /// After a rotation the secret before still counts this long, milliseconds (webhooks.md, "Security").
 const PREVIOUS_SECRET_MS: i64 = 24 * 3_600_000;
+/// Most earlier signing secrets that still count at once.
+const EARLIER_SIGNING_MAX: usize = 5;
 /// The setting that webhooks are sent to: the one merchant address of a method that we call.
 const WEBHOOK_URL: &str = "webhookUrl";
 
@@ -40,6 +42,15 @@ pub struct MethodPatch {
     pub enabled: Option<bool>,
     /// Only the fields that change; `null` clears one.
     pub config: Option<Json>,
+}
+
+/// What becomes of the secrets before a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Previous {
+    /// Each counts until its own promised end.
+    Keep,
+    /// None counts any more: a secret has leaked.
+    EndNow,
 }
 
 /// Which of the two webhook secrets.
@@ -84,7 +95,7 @@ impl Changes<'_> {
             settings,
             webhook_secrets: WebhookSecrets {
                 signing: self.fresh(WebhookSecretKind::Signing),
-                previous_signing: None,
+                earlier_signing: Vec::new(),
                 bearer: self.fresh(WebhookSecretKind::Bearer),
                 previous_bearer: None,
             },
@@ -134,25 +145,33 @@ impl Changes<'_> {
             refuse(problems)?;
         }
         method.enabled = patch.enabled.unwrap_or(method.enabled);
+        if host(before.settings.text(WEBHOOK_URL)) != host(method.settings.text(WEBHOOK_URL))
+            && before.settings.text(WEBHOOK_URL).is_some()
+        {
+            // A bearer is told to whoever answers at the address: another host never learns the one that was sent to the one before.
+            method.webhook_secrets.bearer = self.fresh(WebhookSecretKind::Bearer);
+            method.webhook_secrets.previous_bearer = None;
+        }
         keep_roles(&stored.method, &before, patch.config.as_ref(), &mut method);
         self.plan_saved(open, "payment_method.update", &stored, method)
     }
 
-    /// Makes a new webhook secret; the one before still counts for 24 h. Returns the new one and the end of the one before.
+    /// Makes a new webhook secret. The ones before still count, each until its own promised end, unless they are to end now. Returns the new one and the
+    /// end of the one that it takes the place of.
     ///
     /// # Errors
-    /// [`ChangeError::NotFound`].
+    /// [`ChangeError::NotFound`]; [`ChangeError::Conflict`] while as many earlier signing secrets count as may.
     pub async fn rotate_webhook_secret(
         &self,
         company: CompanyId,
         id: MethodId,
         kind: WebhookSecretKind,
+        previous: Previous,
     ) -> Result<(Secret, Timestamp), ChangeError> {
         let fresh = self.fresh(kind);
-        let until = self.clock.after(PREVIOUS_SECRET_MS);
-        let rotated: Result<PaymentMethod, ChangeError> =
-            change!(self, company, |open| self.plan_rotation(&open, id, kind, &fresh, until).await);
-        rotated.map(|_| (fresh, until))
+        let rotated: Result<Timestamp, ChangeError> =
+            change!(self, company, |open| self.plan_rotation(&open, id, kind, &fresh, previous).await);
+        rotated.map(|until| (fresh, until))
     }
 
     async fn plan_rotation(
@@ -161,24 +180,47 @@ impl Changes<'_> {
         id: MethodId,
         kind: WebhookSecretKind,
         fresh: &Secret,
-        until: Timestamp,
-    ) -> Result<Plan<PaymentMethod>, ChangeError> {
+        previous: Previous,
+    ) -> Result<Plan<Timestamp>, ChangeError> {
         let stored = self.stored_method(open, id).await?;
         let mut method = stored.method.clone();
+        let (now, promised) = (self.now(), self.clock.after(PREVIOUS_SECRET_MS));
         let secrets = &mut method.webhook_secrets;
-        let (current, previous, action) = match kind {
+        let (action, until) = match kind {
             WebhookSecretKind::Signing => {
-                (&mut secrets.signing, &mut secrets.previous_signing, "payment_method.rotate_signing_secret")
+                let old = std::mem::replace(&mut secrets.signing, fresh.clone());
+                secrets.earlier_signing.retain(|(_, end)| *end > now);
+                match (previous, secrets.earlier_signing.last()) {
+                    (Previous::EndNow, _) => secrets.earlier_signing.clear(),
+                    (Previous::Keep, Some((_, first_end))) if secrets.earlier_signing.len() >= EARLIER_SIGNING_MAX => {
+                        return Err(ChangeError::Conflict(format!(
+                            "{EARLIER_SIGNING_MAX} earlier signing secrets still count; the first ends at {first_end}. \
+                             Rotate then, or end them all now with {{\"previous\":\"end now\"}}"
+                        )));
+                    }
+                    (Previous::Keep, _) => secrets.earlier_signing.insert(0, (old, promised)),
+                }
+                match previous {
+                    Previous::Keep => ("payment_method.rotate_signing_secret", promised),
+                    Previous::EndNow => ("payment_method.replace_signing_secret", now),
+                }
             }
             WebhookSecretKind::Bearer => {
-                (&mut secrets.bearer, &mut secrets.previous_bearer, "payment_method.rotate_bearer_secret")
+                let old = std::mem::replace(&mut secrets.bearer, fresh.clone());
+                // Rotated twice within a day: what was made in between was never sent, and receivers know the one before it, to its own end.
+                let known = secrets.previous_bearer.take().filter(|(_, end)| *end > now);
+                match previous {
+                    Previous::EndNow => ("payment_method.replace_bearer_secret", now),
+                    Previous::Keep => {
+                        let known = known.unwrap_or((old, promised));
+                        let until = known.1;
+                        secrets.previous_bearer = Some(known);
+                        ("payment_method.rotate_bearer_secret", until)
+                    }
+                }
             }
         };
-        let old = std::mem::replace(current, fresh.clone());
-        // Rotated twice within a day: receivers still have the one that they were sent last, which for a bearer is the one before.
-        let kept = previous.take().filter(|(_, end)| kind == WebhookSecretKind::Bearer && *end > self.now());
-        *previous = Some((kept.map_or(old, |(secret, _)| secret), until));
-        self.plan_saved(open, action, &stored, method)
+        Ok(self.plan_saved(open, action, &stored, method)?.with_result(until))
     }
 
     /// Gives a payment method webhook secrets that were made elsewhere: the sandbox's demo shop verifies every method with one pair.
@@ -204,8 +246,12 @@ impl Changes<'_> {
     ) -> Result<Plan<PaymentMethod>, ChangeError> {
         let stored = self.stored_method(open, id).await?;
         let mut method = stored.method.clone();
-        method.webhook_secrets =
-            WebhookSecrets { signing: signing.clone(), previous_signing: None, bearer: bearer.clone(), previous_bearer: None };
+        method.webhook_secrets = WebhookSecrets {
+            signing: signing.clone(),
+            earlier_signing: Vec::new(),
+            bearer: bearer.clone(),
+            previous_bearer: None,
+        };
         self.plan_saved(open, "payment_method.set_webhook_secrets", &stored, method)
     }
 
@@ -287,6 +333,11 @@ impl Changes<'_> {
             WebhookSecretKind::Bearer => format!("whb_{}", URL_SAFE_NO_PAD.encode(bytes)),
         })
     }
+}
+
+/// The host of an address, in the one spelling that the URL grammar gives it.
+fn host(url: Option<&str>) -> Option<String> {
+    url::Url::parse(url?).ok()?.host_str().map(str::to_owned)
 }
 
 /// Puts the stored addresses by role back, where the change did not say otherwise: a field that it does not name, or names with the address that the role

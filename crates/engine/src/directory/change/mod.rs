@@ -12,7 +12,7 @@ mod users;
 
 pub use company::{CompanyPatch, NewCompany, NewUserTokenKey};
 pub use credentials::{IssuedCredential, NewCredential};
-pub use methods::{MethodPatch, NewMethod, WebhookSecretKind};
+pub use methods::{MethodPatch, NewMethod, Previous, WebhookSecretKind};
 pub use rules::RulePatch;
 pub use users::NewUser;
 
@@ -50,6 +50,9 @@ pub enum ChangeError {
     /// 404: there is none of that id in this company.
     #[error("not found")]
     NotFound,
+    /// 403: what would be handed out is more than the actor has; the sentence says what.
+    #[error("{0}")]
+    NotYours(String),
     /// 409: not possible any more, or others keep changing the same.
     #[error("{0}")]
     Conflict(String),
@@ -95,17 +98,28 @@ pub struct Actor {
     pub from: Option<String>,
     /// Whether they have the scope `own`: only owners set `baseUrl`, for it decides where credentials go.
     pub owns: bool,
+    /// The credential that acts, with what its token may do: nobody hands out more. `None`: whoever runs the binary on the store.
+    pub acting: Option<Acting>,
+}
+
+/// A credential that acts.
+#[derive(Clone, Debug)]
+pub struct Acting {
+    /// The credential.
+    pub credential: std::sync::Arc<domain::Credential>,
+    /// What the token may do: never more than its credential.
+    pub scopes: Vec<domain::Scope>,
 }
 
 impl Actor {
     /// Who runs the binary on the store.
     pub fn operator() -> Self {
-        Self { name: "operator".to_owned(), from: None, owns: true }
+        Self { name: "operator".to_owned(), from: None, owns: true, acting: None }
     }
 
     /// An API credential.
     pub fn credential(id: CredentialId, owns: bool, from: Option<String>) -> Self {
-        Self { name: format!("credential:{id}"), from, owns }
+        Self { name: format!("credential:{id}"), from, owns, acting: None }
     }
 }
 
@@ -157,6 +171,14 @@ struct Plan<T> {
     before: Option<Json>,
     after: Option<Json>,
     result: T,
+}
+
+impl<T> Plan<T> {
+    /// The same change, with another result.
+    fn with_result<U>(self, result: U) -> Plan<U> {
+        let Self { batch, action, object, before, after, result: _ } = self;
+        Plan { batch, action, object, before, after, result }
+    }
 }
 
 /// Plans on what is stored and commits; plans again when somebody else's change came first.

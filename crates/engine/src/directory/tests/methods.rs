@@ -1,7 +1,7 @@
 //! Payment methods.
 
 use super::world::{World, on_both};
-use crate::directory::change::{Actor, ChangeError, MethodPatch, NewMethod, RulePatch, WebhookSecretKind};
+use crate::directory::change::{Actor, ChangeError, MethodPatch, NewMethod, Previous, RulePatch, WebhookSecretKind};
 use crate::directory::view;
 use domain::urls::Environment;
 use domain::{CredentialId, Json, PaymentMethod};
@@ -207,24 +207,25 @@ async fn rotated_webhook_secrets_keep_the_one_before_for_a_day() {
     let id = world.company("one").await;
     let changes = world.changes();
     let made = changes.create_payment_method(id, &forumpay()).await.unwrap();
+    let original = &made.webhook_secrets;
     for kind in [WebhookSecretKind::Signing, WebhookSecretKind::Bearer] {
-        let (fresh, until) = changes.rotate_webhook_secret(id, made.id, kind).await.unwrap();
+        let (fresh, until) = changes.rotate_webhook_secret(id, made.id, kind, Previous::Keep).await.unwrap();
         assert_eq!(until, world.clock.now().plus_ms(24 * 3_600_000));
         let snapshot = world.directory.company(id).await.unwrap().unwrap();
         let secrets = &snapshot.method(made.id).unwrap().webhook_secrets;
         let (current, previous, original) = match kind {
-            WebhookSecretKind::Signing => (&secrets.signing, &secrets.previous_signing, &made.webhook_secrets.signing),
-            WebhookSecretKind::Bearer => (&secrets.bearer, &secrets.previous_bearer, &made.webhook_secrets.bearer),
+            WebhookSecretKind::Signing => (&secrets.signing, secrets.earlier_signing.first(), &original.signing),
+            WebhookSecretKind::Bearer => (&secrets.bearer, secrets.previous_bearer.as_ref(), &original.bearer),
         };
         assert_eq!(current.expose(), fresh.expose());
-        let (before, end) = previous.as_ref().unwrap();
+        let (before, end) = previous.unwrap();
         assert_eq!((before.expose(), *end), (original.expose(), until));
     }
-    // Rotated again within the day: the bearer that receivers know is still the one that is sent.
-    changes.rotate_webhook_secret(id, made.id, WebhookSecretKind::Bearer).await.unwrap();
+    // Rotated again within the day: the bearer that receivers know is still the one that is sent, to the end that it was promised.
+    let (_, promised) = changes.rotate_webhook_secret(id, made.id, WebhookSecretKind::Bearer, Previous::Keep).await.unwrap();
     let snapshot = world.directory.company(id).await.unwrap().unwrap();
-    let (sent, _) = snapshot.method(made.id).unwrap().webhook_secrets.previous_bearer.as_ref().unwrap();
-    assert_eq!(sent.expose(), made.webhook_secrets.bearer.expose());
+    let (sent, until) = snapshot.method(made.id).unwrap().webhook_secrets.previous_bearer.clone().unwrap();
+    assert_eq!((sent.expose(), until), (original.bearer.expose(), promised));
     assert!(snapshot.method(made.id).unwrap().callback_token.is_none() || view::callback_url(&made, &world.config).is_some());
     world.db.close().await;
 }

@@ -114,7 +114,7 @@ fn what_is_kept_of_an_answer_is_short_text_without_secrets() {
         settings: Settings::default(),
         webhook_secrets: WebhookSecrets {
             signing: Secret::new("whsec_canary1"),
-            previous_signing: Some((Secret::new("whsec_canary2"), NOW)),
+            earlier_signing: vec![(Secret::new("whsec_canary2"), NOW)],
             bearer: Secret::new("whb_canary3"),
             previous_bearer: Some((Secret::new("whb_canary4"), NOW)),
         },

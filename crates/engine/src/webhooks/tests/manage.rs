@@ -2,6 +2,7 @@
 
 use super::receiver::{Receiver, Reply};
 use super::*;
+use crate::directory::change::{Previous, WebhookSecretKind};
 use crate::webhooks::{DeliveryError, DeliveryFilter};
 use std::sync::atomic::{AtomicU16, Ordering};
 use store::repository::audit;
@@ -149,8 +150,9 @@ async fn a_rotated_secret_signs_beside_the_old_one() {
     let receiver = Receiver::start(|_| Reply::status(200)).await;
     let world = World::new(Clock::system(1)).await;
     let method = world.method(&receiver.url).await;
-    let kind = crate::directory::change::WebhookSecretKind::Signing;
-    let (fresh, until) = world.engine.rotate_secret(world.company, method.id, kind, Actor::operator()).await.unwrap();
+    let (kind, keep) = (WebhookSecretKind::Signing, Previous::Keep);
+    let changes = world.engine.changes(Actor::operator());
+    let (fresh, until) = changes.rotate_webhook_secret(world.company, method.id, kind, keep).await.unwrap();
     assert!(until > world.engine.clock().now().plus_ms(23 * 3_600_000));
     world.deliver();
     let rotated = world.configured(method.id).await;

@@ -100,7 +100,8 @@ fn random_events_verify_and_mutations_do_not() {
     for n in 0..EVENTS {
         let signing = signing_secret(&random);
         let receiver = Webhook::new(signing.expose()).unwrap();
-        let secrets = WebhookSecrets { signing, previous_signing: None, bearer: Secret::new("whb_x"), previous_bearer: None };
+        let secrets =
+            WebhookSecrets { signing, earlier_signing: Vec::new(), bearer: Secret::new("whb_x"), previous_bearer: None };
         let (id, body) = (EventId::new(now(), random.bytes()), body(&random));
         let headers = headers_for(&method(secrets), &id, i64::from(n), now(), body.as_bytes());
         let map = header_map(&headers);
@@ -129,7 +130,7 @@ fn a_rotation_fails_no_check() {
         let (old, new) = (signing_secret(&random), signing_secret(&random));
         let secrets = WebhookSecrets {
             signing: new.clone(),
-            previous_signing: Some((old.clone(), until)),
+            earlier_signing: vec![(old.clone(), until)],
             bearer: Secret::new("whb_new"),
             previous_bearer: Some((Secret::new("whb_old"), until)),
         };
@@ -148,7 +149,7 @@ fn the_bearer_is_sent_only_when_secured() {
     let random = Random::default();
     let secrets = WebhookSecrets {
         signing: signing_secret(&random),
-        previous_signing: None,
+        earlier_signing: Vec::new(),
         bearer: Secret::new("whb_x"),
         previous_bearer: None,
     };

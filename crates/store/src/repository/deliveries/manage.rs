@@ -9,11 +9,11 @@ pub const REPLAY_CHUNK: u32 = 2_000;
 
 const FIND: &str = concat!("SELECT ", columns!(), " FROM deliveries WHERE company_id = ?1 AND id = ?2");
 const REPLAY: &str = concat!(
-    "UPDATE deliveries SET state = 'waiting', attempts = 0, next_at = ?3, owner = NULL, lease_until = NULL, delivered_at = NULL \
+    "UPDATE deliveries SET state = 'waiting', attempts = 0, next_at = ?3, owner = NULL, lease_until = NULL \
      WHERE company_id = ?1 AND id = ?2 AND owner IS NULL AND created_at >= ?4 RETURNING ",
     columns!()
 );
-const REPLAY_SINCE: &str = "UPDATE deliveries SET state = 'waiting', attempts = 0, next_at = ?5, owner = NULL, lease_until = NULL, delivered_at = NULL \
+const REPLAY_SINCE: &str = "UPDATE deliveries SET state = 'waiting', attempts = 0, next_at = ?5, owner = NULL, lease_until = NULL \
      WHERE company_id = ?1 AND id IN (SELECT d.id FROM deliveries d WHERE d.company_id = ?1 AND d.id > ?2 AND d.created_at >= ?3 \
      AND (CAST(?4 AS text) IS NULL OR d.state = ?4) AND d.owner IS NULL AND d.transaction_id <> ?6 ORDER BY d.id LIMIT ?7) RETURNING id";
 

@@ -32,9 +32,10 @@ const CLAIM: &str = concat!(
 );
 const ADD_ATTEMPT: &str = "INSERT INTO delivery_attempts (company_id, delivery_id, n, at, http_status, failure, latency_ms, response_body) \
                            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-const RECORD: &str = "UPDATE deliveries SET state = ?5, attempts = ?6, attempts_total = ?7, next_at = ?8, last_failure = ?9, last_http_status = ?10, \
-                      delivered_at = ?11, owner = NULL, lease_until = NULL WHERE company_id = ?1 AND id = ?2 AND owner = ?3 AND lease_until = ?4";
-const SWITCHED_OFF: &str = "UPDATE deliveries SET state = 'disabled', next_at = NULL, owner = NULL, lease_until = NULL \
+/// A delivery remembers its first success: a replay that fails makes it no failing one, and one that succeeds does not move the time.
+const RECORD: &str = "UPDATE deliveries SET state = CASE WHEN delivered_at IS NULL THEN ?5 ELSE 'delivered' END, attempts = ?6, attempts_total = ?7, next_at = ?8, last_failure = ?9, last_http_status = ?10, \
+                      delivered_at = COALESCE(delivered_at, ?11), owner = NULL, lease_until = NULL WHERE company_id = ?1 AND id = ?2 AND owner = ?3 AND lease_until = ?4";
+const SWITCHED_OFF: &str = "UPDATE deliveries SET state = CASE WHEN delivered_at IS NULL THEN 'disabled' ELSE 'delivered' END, next_at = NULL, owner = NULL, lease_until = NULL \
                             WHERE company_id = ?1 AND id = ?2 AND owner = ?3 AND lease_until = ?4";
 const RELEASE_LATER: &str = "UPDATE deliveries SET next_at = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND sequence > ?3 \
                              AND state = 'waiting' AND attempts_total = 0 AND owner IS NULL AND next_at > ?4 RETURNING id";

@@ -76,13 +76,15 @@ fn setting() -> impl Strategy<Value = SettingValue> {
 }
 
 fn method(company_id: CompanyId) -> impl Strategy<Value = PaymentMethod> {
-    let webhook_secrets = (secret(), prop::option::of((secret(), time())), secret(), prop::option::of((secret(), time())))
-        .prop_map(|(signing, previous_signing, bearer, previous_bearer)| WebhookSecrets {
-            signing,
-            previous_signing,
-            bearer,
-            previous_bearer,
-        });
+    let webhook_secrets =
+        (secret(), prop::collection::vec((secret(), time()), 0..6), secret(), prop::option::of((secret(), time()))).prop_map(
+            |(signing, earlier_signing, bearer, previous_bearer)| WebhookSecrets {
+                signing,
+                earlier_signing,
+                bearer,
+                previous_bearer,
+            },
+        );
     (
         any::<[u8; 6]>(),
         "[A-Z_]{1,16}",
@@ -112,7 +114,7 @@ fn method(company_id: CompanyId) -> impl Strategy<Value = PaymentMethod> {
 
 /// Everything in a method, secrets included, as one text that can be compared.
 fn everything(method: &PaymentMethod) -> String {
-    let pair = |pair: &Option<(Secret, Timestamp)>| pair.as_ref().map(|(s, at)| (s.expose().to_owned(), *at));
+    let pair = |(secret, at): &(Secret, Timestamp)| (secret.expose().to_owned(), *at);
     let settings: Vec<_> = method
         .settings
         .0
@@ -131,9 +133,9 @@ fn everything(method: &PaymentMethod) -> String {
         method.brand_id,
         method.enabled,
         webhook.signing.expose(),
-        pair(&webhook.previous_signing),
+        webhook.earlier_signing.iter().map(pair).collect::<Vec<_>>(),
         webhook.bearer.expose(),
-        pair(&webhook.previous_bearer),
+        webhook.previous_bearer.as_ref().map(pair),
         method.callback_token.as_ref().map(Secret::expose),
         method.created_at,
         method.updated_at,
@@ -297,6 +299,7 @@ async fn credentials_and_audit_entries_come_back_as_they_went() {
             scopes: vec![Scope::Payin, Scope::Read],
             secret: Some(Secret::new("mks_canary")),
             token_digest: None,
+            made_by: Vec::new(),
             generation: 1,
             expires_at: NOW.plus_ms(9),
             revoked_at: None,
