@@ -380,8 +380,10 @@ async fn card_data_is_refused_and_forgotten() {
         }
         let answer = hands.client.cashier_with_key(&sent.to_string(), "with-a-card").await.unwrap();
         let sentence = |path: &str| format!("{path} is not accepted: card details are entered on the Trust Payments page");
+        let field = |path: &&str| json!({"field": path, "code": "invalid", "message": sentence(path)});
         let expected = json!({"status": "error", "message": "Validation failed", "isSuccess": false,
-            "errors": errors.into_iter().map(sentence).collect::<Vec<_>>()});
+            "errors": errors.iter().map(|path| sentence(path)).collect::<Vec<_>>(),
+            "fields": errors.iter().map(field).collect::<Vec<_>>()});
         assert_eq!((answer.status, &answer.body), (400, &expected));
     }
     let found = hands.client.read("/v1/api/mozarto/transactions?merchantReference=WITH-A-CARD").await.unwrap();

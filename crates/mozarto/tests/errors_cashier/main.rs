@@ -57,8 +57,9 @@ fn user_token(claims: &Value) -> String {
     format!("{}.{}.{}", part(&json!({"alg": "HS256", "typ": "JWT"})), part(claims), URL_SAFE_NO_PAD.encode("signature"))
 }
 
+/// Where fields are the reason, `fields` stands beside the published members; what is in it, `measured/answers.rs` says.
 fn error(message: &str, errors: Vec<String>) -> Value {
-    json!({"status": "error", "message": message, "isSuccess": false, "errors": errors})
+    json!({"status": "error", "message": message, "isSuccess": false, "errors": errors, "fields?": "<any>"})
 }
 
 fn is_error(answer: &Answer, status: u16, expected: &Value) -> Result<()> {

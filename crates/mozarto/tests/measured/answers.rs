@@ -156,7 +156,7 @@ async fn fields_are_named_and_slips_are_seen() {
         ("an amount", with("baseamount", json!(-1)), 1, json!([["baseamount", "invalid"]])),
         (
             "missing and invalid",
-            without(&["email"]).replace("10.00", "-1"),
+            without(&["email"]).replace(r#""baseamount":10.0"#, r#""baseamount":-1.0"#),
             2,
             json!([["email", "missing"], ["baseamount", "invalid"]]),
         ),
