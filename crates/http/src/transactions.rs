@@ -42,13 +42,13 @@ async fn page(app: &App, parts: &Parts, seen: &mut Seen) -> Result<CashierAnswer
 /// What ends the sentence about a time that is none.
 const TIME: &str = "must be an RFC 3339 time";
 
-/// A time that a transaction can have: ids begin with it, and know none before 1970.
+/// A bound of time.
 struct Moment(Timestamp);
 
 impl FromStr for Moment {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
-        Timestamp::parse(text).filter(|at| at.millis() >= 0).map(Self).ok_or(())
+        Timestamp::parse_bound(text).map(Self).ok_or(())
     }
 }
 

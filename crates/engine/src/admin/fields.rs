@@ -123,9 +123,9 @@ impl<'a> Fields<'a> {
         value
     }
 
-    /// A point in time since 1970: ids begin with theirs, and know none before.
+    /// A bound of time.
     pub fn time(&mut self, name: &str) -> Option<Timestamp> {
-        let value = self.raw(name)?.as_str().and_then(Timestamp::parse).filter(|at| at.millis() >= 0);
+        let value = self.raw(name)?.as_str().and_then(Timestamp::parse_bound);
         if value.is_none() {
             self.complain(name, "must be an RFC 3339 time");
         }

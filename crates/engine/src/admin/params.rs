@@ -70,9 +70,9 @@ impl<'a> Params<'a> {
         read
     }
 
-    /// A point in time since 1970: ids begin with theirs, and know none before.
+    /// A bound of time.
     pub fn time(&mut self, name: &str) -> Option<Timestamp> {
-        let read = Timestamp::parse(self.raw(name)?).filter(|at| at.millis() >= 0);
+        let read = Timestamp::parse_bound(self.raw(name)?);
         if read.is_none() {
             self.complaints.push(format!("{name} must be an RFC 3339 time"));
         }
