@@ -6,6 +6,7 @@
 pub mod amounts;
 pub mod company;
 pub mod error_code;
+pub mod http_date;
 pub mod ids;
 pub mod json;
 pub mod limits;

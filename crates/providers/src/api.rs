@@ -402,6 +402,8 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The body, at most [`domain::limits::PROVIDER_ANSWER_MAX_BYTES`].
     pub body: Vec<u8>,
+    /// When it came: from then on counts what it says of time (`Retry-After`).
+    pub came_at: Timestamp,
 }
 
 impl std::fmt::Debug for Answer {

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod brite;
+mod browser;
 mod callback;
 pub mod card;
 pub mod cleo;

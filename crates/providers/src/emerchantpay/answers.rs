@@ -3,7 +3,7 @@
 use super::record::{Record, Row};
 use super::{DESCRIPTOR, wire};
 use crate::api::{CashierAnswer, Context, Finding, Refusal, Reply, Standing, Step};
-use crate::card::without_card;
+use crate::card::{brand_or, without_card};
 use crate::kit;
 use crate::signals::judge;
 use domain::{Json, Timestamp, amounts};
@@ -142,7 +142,10 @@ pub(super) fn redirect<'a>(cx: &Context<'_>, record: &'a Record) -> Result<Optio
 
 fn data(cx: &Context<'_>, record: &Record, shown: &str, url: Option<&str>) -> Json {
     let field = |name: &str| Json::text(cx.order.text(name));
-    let card = ["brand", "first6", "last4", "expMonth", "expYear"].map(|name| (name, field(&format!("card.{name}"))));
+    let mut card =
+        Json::object(["brand", "first6", "last4", "expMonth", "expYear"].map(|name| (name, field(&format!("card.{name}")))));
+    let brand = brand_or(cx.order.text("card.brand"), record.text("card_brand"));
+    card.set("brand", Json::text(brand));
     let mut data = Json::object([
         ("status", Json::text(record.word())),
         ("transaction_status", Json::text(shown)),
@@ -151,7 +154,7 @@ fn data(cx: &Context<'_>, record: &Record, shown: &str, url: Option<&str>) -> Js
         ("uniqueId", Json::from(record.unique_id())),
         ("amount", amounts::as_number(&cx.order.amount)),
         ("merchantReference", kit::merchant_reference(cx)),
-        ("card", Json::object(card)),
+        ("card", card),
     ]);
     if let Some(url) = url {
         data.set("url", Json::text(url));
