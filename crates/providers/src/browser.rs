@@ -1,6 +1,7 @@
 //! What a payer's browser says of itself, fitted to what 3-D Secure takes (eMerchantPay sheet, "Cashier contract"; Worldpay alike). What a browser truly says never refuses
 //! a payment; a wrong type, or a value outside of the sheet's bounds, does.
 
+use crate::kit::{self, Cut};
 use domain::Json;
 
 /// Longest language that is sent, characters (EMV 3-D Secure, `browserLanguage`).
@@ -14,8 +15,6 @@ pub(crate) const SCREEN_SIZE_MAX: i64 = 99_999;
 /// The depths that are read.
 pub(crate) const COLOR_DEPTH_MIN: i64 = 1;
 pub(crate) const COLOR_DEPTH_MAX: i64 = 64;
-/// Most digits of a number before its point, and most places that an exponent moves it.
-const PLACES_MAX: usize = 18;
 
 /// Whether the text has the form of a language tag (BCP 47): a language, or `x` or `i` with something behind it, then parts of letters and digits.
 fn is_tag(text: &str) -> bool {
@@ -58,31 +57,7 @@ pub(crate) fn color_depth(literal: &str) -> Option<i64> {
 
 /// The number of a JSON literal without its fraction, when the number is within the bounds.
 pub(crate) fn whole_within(literal: &str, min: i64, max: i64) -> Option<i64> {
-    let (negative, unsigned) = literal.strip_prefix('-').map_or((false, literal), |rest| (true, rest));
-    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
-    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{integer}{fraction}");
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    if digits.bytes().all(|byte| byte == b'0') {
-        return (min..=max).contains(&0).then_some(0);
-    }
-    let exponent = exponent.parse::<i64>().ok()?;
-    let point = i64::try_from(integer.len()).ok()?.checked_add(exponent)?;
-    let (before, rest) = match usize::try_from(point) {
-        // Below one, however many zeros follow the point.
-        Err(_) => (String::new(), digits.as_str()),
-        Ok(point) if point <= digits.len() => (digits[..point].to_owned(), &digits[point..]),
-        Ok(point) if point - digits.len() > PLACES_MAX => return None,
-        Ok(point) => (format!("{digits:0<point$}"), ""),
-    };
-    let before = before.trim_start_matches('0');
-    if before.len() > PLACES_MAX {
-        return None;
-    }
-    let whole = if before.is_empty() { 0 } else { before.parse::<i64>().ok()? };
-    let has_fraction = rest.bytes().any(|byte| byte != b'0');
+    let Cut { negative, whole, has_fraction } = kit::cut(literal)?;
     let (whole, min_met, max_met) = if negative {
         (-whole, if has_fraction { -whole > min } else { -whole >= min }, -whole <= max)
     } else {
