@@ -6,6 +6,7 @@
 pub mod amounts;
 pub mod company;
 pub mod error_code;
+pub mod http_date;
 pub mod ids;
 pub mod json;
 pub mod limits;
@@ -24,4 +25,4 @@ pub use money::{Currency, Money};
 pub use secret::Secret;
 pub use state::{Change, Refused, TransactionStatus};
 pub use time::Timestamp;
-pub use transaction::{Attention, Operation, Transaction, TransactionData};
+pub use transaction::{Attention, GivenBack, Operation, Transaction, TransactionData};

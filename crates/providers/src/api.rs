@@ -19,7 +19,7 @@ use domain::{
 use std::collections::BTreeMap;
 
 pub use crate::callback::{Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Locate};
-pub use crate::finding::{CashierAnswer, Destination, Finding, Standing};
+pub use crate::finding::{CashierAnswer, Destination, Finding, Standing, Turn, TurnKind};
 pub use domain::company::SettingValue;
 
 /// One of the providers: a descriptor and pure functions.
@@ -402,6 +402,8 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The body, at most [`domain::limits::PROVIDER_ANSWER_MAX_BYTES`].
     pub body: Vec<u8>,
+    /// When it came: from then on counts what it says of time (`Retry-After`).
+    pub came_at: Timestamp,
 }
 
 impl std::fmt::Debug for Answer {

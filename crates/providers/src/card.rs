@@ -3,6 +3,7 @@
 
 use crate::fields::Problems;
 use domain::{Json, Timestamp};
+use std::borrow::Cow;
 use zeroize::Zeroizing;
 
 /// What a provider does with card data in a Cashier request.
@@ -24,6 +25,8 @@ pub const PAN_MAX_DIGITS: usize = 19;
 pub const FIELDS: [&str; 5] = ["pan", "expMonth", "expYear", "cvv", "cardHolderName"];
 /// How many years ahead a card may expire.
 const YEARS_AHEAD_MAX: i64 = 20;
+/// Longest word of a gateway's for a brand, characters.
+const BRAND_MAX_CHARS: usize = 32;
 /// What stands in a masked number's place.
 const MASK: char = '*';
 
@@ -181,18 +184,91 @@ pub(crate) fn luhn(digits: &str) -> bool {
     sum.is_multiple_of(10)
 }
 
+/// Leading six digits of the schemes' numbers, from and to, as the schemes publish them. The first that fits: the narrow ranges of national schemes lie within the wide
+/// ones behind them.
+const BRANDS: [(u32, u32, &str); 61] = [
+    (401_178, 401_179, "ELO"),
+    (431_274, 431_274, "ELO"),
+    (438_935, 438_935, "ELO"),
+    (451_416, 451_416, "ELO"),
+    (457_393, 457_393, "ELO"),
+    (457_631, 457_632, "ELO"),
+    (504_175, 504_175, "ELO"),
+    (506_699, 506_778, "ELO"),
+    (509_000, 509_999, "ELO"),
+    (627_780, 627_780, "ELO"),
+    (636_297, 636_297, "ELO"),
+    (636_368, 636_368, "ELO"),
+    (650_031, 650_033, "ELO"),
+    (650_035, 650_051, "ELO"),
+    (650_405, 650_439, "ELO"),
+    (650_485, 650_538, "ELO"),
+    (650_541, 650_598, "ELO"),
+    (650_700, 650_718, "ELO"),
+    (650_720, 650_727, "ELO"),
+    (650_901, 650_978, "ELO"),
+    (651_652, 651_679, "ELO"),
+    (655_000, 655_019, "ELO"),
+    (655_021, 655_058, "ELO"),
+    (384_100, 384_100, "HIPERCARD"),
+    (384_140, 384_140, "HIPERCARD"),
+    (384_160, 384_160, "HIPERCARD"),
+    (606_282, 606_282, "HIPERCARD"),
+    (637_095, 637_095, "HIPERCARD"),
+    (637_568, 637_568, "HIPERCARD"),
+    (637_599, 637_599, "HIPERCARD"),
+    (637_609, 637_609, "HIPERCARD"),
+    (637_612, 637_612, "HIPERCARD"),
+    (506_099, 506_198, "VERVE"),
+    (507_865, 507_964, "VERVE"),
+    (650_002, 650_027, "VERVE"),
+    (508_500, 508_999, "RUPAY"),
+    (606_985, 607_984, "RUPAY"),
+    (608_001, 608_500, "RUPAY"),
+    (652_150, 653_149, "RUPAY"),
+    (820_000, 829_999, "RUPAY"),
+    (501_900, 501_999, "DANKORT"),
+    (220_000, 220_499, "MIR"),
+    (222_100, 272_099, "MASTERCARD"),
+    (510_000, 559_999, "MASTERCARD"),
+    (340_000, 349_999, "AMEX"),
+    (370_000, 379_999, "AMEX"),
+    (300_000, 305_999, "DINERS"),
+    (309_500, 309_599, "DINERS"),
+    (360_000, 369_999, "DINERS"),
+    (380_000, 399_999, "DINERS"),
+    (352_800, 358_999, "JCB"),
+    // Discover takes some of them too; they are UnionPay's.
+    (620_000, 629_999, "UNIONPAY"),
+    (810_000, 819_999, "UNIONPAY"),
+    (601_100, 601_199, "DISCOVER"),
+    (644_000, 649_999, "DISCOVER"),
+    (650_000, 659_999, "DISCOVER"),
+    (400_000, 499_999, "VISA"),
+    (500_000, 509_999, "MAESTRO"),
+    (560_000, 599_999, "MAESTRO"),
+    (600_000, 643_999, "MAESTRO"),
+    (660_000, 699_999, "MAESTRO"),
+];
+
+/// The brand where the leading digits say none.
+pub(crate) const UNKNOWN_BRAND: &str = "UNKNOWN";
+
 /// The brand by the leading digits; `UNKNOWN` where they say none.
 pub fn brand(pan: &str) -> &'static str {
-    let lead = |digits: usize| pan.get(..digits).and_then(|text| text.parse::<u32>().ok()).unwrap_or_default();
-    match (lead(1), lead(2), lead(3), lead(4)) {
-        (4, ..) => "VISA",
-        (_, 51..=55, ..) | (.., 2221..=2720) => "MASTERCARD",
-        (_, 34 | 37, ..) => "AMEX",
-        (_, 36 | 38 | 39, ..) | (_, _, 300..=305, _) => "DINERS",
-        (.., 3528..=3589) => "JCB",
-        (_, 65, ..) | (_, _, 644..=649, _) | (.., 6011) => "DISCOVER",
-        (_, 50 | 56..=69, ..) => "MAESTRO",
-        _ => "UNKNOWN",
+    let lead = pan.get(..6).and_then(|text| text.parse::<u32>().ok()).unwrap_or_default();
+    BRANDS.iter().find(|(from, to, _)| (*from..=*to).contains(&lead)).map_or(UNKNOWN_BRAND, |(.., brand)| brand)
+}
+
+/// The brand that is kept, else the gateway's own word for it, in capitals.
+pub(crate) fn brand_or<'a>(kept: &'a str, gateways: Option<&str>) -> Cow<'a, str> {
+    let is_word = |word: &&str| {
+        (2..=BRAND_MAX_CHARS).contains(&word.len())
+            && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" _-".contains(&byte))
+    };
+    match gateways.filter(is_word).filter(|_| kept == UNKNOWN_BRAND) {
+        Some(word) => Cow::Owned(mask_numbers(word).to_ascii_uppercase()),
+        None => Cow::Borrowed(kept),
     }
 }
 

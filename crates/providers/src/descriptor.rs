@@ -184,15 +184,19 @@ pub enum FieldRule {
     IpAddressAsSent,
     /// `card` (providers/common, Card data): checked, and handed on in memory only.
     Card,
-    /// A whole number in a range: `browser.screenHeight must be a whole number from 1 to 99999`.
-    Whole {
+    /// A number that a payer's browser says, in a range, cut to a whole one: `browser.timeZoneOffset must be a number from -840 to 840`.
+    BrowserNumber {
         /// The least.
         min: i64,
         /// The most.
         max: i64,
     },
-    /// A whole number that is one of these: `browser.colorDepth must be one of 1, 4, 8`.
-    WholeOneOf(&'static [i64]),
+    /// The height or width of the payer's screen: the same from 0 to 99999; 0 counts as not sent.
+    ScreenSize,
+    /// The depth of its colours, bits: 1 to 64, kept as the nearest that 3-D Secure knows and that is not larger.
+    ColorDepth,
+    /// The language of the payer's browser: a language tag, kept with at most eight characters.
+    BrowserLanguage,
     /// Like [`Text`](Self::Text); must be there when `countryCode`, claims applied, is this one.
     TextRequiredIn {
         /// Fewest characters.

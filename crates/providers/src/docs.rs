@@ -1,7 +1,8 @@
 //! A descriptor as tables for people: the same in the provider's README, the product's documentation and the conformance suite.
 
+use crate::browser::{COLOR_DEPTH_MAX, COLOR_DEPTH_MIN, SCREEN_SIZE_MAX};
 use crate::descriptor::{FieldRule, OperationSpec, Setting, SettingRule, Signal};
-use crate::{Descriptor, Provider, fields};
+use crate::{Descriptor, Provider};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -226,8 +227,12 @@ fn field_rule(rule: FieldRule) -> String {
         FieldRule::IpAddress => "IP address (the caller's)".to_owned(),
         FieldRule::IpAddressAsSent => "IP address".to_owned(),
         FieldRule::Card => "object: `pan`, `expMonth`, `expYear`, `cvv`, `cardHolderName`, all texts".to_owned(),
-        FieldRule::Whole { min, max } => format!("whole number from {min} to {max}"),
-        FieldRule::WholeOneOf(numbers) => format!("one of {}", fields::listed(numbers)),
+        FieldRule::BrowserNumber { min, max } => format!("number from {min} to {max}, fractions are cut"),
+        FieldRule::ScreenSize => format!("number from 0 to {SCREEN_SIZE_MAX}, fractions are cut; 0 counts as not sent"),
+        FieldRule::ColorDepth => {
+            format!("number from {COLOR_DEPTH_MIN} to {COLOR_DEPTH_MAX}; the nearest usual one below is sent")
+        }
+        FieldRule::BrowserLanguage => "language tag; sent with at most 8 characters".to_owned(),
         FieldRule::TextRequiredIn { min, max, country } => format!("{min} to {max} characters; required in `{country}`"),
         FieldRule::MerchantUrl => "https URL".to_owned(),
         FieldRule::OneOf(words) => format!("one of {}", words.join(", ")),

@@ -1,6 +1,7 @@
 //! Checking the fields of a Cashier request: every problem at once, in the sentences and the order of providers/common "Request fields".
 
 use crate::api::Fields;
+use crate::browser::{self, SCREEN_SIZE_MAX};
 use crate::card::{Card, mask_numbers};
 use crate::countries::is_country;
 use crate::descriptor::{
@@ -325,15 +326,15 @@ impl Check<'_> {
                 (true, Environment::Production) => Err(format!("{name} is not allowed in production")),
                 (flag, _) => Ok(Some(Json::Bool(flag))),
             },
-            FieldRule::Whole { min, max } => {
-                let number = value.as_number().ok_or_else(|| format!("{name} must be a number"))?;
-                let good = number.parse::<i64>().is_ok_and(|number| (min..=max).contains(&number));
-                good.then(|| Some(value.clone())).ok_or_else(|| format!("{name} must be a whole number from {min} to {max}"))
+            FieldRule::BrowserNumber { min, max } => browser::number(name, value, (min, max), false),
+            FieldRule::ScreenSize => browser::number(name, value, (0, SCREEN_SIZE_MAX), true),
+            FieldRule::ColorDepth => {
+                let depth = value.as_number().and_then(browser::color_depth);
+                depth.map(|depth| Some(Json::from(depth))).ok_or_else(|| format!("{name} must be a number"))
             }
-            FieldRule::WholeOneOf(numbers) => {
-                let number = value.as_number().ok_or_else(|| format!("{name} must be a number"))?;
-                let good = number.parse::<i64>().is_ok_and(|number| numbers.contains(&number));
-                good.then(|| Some(value.clone())).ok_or_else(|| format!("{name} must be one of {}", listed(numbers)))
+            FieldRule::BrowserLanguage => {
+                let tag = browser::language(string(name, value)?).ok_or_else(|| format!("{name} must be a language tag"))?;
+                Ok((!tag.is_empty()).then(|| Json::text(tag)))
             }
             FieldRule::Number => value.as_number().map(|_| Some(value.clone())).ok_or_else(|| format!("{name} must be a number")),
             FieldRule::Prefill(FieldRule::Object) => Ok((!value.is_object()).then_some(Json::Null)),
@@ -449,11 +450,6 @@ const BAD_USER_ID: &str = "userId must be 1 to 64 characters";
 
 fn is_user_id(text: &str) -> bool {
     (1..=USER_ID_MAX_CHARS).contains(&text.chars().count())
-}
-
-/// `1, 4, 8`.
-pub(crate) fn listed(numbers: &[i64]) -> String {
-    numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn string<'a>(name: &str, value: &'a Json) -> Result<&'a str, String> {

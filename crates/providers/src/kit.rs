@@ -91,6 +91,52 @@ pub(crate) fn language_tag(text: &str) -> Result<String, &'static str> {
     if is_language_tag(text) { Ok(text.to_owned()) } else { Err("must be a language tag") }
 }
 
+/// Most digits of a number before its point.
+const PLACES_MAX: usize = 18;
+
+/// A decimal number cut at its point.
+pub(crate) struct Cut {
+    /// Whether a minus stands in front.
+    pub(crate) negative: bool,
+    /// The digits before the point.
+    pub(crate) whole: i64,
+    /// Whether anything but zeros follows.
+    pub(crate) has_fraction: bool,
+}
+
+/// Reads a decimal by its value, whatever its literal (`30`, `30.0`, `3e1`), digit by digit. `None`: it is none, or has more than eighteen digits before the point.
+pub(crate) fn cut(literal: &str) -> Option<Cut> {
+    let (negative, unsigned) = literal.strip_prefix('-').map_or((false, literal), |rest| (true, rest));
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{integer}{fraction}");
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    if digits.bytes().all(|byte| byte == b'0') {
+        return Some(Cut { negative, whole: 0, has_fraction: false });
+    }
+    let point = i64::try_from(integer.len()).ok()?.checked_add(exponent.parse().ok()?)?;
+    let (before, rest) = match usize::try_from(point) {
+        // Below one, however many zeros follow the point.
+        Err(_) => (String::new(), digits.as_str()),
+        Ok(point) if point <= digits.len() => (digits[..point].to_owned(), &digits[point..]),
+        Ok(point) if point - digits.len() > PLACES_MAX => return None,
+        Ok(point) => (format!("{digits:0<point$}"), ""),
+    };
+    let before = before.trim_start_matches('0');
+    if before.len() > PLACES_MAX {
+        return None;
+    }
+    let whole = if before.is_empty() { 0 } else { before.parse().ok()? };
+    Some(Cut { negative, whole, has_fraction: rest.bytes().any(|byte| byte != b'0') })
+}
+
+/// A count of minor units, by its value.
+pub(crate) fn minor_units(literal: &str) -> Option<i64> {
+    cut(literal).filter(|cut| !cut.negative && !cut.has_fraction).map(|cut| cut.whole)
+}
+
 /// Letters, digits, `.`, `_`, `-`: `[A-Za-z0-9._-]{1,<max>}`.
 pub(crate) fn is_word(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
@@ -212,6 +258,29 @@ mod tests {
     fn a_segment_cannot_leave_its_place() {
         assert_eq!(path_segment("HS932097JV"), "HS932097JV");
         assert_eq!(path_segment("../a?b#c d/é"), "%2E%2E%2Fa%3Fb%23c%20d%2F%C3%A9");
+    }
+
+    #[test]
+    fn minor_units_are_read_by_their_value() {
+        for (literal, minor) in [
+            ("10000", Some(10_000)),
+            ("010000", Some(10_000)),
+            ("10000.00", Some(10_000)),
+            ("1.0E4", Some(10_000)),
+            ("1e+4", Some(10_000)),
+            ("0", Some(0)),
+            ("999999999999999999", Some(999_999_999_999_999_999)),
+            ("1000000000000000000", None),
+            ("10000.5", None),
+            ("-10000", None),
+            ("10,000", None),
+            ("1e", None),
+            ("", None),
+            (".", None),
+            ("0x10", None),
+        ] {
+            assert_eq!(minor_units(literal), minor, "{literal}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(crate) fn answer(reply: &Reply, number: Option<&str>, taken_out: &[&str]) ->
         Some(document) => json(document, number, taken_out).to_text(),
         None => text(before(&answer.text(), taken_out), number),
     };
-    Reply::Answer(Answer { status: answer.status, headers: answer.headers.clone(), body: body.into_bytes() })
+    Reply::Answer(Answer { body: body.into_bytes(), ..answer.clone() })
 }
 
 /// A document cut off in the middle, up to the first of these names.

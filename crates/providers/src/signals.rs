@@ -3,8 +3,9 @@
 use crate::api::{Answer, Lost, Refusal, Reply};
 use crate::descriptor::{ErrorRow, Signal};
 use crate::xml;
+use domain::http_date::retry_after_ms;
 use domain::limits::RAW_ANSWER_MAX_BYTES;
-use domain::{ErrorCode, Json};
+use domain::{ErrorCode, Json, Timestamp};
 
 /// HTTP statuses with which most providers' sheets say that a money-moving call was certainly not taken.
 pub const CERTAIN_REFUSALS: [u16; 4] = [401, 403, 404, 429];
@@ -70,10 +71,19 @@ pub fn judge(rows: &[ErrorRow], reply: &Reply) -> Refusal {
             refusal.data = Some(raw(answer));
         }
         if code == ErrorCode::PspRateLimited {
-            refusal.retry_after_s = answer.header("retry-after").and_then(|value| value.trim().parse().ok());
+            refusal.retry_after_s = answer.header("retry-after").and_then(|value| retry_after_s(value, answer.came_at));
         }
     }
     refusal
+}
+
+/// `Retry-After` in whole seconds, at least one: a date that has passed asks for no wait, and a merchant that does not wait at all asks in vain.
+fn retry_after_s(value: &str, came_at: Timestamp) -> Option<u32> {
+    let wait_ms = retry_after_ms(value, came_at)?;
+    Some(
+        u32::try_from(wait_ms.div_euclid(1_000).saturating_add(i64::from(wait_ms.rem_euclid(1_000) > 0)).max(1))
+            .unwrap_or(u32::MAX),
+    )
 }
 
 /// A provider's raw answer as `data` shows it: JSON as it is, else a text of at most 4 KiB.

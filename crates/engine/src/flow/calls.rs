@@ -282,7 +282,12 @@ impl Engine {
         metrics::histogram!("mozarto_provider_call_seconds", "provider" => name, "step" => call.step).record(elapsed);
         let reply = match result {
             Ok(incoming) if incoming.truncated => Reply::Lost(Lost::TooLarge),
-            Ok(incoming) => Reply::Answer(Answer { status: incoming.status, headers: incoming.headers, body: incoming.body }),
+            Ok(incoming) => Reply::Answer(Answer {
+                status: incoming.status,
+                headers: incoming.headers,
+                body: incoming.body,
+                came_at: self.clock().now(),
+            }),
             Err(failure) => Reply::Lost(lost(failure)),
         };
         let outcome = match &reply {

@@ -6,6 +6,7 @@ use super::sign::headers_for;
 use crate::clock::Clock;
 use crate::core::Engine;
 use crate::transport::{Failure, Guard, Incoming, Outgoing};
+use domain::http_date::retry_after_ms;
 use domain::schedule::{DELIVERY_RETRY_AFTER_MAX_MS, ENDPOINT_DISABLED_AFTER_MS, delivery_wait_ms};
 use domain::{Json, PaymentMethod, Timestamp};
 use std::time::{Duration, Instant};
@@ -159,17 +160,6 @@ fn judge(result: &Result<Incoming, Failure>, claimed: &Claimed, clock: &Clock, r
     let asked_ms = result.as_ref().ok().and_then(|incoming| retry_after_ms(incoming.header("retry-after")?, clock.now()));
     let wait_ms = slot_ms.max(asked_ms.unwrap_or(0).min(DELIVERY_RETRY_AFTER_MAX_MS));
     Verdict { state: DeliveryState::Failing, failure: Some(failure), next_at: Some(clock.after(wait_ms)) }
-}
-
-/// `Retry-After`: seconds, or a date of HTTP. Milliseconds from now.
-fn retry_after_ms(value: &str, now: Timestamp) -> Option<i64> {
-    let value = value.trim();
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are a very long wait, which is cut by whoever asked.
-        return Some(value.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(1_000));
-    }
-    let date = jiff::fmt::rfc2822::parse(value).ok()?;
-    Some(Timestamp::from_millis(date.timestamp().as_millisecond()).since(now))
 }
 
 /// The beginning of an answer as the log keeps it: text without NUL (no store takes it), and without our own secrets, which an endpoint may repeat.

@@ -88,13 +88,78 @@ fn brands_go_by_the_leading_digits() {
         ("5555555555554444", "MASTERCARD"),
         ("2221000000000009", "MASTERCARD"),
         ("343434343434343", "AMEX"),
+        ("2720999999999996", "MASTERCARD"),
+        ("2721000000000004", "UNKNOWN"),
+        ("378282246310005", "AMEX"),
         ("6759649826438453", "MAESTRO"),
+        ("5018000000000009", "MAESTRO"),
+        ("6304000000000000", "MAESTRO"),
         ("36700102000000", "DINERS"),
+        ("30569309025904", "DINERS"),
+        ("3852000002323700", "DINERS"),
         ("3528000700000000", "JCB"),
+        ("3566002020360505", "JCB"),
         ("6011000400000000", "DISCOVER"),
+        ("6445644564456445", "DISCOVER"),
+        ("6510000000000000", "DISCOVER"),
+        ("6250941006528599", "UNIONPAY"),
+        ("6221260000000000", "UNIONPAY"),
+        ("6200000000000000003", "UNIONPAY"),
+        ("8171999927660000", "UNIONPAY"),
+        ("5019717010103742", "DANKORT"),
+        ("6362970000457013", "ELO"),
+        ("5066991111111118", "ELO"),
+        ("6277800000000000", "ELO"),
+        ("4389350000000000", "ELO"),
+        ("6504850000000000", "ELO"),
+        ("6550210000000000", "ELO"),
+        ("6062825624254001", "HIPERCARD"),
+        ("3841001111222233334", "HIPERCARD"),
+        ("6370950000000005", "HIPERCARD"),
+        ("5060990580000217499", "VERVE"),
+        ("6500020000000000", "VERVE"),
+        ("2200000000000000", "MIR"),
+        ("2204999999999999", "MIR"),
+        ("2205000000000000", "UNKNOWN"),
+        ("5085000000000000", "RUPAY"),
+        ("6073849700004947", "RUPAY"),
+        ("6521500000000000", "RUPAY"),
+        ("8200000000000000", "RUPAY"),
         ("9000000000000", "UNKNOWN"),
+        ("1234", "UNKNOWN"),
+        ("", "UNKNOWN"),
     ] {
         assert_eq!(brand(pan), name, "{pan}");
+    }
+}
+
+/// Over all leading digits: a narrow range is never hidden behind a wide one.
+#[test]
+fn every_range_of_every_scheme_is_reached() {
+    for (from, to, name) in BRANDS {
+        assert!(from <= to && from / 100_000 > 0 && to < 1_000_000, "{from} {to}");
+        for lead in [from, to, from + (to - from) / 2] {
+            let found = brand(&format!("{lead}0000000000"));
+            let narrower = BRANDS.iter().any(|(other_from, other_to, other)| {
+                *other == found && (*other_from..=*other_to).contains(&lead) && other_to - other_from < to - from
+            });
+            assert!(found == name || narrower, "{lead} is {found} instead of {name}");
+        }
+    }
+}
+
+#[test]
+fn the_gateways_own_word_where_the_digits_say_none() {
+    for (kept, word, shown) in [
+        ("VISA", Some("elo"), "VISA"),
+        ("UNKNOWN", Some("troy"), "TROY"),
+        ("UNKNOWN", Some("carte bancaire"), "CARTE BANCAIRE"),
+        ("UNKNOWN", Some("4111111111111111"), "****************"),
+        ("UNKNOWN", Some("<b>"), "UNKNOWN"),
+        ("UNKNOWN", Some(""), "UNKNOWN"),
+        ("UNKNOWN", None, "UNKNOWN"),
+    ] {
+        assert_eq!(brand_or(kept, word), shown, "{word:?}");
     }
 }
 

@@ -96,14 +96,26 @@ fn each_error_row_answers_as_the_table_says() {
 #[test]
 fn a_rate_limit_keeps_its_wait() {
     for (provider, operation) in worlds() {
-        let (mut world, task, call) = first_call(provider, operation);
-        let mut reply = answer(429, "");
-        if let Reply::Answer(answer) = &mut reply {
-            answer.headers.push(("retry-after".to_owned(), "7".to_owned()));
-        }
-        match world.resume(task, &call, &reply) {
-            Step::Refused(refusal) | Step::Silence(refusal) => assert_eq!(refusal.retry_after_s, Some(7)),
-            other => panic!("{other:?}"),
+        // Seconds, the three forms of a date (the answer came at 09:32:57); what has passed, and what is nothing of it.
+        for (value, wait) in [
+            ("7", Some(7)),
+            ("Sun, 17 May 2026 09:33:04 GMT", Some(7)),
+            ("Sunday, 17-May-26 09:33:04 GMT", Some(7)),
+            ("Sun May 17 09:33:04 2026", Some(7)),
+            ("Sun, 17 May 2026 08:33:04 GMT", Some(1)),
+            ("0", Some(1)),
+            ("99999999999999999999", Some(u32::MAX)),
+            ("in a while", None),
+        ] {
+            let (mut world, task, call) = first_call(provider, operation);
+            let mut reply = answer(429, "");
+            if let Reply::Answer(answer) = &mut reply {
+                answer.headers.push(("retry-after".to_owned(), value.to_owned()));
+            }
+            match world.resume(task, &call, &reply) {
+                Step::Refused(refusal) | Step::Silence(refusal) => assert_eq!(refusal.retry_after_s, wait, "{value}"),
+                other => panic!("{other:?}"),
+            }
         }
     }
 }

@@ -3,15 +3,13 @@
 use super::record::{Record, Row};
 use super::{DESCRIPTOR, wire};
 use crate::api::{CashierAnswer, Context, Finding, Refusal, Reply, Standing, Step};
-use crate::card::without_card;
+use crate::card::{brand_or, without_card};
 use crate::kit;
 use crate::signals::judge;
 use domain::{Json, Timestamp, amounts};
 
 /// What a refused payer is told when the gateway has no words for it.
 const DECLINED: &str = "Transaction declined";
-/// Characters of `YYYY-MM-DDTHH:MM:SSZ`.
-const TIMESTAMP_CHARS: usize = 20;
 
 /// The error row; nothing of a card is in what it shows.
 pub(super) fn refusal(reply: &Reply) -> Refusal {
@@ -36,11 +34,13 @@ pub(super) fn sold(cx: &Context<'_>, reply: &Reply) -> Step {
         _ => return in_doubt(reply, None),
     };
     if let Some(what) = record.foreign(cx) {
-        return in_doubt(reply, Some(format!("eMerchantPay's answer has another {what}")));
+        return in_doubt(reply, Some(foreign("answer", what, &record)));
     }
     let word = record.word();
     match record.standing() {
-        Some(Standing::Approved) if record.code().is_none() && record.unique_id().is_some() => approved(cx, &record).step(),
+        Some(Standing::Approved) if word == "approved" && record.code().is_none() && record.unique_id().is_some() => {
+            approved(cx, &record).step()
+        }
         Some(Standing::Pending) if word == "pending_async" => challenged(cx, &record, reply),
         // Open, with nothing for the payer to do.
         Some(Standing::Pending) if record.unique_id().is_some() => finding(Standing::Pending, &record).step(),
@@ -52,6 +52,17 @@ pub(super) fn sold(cx: &Context<'_>, reply: &Reply) -> Step {
         },
         None => in_doubt(reply, Some(format!("eMerchantPay's status is unknown: {word}"))),
         _ => in_doubt(reply, None),
+    }
+}
+
+/// What is shown of a document that is not about our payment as we know it.
+pub(super) fn foreign(document: &str, what: &str, record: &Record) -> String {
+    match what {
+        "amount" if record.is_partial_approval() => {
+            let approved = record.amount().map_or_else(String::new, |minor| format!(", {minor} in minor units"));
+            format!("eMerchantPay approved only a part of the amount{approved}")
+        }
+        _ => format!("eMerchantPay's {document} has another {what}"),
     }
 }
 
@@ -119,18 +130,23 @@ fn challenged(cx: &Context<'_>, record: &Record, reply: &Reply) -> Step {
     if !on_gateway(Some(method)) || !on_gateway(go_on) {
         return in_doubt(reply, Some("eMerchantPay's device check is not on the gateway's own address".to_owned()));
     }
-    let timestamp = record.text("timestamp").filter(|text| text.len() == TIMESTAMP_CHARS && Timestamp::parse(text).is_some());
-    let Some(timestamp) = timestamp else {
+    let Some(timestamp) = record.text("timestamp").and_then(signed_form) else {
         return in_doubt(reply, Some("eMerchantPay's device check has no readable timestamp".to_owned()));
     };
     let memo = Json::object([
         (wire::UNIQUE_ID, Json::text(unique_id)),
         (wire::AMOUNT, Json::text(cx.order.amount.minor().to_string())),
-        (wire::TIMESTAMP, Json::text(timestamp)),
+        (wire::TIMESTAMP, Json::String(timestamp)),
         (wire::METHOD_URL, Json::text(method)),
         (wire::CONTINUE_URL, Json::text(go_on.unwrap_or_default())),
     ]);
     found(&cx.pages.challenge).memo(memo).step()
+}
+
+/// A time as signatures have it, whole seconds in UTC: `2026-01-02T03:04:05Z`.
+fn signed_form(timestamp: &str) -> Option<String> {
+    let at = Timestamp::parse(timestamp)?;
+    Some(Timestamp::from_millis(at.seconds() * 1_000).to_string())
 }
 
 /// Where the payer is challenged; an error says why a browser must not go there.
@@ -142,7 +158,10 @@ pub(super) fn redirect<'a>(cx: &Context<'_>, record: &'a Record) -> Result<Optio
 
 fn data(cx: &Context<'_>, record: &Record, shown: &str, url: Option<&str>) -> Json {
     let field = |name: &str| Json::text(cx.order.text(name));
-    let card = ["brand", "first6", "last4", "expMonth", "expYear"].map(|name| (name, field(&format!("card.{name}"))));
+    let mut card =
+        Json::object(["brand", "first6", "last4", "expMonth", "expYear"].map(|name| (name, field(&format!("card.{name}")))));
+    let brand = brand_or(cx.order.text("card.brand"), record.text("card_brand"));
+    card.set("brand", Json::text(brand));
     let mut data = Json::object([
         ("status", Json::text(record.word())),
         ("transaction_status", Json::text(shown)),
@@ -151,7 +170,7 @@ fn data(cx: &Context<'_>, record: &Record, shown: &str, url: Option<&str>) -> Js
         ("uniqueId", Json::from(record.unique_id())),
         ("amount", amounts::as_number(&cx.order.amount)),
         ("merchantReference", kit::merchant_reference(cx)),
-        ("card", Json::object(card)),
+        ("card", card),
     ]);
     if let Some(url) = url {
         data.set("url", Json::text(url));

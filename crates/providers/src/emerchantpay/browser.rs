@@ -2,6 +2,7 @@
 
 use super::wire;
 use crate::api::{Callback, Context, Memo, Order};
+use crate::browser::first_language;
 use crate::kit;
 use crate::pages::{Challenge, HostedForm, Opening};
 use aws_lc_rs::digest;
@@ -20,8 +21,8 @@ pub(super) fn fingerprint(order: &Order) -> Vec<(&'static str, Cow<'_, str>)> {
         let sent = order.fields.plain.get(name).and_then(Json::as_number).and_then(|number| number.parse().ok());
         Cow::Owned(sent.unwrap_or(otherwise).to_string())
     };
-    let accepted = field("http.acceptLanguage").and_then(|list| list.split([',', ';']).next()).map(str::trim);
-    let language = field("browser.language").or(accepted.filter(|tag| kit::is_language_tag(tag))).unwrap_or(DEFAULT_LANGUAGE);
+    let accepted = field("http.acceptLanguage").and_then(first_language);
+    let language = field("browser.language").or(accepted).unwrap_or(DEFAULT_LANGUAGE);
     let java = order.fields.plain.get("browser.javaEnabled").and_then(Json::as_bool).unwrap_or_default();
     let mut elements = vec![
         ("accept_header", Cow::Borrowed(field("browser.acceptHeader").or(field("http.accept")).unwrap_or(DEFAULT_ACCEPT))),

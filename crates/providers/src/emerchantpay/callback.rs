@@ -9,6 +9,8 @@ use domain::Json;
 
 /// Members of a hint.
 const HINT_MEMBERS: [&str; 3] = ["unique_id", "status", "event"];
+/// The event of an issuer that asks for the papers of a payment.
+const RETRIEVAL_REQUEST: &str = "retrieval_request";
 
 /// Whether the signature is that of `unique_id` and the password: SHA-1, SHA-256 or SHA-512 by its length, in either case of letters.
 pub(super) fn is_signed(unique_id: &str, signature: &str, password: &str) -> bool {
@@ -27,7 +29,9 @@ pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackRe
     }
     let value = |name| kit::form_value(callback.body, name);
     let Some(unique_id) = value("unique_id").filter(|id| record::is_unique_id(id)) else {
-        return CallbackReading::refused(400);
+        // Nothing in it can be read, but it came to this transaction's own address.
+        let outcome = CallbackOutcome::Hint(Json::object::<String>([]));
+        return CallbackReading { answer: CallbackAnswer::empty(400), outcome, locate: None };
     };
     let signature = value("signature").unwrap_or_default();
     if !is_signed(&unique_id, &signature, account.text("password")) {
@@ -36,9 +40,13 @@ pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackRe
     }
     let ours = callback.transaction_id.map(|id| id.to_string());
     let outcome = if value("transaction_id") == ours {
-        CallbackOutcome::Hint(Json::object(
-            HINT_MEMBERS.into_iter().filter_map(|name| Some((name, Json::text(kit::provider_text(&value(name)?))))),
-        ))
+        let members = HINT_MEMBERS.into_iter().filter_map(|name| Some((name, Json::text(kit::provider_text(&value(name)?)))));
+        let mut hint = Json::object(members);
+        if value("event").as_deref() == Some(RETRIEVAL_REQUEST) {
+            // It moves no money, and the payment's record says nothing of it.
+            hint.set("anomaly", Json::text("eMerchantPay tells of a retrieval request"));
+        }
+        CallbackOutcome::Hint(hint)
     } else {
         CallbackOutcome::Anomaly("an eMerchantPay notification names another transaction".to_owned())
     };

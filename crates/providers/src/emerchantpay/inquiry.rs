@@ -3,7 +3,7 @@
 use super::answers::{self, in_doubt};
 use super::record::Record;
 use super::wire;
-use crate::api::{Context, Finding, Reply, Standing, Step};
+use crate::api::{Context, Finding, Reply, Standing, Step, TurnKind};
 use crate::kit;
 use domain::{Json, TransactionStatus};
 
@@ -29,16 +29,11 @@ pub(super) fn reconciled(cx: &Context<'_>, reply: &Reply) -> Step {
         // It speaks of our call: credentials, maintenance.
         return in_doubt(reply, None);
     }
-    let hinted = |name| cx.hint.and_then(|hint| hint.str_at(name));
+    let hinted = cx.hint.and_then(|hint| hint.str_at("unique_id"));
     let known = cx.psp_transaction_id.or(record.unique_id());
-    let mut anomalies = Vec::new();
-    if hinted("unique_id").is_some_and(|id| known.is_some_and(|known| id != known)) {
-        anomalies.push("an eMerchantPay notification names another unique_id".to_owned());
-    }
-    if hinted("event") == Some("retrieval_request") {
-        anomalies.push("eMerchantPay tells of a retrieval request".to_owned());
-    }
-    standing(cx, &record).with_anomalies(anomalies).step()
+    let other = hinted.is_some_and(|id| known.is_some_and(|known| id != known));
+    let anomaly = other.then(|| "an eMerchantPay notification names another unique_id".to_owned());
+    standing(cx, &record).with_anomalies(anomaly).step()
 }
 
 /// What a record of our payment means now.
@@ -47,21 +42,20 @@ fn standing(cx: &Context<'_>, record: &Record) -> Finding {
     if !record.names_a_payment() {
         return Finding::anomaly("eMerchantPay's record names no payment");
     }
+    let part = record.part(cx);
     match record.foreign(cx) {
-        Some("amount")
-            if word == "refunded" && record.amount().is_some_and(|part| (0..cx.order.amount.minor()).contains(&part)) =>
-        {
-            return Finding::unchanged().note("eMerchantPay says refunded, of a part of the amount");
-        }
-        Some(what) => return Finding::anomaly(format!("eMerchantPay's record has another {what}")),
+        Some("amount") if part.is_some() => {}
+        Some(what) => return Finding::anomaly(answers::foreign("record", what, record)),
         None => {}
     }
     let Some(standing) = record.standing() else {
         return Finding::anomaly(format!("eMerchantPay's status is unknown: {word}"));
     };
+    if let Some(kind) = record.turn() {
+        return turned(cx, record, kind, part);
+    }
     match standing {
         Standing::Approved => answers::approved(cx, record),
-        Standing::Unchanged => Finding::anomaly(format!("eMerchantPay says {word}")),
         Standing::Declined if word == "error" && record.leaves_open() => Finding::unchanged(),
         Standing::Cancelled if matches!(cx.status, TransactionStatus::Approved | TransactionStatus::Reversed) => {
             answers::finding(Standing::Reversed, record)
@@ -70,6 +64,25 @@ fn standing(cx: &Context<'_>, record: &Record) -> Finding {
         Standing::Declined | Standing::Cancelled if never_opened(cx) => answers::refused(cx, Standing::Expired, record),
         Standing::Declined | Standing::Cancelled | Standing::Expired => answers::refused(cx, standing, record),
         other => answers::finding(other, record),
+    }
+}
+
+/// What became of the money after an approval, which it proves. Two parts of one amount are told apart by the record's time.
+fn turned(cx: &Context<'_>, record: &Record, kind: TurnKind, part: Option<i64>) -> Finding {
+    let word = record.word();
+    let key = match part {
+        Some(minor) => format!("{word} {minor} {}", record.said("timestamp").unwrap_or_default()),
+        None => word.clone(),
+    };
+    match (kind, part) {
+        (TurnKind::ChargebackWon | TurnKind::ChargebackLost, _) => {
+            let finding = answers::approved(cx, record).turn(kind, key, part);
+            finding.with_anomalies([format!("eMerchantPay says {word}")])
+        }
+        (_, Some(_)) => answers::approved(cx, record).turn(kind, key, part),
+        // The rest is refunded: the engine knows what was left.
+        (TurnKind::Refunded, None) => answers::finding(Standing::Reversed, record),
+        (TurnKind::ChargedBack, None) => answers::finding(Standing::Reversed, record).turn(kind, key, None),
     }
 }
 
@@ -82,12 +95,12 @@ fn never_opened(cx: &Context<'_>) -> bool {
 pub(super) fn went_on(cx: &Context<'_>, reply: &Reply) -> Step {
     let Some(record) = readable(reply) else { return in_doubt(reply, None) };
     if let Some(what) = record.foreign(cx) {
-        return in_doubt(reply, Some(format!("eMerchantPay's answer has another {what}")));
+        return in_doubt(reply, Some(answers::foreign("answer", what, &record)));
     }
     let word = record.word();
     let settled = match record.standing() {
         Some(Standing::Declined) if word == "error" => record.names_a_payment() && !record.leaves_open(),
-        Some(Standing::Unchanged) | None => false,
+        None => false,
         Some(_) => record.names_a_payment(),
     };
     if !settled {

@@ -20,7 +20,7 @@ use crate::docs::MatrixRow;
 use crate::fields::{Checked, Problems};
 use crate::kit;
 use crate::pages::{BrowserReturn, Challenge, Opening, Pages, ReturnReading};
-use domain::ErrorCode;
+use domain::{ErrorCode, Settings};
 
 /// The provider.
 #[derive(Debug)]
@@ -65,6 +65,12 @@ static DESCRIPTOR: Descriptor = Descriptor {
         Setting::IS_WEBHOOK_SECURED,
         Setting::account_name(false),
         Setting::plain("currency", false, SettingRule::Currency, "The terminal's currency, checked before the call"),
+        Setting::plain(
+            REQUIRE_BILLING,
+            false,
+            SettingRule::Bool,
+            "The terminal wants the payer's address and IP address: a request must have them",
+        ),
         Setting::BASE_URL,
     ],
     setting_aliases: &[],
@@ -104,14 +110,16 @@ static DESCRIPTOR: Descriptor = Descriptor {
         // After an approval: Reversed.
         StatusRow::of("cancelled", Standing::Cancelled),
         StatusRow::of("voided", Standing::Cancelled),
-        // A partial refund changes nothing.
+        // Of a part: it stays approved while anything is left.
         StatusRow::of("refunded", Standing::Reversed),
         StatusRow::of("chargebacked", Standing::Reversed),
         StatusRow::of("second_chargebacked", Standing::Reversed),
         StatusRow::of("pre_arbitrated", Standing::Reversed),
-        StatusRow::of("chargeback_reversed", Standing::Unchanged),
-        StatusRow::of("represented", Standing::Unchanged),
-        StatusRow::of("representment_reversed", Standing::Unchanged),
+        StatusRow::of("representment_reversed", Standing::Reversed),
+        // They prove that it had been approved.
+        StatusRow::of("chargeback_reversed", Standing::Approved),
+        StatusRow::of("chargeback_reversal", Standing::Approved),
+        StatusRow::of("represented", Standing::Approved),
     ],
     unknown_fate: UnknownFate::AskedFirst { wait_ms: ASKED_AFTER_MS },
     release_again: false,
@@ -140,12 +148,12 @@ const PAY_IN_FIELDS: [RequestField; 31] = [
     RequestField::optional("browser", FieldRule::Object),
     RequestField::optional("browser.userAgent", FieldRule::Text { min: 0, max: HEADER_MAX_CHARS }),
     RequestField::optional("browser.acceptHeader", FieldRule::Text { min: 0, max: HEADER_MAX_CHARS }),
-    RequestField::optional("browser.language", FieldRule::Own(kit::language_tag)),
+    RequestField::optional("browser.language", FieldRule::BrowserLanguage),
     RequestField::optional("browser.javaEnabled", FieldRule::Bool),
-    RequestField::optional("browser.colorDepth", FieldRule::WholeOneOf(&[1, 4, 8, 15, 16, 24, 32, 48])),
-    RequestField::optional("browser.screenHeight", FieldRule::Whole { min: 1, max: 99_999 }),
-    RequestField::optional("browser.screenWidth", FieldRule::Whole { min: 1, max: 99_999 }),
-    RequestField::optional("browser.timeZoneOffset", FieldRule::Whole { min: -840, max: 840 }),
+    RequestField::optional("browser.colorDepth", FieldRule::ColorDepth),
+    RequestField::optional("browser.screenHeight", FieldRule::ScreenSize),
+    RequestField::optional("browser.screenWidth", FieldRule::ScreenSize),
+    RequestField::optional("browser.timeZoneOffset", FieldRule::BrowserNumber { min: -840, max: 840 }),
     RequestField::optional("hppSuccessUrl", FieldRule::MerchantUrl),
     RequestField::optional("hppFailureUrl", FieldRule::MerchantUrl),
     RequestField::optional("userIp", FieldRule::IpAddressAsSent),
@@ -153,6 +161,17 @@ const PAY_IN_FIELDS: [RequestField; 31] = [
     BRAND_ID,
     IS_TEST_MODE,
 ];
+
+/// What most terminals want of a request beside what it must have anyway, in table order. The state only in [`WITH_STATES`].
+const BILLING: [&str; 6] = ["address.line1", "address.postalCode", "address.city", "address.state", "countryCode", "userIp"];
+const WITH_STATES: [&str; 2] = ["US", "CA"];
+/// The setting that has them required.
+const REQUIRE_BILLING: &str = "requireBilling";
+const BILLING_WARNING: &str = "Terminals want userIp, address.line1, address.city, address.postalCode, countryCode and, for US and CA, address.state by default, and refuse a payment without them (code 320): set requireBilling, unless emerchantpay has made them optional for this one";
+
+fn requires_billing(settings: &Settings) -> bool {
+    settings.flag(REQUIRE_BILLING)
+}
 
 fn is_terminal_token(text: &str) -> bool {
     (16..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -200,7 +219,17 @@ impl Provider for EMerchantPay {
         if let Some(only) = account.settings.text("currency").filter(|only| *only != request.amount.currency().code()) {
             problems.invalid.push(format!("currency must be {only} for this payment method"));
         }
+        if requires_billing(account.settings) {
+            let fields = &request.fields;
+            let has_states = fields.text("countryCode").is_some_and(|country| WITH_STATES.contains(&country));
+            let wanted = BILLING.into_iter().filter(|name| *name != "address.state" || has_states);
+            problems.missing.extend(wanted.filter(|name| fields.text(name).is_none()).map(str::to_owned));
+        }
         problems
+    }
+
+    fn warnings(&self, settings: &Settings) -> Vec<String> {
+        if requires_billing(settings) { Vec::new() } else { vec![BILLING_WARNING.to_owned()] }
     }
 
     fn open_page(&self, cx: &Context<'_>) -> Opening {

@@ -1,7 +1,7 @@
 //! The gateway's answer as a document, and what its codes mean. Sheet: "Answers", "Status and error mapping".
 
 use super::DESCRIPTOR;
-use crate::api::{Answer, Context, Standing};
+use crate::api::{Answer, Context, Standing, TurnKind};
 use crate::card::mask_numbers;
 use crate::kit;
 use crate::xml::{self, Element};
@@ -17,6 +17,19 @@ const ALREADY_USED: &str = "has already been used";
 pub(super) fn is_unique_id(text: &str) -> bool {
     text.len() == UNIQUE_ID_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
+
+/// Words that can only follow an approval, with what became of the money. A `represented` payment is one whose chargeback was answered; with
+/// `representment_reversed` the answer is taken back, so that the chargeback stands again.
+const TURNS: [(&str, TurnKind); 8] = [
+    ("refunded", TurnKind::Refunded),
+    ("chargebacked", TurnKind::ChargedBack),
+    ("second_chargebacked", TurnKind::ChargedBack),
+    ("pre_arbitrated", TurnKind::ChargedBack),
+    ("representment_reversed", TurnKind::ChargedBack),
+    ("chargeback_reversed", TurnKind::ChargebackWon),
+    ("chargeback_reversal", TurnKind::ChargebackWon),
+    ("represented", TurnKind::ChargebackWon),
+];
 
 /// What a code says of a first answer that is not a usable success (rows 3 to 8 of the error table).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +89,23 @@ impl Record {
 
     /// Minor units.
     pub(super) fn amount(&self) -> Option<i64> {
-        self.text("amount")?.parse().ok()
+        kit::minor_units(self.text("amount")?)
+    }
+
+    /// Whether less was approved than was asked for.
+    pub(super) fn is_partial_approval(&self) -> bool {
+        self.text("partial_approval").is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    }
+
+    /// What its word says of the money of a payment that had been approved; no word without a better one says `refunded`.
+    pub(super) fn turn(&self) -> Option<TurnKind> {
+        let word = self.word();
+        TURNS.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind)
+    }
+
+    /// A turn of less than the whole amount, minor units.
+    pub(super) fn part(&self, cx: &Context<'_>) -> Option<i64> {
+        self.turn().and_then(|_| self.amount()).filter(|part| (1..cx.order.amount.minor()).contains(part))
     }
 
     /// What in it is not our transaction's; the amount comes last.

@@ -40,8 +40,6 @@ const MASK_CODES_MAX: usize = 50;
 const HEADER_MAX_CHARS: usize = 2_048;
 /// A line of an address.
 const LINE: FieldRule = FieldRule::Text { min: 1, max: 100 };
-/// A size of a screen, a depth of colours.
-const SIZE: FieldRule = FieldRule::Whole { min: 1, max: 99_999 };
 
 const fn status(word: &'static str, standing: Standing) -> StatusRow {
     StatusRow { word, standing, status: None }
@@ -232,13 +230,13 @@ const PAY_IN_FIELDS: [RequestField; 45] = [
     RequestField::optional("browser", FieldRule::Object),
     RequestField::optional("browser.userAgent", FieldRule::Text { min: 0, max: HEADER_MAX_CHARS }),
     RequestField::optional("browser.acceptHeader", FieldRule::Text { min: 0, max: HEADER_MAX_CHARS }),
-    RequestField::optional("browser.language", FieldRule::Text { min: 1, max: 35 }),
+    RequestField::optional("browser.language", FieldRule::BrowserLanguage),
     RequestField::optional("browser.javaEnabled", FieldRule::Bool),
     RequestField::optional("browser.javaScriptEnabled", FieldRule::Bool),
-    RequestField::optional("browser.colorDepth", SIZE),
-    RequestField::optional("browser.screenHeight", SIZE),
-    RequestField::optional("browser.screenWidth", SIZE),
-    RequestField::optional("browser.timeZoneOffset", FieldRule::Whole { min: -840, max: 840 }),
+    RequestField::optional("browser.colorDepth", FieldRule::ColorDepth),
+    RequestField::optional("browser.screenHeight", FieldRule::ScreenSize),
+    RequestField::optional("browser.screenWidth", FieldRule::ScreenSize),
+    RequestField::optional("browser.timeZoneOffset", FieldRule::BrowserNumber { min: -840, max: 840 }),
     RequestField::optional("dfReferenceId", FieldRule::Text { min: 1, max: 255 }),
 ];
 

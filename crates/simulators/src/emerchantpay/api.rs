@@ -97,7 +97,7 @@ fn process(tx: &Tx<'_>, call: &Call, token: &str) -> Result<Reply, Error> {
     if document.root != "payment_transaction" {
         return Ok(plain_reply(200, &input_error(350, "The root must be payment_transaction")));
     }
-    let sale = match check::sale(&document, &account.currency, tx.now_ms) {
+    let sale = match check::sale(&document, &account.currency, account.wants_billing, tx.now_ms) {
         Ok(sale) => sale,
         Err(refusal) => return refuse(tx, &document, &refusal),
     };
@@ -114,7 +114,7 @@ fn process(tx: &Tx<'_>, call: &Call, token: &str) -> Result<Reply, Error> {
     }
     let course = Course::new(sale.card_number, scenario);
     let key = new_unique_id(tx)?;
-    let mut payment = Payment::new(&sale, Parts { account: digest, course, now_ms: tx.now_ms });
+    let mut payment = Payment::new(&sale, Parts { account: digest, course, base: call.base.clone(), now_ms: tx.now_ms });
     tx.insert(&key, &[sale.transaction_id], &payment)?;
     if payment.step == Step::Over {
         let job = payment.run_out(tx, &key)?;

@@ -94,9 +94,9 @@ fn published(number: &str) -> Course {
     }
 }
 
-/// Whether the text is a card number: 12 to 19 digits with their check digit.
+/// Whether the text is a card number: 13 to 19 digits with their check digit.
 pub(super) fn is_card_number(text: &str) -> bool {
-    if !(12..=19).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !(13..=19).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return false;
     }
     let sum: u32 = text
@@ -121,15 +121,58 @@ pub(super) fn masked_number(number: &str) -> String {
     format!("{}...{}", &number[..6], &number[number.len() - 4..])
 }
 
+/// The first six digits of a brand's numbers, from and to.
+type Range = (u32, u32);
+
+/// Brands in the gateway's spelling, national schemes first: their numbers lie within those of the others.
+const BRANDS: &[(&str, &[Range])] = &[
+    (
+        "elo",
+        &[
+            (401_178, 401_179),
+            (431_274, 431_274),
+            (438_935, 438_935),
+            (451_416, 451_416),
+            (457_393, 457_393),
+            (457_631, 457_632),
+            (504_175, 504_175),
+            (506_699, 506_778),
+            (509_000, 509_999),
+            (627_780, 627_780),
+            (636_297, 636_297),
+            (636_368, 636_368),
+            (650_031, 650_051),
+            (650_405, 650_439),
+            (650_485, 650_598),
+            (650_700, 650_727),
+            (650_901, 650_978),
+            (651_652, 651_679),
+            (655_000, 655_058),
+        ],
+    ),
+    (
+        "hipercard",
+        &[(384_100, 384_100), (384_140, 384_140), (384_160, 384_160), (606_282, 606_282), (637_095, 637_095), (637_568, 637_612)],
+    ),
+    ("verve", &[(506_099, 506_198), (507_865, 507_964), (650_002, 650_027)]),
+    ("rupay", &[(508_500, 508_999), (606_985, 607_984), (608_001, 608_500), (652_150, 653_149), (820_000, 829_999)]),
+    ("dankort", &[(501_900, 501_999)]),
+    ("mir", &[(220_000, 220_499)]),
+    ("unionpay", &[(620_000, 629_999), (810_000, 819_999)]),
+    ("visa", &[(400_000, 499_999)]),
+    ("mastercard", &[(222_100, 272_099), (510_000, 559_999)]),
+    ("amex", &[(340_000, 349_999), (370_000, 379_999)]),
+    ("diners", &[(300_000, 305_999), (309_500, 309_599), (360_000, 369_999), (380_000, 399_999)]),
+    ("jcb", &[(352_800, 358_999)]),
+    ("discover", &[(601_100, 601_199), (644_000, 659_999)]),
+    ("maestro", &[(500_000, 509_999), (560_000, 699_999)]),
+];
+
 /// The brand in the gateway's spelling.
 pub(super) fn brand(number: &str) -> &'static str {
-    match number.as_bytes() {
-        [b'4', ..] => "visa",
-        [b'5', b'1'..=b'5', ..] | [b'2', b'2'..=b'7', ..] => "mastercard",
-        [b'3', b'4' | b'7', ..] => "amex",
-        [b'5' | b'6', ..] => "maestro",
-        _ => "unknown",
-    }
+    let lead = number.get(..6).and_then(|text| text.parse::<u32>().ok()).unwrap_or_default();
+    let of_brand = |ranges: &[Range]| ranges.iter().any(|(from, to)| (*from..=*to).contains(&lead));
+    BRANDS.iter().find(|(_, ranges)| of_brand(ranges)).map_or("unknown", |(brand, _)| brand)
 }
 
 #[cfg(test)]
@@ -164,6 +207,23 @@ mod tests {
             assert!(!is_card_number(bad), "{bad}");
         }
         assert_eq!(masked_number("4200000000000000"), "420000...0000");
-        assert_eq!((brand("4200000000000000"), brand("5555555555554444")), ("visa", "mastercard"));
+        for (number, name) in [
+            ("4200000000000000", "visa"),
+            ("5555555555554444", "mastercard"),
+            ("2221000000000009", "mastercard"),
+            ("378282246310005", "amex"),
+            ("6250941006528599", "unionpay"),
+            ("5019717010103742", "dankort"),
+            ("6362970000457013", "elo"),
+            ("6062825624254001", "hipercard"),
+            ("5060990580000217499", "verve"),
+            ("2200000000000004", "mir"),
+            ("6073849700004947", "rupay"),
+            ("6011000400000000", "discover"),
+            ("6759649826438453", "maestro"),
+            ("9000000000000", "unknown"),
+        ] {
+            assert_eq!(brand(number), name, "{number}");
+        }
     }
 }

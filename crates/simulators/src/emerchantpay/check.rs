@@ -16,8 +16,28 @@ const BROWSER: &str = "threeds_v2_params/browser";
 const METHOD_CALLBACK: &str = "threeds_v2_params/threeds_method/callback_url";
 const DEVICE_TYPE: &str = "threeds_v2_params/control/device_type";
 
+/// Longest `remote_ip`, characters.
+const REMOTE_IP_MAX_CHARACTERS: usize = 40;
+/// Longest language of a browser, and longest of its headers, characters.
+const LANGUAGE_MAX_CHARACTERS: usize = 8;
+const HEADER_MAX_CHARACTERS: usize = 2_048;
+/// Countries whose addresses have a state.
+const WITH_STATES: [&str; 2] = ["US", "CA"];
+
+/// What a terminal wants by default, and this one where its account says so (`wantsBilling`).
+const BILLING: [&str; 8] = [
+    "customer_email",
+    "remote_ip",
+    "billing_address/first_name",
+    "billing_address/last_name",
+    "billing_address/address1",
+    "billing_address/city",
+    "billing_address/zip_code",
+    "billing_address/country",
+];
+
 /// Required fields, in the order in which they are missed.
-const REQUIRED: [&str; 22] = [
+const REQUIRED: [&str; 21] = [
     "transaction_id",
     "notification_url",
     "return_success_url",
@@ -29,7 +49,6 @@ const REQUIRED: [&str; 22] = [
     "cvv",
     "expiration_month",
     "expiration_year",
-    "customer_email",
     METHOD_CALLBACK,
     DEVICE_TYPE,
     "threeds_v2_params/browser/accept_header",
@@ -99,12 +118,12 @@ pub(super) struct Sale<'a> {
     pub(super) method_callback_url: &'a str,
 }
 
-/// Checks a request of a terminal with `currency`.
-pub(super) fn sale<'a>(document: &'a Document, currency: &str, now_ms: i64) -> Result<Sale<'a>, Refusal> {
+/// Checks a request of a terminal with `currency` that wants the payer's address and IP, or does not.
+pub(super) fn sale<'a>(document: &'a Document, currency: &str, wants_billing: bool, now_ms: i64) -> Result<Sale<'a>, Refusal> {
     if document.get("transaction_type") != Some(TRANSACTION_TYPE) {
         return Err(input_error(310, "'transaction_type' is not known to this Terminal"));
     }
-    check_required(document)?;
+    check_required(document, wants_billing)?;
     let field = |name: &str| document.get(name).unwrap_or_default();
     let amount = whole_number(field("amount")).filter(|amount| *amount > 0).ok_or_else(|| invalid("amount"))?;
     let currency = Currency::from_code(currency)
@@ -128,7 +147,7 @@ pub(super) fn sale<'a>(document: &'a Document, currency: &str, now_ms: i64) -> R
     })
 }
 
-fn check_required(document: &Document) -> Result<(), Refusal> {
+fn check_required(document: &Document, wants_billing: bool) -> Result<(), Refusal> {
     let by_browser = document.get(DEVICE_TYPE) != Some("application");
     let missing =
         REQUIRED.into_iter().filter(|name| by_browser || !name.starts_with(BROWSER)).find(|name| document.get(name).is_none());
@@ -136,11 +155,13 @@ fn check_required(document: &Document) -> Result<(), Refusal> {
         let window = "threeds_v2_params/control/challenge_window_size";
         (by_browser && document.get(window).is_none()).then_some(window)
     });
+    let missing = missing.or_else(|| BILLING.into_iter().filter(|_| wants_billing).find(|name| document.get(name).is_none()));
     let missing = missing.or_else(|| {
         let country = document.get("billing_address/country");
+        let has_states = country == Some("US") || wants_billing && country.is_some_and(|country| WITH_STATES.contains(&country));
         if document.has("billing_address") && country.is_none() {
             Some("billing_address/country")
-        } else if country == Some("US") && document.get("billing_address/state").is_none() {
+        } else if has_states && document.get("billing_address/state").is_none() {
             Some("billing_address/state")
         } else {
             None
@@ -201,7 +222,19 @@ fn check_values(document: &Document) -> Result<(), Refusal> {
         among(path, &is_http_url)?;
     }
     among("transaction_id", &|text| text.chars().count() <= TRANSACTION_ID_MAX_CHARACTERS)?;
-    among("remote_ip", &|text| text.parse::<std::net::IpAddr>().is_ok())?;
+    among("remote_ip", &|text| text.len() <= REMOTE_IP_MAX_CHARACTERS && text.parse::<std::net::IpAddr>().is_ok())?;
+    // First and last name at least.
+    among("card_holder", &|text| text.split_whitespace().count() > 1)?;
+    among("threeds_v2_params/browser/language", &is_language)?;
+    for path in ["threeds_v2_params/browser/accept_header", "threeds_v2_params/browser/user_agent"] {
+        among(path, &|text| text.chars().count() <= HEADER_MAX_CHARACTERS)?;
+    }
     among("customer_email", &|text| text.contains('@'))?;
     among("billing_address/country", &|text| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase()))
+}
+
+/// Letters and digits in parts, few enough for 3-D Secure.
+fn is_language(text: &str) -> bool {
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    text.len() <= LANGUAGE_MAX_CHARACTERS && text.split('-').all(is_part)
 }

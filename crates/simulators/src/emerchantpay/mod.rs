@@ -1,16 +1,16 @@
 //! eMerchantPay's own side (the Genesis gateway), written from the eMerchantPay sheet.
 //!
 //! Account: `PUT /control/emerchantpay/accounts/{terminal token}` with
-//! `{"username":"...","password":"...","currency":"EUR","notificationDigest":"sha1","merchant":"..."}`.
-//! `notificationDigest` (`sha1`, `sha256` or `sha512`; `sha1`) and `merchant` (shown on the page) may be left out;
-//! other fields are refused.
+//! `{"username":"...","password":"...","currency":"EUR","notificationDigest":"sha1","merchant":"...","wantsBilling":false}`.
+//! `notificationDigest` (`sha1`, `sha256` or `sha512`; `sha1`), `merchant` (shown on the page) and `wantsBilling` (the
+//! payer's address and IP are required, as terminals do by default; `false`) may be left out; other fields are refused.
 //!
 //! Ledger: a payment at its approval. References: `unique_id` and `transaction_id`. State words: the gateway's
 //! `status` (`pending_async`, `approved`, `declined`, `error`, `cancelled`, `timeout`, `voided`, `refunded`,
-//! `chargebacked`, ...). `reverse` is a `voided`.
+//! `chargebacked`, ...). `reverse` is a `voided`. `refund?minor=3000` gives a part back: the payment is then `refunded` with
+//! that amount; `approve?minor=3000` is a partial approval. The word `retrieval_request` is notified and changes nothing.
 //!
-//! Notifications: every end of a payment whose payer was sent somewhere, and everything that comes after an end.
-//! What the process call itself answered is notified only by the scenarios that are about notifications (08, 10).
+//! Notifications: every end of a payment, what the process call itself answered included, and everything that comes after.
 
 mod api;
 mod cards;
@@ -26,7 +26,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::kit::{Call, Error, Pressed, Provider, Reply, Tx};
-use payment::{APPROVED, CANCELLED, CHARGEBACKED, DECLINED, Payment, REFUNDED, Reason, Step, TIMEOUT, VOIDED};
+use payment::{
+    APPROVED, CANCELLED, CHARGEBACKED, DECLINED, PENDING_ASYNC, PENDING_REVIEW, Payment, REFUNDED, RETRIEVAL_REQUEST, Reason,
+    Step, TIMEOUT, VOIDED,
+};
 use sign::NotificationDigest;
 use threeds::Button;
 
@@ -50,6 +53,9 @@ struct Account {
     notification_digest: NotificationDigest,
     #[serde(default = "demo_merchant")]
     merchant: String,
+    /// Whether the payer's address and IP are required.
+    #[serde(default)]
+    wants_billing: bool,
 }
 
 fn demo_merchant() -> String {
@@ -97,19 +103,31 @@ impl Provider for EmerchantPay {
             return Ok(Pressed::Unknown);
         };
         let after_approval = matches!(outcome, "reverse" | "refund" | "chargeback");
-        if after_approval != (payment.state == APPROVED) || (!after_approval && !payment.is_open()) {
+        if after_approval != payment.is_paid() || (!after_approval && !payment.is_open()) {
             return Ok(Pressed::NotPossible(format!("the payment is {}", payment.state)));
         }
         match outcome {
             "pay" if payment.step == Step::Page => threeds::press(tx, &key, &mut payment, Button::Authenticate)?,
             "pay" => return Ok(Pressed::NotPossible("the payer is not on the page of the challenge yet".to_owned())),
-            "approve" => payment.end(tx, &key, APPROVED, None, None)?,
-            "decline" => payment.end(tx, &key, DECLINED, Some(Reason::of_authentication()), None)?,
-            "cancel" => payment.end(tx, &key, CANCELLED, None, None)?,
-            "expire" => payment.end(tx, &key, TIMEOUT, None, None)?,
-            "refund" => payment.end(tx, &key, REFUNDED, None, Some("refund"))?,
-            "chargeback" => payment.end(tx, &key, CHARGEBACKED, None, Some("chargeback"))?,
-            _ => payment.end(tx, &key, VOIDED, None, Some("void"))?,
+            "approve" => payment.end(tx, &key, APPROVED, None)?,
+            "decline" => payment.end(tx, &key, DECLINED, Some(Reason::of_authentication()))?,
+            "cancel" => payment.end(tx, &key, CANCELLED, None)?,
+            "expire" => payment.end(tx, &key, TIMEOUT, None)?,
+            "refund" => payment.end(tx, &key, REFUNDED, None)?,
+            "chargeback" => payment.end(tx, &key, CHARGEBACKED, None)?,
+            _ => payment.end(tx, &key, VOIDED, None)?,
+        };
+        Ok(Pressed::Done(payment.state))
+    }
+
+    fn part(&self, tx: &Tx<'_>, reference: &str, outcome: &str, minor: i64) -> Result<Pressed, Error> {
+        let Some((key, mut payment)) = tx.find::<Payment>(reference)? else {
+            return Ok(Pressed::Unknown);
+        };
+        match outcome {
+            "refund" if payment.is_paid() && minor <= payment.left() => payment.refund_part(tx, &key, minor)?,
+            "approve" if payment.is_open() && minor < payment.amount => payment.approve_part(tx, &key, minor)?,
+            _ => return Ok(Pressed::NotPossible(format!("the payment is {}", payment.state))),
         };
         Ok(Pressed::Done(payment.state))
     }
@@ -118,8 +136,16 @@ impl Provider for EmerchantPay {
         let Some((key, mut payment)) = tx.find::<Payment>(reference)? else {
             return Ok(Pressed::Unknown);
         };
-        let event = payment::is_after_approval(word).then_some(word);
-        payment.end(tx, &key, word, None, event)?;
+        if word == RETRIEVAL_REQUEST {
+            payment.retrieval_request(tx, &key)?;
+            return Ok(Pressed::Done(payment.state));
+        }
+        let let_through = payment.state == PENDING_REVIEW && word == PENDING_ASYNC;
+        payment.end(tx, &key, word, None)?;
+        if let_through {
+            // Nobody is there any more to be sent to the page.
+            tx.schedule(&key, "unfinished", UNFINISHED_MS)?;
+        }
         Ok(Pressed::Done(payment.state))
     }
 
@@ -135,8 +161,10 @@ impl Provider for EmerchantPay {
             "auto" if payment.step == Step::Page && payment.is_open() => {
                 threeds::press(tx, key, &mut payment, Button::Authenticate).map(|_| ())
             }
-            "unfinished" if payment.step != Step::Over => payment.end(tx, key, TIMEOUT, None, None).map(|_| ()),
-            "late" if payment.state == DECLINED => payment.end(tx, key, APPROVED, None, None).map(|_| ()),
+            // A person looks at it, which may take a day.
+            "unfinished" if payment.state == PENDING_REVIEW => Ok(()),
+            "unfinished" if payment.step != Step::Over => payment.end(tx, key, TIMEOUT, None).map(|_| ()),
+            "late" if payment.state == DECLINED => payment.end(tx, key, APPROVED, None).map(|_| ()),
             // The payment was brought to its end by other means meanwhile.
             _ => Ok(()),
         }

@@ -14,19 +14,33 @@ use crate::kit::{
 pub(super) const APPROVED: &str = "approved";
 pub(super) const DECLINED: &str = "declined";
 pub(super) const PENDING_ASYNC: &str = "pending_async";
+pub(super) const PENDING_REVIEW: &str = "pending_review";
+pub(super) const IN_PROGRESS: &str = "in_progress";
 pub(super) const CANCELLED: &str = "cancelled";
 pub(super) const TIMEOUT: &str = "timeout";
 pub(super) const ERROR: &str = "error";
 pub(super) const VOIDED: &str = "voided";
 pub(super) const REFUNDED: &str = "refunded";
 pub(super) const CHARGEBACKED: &str = "chargebacked";
+pub(super) const RETRIEVAL_REQUEST: &str = "retrieval_request";
 
 /// Words of a payment whose outcome is not known yet.
-const OPEN: [&str; 5] = [PENDING_ASYNC, "pending", "in_progress", "pending_hold", "pending_review"];
-/// Words of a payment whose money went back.
-const REVERSED: [&str; 5] = [VOIDED, REFUNDED, CHARGEBACKED, "second_chargebacked", "pre_arbitrated"];
+const OPEN: [&str; 5] = [PENDING_ASYNC, "pending", IN_PROGRESS, "pending_hold", PENDING_REVIEW];
+/// Words of a payment whose money went back; with the last the chargeback stands again.
+const REVERSED: [&str; 6] = [VOIDED, REFUNDED, CHARGEBACKED, "second_chargebacked", "pre_arbitrated", "representment_reversed"];
 /// Words that dispute a reversal; they move nothing here.
-const DISPUTED: [&str; 3] = ["chargeback_reversed", "represented", "representment_reversed"];
+const DISPUTED: [&str; 3] = ["chargeback_reversed", "chargeback_reversal", "represented"];
+/// The events of disputes, by the word of the payment that they lead to.
+const EVENTS: [(&str, &str); 4] = [
+    (CHARGEBACKED, "chargeback"),
+    ("second_chargebacked", "second_chargeback"),
+    ("chargeback_reversed", "chargeback_reversal"),
+    ("chargeback_reversal", "chargeback_reversal"),
+];
+
+/// What kind of page the payer is sent to.
+const CHALLENGE_TYPE: &str = "3ds_v2_challenge";
+const REDIRECT_TYPE: &str = "3ds_v1_payer_authentication";
 
 /// Deliveries of a notification, and the time between them (sheet, "Callbacks").
 const DELIVERIES: u64 = 10;
@@ -104,12 +118,26 @@ pub(super) struct Payment {
     authorization_code: String,
     /// The ledger has it.
     booked: bool,
+    /// What was approved, minor units, where it was less than was asked for.
+    #[serde(default)]
+    approved_minor: Option<i64>,
+    /// What went back in parts, minor units.
+    #[serde(default)]
+    given_back: i64,
+    /// Where the gateway's pages are.
+    #[serde(default)]
+    page_base: Option<String>,
+    /// The part that went back last, and when.
+    #[serde(default)]
+    last_part: Option<(i64, i64)>,
 }
 
 /// What a new payment is made of.
 pub(super) struct Parts {
     pub(super) account: String,
     pub(super) course: Course,
+    /// Where the gateway's pages are.
+    pub(super) base: String,
     pub(super) now_ms: i64,
 }
 
@@ -139,6 +167,10 @@ impl Payment {
             reason: None,
             authorization_code: random_digits(6),
             booked: false,
+            approved_minor: None,
+            given_back: 0,
+            page_base: Some(parts.base),
+            last_part: None,
         }
     }
 
@@ -152,15 +184,37 @@ impl Payment {
         OPEN.contains(&self.state.as_str())
     }
 
-    /// Whether the payer was, or is to be, sent somewhere.
-    fn is_asynchronous(&self) -> bool {
-        self.course.method || self.course.way.has_page()
+    /// Whether money is here that can go back.
+    pub(super) fn is_paid(&self) -> bool {
+        self.state == APPROVED || self.state == REFUNDED && self.left() > 0
+    }
+
+    /// What has not gone back, minor units.
+    pub(super) fn left(&self) -> i64 {
+        if self.state == REFUNDED && self.last_part.is_none() { 0 } else { self.approved() - self.given_back }
+    }
+
+    /// Minor units.
+    fn approved(&self) -> i64 {
+        self.approved_minor.unwrap_or(self.amount)
+    }
+
+    /// What the gateway says of the amount and of the time: of a part that went back, while that is the last thing that happened.
+    fn said(&self) -> (i64, String) {
+        match self.last_part.filter(|_| self.state == REFUNDED) {
+            Some((minor, at_ms)) => (minor, date_of(at_ms, "%Y-%m-%dT%H:%M:%SZ")),
+            None => (self.approved(), self.timestamp()),
+        }
     }
 
     /// The decimal text of the amount.
     pub(super) fn amount_text(&self) -> String {
+        self.decimal(self.amount)
+    }
+
+    fn decimal(&self, minor: i64) -> String {
         Currency::from_code(&self.currency)
-            .map_or_else(|| self.amount.to_string(), |currency| Money::from_minor(self.amount, currency).to_fixed())
+            .map_or_else(|| minor.to_string(), |currency| Money::from_minor(minor, currency).to_fixed())
     }
 
     /// The time of the first answer, in the form that signatures use.
@@ -183,6 +237,7 @@ impl Payment {
             Way::NotParticipating => "06",
             _ => "05",
         };
+        let (amount, timestamp) = self.said();
         let mut answer = Answer::default()
             .with("transaction_type", "sale3d")
             .with("status", &self.state)
@@ -194,13 +249,16 @@ impl Payment {
             .with_some("response_code", if was_approved { Some("00") } else { response_code })
             .with("technical_message", reason.map_or(TEST_MODE, |reason| &reason.technical))
             .with("message", reason.map_or(TEST_MODE, |reason| &reason.message))
-            .with("timestamp", &self.timestamp())
+            .with("timestamp", &timestamp)
             .with("descriptor", "test")
-            .with("amount", &self.amount.to_string())
+            .with("amount", &amount.to_string())
             .with("currency", &self.currency)
             .with("sent_to_acquirer", if sent_to_acquirer { "true" } else { "false" })
             .with("card_brand", &self.card_brand)
             .with("card_number", &self.card_masked);
+        if self.approved_minor.is_some() {
+            answer = answer.with("partial_approval", "true");
+        }
         if was_approved {
             answer = answer.with_inner("threeds", "eci", eci);
         }
@@ -215,10 +273,14 @@ impl Payment {
                 .with("threeds_method_url", &format!("{base}/threeds/threeds_method"))
                 .with("threeds_method_continue_url", &format!("{base}/threeds/threeds_method/{key}")),
             Step::Page if self.is_open() => answer
-                .with("redirect_url", &format!("{base}/threeds/authentication/{key}"))
-                .with("redirect_url_type", if self.course.way == Way::Challenge { "3ds_v2_challenge" } else { "3ds_v1" }),
+                .with("redirect_url", &self.page_url(base, key))
+                .with("redirect_url_type", if self.course.way == Way::Challenge { CHALLENGE_TYPE } else { REDIRECT_TYPE }),
             _ => answer,
         }
+    }
+
+    fn page_url(&self, base: &str, key: &str) -> String {
+        format!("{base}/threeds/authentication/{key}")
     }
 
     // --- endings --------------------------------------------------------------------------------
@@ -236,28 +298,35 @@ impl Payment {
         };
         self.reason = reason;
         self.become_word(tx, key, state)?;
-        // What was told in the answer itself is notified only where the scenario is about notifications.
-        if self.is_asynchronous() || matches!(self.scenario(), 8 | 10) {
-            return self.notify(tx, key, None, late.then_some("late"));
-        }
-        if late {
-            tx.schedule(key, "late", LATE_SUCCESS_MS)?;
-        }
-        Ok(None)
+        self.notify(tx, key, None, late.then_some("late"))
     }
 
     /// Ends the payment with a word, and notifies.
-    pub(super) fn end(
-        &mut self,
-        tx: &Tx<'_>,
-        key: &str,
-        state: &str,
-        reason: Option<Reason>,
-        event: Option<&str>,
-    ) -> Result<Option<i64>, Error> {
+    pub(super) fn end(&mut self, tx: &Tx<'_>, key: &str, state: &str, reason: Option<Reason>) -> Result<Option<i64>, Error> {
         self.reason = reason;
+        self.last_part = None;
         self.become_word(tx, key, state)?;
+        let event = EVENTS.iter().find(|(word, _)| *word == state).map(|(_, event)| *event);
         self.notify(tx, key, event, None)
+    }
+
+    /// Approved of a part of the amount only.
+    pub(super) fn approve_part(&mut self, tx: &Tx<'_>, key: &str, minor: i64) -> Result<Option<i64>, Error> {
+        self.approved_minor = Some(minor);
+        self.end(tx, key, APPROVED, None)
+    }
+
+    /// A part of what is left goes back.
+    pub(super) fn refund_part(&mut self, tx: &Tx<'_>, key: &str, minor: i64) -> Result<Option<i64>, Error> {
+        self.given_back += minor;
+        self.last_part = Some((minor, tx.now_ms));
+        self.become_word(tx, key, REFUNDED)?;
+        self.notify(tx, key, None, None)
+    }
+
+    /// The issuer asks for the papers: nothing changes.
+    pub(super) fn retrieval_request(&self, tx: &Tx<'_>, key: &str) -> Result<Option<i64>, Error> {
+        self.notify_of(tx, key, CHARGEBACKED, Some(RETRIEVAL_REQUEST), None)
     }
 
     /// Sets the provider's word, books what it means, and keeps it.
@@ -274,12 +343,12 @@ impl Payment {
                 reference: &self.transaction_id,
                 provider_reference: key,
                 direction: Direction::In,
-                amount: &self.amount_text(),
+                amount: &self.decimal(self.approved()),
                 currency: &self.currency,
                 destination: None,
             };
             tx.accept(&transfer, TransferState::Settled)?;
-        } else if REVERSED.contains(&word) && self.booked {
+        } else if REVERSED.contains(&word) && self.booked && !(word == REFUNDED && self.left() > 0) {
             tx.transfer_became(key, TransferState::Returned)?;
         }
         tx.save(key, self)
@@ -289,6 +358,17 @@ impl Payment {
 
     /// Notifies of the present state, three times where scenario 08 asks for it; the first one's job.
     fn notify(&self, tx: &Tx<'_>, key: &str, event: Option<&str>, then: Option<&str>) -> Result<Option<i64>, Error> {
+        self.notify_of(tx, key, self.notified_status(), event, then)
+    }
+
+    fn notify_of(
+        &self,
+        tx: &Tx<'_>,
+        key: &str,
+        status: &str,
+        event: Option<&str>,
+        then: Option<&str>,
+    ) -> Result<Option<i64>, Error> {
         if !self.booked && tx.settings()?.forge_callbacks {
             self.forge(tx, key)?;
         }
@@ -296,7 +376,7 @@ impl Payment {
             return Ok(None);
         };
         let signature = sign::notification(account.notification_digest, key, &account.password);
-        let mut callback = self.notification(key, self.notified_status(), event, &signature);
+        let mut callback = self.notification(key, status, event, &signature);
         callback.then = then.map(|event| (event.to_owned(), LATE_SUCCESS_MS));
         let first = tx.send(key, &callback)?;
         if self.scenario() == 8 {
@@ -314,19 +394,19 @@ impl Payment {
         tx.send(key, &self.notification(key, APPROVED, None, signature)).map(|_| ())
     }
 
-    /// What a notification calls the state: approved, declined or error; a word of an open payment as it is.
+    /// What a notification calls the state: approved, declined or error; a word of an open payment, and of what came after an approval, as it is.
     fn notified_status(&self) -> &str {
         match self.state.as_str() {
             APPROVED => APPROVED,
             DECLINED | CANCELLED | "unsuccessful" => DECLINED,
-            word if is_after_approval(word) => APPROVED,
-            word if OPEN.contains(&word) => word,
+            word if is_after_approval(word) || OPEN.contains(&word) => word,
             _ => ERROR,
         }
     }
 
     fn notification(&self, key: &str, status: &str, event: Option<&str>, signature: &str) -> Callback {
-        let amount = self.amount.to_string();
+        let amount = self.said().0.to_string();
+        let page = self.page_base.as_deref().filter(|_| status == PENDING_ASYNC).map(|base| self.page_url(base, key));
         let mut pairs = vec![
             ("transaction_id", self.transaction_id.as_str()),
             ("unique_id", key),
@@ -336,7 +416,11 @@ impl Payment {
             ("amount", &amount),
             ("signature", signature),
         ];
-        if status == APPROVED {
+        pairs.extend(page.as_deref().map(|page| ("redirect_url", page)));
+        if self.approved_minor.is_some() {
+            pairs.push(("partial_approval", "true"));
+        }
+        if status == APPROVED || self.booked {
             pairs.push(("eci", if self.course.way == Way::NotParticipating { "06" } else { "05" }));
             pairs.push(("authorization_code", &self.authorization_code));
         }

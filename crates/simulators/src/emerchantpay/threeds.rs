@@ -3,10 +3,9 @@
 use askama::Template;
 use http::Method;
 
-use super::api::{html, is_of, plain_reply, unauthorized};
+use super::api::{html, is_of, unauthorized};
 use super::cards::{Ending, Way};
-use super::check::input_error;
-use super::payment::{APPROVED, CANCELLED, DECLINED, Payment, Reason, Step, TIMEOUT};
+use super::payment::{APPROVED, CANCELLED, DECLINED, ERROR, IN_PROGRESS, PENDING_ASYNC, Payment, Reason, Step, TIMEOUT};
 use super::xml::Answer;
 use super::{Account, sign};
 use crate::kit::{Call, Callback, Error, Reply, Tx, html_page, notice_page, same_text, see_other};
@@ -36,23 +35,25 @@ pub(super) fn method(tx: &Tx<'_>, call: &Call) -> Result<Reply, Error> {
         return Ok(html(404, "The page you were looking for does not exist"));
     };
     let account = tx.account_of::<Account>(&payment.account)?.map(|(_, account)| account);
-    let Some(account) = account.filter(|account| payment.course.method && is_signed(call, &key, &payment, account)) else {
+    let Some(account) = account.filter(|account| is_signed(call, &key, &payment, account)) else {
         return Ok(html(400, "The request is not valid"));
     };
-    if payment.step == Step::Method && !payment.method_completed {
-        payment.method_completed = true;
-        tx.save(&key, &payment)?;
-        let signature = sign::method_callback(&key, METHOD_COMPLETED, &account.password);
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("unique_id", &key)
-            .append_pair("threeds_method_status", METHOD_COMPLETED)
-            .append_pair("signature", &signature)
-            .finish();
-        let mut callback = Callback::post(&payment.method_callback_url, "application/x-www-form-urlencoded", body);
-        // It speeds the payer's way up and decides nothing: once is enough.
-        callback.retry_at_ms = Vec::new();
-        tx.send(&key, &callback)?;
+    if payment.step != Step::Method || payment.method_completed {
+        // Not wanted any more.
+        return Ok(Reply::empty(422));
     }
+    payment.method_completed = true;
+    tx.save(&key, &payment)?;
+    let signature = sign::method_callback(&key, METHOD_COMPLETED, &account.password);
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("unique_id", &key)
+        .append_pair("threeds_method_status", METHOD_COMPLETED)
+        .append_pair("signature", &signature)
+        .finish();
+    let mut callback = Callback::post(&payment.method_callback_url, "application/x-www-form-urlencoded", body);
+    // It speeds the payer's way up and decides nothing: once is enough.
+    callback.retry_at_ms = Vec::new();
+    tx.send(&key, &callback)?;
     Ok(html(200, "This simulated device check is complete"))
 }
 
@@ -71,13 +72,17 @@ pub(super) fn continue_payment(tx: &Tx<'_>, call: &Call, key: &str) -> Result<Re
     let Some((mut payment, account)) = own else {
         return Ok(html(404, "The page you were looking for does not exist"));
     };
+    // What these two say is about the call, not about the payment.
+    let of_the_call = |word: &str, text: &str| {
+        let answer = Answer::default().with("transaction_type", "sale3d").with("status", word).with("unique_id", key);
+        answer.with("transaction_id", &payment.transaction_id).with("technical_message", text).with("message", text)
+    };
     if !is_signed(call, key, &payment, &account) {
-        return Ok(plain_reply(400, &input_error(340, "'signature' is invalid")));
+        return Ok(of_the_call(IN_PROGRESS, "Please check signature!").reply(400));
     }
     if payment.step != Step::Method || !payment.is_open() {
-        let text = "The transaction was continued already, please reconcile";
-        let answer = Answer::default().with("status", "error").with("unique_id", key).with("technical_message", text);
-        return Ok(answer.with("message", text).reply(409));
+        let word = if payment.is_open() { PENDING_ASYNC } else { ERROR };
+        return Ok(of_the_call(word, "The transaction was continued already, please reconcile").reply(409));
     }
     if payment.course.way.has_page() {
         payment.step = Step::Page;
@@ -96,8 +101,8 @@ pub(super) fn press(tx: &Tx<'_>, key: &str, payment: &mut Payment, button: Butto
     match (payment.course.ending, button) {
         // These ends come whatever is pressed.
         (Ending::Cancelled | Ending::TimedOut, _) | (_, Button::Authenticate) => payment.run_out(tx, key),
-        (_, Button::Fail) => payment.end(tx, key, DECLINED, Some(Reason::of_authentication()), None),
-        (_, Button::Cancel) => payment.end(tx, key, CANCELLED, None, None),
+        (_, Button::Fail) => payment.end(tx, key, DECLINED, Some(Reason::of_authentication())),
+        (_, Button::Cancel) => payment.end(tx, key, CANCELLED, None),
     }
 }
 

@@ -159,7 +159,8 @@ async fn a_card_is_approved_at_once() {
     assert_eq!(reconcile(&world, "at-once").await, xml, "the state now is the state then");
     let by_id = format!("<reconcile><unique_id>{unique_id}</unique_id></reconcile>");
     assert_eq!(sent(posting(&world, "reconcile", by_id)).await.1, xml);
-    world.receiver.exactly("at-once", 0).await;
+    let got = world.receiver.exactly("at-once", 1).await;
+    assert_eq!((form(&got[0], "status"), is_signed(&got[0])), ("approved".to_owned(), true), "what was answered is notified too");
 }
 
 #[tokio::test]
@@ -178,6 +179,7 @@ async fn published_cards_that_are_answered_at_once() {
     ] {
         let xml = sale(&world, card, "10000", card).await;
         assert_eq!(told(&xml), of(status, code), "{card}");
+        assert_eq!(form(&world.receiver.exactly(card, 1).await[0], "status"), status, "{card}");
         assert_eq!(told(&reconcile(&world, card).await), of(status, code), "{card}");
         assert_eq!(world.ledger("emerchantpay", card).await.len(), usize::from(status == "approved"), "{card}");
     }
@@ -245,7 +247,6 @@ async fn what_is_sent_is_checked_in_order() {
         "cvv",
         "expiration_month",
         "expiration_year",
-        "customer_email",
         "callback_url",
         "device_type",
         "challenge_window_size",
@@ -270,6 +271,10 @@ async fn what_is_sent_is_checked_in_order() {
         ("currency", "EUR", "USD", "340"),
         ("card_number", PLAIN, "4012888888881882", "510"),
         ("card_number", PLAIN, "4012 8888 8888 1881", "510"),
+        ("card_number", PLAIN, "401288888880", "510"),
+        ("card_holder", "John Doe", "Doe", "340"),
+        ("language", "de-DE", "en-GB-oxendict", "340"),
+        ("language", "de-DE", "de_DE", "340"),
         ("expiration_year", "2039", "2020", "520"),
         ("expiration_month", "12", "13", "340"),
         ("expiration_month", "12", "6", "340"),
@@ -316,6 +321,113 @@ async fn what_is_sent_is_checked_in_order() {
     assert_eq!(told(&empty), of("error", "320"));
     let unknown = "<reconcile><unique_id>44177a21403427eb96664a6d7e5d5d48</unique_id></reconcile>".to_owned();
     assert_eq!(told(&sent(posting(&world, "reconcile", unknown)).await.1), of("error", "460"));
+}
+
+#[tokio::test]
+async fn a_terminal_may_want_the_payers_address() {
+    let world = world().await;
+    let whole = sale_xml(&world, "wanted", "10000", PLAIN);
+    let without = |xml: &str, name: &str| xml.replace(&format!("<{name}>{}</{name}>", tag(xml, name).unwrap()), "");
+    let all = ["customer_email", "remote_ip", "first_name", "last_name", "address1", "city", "zip_code", "country"];
+    let mut bare = whole.replace("wanted", "bare");
+    let (before, rest) = bare.split_once("<billing_address>").unwrap();
+    bare = format!("{before}{}", rest.split_once("</billing_address>").unwrap().1);
+    bare = ["customer_email", "remote_ip"].iter().fold(bare, |xml, name| without(&xml, name));
+    assert_eq!(told(&sent(posting(&world, "process", bare.clone())).await.1), of("approved", ""), "by default it does not");
+
+    set_account(&world, json!({"username": USER, "password": PASSWORD, "currency": "EUR", "wantsBilling": true})).await;
+    for name in all {
+        let (_, body) = sent(posting(&world, "process", without(&whole, name))).await;
+        let technical = format!("'{name}' is missing");
+        assert_eq!((told(&body), tag(&body, "technical_message")), (of("error", "320"), Some(technical)), "{name}");
+    }
+    let (_, body) = sent(posting(&world, "process", bare.replace("bare", "bare-2"))).await;
+    assert_eq!(told(&body), of("error", "320"));
+    for (country, code) in [("US", "320"), ("CA", "320"), ("AU", "")] {
+        let xml = whole.replace(">DE<", &format!(">{country}<")).replace("wanted", country);
+        assert_eq!(tag(&sent(posting(&world, "process", xml.clone())).await.1, "code").unwrap_or_default(), code, "{country}");
+        let with_state = xml.replace("</billing_address>", "<state>NY</state></billing_address>");
+        let with_state = with_state.replace(&format!("<transaction_id>{country}<"), &format!("<transaction_id>{country}-2<"));
+        assert_eq!(told(&sent(posting(&world, "process", with_state)).await.1), of("approved", ""), "{country}");
+    }
+}
+
+#[tokio::test]
+async fn refunds_in_parts_and_partial_approvals() {
+    let world = world().await;
+    sale(&world, "parts", "10000", PLAIN).await;
+    let refund = async |minor: &str| world.post(&format!("/control/emerchantpay/parts/refund?minor={minor}")).await;
+    for wrong in ["0", "-1", "1.5", "x"] {
+        assert_eq!(refund(wrong).await.0, 400, "{wrong}");
+    }
+    assert_eq!(refund("10001").await.0, 409, "more than there is");
+    assert_eq!(refund("3000").await.1["state"], "refunded");
+    let xml = reconcile(&world, "parts").await;
+    assert_eq!((told(&xml), tag(&xml, "amount").as_deref()), (of("refunded", ""), Some("3000")));
+    world.ledger_is("emerchantpay", "parts", "settled").await;
+    assert_eq!(refund("7001").await.0, 409);
+    assert_eq!(refund("7000").await.0, 200);
+    assert_eq!(tag(&reconcile(&world, "parts").await, "amount").as_deref(), Some("7000"));
+    world.ledger_is("emerchantpay", "parts", "returned").await;
+    let got = world.receiver.exactly("parts", 3).await;
+    let told_of = |at: usize| (form(&got[at], "status"), form(&got[at], "amount"), form(&got[at], "event"));
+    let refunded = |amount: &str| ("refunded".to_owned(), amount.to_owned(), String::new());
+    assert_eq!((told_of(1), told_of(2)), (refunded("3000"), refunded("7000")));
+    assert_eq!(refund("1").await.0, 409);
+
+    sale(&world, "less", "10000", "4918190000000002").await;
+    assert_eq!(world.post("/control/emerchantpay/less/approve?minor=10000").await.0, 409, "that is no part");
+    assert_eq!(world.post("/control/emerchantpay/less/approve?minor=6000").await.1["state"], "approved");
+    let xml = reconcile(&world, "less").await;
+    let partial = (tag(&xml, "amount"), tag(&xml, "partial_approval"));
+    assert_eq!(partial, (Some("6000".to_owned()), Some("true".to_owned())));
+    assert_eq!(world.ledger_is("emerchantpay", "less", "settled").await["amount"], "60.00");
+    let got = world.receiver.exactly("less", 1).await;
+    assert_eq!((form(&got[0], "amount"), form(&got[0], "partial_approval")), ("6000".to_owned(), "true".to_owned()));
+    assert_eq!(world.post("/control/emerchantpay/less/chargeback?minor=10").await.0, 409, "done of the whole alone");
+}
+
+#[tokio::test]
+async fn what_comes_after_an_approval() {
+    let world = world().await;
+    sale(&world, "turns", "10000", PLAIN).await;
+    for (word, status, event, state) in [
+        ("retrieval_request", "chargebacked", "retrieval_request", "approved"),
+        ("chargebacked", "chargebacked", "chargeback", "chargebacked"),
+        ("represented", "represented", "", "represented"),
+        ("representment_reversed", "representment_reversed", "", "representment_reversed"),
+        ("chargeback_reversed", "chargeback_reversed", "chargeback_reversal", "chargeback_reversed"),
+        ("second_chargebacked", "second_chargebacked", "second_chargeback", "second_chargebacked"),
+    ] {
+        let before = world.receiver.at("turns").len();
+        assert_eq!(world.post(&format!("/control/emerchantpay/turns/status/{word}")).await.1["state"], state, "{word}");
+        eventually(|| async { (world.receiver.at("turns").len() > before.max(1)).then_some(()) }).await;
+        let got = world.receiver.at("turns").pop().unwrap();
+        assert_eq!(
+            (form(&got, "status"), form(&got, "event"), is_signed(&got)),
+            (status.to_owned(), event.to_owned(), true),
+            "{word}"
+        );
+        assert_eq!(told(&reconcile(&world, "turns").await), of(state, ""));
+    }
+}
+
+#[tokio::test]
+async fn a_review_that_lets_a_payment_through() {
+    // Two hours last 720 ms.
+    let world = ready(World::with(10_000, None).await).await;
+    let xml = sale(&world, "seen", "10000", "4918190000000002").await;
+    assert_eq!(world.post("/control/emerchantpay/seen/status/pending_review").await.0, 200);
+    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    assert_eq!(told(&reconcile(&world, "seen").await), of("pending_review", ""), "it may take a day");
+    assert_eq!(world.post("/control/emerchantpay/seen/status/pending_async").await.0, 200);
+    eventually(|| async { (world.receiver.at("seen").len() >= 2).then_some(()) }).await;
+    let got = world.receiver.at("seen");
+    assert_eq!(
+        (form(&got[1], "status"), Some(form(&got[1], "redirect_url"))),
+        ("pending_async".to_owned(), tag(&xml, "redirect_url"))
+    );
+    world.state_is("emerchantpay", "seen", "timeout").await;
 }
 
 #[tokio::test]

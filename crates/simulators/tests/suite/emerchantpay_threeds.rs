@@ -120,16 +120,16 @@ async fn the_device_check_comes_first_and_is_continued_once() {
     assert_eq!(world.submit(&url, &format!("unique_id={unique_id}&signature={}", sha512("x"))).await.0, 400);
     assert_eq!(world.submit(&url, &format!("unique_id={unique_id}")).await.0, 400);
     assert_eq!(world.submit(&url, "unique_id=44177a21403427eb96664a6d7e5d5d48&signature=0").await.0, 404);
-    for _ in 0..2 {
-        assert_eq!(world.submit(&url, &signed).await.0, 200);
-    }
+    assert_eq!(world.submit(&url, &signed).await.0, 200);
+    assert_eq!(world.submit(&url, &signed).await.0, 422, "it is not wanted any more");
     let got = world.receiver.exactly("m-method", 1).await;
     assert_eq!((form(&got[0], "unique_id"), form(&got[0], "threeds_method_status")), (unique_id.clone(), "completed".into()));
     assert_eq!(form(&got[0], "signature"), sha512(&format!("{unique_id}completed{PASSWORD}")));
 
     let unsigned = continuing(&world, &next, &format!("unique_id={unique_id}&signature={}", sha512("x")));
     let (status, body) = sent(unsigned).await;
-    assert_eq!((status, told(&body)), (400, of("error", "340")));
+    assert_eq!((status, told(&body)), (400, of("in_progress", "")));
+    assert_eq!(tag(&body, "message").as_deref(), Some("Please check signature!"));
     let (status, body) = sent(world.client.put(&next).body(signed.clone())).await;
     assert_eq!((status, told(&body)), (401, of("error", "110")));
     let unknown = format!("{url}/44177a21403427eb96664a6d7e5d5d48");
@@ -158,14 +158,17 @@ async fn other_ways_of_published_cards() {
     let (status, body) = continued(&world, &xml).await;
     assert_eq!(status, 200, "without the device check too, when its time is over");
     let page = page_of(&body);
-    assert_eq!(continued(&world, &xml).await.0, 409);
+    let (status, body) = continued(&world, &xml).await;
+    assert_eq!((status, told(&body)), (409, of("pending_async", "")), "of the call, not of the payment");
     assert_eq!(world.submit(&page, "action=pay").await.1, SUCCESS);
     world.ledger_is("emerchantpay", "mc", "settled").await;
+    let unwanted = sale(&world, "no-method", "10000", CHALLENGE).await;
+    assert_eq!(world.submit(&world.url("/emerchantpay/threeds/threeds_method"), &signed_form(&unwanted)).await.0, 422);
     assert!(world.receiver.at("mc-method").is_empty());
 
     for card in ["4901170000000003", "4711100000000000"] {
         let xml = sale(&world, card, "10000", card).await;
-        assert_eq!(tag(&xml, "redirect_url_type").as_deref(), Some("3ds_v1"));
+        assert_eq!(tag(&xml, "redirect_url_type").as_deref(), Some("3ds_v1_payer_authentication"));
         assert_eq!(world.submit(&page_of(&xml), "action=pay").await.1, SUCCESS);
         assert_eq!(form(&world.receiver.exactly(card, 1).await[0], "threeds_target_protocol_version"), "1");
         world.ledger_is("emerchantpay", card, "settled").await;
@@ -224,8 +227,8 @@ async fn scenarios_of_endings() {
 
     assert_eq!(told(&sale(&world, "s9", "10009", PLAIN).await), of("declined", "500"));
     world.state_is("emerchantpay", "s9", "approved").await;
-    let got = world.receiver.exactly("s9", 1).await;
-    assert_eq!(form(&got[0], "status"), "approved");
+    let got = world.receiver.exactly("s9", 2).await;
+    assert_eq!((form(&got[0], "status"), form(&got[1], "status")), ("declined".to_owned(), "approved".to_owned()));
     world.ledger_is("emerchantpay", "s9", "settled").await;
     let page = page_of(&sale(&world, "s9-ch", "10009", CHALLENGE).await);
     assert_eq!(world.submit(&page, "action=pay").await.1, FAILURE);
@@ -309,12 +312,14 @@ async fn control_calls_and_their_refusals() {
         world.receiver.exactly(outcome, 1).await;
     }
     for (outcome, state, event) in
-        [("refund", "refunded", "refund"), ("chargeback", "chargebacked", "chargeback"), ("reverse", "voided", "void")]
+        [("refund", "refunded", ""), ("chargeback", "chargebacked", "chargeback"), ("reverse", "voided", "")]
     {
         sale(&world, outcome, "10000", PLAIN).await;
+        world.receiver.exactly(outcome, 1).await;
         assert_eq!(world.press("emerchantpay", outcome, outcome).await["state"], state);
-        let got = world.receiver.exactly(outcome, 1).await;
-        assert_eq!((form(&got[0], "event"), is_signed(&got[0])), (event.to_owned(), true));
+        let got = world.receiver.exactly(outcome, 2).await;
+        let notified = (form(&got[1], "status"), form(&got[1], "event"), is_signed(&got[1]));
+        assert_eq!(notified, (state.to_owned(), event.to_owned(), true));
         world.ledger_is("emerchantpay", outcome, "returned").await;
         assert_eq!(told(&reconcile(&world, outcome).await), of(state, ""));
     }
@@ -326,7 +331,7 @@ async fn control_calls_and_their_refusals() {
     assert_eq!(told(&reconcile(&world, "method").await), of("pending_hold", ""));
     assert_eq!(world.post("/control/emerchantpay/method/status/second_chargebacked").await.0, 200);
     let got = world.receiver.exactly("method", 2).await;
-    assert_eq!(form(&got[1], "event"), "second_chargebacked");
+    assert_eq!(form(&got[1], "event"), "second_chargeback");
     assert!(world.ledger("emerchantpay", "method").await.is_empty(), "what was never paid does not come back");
 }
 

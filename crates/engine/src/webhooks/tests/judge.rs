@@ -84,7 +84,10 @@ fn retry_after_counts_when_later_than_the_slot_up_to_a_day() {
         ("", 5_000),
         ("1.5", 5_000),
         ("Thu, 09 Oct 2025 08:54:20 GMT", 60_000),
+        ("Thursday, 09-Oct-25 08:54:20 GMT", 60_000),
+        ("Thu Oct  9 08:54:20 2025", 60_000),
         ("Thu, 09 Oct 2025 08:00:00 GMT", 5_000),
+        ("Thu Oct  9 08:00:00 2025", 5_000),
         ("Fri, 09 Oct 2026 08:00:00 GMT", DAY),
     ] {
         for status in [429, 503, 500] {

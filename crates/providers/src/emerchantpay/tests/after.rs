@@ -1,7 +1,7 @@
 //! Reconcile, continue, "Test connection", notifications.
 
 use super::*;
-use crate::api::{CallbackOutcome, CashierAnswer, Doubt, Finding, Standing};
+use crate::api::{CallbackOutcome, CashierAnswer, Doubt, Finding, Standing, TurnKind};
 use crate::emerchantpay::callback::is_signed;
 use crate::testing::{found, header};
 use domain::{ErrorCode, Json, TransactionStatus};
@@ -54,16 +54,73 @@ fn every_word_of_the_status_table() {
         ("chargebacked", Standing::Reversed),
         ("second_chargebacked", Standing::Reversed),
         ("pre_arbitrated", Standing::Reversed),
+        ("representment_reversed", Standing::Reversed),
+        ("chargeback_reversed", Standing::Approved),
+        ("chargeback_reversal", Standing::Approved),
+        ("represented", Standing::Approved),
     ] {
         let finding = asked(&about(word, ""));
         assert_eq!((finding.standing, finding.status.as_str()), (standing, word));
-        assert_eq!((finding.anomalies.len(), finding.psp_transaction_id.as_deref()), (0, Some(UNIQUE_ID)), "{word}");
+        let won = matches!(word, "chargeback_reversed" | "chargeback_reversal" | "represented");
+        let shown = (finding.anomalies.len(), finding.psp_transaction_id.as_deref());
+        assert_eq!(shown, (usize::from(won), Some(UNIQUE_ID)), "{word}");
         assert_eq!(asked(&about(&word.to_uppercase(), "")).standing, standing, "{word}");
     }
-    for word in ["chargeback_reversed", "represented", "representment_reversed", "brand_new", ""] {
+    for word in ["brand_new", ""] {
         let finding = asked(&about(word, ""));
         assert_eq!((finding.standing, finding.status.as_str(), finding.anomalies.len()), (Standing::Unchanged, "", 1), "{word}");
     }
+}
+
+/// Kind, key and minor units of what became of the money.
+fn turns(finding: &Finding) -> Vec<(TurnKind, &str, Option<i64>)> {
+    finding.turns.iter().map(|turn| (turn.kind, turn.key.as_str(), turn.minor)).collect()
+}
+
+#[test]
+fn what_became_of_the_money() {
+    for (word, kind) in [
+        ("chargebacked", TurnKind::ChargedBack),
+        ("second_chargebacked", TurnKind::ChargedBack),
+        ("pre_arbitrated", TurnKind::ChargedBack),
+        ("representment_reversed", TurnKind::ChargedBack),
+        ("chargeback_reversed", TurnKind::ChargebackWon),
+        ("chargeback_reversal", TurnKind::ChargebackWon),
+        ("represented", TurnKind::ChargebackWon),
+    ] {
+        for status in [TransactionStatus::Pending, TransactionStatus::Approved, TransactionStatus::Declined] {
+            let mut world = open();
+            world.status = status;
+            let finding = found(ask(&mut world, &about(word, "")));
+            assert_eq!(turns(&finding), [(kind, word, None)], "{word} {status:?}");
+        }
+    }
+    // Whole: the engine knows what is left.
+    assert_eq!(turns(&asked(&about("refunded", ""))), []);
+    // Parts: told apart by amount and time.
+    for (word, kind, at) in [
+        ("refunded", TurnKind::Refunded, "2026-01-02T03:04:05Z"),
+        ("refunded", TurnKind::Refunded, "2026-01-02T03:05:05Z"),
+        ("chargebacked", TurnKind::ChargedBack, "2026-01-02T03:04:05Z"),
+        ("chargeback_reversed", TurnKind::ChargebackWon, ""),
+    ] {
+        let body = about(word, &format!("<timestamp>{at}</timestamp>")).replace("<amount>10000", "<amount>3000");
+        let finding = asked(&body);
+        assert_eq!((finding.standing, finding.notes.len()), (Standing::Approved, 0), "{word}");
+        assert_eq!(turns(&finding), [(kind, format!("{word} 3000 {at}").as_str(), Some(3_000))]);
+    }
+}
+
+#[test]
+fn a_part_that_was_approved_is_another_amount() {
+    let body = about("approved", "<partial_approval>true</partial_approval>").replace("<amount>10000", "<amount>6000");
+    let finding = asked(&body);
+    assert_eq!(finding.standing, Standing::Unchanged);
+    assert_eq!(finding.anomalies, ["eMerchantPay approved only a part of the amount, 6000 in minor units"]);
+    let Step::Silence(refusal) = sell(&answer(200, body)) else { panic!("it is asked about") };
+    assert!(refusal.anomaly.is_some_and(|text| text.contains("only a part")));
+    let whole = about("approved", "<partial_approval>true</partial_approval>");
+    assert_eq!(asked(&whole).standing, Standing::Approved, "as much as was asked for");
 }
 
 #[test]
@@ -111,8 +168,14 @@ fn a_record_of_something_else_changes_nothing() {
         }
     }
     let partial = asked(&about("refunded", "").replace("10000", "9999"));
-    assert_eq!((partial.standing, partial.anomalies.len(), partial.notes.len()), (Standing::Unchanged, 0, 1));
-    assert_eq!(asked(&about("refunded", "").replace("10000", "10001")).anomalies.len(), 1);
+    assert_eq!((partial.standing, partial.anomalies.len(), partial.turns.len()), (Standing::Approved, 0, 1));
+    for amount in ["10001", "0", "-1", "99.5"] {
+        let other = asked(&about("refunded", "").replace("10000", amount));
+        assert_eq!((other.standing, other.anomalies.len()), (Standing::Unchanged, 1), "{amount}");
+    }
+    for same in ["10000.00", "1e4", "010000"] {
+        assert_eq!(asked(&about("approved", "").replace("10000", same)).standing, Standing::Approved, "{same}");
+    }
 }
 
 #[test]
@@ -198,6 +261,7 @@ fn results_of_a_continue() {
         ("error", Standing::Declined),
         ("in_progress", Standing::Pending),
         ("timeout", Standing::Expired),
+        ("represented", Standing::Approved),
     ] {
         let (_, step) = go_on(&answer(200, about(word, "")));
         assert_eq!(found(step).standing, standing, "{word}");
@@ -213,6 +277,13 @@ fn whatever_is_no_result_is_asked_about() {
     let fine = about("declined", "<code>500</code>");
     let replies = [
         answer(409, bare("")),
+        // Words about the call.
+        answer(409, about("error", "<code>500</code>")),
+        answer(409, about("approved", "")),
+        answer(409, about("in_progress", "")),
+        answer(400, about("declined", "<message>Please check signature!</message>")),
+        answer(400, ""),
+        answer(422, ""),
         answer(404, "<html></html>"),
         answer(401, bare("<code>110</code>")),
         answer(429, ""),
@@ -223,7 +294,6 @@ fn whatever_is_no_result_is_asked_about() {
         answer(200, bare("<code>500</code>")),
         answer(200, about("error", "<code>230</code>")),
         answer(200, about("brand_new", "")),
-        answer(200, about("represented", "")),
         answer(200, about("pending_async", "")),
         answer(200, about("pending_async", "<redirect_url>javascript:x</redirect_url>")),
         answer(200, fine.replace("10000", "1")),
@@ -310,6 +380,15 @@ fn a_signed_notification_is_a_hint() {
     );
     let CallbackOutcome::Hint(hint) = reading.outcome else { panic!() };
     assert_eq!(hint.to_text(), format!(r#"{{"unique_id":"{UNIQUE_ID}","status":"approved","event":"chargeback"}}"#));
+    let CallbackOutcome::Hint(hint) = notified(&body.replace("=chargeback", "=retrieval_request")).outcome else { panic!() };
+    assert_eq!(hint.str_at("anomaly"), Some("eMerchantPay tells of a retrieval request"), "it counts by itself");
+    // A byte of another encoding, anywhere.
+    for (from, to) in [("&event", "&rc_description=refus\u{e9}&event"), ("status=", "rc_description=\u{fc}\u{ff}&status=")] {
+        let latin1: Vec<u8> = body.replace(from, to).chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+        let reading = world().callback(&[], &latin1, true);
+        let CallbackOutcome::Hint(hint) = reading.outcome else { panic!() };
+        assert_eq!((reading.answer.status, hint.str_at("event")), (200, Some("chargeback")));
+    }
 }
 
 #[test]
@@ -325,7 +404,9 @@ fn other_notifications() {
         assert_eq!(reading.answer.status, 200);
     }
     for bad in ["", "{}", "unique_id=<x>", &format!("unique_id={UNIQUE_ID}&unique_id={UNIQUE_ID}")] {
-        assert_eq!(notified(bad).answer.status, 400, "{bad}");
+        let reading = notified(bad);
+        assert_eq!(reading.answer.status, 400, "{bad}");
+        assert!(matches!(reading.outcome, CallbackOutcome::Hint(_)), "it came to the payment's own address: {bad}");
     }
 }
 
@@ -334,10 +415,7 @@ fn what_a_hint_brings_to_the_inquiry() {
     let mut world = open();
     world.hint = Some(crate::testing::json(r#"{"unique_id":"55177a21403427eb96664a6d7e5d5d48"}"#));
     assert_eq!(found(ask(&mut world, &about("pending_async", ""))).anomalies.len(), 1);
-    world.hint = Some(crate::testing::json(&format!(r#"{{"unique_id":"{UNIQUE_ID}","event":"retrieval_request"}}"#)));
     world.status = TransactionStatus::Approved;
-    let finding = found(ask(&mut world, &about("approved", "")));
-    assert_eq!((finding.standing, finding.anomalies.len()), (Standing::Approved, 1));
     world.hint = Some(crate::testing::json(&format!(r#"{{"unique_id":"{UNIQUE_ID}","event":"chargeback"}}"#)));
     assert_eq!(found(ask(&mut world, &about("chargebacked", ""))).anomalies.len(), 0);
 }

@@ -75,8 +75,36 @@ fn headers_of_the_cashier_call_stand_in() {
     ] {
         assert!(body.contains(part), "{part}");
     }
-    world.order.fields.plain.insert("http.acceptLanguage".to_owned(), domain::Json::text("*;q=0.5"));
-    assert!(sent(&mut world).1.contains("<language>en</language>"));
+    for (accepted, language) in [("*;q=0.5", "en"), ("*, sr-Latn-RS;q=0.5", "sr-Latn"), ("en-GB-oxendict", "en-GB")] {
+        world.order.fields.plain.insert("http.acceptLanguage".to_owned(), domain::Json::text(accepted));
+        assert!(sent(&mut world).1.contains(&format!("<language>{language}</language>")), "{accepted}");
+    }
+}
+
+/// What real browsers say of themselves refuses no payment.
+#[test]
+fn browsers_as_they_are() {
+    for (browser, sent_as) in [
+        (r#"{"language":"en-GB-oxendict","colorDepth":30}"#, ["<language>en-GB</language>", "<color_depth>24</color_depth>"]),
+        (r#"{"language":"zh-Hant-TW","colorDepth":64}"#, ["<language>zh-Hant</language>", "<color_depth>48</color_depth>"]),
+        (r#"{"language":"en-US@posix","colorDepth":2}"#, ["<language>en-US</language>", "<color_depth>1</color_depth>"]),
+        (r#"{"language":"i-klingon","colorDepth":12}"#, ["<language>en</language>", "<color_depth>8</color_depth>"]),
+        (
+            r#"{"screenHeight":0,"screenWidth":411.4285}"#,
+            ["<screen_height>900</screen_height>", "<screen_width>411</screen_width>"],
+        ),
+        (
+            r#"{"screenHeight":99999,"timeZoneOffset":-839.5}"#,
+            ["<screen_height>99999</", "<time_zone_offset>-839</time_zone_offset>"],
+        ),
+        (
+            r#"{"timeZoneOffset":-840,"screenWidth":0.0}"#,
+            ["<screen_width>1440</screen_width>", "<time_zone_offset>-840</time_zone_offset>"],
+        ),
+    ] {
+        let (_, body) = sent(&mut ordering(&[("browser", browser)]));
+        assert!(sent_as.iter().all(|part| body.contains(part)), "{browser}: {body}");
+    }
 }
 
 #[test]
@@ -119,6 +147,23 @@ fn approved_at_once() {
             data,
             r#"{"status":"approved","transaction_status":"Approved","transactionId":"64a1f2b3c4d5e6f7a8b9c0d1","sessionId":"60a74038-5b94-427e-8cff-abc123000000","uniqueId":"44177a21403427eb96664a6d7e5d5d48","amount":100,"merchantReference":"ORDER-REF-001","card":{"brand":"VISA","first6":"491819","last4":"0002","expMonth":"12","expYear":"2030"}}"#
         );
+    }
+}
+
+#[test]
+fn the_brand_is_the_schemes_else_the_gateways() {
+    let card =
+        |pan: &str| format!(r#"{{"pan":"{pan}","expMonth":"12","expYear":"2030","cvv":"123","cardHolderName":"John Doe"}}"#);
+    for (pan, word, brand) in [
+        ("6250941006528599", "maestro", "UNIONPAY"),
+        ("9792000000000003", "troy", "TROY"),
+        ("9792000000000003", "<x/>", "UNKNOWN"),
+    ] {
+        let mut world = ordering(&[("card", &card(pan))]);
+        let call = the_call(world.begin(Task::PayIn));
+        let reply = answer(200, about("approved", &format!("<card_brand>{word}</card_brand>")));
+        let finding = found(world.resume(Task::PayIn, &call, &reply));
+        assert!(success(&finding).1.contains(&format!(r#""brand":"{brand}""#)), "{pan} {word}");
     }
 }
 
@@ -177,7 +222,11 @@ fn pages_that_are_not_the_gateways_are_not_believed() {
         }
         assert!(silence(method(gate, other, at)).is_some(), "{other}");
     }
-    for time in ["", "2026-01-02 03:04:05", "2026-01-02T03:04:05.000Z", "2026-13-02T03:04:05Z"] {
+    for time in ["2026-01-02T03:04:05.000Z", "2026-01-02T04:04:05+01:00"] {
+        let memo = found(method(gate, gate, time)).memo.unwrap();
+        assert_eq!(memo.str_at("timestamp"), Some("2026-01-02T03:04:05Z"), "as signatures have it: {time}");
+    }
+    for time in ["", "2026-01-02", "2026-13-02T03:04:05Z", "yesterday"] {
         assert!(silence(method(gate, gate, time)).is_some(), "{time}");
     }
     for url in ["http://acs.example/x", "javascript:alert(1)", "/x"] {
