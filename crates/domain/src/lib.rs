@@ -24,4 +24,4 @@ pub use money::{Currency, Money};
 pub use secret::Secret;
 pub use state::{Change, Refused, TransactionStatus};
 pub use time::Timestamp;
-pub use transaction::{Attention, Operation, Transaction, TransactionData};
+pub use transaction::{Attention, GivenBack, Operation, Transaction, TransactionData};

@@ -63,6 +63,15 @@ impl std::str::FromStr for Attention {
     }
 }
 
+/// What of a payment's money went back since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GivenBack {
+    /// Refunded so far, minor units.
+    pub refunded_minor: i64,
+    /// A chargeback is open.
+    pub disputed: bool,
+}
+
 /// A transaction as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
@@ -98,6 +107,8 @@ pub struct Transaction {
     pub redirect_url: Option<String>,
     /// Where the money of a pay-out goes, masked.
     pub destination_masked: Option<String>,
+    /// What went back of it.
+    pub given_back: GivenBack,
     /// Why a person should look, if one should.
     pub attention: Option<Attention>,
     /// The rule that decided, its version.
@@ -143,16 +154,18 @@ impl TransactionData<'_> {
             ("merchantReference".to_owned(), Json::text(t.merchant_reference.as_deref().unwrap_or_default())),
             ("userId".to_owned(), Json::text(&*t.user_id)),
         ];
-        let mut known = |name: &str, value: Option<&str>| {
-            if let Some(value) = value {
-                pairs.push((name.to_owned(), Json::text(value)));
-            }
-        };
-        known("pspTransactionId", t.psp_transaction_id.as_deref());
-        known("redirectUrl", t.redirect_url.as_deref());
-        known("message", t.message.as_deref());
-        known("createdAt", Some(&t.created_at.to_string()));
-        known("updatedAt", Some(&t.updated_at.to_string()));
+        let text = |value: &Option<String>| value.as_deref().map(Json::text);
+        let refunded = Money::from_minor(t.given_back.refunded_minor, t.amount.currency());
+        let known = [
+            ("pspTransactionId", text(&t.psp_transaction_id)),
+            ("redirectUrl", text(&t.redirect_url)),
+            ("message", text(&t.message)),
+            ("refundedAmount", (refunded.minor() != 0).then(|| Json::text(refunded.to_fixed()))),
+            ("disputed", t.given_back.disputed.then_some(Json::Bool(true))),
+            ("createdAt", Some(Json::text(t.created_at.to_string()))),
+            ("updatedAt", Some(Json::text(t.updated_at.to_string()))),
+        ];
+        pairs.extend(known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         Json::Object(pairs)
     }
 }

@@ -19,7 +19,7 @@ use domain::{
 use std::collections::BTreeMap;
 
 pub use crate::callback::{Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Locate};
-pub use crate::finding::{CashierAnswer, Destination, Finding, Standing};
+pub use crate::finding::{CashierAnswer, Destination, Finding, Standing, Turn, TurnKind};
 pub use domain::company::SettingValue;
 
 /// One of the providers: a descriptor and pure functions.

@@ -32,6 +32,45 @@ pub enum Standing {
     Stuck,
 }
 
+/// What can become of a payment's money after it was paid: the kinds of event that books are kept by (books, "Postings").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnKind {
+    /// Given back, in part or whole.
+    Refunded,
+    /// Taken back by the payer's bank; open until it is won or lost.
+    ChargedBack,
+    /// The chargeback was decided for the merchant.
+    ChargebackWon,
+    /// The chargeback was decided for the payer.
+    ChargebackLost,
+}
+
+impl TurnKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Refunded, Self::ChargedBack, Self::ChargebackWon, Self::ChargebackLost];
+
+    /// The event's word on the timeline.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refunded => "refunded",
+            Self::ChargedBack => "charged_back",
+            Self::ChargebackWon => "chargeback_won",
+            Self::ChargebackLost => "chargeback_lost",
+        }
+    }
+}
+
+/// One turn of a payment's money. The engine counts each once, by kind and key, however often it is reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// What happened.
+    pub kind: TurnKind,
+    /// The provider's own reference of it, or what else tells it from another of this payment. It is shown: nothing personal, no number of a card.
+    pub key: String,
+    /// How much, in minor units of the payment's currency; `None`: not said.
+    pub minor: Option<i64>,
+}
+
 /// What a provider found.
 #[derive(Clone)]
 pub struct Finding {
@@ -58,6 +97,12 @@ pub struct Finding {
     pub word_follows: bool,
     /// The provider has told of something newer than its record shows: the callbacks that started the inquiry stay open, and are asked about on the common schedule.
     pub ask_again: bool,
+    /// What became of the money since it was paid, oldest first: all that is known, not only what is new. Refunds that make up the whole amount make an approved
+    /// payment `Reversed`. Counted only where the payment is, or becomes by this finding, `Approved` or `Reversed`.
+    pub turns: Vec<Turn>,
+    /// How much has been given back so far as the provider's record says, in minor units; `None`: it does not say. It wins over the sum of the parts: where
+    /// [`turns`](Self::turns) do not add up to it, the difference to what was counted is one refund of its own.
+    pub given_back: Option<i64>,
     /// For [`Task::Test`](crate::Task::Test): whether the account works; [`message`](Self::message) is the sentence shown.
     pub proven: bool,
 }
@@ -71,6 +116,7 @@ impl std::fmt::Debug for Finding {
             .field("psp_transaction_id", &self.psp_transaction_id)
             .field("anomalies", &self.anomalies)
             .field("notes", &self.notes)
+            .field("turns", &self.turns)
             .finish_non_exhaustive()
     }
 }
@@ -90,6 +136,8 @@ impl Finding {
             ask_at: None,
             word_follows: false,
             ask_again: false,
+            turns: Vec::new(),
+            given_back: None,
             proven: true,
         }
     }
@@ -122,6 +170,13 @@ impl Finding {
     #[must_use]
     pub fn note(mut self, text: impl Into<String>) -> Self {
         self.notes.push(text.into());
+        self
+    }
+
+    /// With a turn of the payment's money.
+    #[must_use]
+    pub fn turn(mut self, kind: TurnKind, key: impl Into<String>, minor: Option<i64>) -> Self {
+        self.turns.push(Turn { kind, key: key.into(), minor });
         self
     }
 

@@ -30,7 +30,8 @@ mod xml;
 
 pub use api::{
     Account, Answer, Call, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, CashierAnswer, Context, Destination,
-    Doubt, Fields, Finding, Locate, Lost, Memo, Order, Provider, Refusal, Remember, Reply, Sent, Standing, Step, Task,
+    Doubt, Fields, Finding, Locate, Lost, Memo, Order, Provider, Refusal, Remember, Reply, Sent, Standing, Step, Task, Turn,
+    TurnKind,
 };
 pub use descriptor::Descriptor;
 pub use registry::{all, by_name, by_psp_type};

@@ -1,6 +1,7 @@
 //! One commit: what changes, the timeline, the next action, the webhook, the stored answer.
 
 use super::answers::recovered_answer;
+use super::turns::{self, Counted};
 use super::work::Work;
 use super::{EngineError, idempotency};
 use crate::answer::CashierAnswer;
@@ -34,6 +35,8 @@ pub(super) struct Commit<'a> {
     job_set: bool,
     announced: bool,
     answered: bool,
+    /// Turns of the payment's money, for when it is known to be paid.
+    turns: Vec<Counted>,
 }
 
 impl<'a> Commit<'a> {
@@ -52,6 +55,7 @@ impl<'a> Commit<'a> {
             job_set: false,
             announced: false,
             answered: false,
+            turns: Vec::new(),
         }
     }
 
@@ -62,6 +66,12 @@ impl<'a> Commit<'a> {
         if t.timeline_length >= i64::from(EVENTS_PER_TRANSACTION_MAX) && to.is_none() {
             return;
         }
+        self.entry(event, from, to, detail);
+    }
+
+    /// Adds an entry to the timeline, however long it is.
+    fn entry(&mut self, event: &str, from: Option<TransactionStatus>, to: Option<TransactionStatus>, detail: Json) {
+        let t = &mut self.work.transaction;
         t.timeline_length += 1;
         let entry = TimelineEntry { n: t.timeline_length, at: self.now, event: event.to_owned(), from, to, detail };
         transactions::add_to_timeline(&mut self.batch, t.company_id, t.id, &entry);
@@ -197,6 +207,28 @@ impl<'a> Commit<'a> {
                 *known = Some(id.clone());
             }
         }
+        let plan = turns::plan(&self.work.transaction, &self.work.turns, finding);
+        let counted = Finding { standing: plan.standing, ..finding.clone() };
+        self.turns = plan.turns;
+        self.take_standing(&counted, detail);
+        self.count_turns();
+        for text in plan.anomalies {
+            self.anomaly(&text, "warning");
+        }
+    }
+
+    /// Counts what is known of the payment's money, once it is known to be paid.
+    fn count_turns(&mut self) {
+        let paid = matches!(self.work.transaction.status, TransactionStatus::Approved | TransactionStatus::Reversed);
+        for turn in std::mem::take(&mut self.turns).into_iter().filter(|_| paid) {
+            self.entry(turn.kind.as_str(), None, None, turn.detail(self.work.transaction.amount));
+            turn.count(&mut self.work.transaction.given_back);
+            self.work.turns.push(turn);
+            self.sealed_changed = true;
+        }
+    }
+
+    fn take_standing(&mut self, finding: &Finding, detail: &Json) {
         let changes: &[Change] = match finding.standing {
             Standing::Pending => &[Change::Accept],
             Standing::OnHold => &[Change::Hold],
@@ -275,6 +307,9 @@ impl<'a> Commit<'a> {
         }
         let first = passes.then_some(Change::Accept);
         for change in first.iter().chain(changes) {
+            if *change == Change::Reverse {
+                self.count_turns();
+            }
             // Probed above.
             let _ = self.change(*change, detail.clone());
         }

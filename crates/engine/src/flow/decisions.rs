@@ -278,6 +278,7 @@ impl Engine {
             attention: None,
             rule: None,
             maker: caller.credential.id,
+            given_back: domain::GivenBack::default(),
             events_sent: 0,
             timeline_length: 0,
             version: 0,
@@ -298,6 +299,7 @@ impl Engine {
             pages: PageUrls::default(),
             card: None,
             account_cache: None,
+            turns: Vec::new(),
         }
     }
 

@@ -22,6 +22,7 @@ mod recover;
 mod route;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod views;
 mod work;
 mod workers;

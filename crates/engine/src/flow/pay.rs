@@ -171,6 +171,7 @@ impl Engine {
             attention: None,
             rule: Some((route.rule.id, route.rule.version)),
             maker: request.caller.credential.id,
+            given_back: domain::GivenBack::default(),
             events_sent: 0,
             timeline_length: 0,
             version: 1,
@@ -192,6 +193,7 @@ impl Engine {
             pages,
             card: checked.card,
             account_cache: None,
+            turns: Vec::new(),
         };
         (work, token_hash)
     }

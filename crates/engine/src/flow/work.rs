@@ -1,6 +1,7 @@
 //! A transaction in hand: everything that a use case needs to go on with it.
 
-use super::{EngineError, pages};
+use super::turns::Counted;
+use super::{EngineError, pages, turns};
 use crate::core::Engine;
 use crate::directory::CompanySnapshot;
 use domain::{CompanyId, Json, PaymentMethod, Secret, Transaction, TransactionId};
@@ -29,6 +30,8 @@ pub(super) struct Work {
     pub(super) pages: PageUrls,
     /// The card, until the payment is created.
     pub(super) card: Option<Card>,
+    /// What was counted of the money that went back.
+    pub(super) turns: Vec<Counted>,
     /// What the provider keeps for the account, as it was before the step at hand.
     pub(super) account_cache: Option<Secret>,
 }
@@ -85,6 +88,7 @@ impl Work {
             ("key", Json::Bool(self.has_key)),
             ("inquiries", Json::from(i64::from(self.inquiries))),
             ("pages", pages::to_json(&self.pages)),
+            ("turns", turns::to_json(&self.turns)),
         ]);
         let id = self.id().to_string();
         self.company
@@ -100,6 +104,7 @@ struct Unsealed {
     has_key: bool,
     inquiries: u32,
     pages: PageUrls,
+    turns: Vec<Counted>,
 }
 
 fn unseal(company: &CompanySnapshot, id: TransactionId, sealed: &[u8]) -> Result<Unsealed, EngineError> {
@@ -121,6 +126,7 @@ fn unseal(company: &CompanySnapshot, id: TransactionId, sealed: &[u8]) -> Result
         has_key: document.get("key").and_then(Json::as_bool).unwrap_or_default(),
         inquiries: document.get("inquiries").and_then(Json::as_number).and_then(|n| n.parse().ok()).unwrap_or_default(),
         pages: pages::from_json(document.get("pages")),
+        turns: turns::from_json(document.get("turns")),
     })
 }
 
@@ -183,6 +189,7 @@ impl Engine {
             pages: unsealed.pages,
             card: None,
             account_cache: None,
+            turns: unsealed.turns,
         })
     }
 }

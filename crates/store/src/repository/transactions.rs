@@ -3,8 +3,8 @@
 use super::read::{self, parse};
 use crate::{Batch, Driver, QueryError, Row, Value};
 use domain::{
-    Attention, BrandId, CompanyId, CredentialId, Json, MethodId, Money, Operation, RuleId, SessionId, Timestamp, Transaction,
-    TransactionId, TransactionStatus,
+    Attention, BrandId, CompanyId, CredentialId, GivenBack, Json, MethodId, Money, Operation, RuleId, SessionId, Timestamp,
+    Transaction, TransactionId, TransactionStatus,
 };
 
 /// A transaction with what only its company's data key opens.
@@ -37,7 +37,7 @@ macro_rules! columns {
     () => {
         "company_id, id, session_id, psp_type, operation, method_id, brand_id, merchant_reference, user_id, amount_minor, currency, status, \
          psp_status, message, psp_transaction_id, redirect_url, destination_masked, attention, rule_id, rule_version, maker, events_sent, \
-         timeline_length, version, created_at, updated_at, sealed"
+         timeline_length, version, created_at, updated_at, sealed, refunded_minor, disputed"
     };
 }
 
@@ -45,10 +45,11 @@ const INSERT: &str = concat!(
     "INSERT INTO transactions (",
     columns!(),
     ", callback_token_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
-     ?24, ?25, ?26, ?27, ?28)"
+     ?24, ?25, ?26, ?27, ?28, ?29, ?30)"
 );
 const UPDATE: &str = "UPDATE transactions SET status = ?4, psp_status = ?5, message = ?6, psp_transaction_id = ?7, redirect_url = ?8, \
-                      attention = ?9, events_sent = ?10, timeline_length = ?11, version = ?12, updated_at = ?13 \
+                      attention = ?9, events_sent = ?10, timeline_length = ?11, version = ?12, updated_at = ?13, refunded_minor = ?14, \
+                      disputed = ?15 \
                       WHERE company_id = ?1 AND id = ?2 AND version = ?3";
 const UPDATE_SEALED: &str = "UPDATE transactions SET sealed = ?3 WHERE company_id = ?1 AND id = ?2";
 const MARK_STUCK: &str = "UPDATE transactions SET attention = 'stuck', version = version + 1 WHERE company_id = ?1 AND id = ?2";
@@ -99,6 +100,8 @@ pub fn insert(batch: &mut Batch, t: &Transaction, sealed: Vec<u8>, token_hash: O
         t.created_at.millis().into(),
         t.updated_at.millis().into(),
         sealed.into(),
+        t.given_back.refunded_minor.into(),
+        t.given_back.disputed.into(),
         token_hash.map(|hash| hash.to_vec()).into(),
     ];
     batch.insert("transaction", INSERT, values);
@@ -120,6 +123,8 @@ pub fn update(batch: &mut Batch, t: &Transaction) {
         t.timeline_length.into(),
         t.version.into(),
         t.updated_at.millis().into(),
+        t.given_back.refunded_minor.into(),
+        t.given_back.disputed.into(),
     ];
     batch.guard(VERSION_GUARD, UPDATE, values);
 }
@@ -304,6 +309,7 @@ fn stored(row: &Row) -> Result<StoredTransaction, QueryError> {
         psp_transaction_id: row.opt_text(14)?,
         redirect_url: row.opt_text(15)?,
         destination_masked: row.opt_text(16)?,
+        given_back: GivenBack { refunded_minor: row.int(27)?, disputed: row.bool(28)? },
         attention: read::opt_parse(row, 17)?,
         rule,
         maker: parse::<CredentialId>(row, 20)?,

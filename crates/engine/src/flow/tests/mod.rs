@@ -9,6 +9,7 @@ mod psp;
 mod races;
 mod schedule;
 mod store;
+mod turns;
 
 use self::psp::Psp;
 use self::store::Hooked;

@@ -211,6 +211,7 @@ fn transaction(company_id: CompanyId, method_id: MethodId, id: TransactionId, ev
         attention: None,
         rule: None,
         maker: CredentialId::new(now, [2; 6]),
+        given_back: domain::GivenBack::default(),
         events_sent,
         timeline_length: 1,
         version: 1,
