@@ -177,18 +177,7 @@ async fn state_of(State(sim): Shared, Path((provider, reference)): Path<(String,
     .await
 }
 
-/// `?minorUnits=3000`: a part of an order.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Part {
-    minor_units: Option<i64>,
-}
-
-async fn outcome(
-    State(sim): Shared,
-    Path((provider, reference, word)): Path<(String, String, String)>,
-    Query(part): Query<Part>,
-) -> Response {
+async fn outcome(State(sim): Shared, Path((provider, reference, word)): Path<(String, String, String)>) -> Response {
     with(&sim, &provider, move |tx, provider| {
         let plain = plain_outcome(&word);
         let more = provider.more_outcomes();
@@ -196,11 +185,7 @@ async fn outcome(
             let known = [&COMMON_OUTCOMES[..], more].concat().join(", ");
             return Ok(failure(400, &format!("unknown outcome; known are {known}")));
         }
-        let pressed = match part.minor_units {
-            Some(minor_units) => provider.part(tx, &reference, plain, minor_units)?,
-            None => provider.outcome(tx, &reference, plain)?,
-        };
-        Ok(pressed_reply(provider, &reference, pressed))
+        Ok(pressed_reply(provider, &reference, provider.outcome(tx, &reference, plain)?))
     })
     .await
 }

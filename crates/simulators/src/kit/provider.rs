@@ -58,11 +58,6 @@ pub(crate) trait Provider: Send + Sync + 'static {
     /// Brings an order to an outcome (a known word, in its plain form).
     fn outcome(&self, tx: &Tx<'_>, reference: &str, outcome: &str) -> Result<Pressed, Error>;
 
-    /// Brings a part of an order to an outcome, `minor_units` of it; only what a sheet has in parts (refunds).
-    fn part(&self, _tx: &Tx<'_>, _reference: &str, outcome: &str, _minor_units: i64) -> Result<Pressed, Error> {
-        Ok(Pressed::NotPossible(format!("{outcome} has no parts here")))
-    }
-
     /// Sets the provider's raw status word and notifies.
     fn set_status(&self, tx: &Tx<'_>, reference: &str, word: &str) -> Result<Pressed, Error>;
 
