@@ -177,7 +177,17 @@ async fn state_of(State(sim): Shared, Path((provider, reference)): Path<(String,
     .await
 }
 
-async fn outcome(State(sim): Shared, Path((provider, reference, word)): Path<(String, String, String)>) -> Response {
+#[derive(Deserialize)]
+struct OutcomeQuery {
+    /// Minor units: only a part of the amount.
+    minor: Option<i64>,
+}
+
+async fn outcome(
+    State(sim): Shared,
+    Path((provider, reference, word)): Path<(String, String, String)>,
+    Query(query): Query<OutcomeQuery>,
+) -> Response {
     with(&sim, &provider, move |tx, provider| {
         let plain = plain_outcome(&word);
         let more = provider.more_outcomes();
@@ -185,7 +195,11 @@ async fn outcome(State(sim): Shared, Path((provider, reference, word)): Path<(St
             let known = [&COMMON_OUTCOMES[..], more].concat().join(", ");
             return Ok(failure(400, &format!("unknown outcome; known are {known}")));
         }
-        Ok(pressed_reply(provider, &reference, provider.outcome(tx, &reference, plain)?))
+        Ok(match query.minor {
+            None => pressed_reply(provider, &reference, provider.outcome(tx, &reference, plain)?),
+            Some(minor) if minor > 0 => pressed_reply(provider, &reference, provider.part(tx, &reference, plain, minor)?),
+            Some(_) => failure(400, "minor must be a whole number above 0"),
+        })
     })
     .await
 }

@@ -58,6 +58,11 @@ pub(crate) trait Provider: Send + Sync + 'static {
     /// Brings an order to an outcome (a known word, in its plain form).
     fn outcome(&self, tx: &Tx<'_>, reference: &str, outcome: &str) -> Result<Pressed, Error>;
 
+    /// The same for a part of the amount, minor units (`?minor=3000`), where the provider does it in parts.
+    fn part(&self, _tx: &Tx<'_>, _reference: &str, outcome: &str, _minor: i64) -> Result<Pressed, Error> {
+        Ok(Pressed::NotPossible(format!("{outcome} is done of the whole alone")))
+    }
+
     /// Sets the provider's raw status word and notifies.
     fn set_status(&self, tx: &Tx<'_>, reference: &str, word: &str) -> Result<Pressed, Error>;
 
