@@ -13,7 +13,7 @@ pub(super) const REFUND: &str = "REFUND";
 const CANCELLED: &str = "3";
 const SUSPENDED: &str = "2";
 /// Errorcodes by which the payer's bank, or a check, said no.
-const REFUSALS: [&str; 8] = ["70000", "71000", "72000", "60022", "60036", "60042", "60044", "60500"];
+const REFUSALS: [&str; 10] = ["70000", "71000", "72000", "60022", "60036", "60042", "60043", "60044", "60045", "60500"];
 
 /// `errorcode` and `settlestatus` of an outcome.
 #[derive(Debug, Clone)]
@@ -65,6 +65,12 @@ pub(super) struct Record {
     pub(super) wallet: Option<String>,
     /// Whether the ledger has it.
     pub(super) booked: bool,
+    /// `baseamount` where it is not the order's: a refund of a part.
+    #[serde(default)]
+    pub(super) base_amount: Option<i64>,
+    /// `settlebaseamount`, once it was lowered: what is to be settled yet.
+    #[serde(default)]
+    pub(super) settle_base_amount: Option<i64>,
 }
 
 impl Record {
@@ -86,6 +92,8 @@ impl Record {
             masked: paid.masked.clone(),
             wallet: paid.wallet.map(str::to_owned),
             booked: false,
+            base_amount: None,
+            settle_base_amount: None,
         };
         record.becomes(ending);
         Ok(record)

@@ -39,6 +39,19 @@ const RULES: [(&str, &str); 3] = [
     (NOTIFY_ON_ALL, "allurlnotification"),
 ];
 
+/// Longest billing field, characters; other billing texts have [`TEXT_MAX_CHARS`].
+const LENGTHS: [(&str, usize); 4] =
+    [("billingpremise", 25), ("billingpostcode", 25), ("billingtelephone", 20), ("billingemail", 255)];
+const TEXT_MAX_CHARS: usize = 127;
+
+/// Whether every billing field is one that Trust takes: with a longer one, or a county without its country, the payer cannot pay (field error 30000).
+fn billing_is_taken(fields: &Fields) -> bool {
+    let longest = |name: &str| LENGTHS.iter().find(|(known, _)| *known == name).map_or(TEXT_MAX_CHARS, |(_, length)| *length);
+    let fits = |(name, value): &(String, String)| !name.starts_with("billing") || value.chars().count() <= longest(name);
+    let alone = !value(fields, "billingcounty").is_empty() && value(fields, "billingcountryiso2a").is_empty();
+    fields.iter().all(fits) && !alone
+}
+
 /// Answers a posted form. `details`: with the card form at once.
 pub(super) fn answer(tx: &Tx<'_>, call: &Call, details: bool) -> Result<Reply, Error> {
     if call.method != Method::POST {
@@ -88,7 +101,11 @@ fn read_order(tx: &Tx<'_>, fields: &Fields, digest: String, account: &Account, d
     let rules_are_right =
         rules.iter().all(|rule| RULES.iter().any(|(known, address)| known == rule && !value(fields, address).is_empty()));
     let addresses_are_right = COVERED[1..].iter().all(|name| values(fields, name).all(is_http_url));
-    if !rules_are_right || !addresses_are_right || field("orderreference").len() > REFERENCE_BYTES_MAX {
+    if !rules_are_right
+        || !addresses_are_right
+        || !billing_is_taken(fields)
+        || field("orderreference").len() > REFERENCE_BYTES_MAX
+    {
         return None;
     }
     Some(Order {

@@ -9,7 +9,7 @@
 //!
 //! Ledger: a pay-in at its successful AUTH. References: `orderreference`, `transactionreference`.
 //! State words: `waiting`, `expired`, else `errorcode` and, when that is 0, `settlestatus`: `0/0`, `70000`, `0/3`;
-//! `refunded`.
+//! `refunded`. In parts (`?minorUnits=`): `refund`, and `lower`, which settles so much less.
 
 mod attempt;
 mod card;
@@ -67,6 +67,13 @@ impl Account {
     }
 }
 
+fn done(pressed: bool, order: &Order) -> Pressed {
+    match pressed {
+        true => Pressed::Done(order.state()),
+        false => Pressed::NotPossible(format!("not possible: the order is {}", order.state())),
+    }
+}
+
 impl Provider for Trust {
     fn name(&self) -> &'static str {
         "trust"
@@ -113,7 +120,7 @@ impl Provider for Trust {
     }
 
     fn more_outcomes(&self) -> &'static [&'static str] {
-        &["suspend", "refund"]
+        &["suspend", "refund", "lower"]
     }
 
     fn outcome(&self, tx: &Tx<'_>, reference: &str, outcome: &str) -> Result<Pressed, Error> {
@@ -127,15 +134,23 @@ impl Provider for Trust {
             "suspend" => order.settle(tx, &key, &Ending::SUSPENDED)?,
             "cancel" => order.cancel(tx, &key, false)?,
             "reverse" => order.cancel(tx, &key, true)?,
-            "refund" => order.refund(tx, &key)?,
+            "refund" => order.refund(tx, &key, None)?,
             "expire" => order.expire(tx, &key)?,
             _ => false,
         };
-        Ok(if pressed {
-            Pressed::Done(order.state())
-        } else {
-            Pressed::NotPossible(format!("not possible: the order is {}", order.state()))
-        })
+        Ok(done(pressed, &order))
+    }
+
+    fn part(&self, tx: &Tx<'_>, reference: &str, outcome: &str, minor_units: i64) -> Result<Pressed, Error> {
+        let Some((key, mut order)) = tx.find::<Order>(reference)? else {
+            return Ok(Pressed::Unknown);
+        };
+        let pressed = match outcome {
+            "refund" => order.refund(tx, &key, Some(minor_units))?,
+            "lower" => order.lower(tx, &key, minor_units)?,
+            _ => false,
+        };
+        Ok(done(pressed, &order))
     }
 
     fn set_status(&self, tx: &Tx<'_>, reference: &str, word: &str) -> Result<Pressed, Error> {

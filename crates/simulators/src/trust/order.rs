@@ -182,17 +182,47 @@ impl Order {
         }
     }
 
-    /// The whole amount goes back. `false`: not possible.
-    pub(super) fn refund(&mut self, tx: &Tx<'_>, key: &str) -> Result<bool, Error> {
-        let Some(auth) = self.last().filter(|auth| !self.refunded && auth.is_success() && !auth.is_suspended()).cloned() else {
+    /// What is left of a payment that can be given back; minor units.
+    fn left(&self, auth: &Record) -> i64 {
+        let refunds = self.records.iter().filter(|record| !record.is_auth() && record.is_success());
+        let given_back: i64 = refunds.map(|record| record.base_amount.unwrap_or(self.base_amount)).sum();
+        auth.settle_base_amount.unwrap_or(self.base_amount) - given_back
+    }
+
+    /// The payment that money can be given back of.
+    fn refundable(&self) -> Option<&Record> {
+        self.last().filter(|auth| !self.refunded && auth.is_success() && !auth.is_suspended())
+    }
+
+    /// Less is to be settled than was authorised. `false`: not possible, `settlestatus` 3 is the way to settle nothing.
+    pub(super) fn lower(&mut self, tx: &Tx<'_>, key: &str, minor: i64) -> Result<bool, Error> {
+        let left = self.refundable().map_or(0, |auth| self.left(auth));
+        let Some(index) = self.last_index().filter(|_| (1..left).contains(&minor)) else { return Ok(false) };
+        let settles = self.records[index].settle_base_amount.unwrap_or(self.base_amount);
+        self.records[index].settle_base_amount = Some(settles - minor);
+        self.changed(tx, key, index, Told::Yes)?;
+        Ok(true)
+    }
+
+    /// A part goes back, or all that is left. `false`: not possible.
+    pub(super) fn refund(&mut self, tx: &Tx<'_>, key: &str, part: Option<i64>) -> Result<bool, Error> {
+        let Some(auth) = self.refundable().cloned() else {
             return Ok(false);
         };
-        self.refunded = true;
-        tx.transfer_became(&auth.transactionreference, TransferState::Returned)?;
+        let left = self.left(&auth);
+        let minor = part.unwrap_or(left);
+        if !(1..=left).contains(&minor) {
+            return Ok(false);
+        }
+        self.refunded = minor == left;
+        if self.refunded {
+            tx.transfer_became(&auth.transactionreference, TransferState::Returned)?;
+        }
         self.add(tx, key, REFUND, &Ending::APPROVED, &Paid::by_default())?;
         let index = self.records.len() - 1;
         let refund = &mut self.records[index];
         (refund.brand, refund.masked, refund.wallet) = (auth.brand, auth.masked, auth.wallet);
+        refund.base_amount = Some(minor);
         self.changed(tx, key, index, Told::Yes)?;
         Ok(true)
     }
@@ -318,7 +348,7 @@ impl Order {
     /// A field of a record by its name; `None` for one that we do not know.
     pub(super) fn field(&self, record: &Record, name: &str) -> Option<String> {
         Some(match name {
-            "baseamount" => self.base_amount.to_string(),
+            "baseamount" => record.base_amount.unwrap_or(self.base_amount).to_string(),
             "currencyiso3a" => self.currency.clone(),
             "errorcode" => record.errorcode.clone(),
             "maskedpan" => record.masked.clone(),

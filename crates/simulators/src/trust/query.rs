@@ -214,7 +214,7 @@ fn told(order: &Order, record: &Record) -> Value {
         "requesttypedescription": record.kind, "errorcode": record.errorcode, "settlestatus": record.settlestatus,
         "transactionreference": record.transactionreference,
         "transactionstartedtimestamp": date_of(record.started_ms, "%Y-%m-%d %H:%M:%S"),
-        "baseamount": order.base_amount.to_string(), "currencyiso3a": order.currency,
+        "baseamount": order.field(record, "baseamount"), "currencyiso3a": order.currency,
         "orderreference": order.orderreference, "paymenttypedescription": record.brand, "maskedpan": record.masked,
         "interface": "PASS-PAGES",
     });
@@ -223,6 +223,9 @@ fn told(order: &Order, record: &Record) -> Value {
         told["acquirerresponsecode"] = json!("00");
     } else if record.is_refused() {
         told["acquirerresponsecode"] = json!("05");
+    }
+    if let Some(minor) = record.settle_base_amount {
+        told["settlebaseamount"] = json!(minor.to_string());
     }
     if let Some(wallet) = &record.wallet {
         told["walletsource"] = json!(wallet);

@@ -84,7 +84,7 @@ pub(super) struct Asked<'a> {
     pub(super) call: &'a Call,
     pub(super) merchant_code: &'a str,
     pub(super) digest: String,
-    account: Account,
+    pub(super) account: Account,
 }
 
 impl Asked<'_> {
@@ -312,7 +312,7 @@ pub(super) fn new_machine() -> (String, String) {
 fn inquire(tx: &Tx<'_>, asked: &Asked<'_>, code: &str) -> Result<Reply, Error> {
     let order = tx.load::<Order>(&key_of(&asked.digest, code))?.filter(|order| !order.payments.is_empty());
     Ok(match order {
-        Some(order) => document(told::inquired(&order)),
+        Some(order) => document(told::inquired(&asked.account, &order)),
         None => asked.error(Some(code), &refusal(INVALID, "Could not find payment for order")),
     })
 }

@@ -66,7 +66,7 @@ pub(super) fn first(tx: &Tx<'_>, asked: &Asked<'_>, mut order: Order, details: &
         order.make_token(tx, &kept)?;
     }
     let job = order.became(tx, &key, index, word, then)?;
-    let answer = document(told::paid(&order, &order.payments[index])).header("set-cookie", &cookie);
+    let answer = document(told::paid(&asked.account, &order, &order.payments[index])).header("set-cookie", &cookie);
     Ok(match order.scenario() {
         10 => answer.after(job.map(|job| tx.sent_once(job))),
         11 => cut(answer),
@@ -137,7 +137,7 @@ pub(super) fn second(tx: &Tx<'_>, asked: &Asked<'_>, code: &str, element: &Eleme
         order.make_token(tx, &card)?;
     }
     let job = order.became(tx, &key, index, word, None)?;
-    let answer = document(told::paid(&order, &order.payments[index]));
+    let answer = document(told::paid(&asked.account, &order, &order.payments[index]));
     Ok(if order.scenario() == 10 { answer.after(job.map(|job| tx.sent_once(job))) } else { answer })
 }
 

@@ -7,12 +7,15 @@
 //! `macSecret` redirects carry no MAC, without the three `threeDs...` no challenge can be opened, without
 //! `notificationUrl` (`callbackUrl` as well) nothing is notified. `adminCode` (the first part of a redirect's `orderKey`) is the merchant
 //! code unless it is given; `merchant` is shown on the pages.
+//! How Worldpay tells of refunds differs by service level, so `"balances"` (`true`), `"settlementCurrency"` (none: the order's),
+//! `"refundReferences"` (`false`: empty, as the console sends them; else 12 digits) and `"issuerResponseCodes"` (`false`) may be given too.
 //!
 //! Ledger: a payment at AUTHORISED (that is when the platform calls it paid, whatever `captureDelay` is), returned
 //! when it is voided, refunded or charged back. References: `orderCode`, `reference/@id`.
 //! State words: `lastEvent` of the payment that counts, `OPEN` before there is one.
 
 mod api;
+mod balance;
 mod card;
 mod challenge;
 mod direct;
@@ -25,6 +28,7 @@ mod shape;
 mod told;
 mod xml;
 
+use money::Currency;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -66,6 +70,21 @@ struct Account {
     notification_url: Option<String>,
     #[serde(default = "demo_merchant")]
     merchant: String,
+    /// Whether a payment's `<balance>` is told once money has moved.
+    #[serde(default = "yes")]
+    balances: bool,
+    /// What is settled is settled in this currency.
+    settlement_currency: Option<String>,
+    /// Refunds have references of 12 digits; else empty ones, as those of the console.
+    #[serde(default)]
+    refund_references: bool,
+    /// Refusals say the issuer's code (`IssuerResponseCode`) instead of Worldpay's own.
+    #[serde(default)]
+    issuer_response_codes: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn demo_merchant() -> String {
@@ -107,6 +126,9 @@ impl Provider for Worldpay {
         if account.three_ds_jwt_key.is_some_and(|key| key.len() < JWT_KEY_MIN_BYTES) {
             return Err("threeDsJwtKey must have at least 32 bytes".to_owned());
         }
+        if account.settlement_currency.as_deref().is_some_and(|code| Currency::from_code(code).is_none()) {
+            return Err("settlementCurrency must be an ISO 4217 code".to_owned());
+        }
         match account.notification_url {
             Some(url) if !is_http_url(&url) => Err("notificationUrl must be an address".to_owned()),
             _ => Ok(()),
@@ -124,6 +146,13 @@ impl Provider for Worldpay {
     fn outcome(&self, tx: &Tx<'_>, reference: &str, outcome: &str) -> Result<Pressed, Error> {
         match tx.find::<Order>(reference)? {
             Some((key, mut order)) => order.reach(tx, &key, outcome),
+            None => Ok(Pressed::Unknown),
+        }
+    }
+
+    fn part(&self, tx: &Tx<'_>, reference: &str, outcome: &str, minor_units: i64) -> Result<Pressed, Error> {
+        match tx.find::<Order>(reference)? {
+            Some((key, mut order)) => order.reach_part(tx, &key, outcome, minor_units),
             None => Ok(Pressed::Unknown),
         }
     }

@@ -38,7 +38,15 @@ pub(super) struct Payment {
     /// The ledger's name of it.
     reference: String,
     /// Whether the ledger has it.
-    booked: bool,
+    pub(super) booked: bool,
+    /// Minor units that went back to the payer, and that the last event moved.
+    #[serde(default)]
+    pub(super) given_back: i64,
+    #[serde(default)]
+    pub(super) moved: i64,
+    /// Whether it was settled: its money is in other accounts then.
+    #[serde(default)]
+    pub(super) settled: bool,
 }
 
 /// What a token was asked for with.
@@ -131,14 +139,29 @@ pub(super) fn is_success(word: &str) -> bool {
     matches!(word, AUTHORISED | CAPTURED | "SETTLED" | "SETTLED_BY_MERCHANT")
 }
 
-fn is_return(word: &str) -> bool {
+pub(super) fn is_return(word: &str) -> bool {
     matches!(word, CANCELLED | "VOIDED" | EXPIRED | "REFUNDED" | "REFUNDED_BY_MERCHANT" | "CHARGED_BACK")
+}
+
+/// What came back to the merchant after all.
+fn is_undone(word: &str) -> bool {
+    matches!(word, "CHARGEBACK_REVERSED" | "REFUND_FAILED" | "REFUND_EXPIRED" | "REFUND_REVERSED")
+}
+
+pub(super) fn is_refund(word: &str) -> bool {
+    matches!(word, "REFUNDED" | "REFUNDED_BY_MERCHANT")
 }
 
 fn is_in_progress(word: &str) -> bool {
     matches!(
         word,
-        "SENT_FOR_AUTHORISATION" | "SHOPPER_REDIRECTED" | "WAITING_FOR_SHOPPER" | OPEN | "SIGNED_FORM_RECEIVED" | "null"
+        "SENT_FOR_AUTHORISATION"
+            | "WAITING_FOR_AUTHORISATION"
+            | "SHOPPER_REDIRECTED"
+            | "WAITING_FOR_SHOPPER"
+            | OPEN
+            | "SIGNED_FORM_RECEIVED"
+            | "null"
     )
 }
 
@@ -169,7 +192,8 @@ impl Order {
     /// The payment that counts: one that succeeded, else one in progress, else the last.
     pub(super) fn counting(&self) -> Option<usize> {
         let first = |wanted: fn(&str) -> bool| self.payments.iter().position(|payment| wanted(&payment.last_event));
-        first(is_success).or_else(|| first(is_in_progress)).or_else(|| self.payments.len().checked_sub(1))
+        let holding = || self.payments.iter().position(|payment| self.left(payment) > 0);
+        first(is_success).or_else(holding).or_else(|| first(is_in_progress)).or_else(|| self.payments.len().checked_sub(1))
     }
 
     /// `lastEvent` of the payment that counts.
@@ -208,6 +232,9 @@ impl Order {
             authorisation_id: random_digits(6),
             reference,
             booked: false,
+            given_back: 0,
+            moved: 0,
+            settled: false,
         });
         self.payments.len() - 1
     }
@@ -221,9 +248,41 @@ impl Order {
         Ok(())
     }
 
+    /// What is left of a payment, minor units; nothing of one that never came.
+    pub(super) fn left(&self, payment: &Payment) -> i64 {
+        if payment.booked { self.amount_minor - payment.given_back } else { 0 }
+    }
+
     /// A payment has a new `lastEvent`: ledger, notification, what follows. Answers the job of the (first)
     /// notification, if there is one.
     pub(super) fn became(
+        &mut self,
+        tx: &Tx<'_>,
+        key: &str,
+        index: usize,
+        word: &str,
+        then: Option<&str>,
+    ) -> Result<Option<i64>, Error> {
+        self.moves(index, word, None);
+        self.happened(tx, key, index, word, then)
+    }
+
+    /// What an event moves of a payment's money: the whole of what is left, unless it is a part.
+    pub(super) fn moves(&mut self, index: usize, word: &str, part: Option<i64>) {
+        let left = self.left(&self.payments[index]);
+        let payment = &mut self.payments[index];
+        if is_undone(word) && is_return(&payment.last_event) {
+            payment.given_back -= payment.moved;
+        }
+        payment.settled |= matches!(word, "SETTLED" | "SETTLED_BY_MERCHANT");
+        payment.moved = self.amount_minor;
+        if is_return(word) && payment.booked {
+            payment.moved = part.unwrap_or(left);
+            payment.given_back += payment.moved;
+        }
+    }
+
+    pub(super) fn happened(
         &mut self,
         tx: &Tx<'_>,
         key: &str,
@@ -261,6 +320,7 @@ impl Order {
 
     fn book(&mut self, tx: &Tx<'_>, index: usize) -> Result<(), Error> {
         let amount = self.amount_text();
+        let is_empty = self.left(&self.payments[index]) == 0;
         let payment = &mut self.payments[index];
         if is_success(&payment.last_event) && !payment.booked {
             payment.booked = true;
@@ -275,8 +335,10 @@ impl Order {
             return tx.accept(&transfer, TransferState::Settled);
         }
         match payment.booked {
-            true if is_success(&payment.last_event) => tx.transfer_became(&payment.reference, TransferState::Settled),
-            true if is_return(&payment.last_event) => tx.transfer_became(&payment.reference, TransferState::Returned),
+            true if is_success(&payment.last_event) || is_undone(&payment.last_event) => {
+                tx.transfer_became(&payment.reference, TransferState::Settled)
+            }
+            true if is_return(&payment.last_event) && is_empty => tx.transfer_became(&payment.reference, TransferState::Returned),
             _ => Ok(()),
         }
     }
@@ -300,8 +362,10 @@ impl Order {
 
     /// A notification about a payment (of the demo card, where there is none), in the lane of the merchant code.
     fn notification(&self, tx: &Tx<'_>, index: Option<usize>, word: &str) -> Result<Option<Callback>, Error> {
-        let account = tx.account_of::<Account>(&self.account)?;
-        let Some(url) = account.and_then(|(_, account)| account.notification_url) else {
+        let Some((_, account)) = tx.account_of::<Account>(&self.account)? else {
+            return Ok(None);
+        };
+        let Some(url) = &account.notification_url else {
             return Ok(None);
         };
         let invented;
@@ -315,7 +379,7 @@ impl Order {
                 &invented
             }
         };
-        let mut callback = Callback::post(&url, "text/xml", told::notification(tx, self, payment));
+        let mut callback = Callback::post(url, "text/xml", told::notification(tx, &account, self, payment));
         callback.retry_at_ms = [MINUTE_MS, 5 * MINUTE_MS, 15 * MINUTE_MS].to_vec();
         callback.retry_at_ms.extend((1..=RETRY_HOURS).map(|hours| hours * HOUR_MS));
         callback.ack = Ack::Body200(ACKNOWLEDGEMENT.to_owned());

@@ -1,7 +1,7 @@
 //! How orders end: the page's buttons, the controls, and what comes due.
 
 use super::card::{Kept, Wish};
-use super::order::{AUTHORISED, Answered, CANCELLED, CAPTURED, ERROR, EXPIRED, Order, REFUSED, is_success};
+use super::order::{AUTHORISED, Answered, CANCELLED, CAPTURED, ERROR, EXPIRED, Order, REFUSED};
 use crate::kit::{Ack, Callback, Error, Pressed, Tx, random_hex};
 
 impl Order {
@@ -41,7 +41,7 @@ impl Order {
     pub(super) fn reach(&mut self, tx: &Tx<'_>, key: &str, outcome: &str) -> Result<Pressed, Error> {
         let not = |why: String| Ok(Pressed::NotPossible(why));
         let state = self.state();
-        let paid = self.counting().filter(|index| is_success(&self.payments[*index].last_event));
+        let paid = self.counting().filter(|index| self.left(&self.payments[*index]) > 0);
         match (outcome, paid) {
             ("pay", _) => return self.reach_pay(tx, key),
             ("approve" | "decline", Some(_)) => return not(format!("the order is {state}")),
@@ -68,6 +68,20 @@ impl Order {
             (other, None) => return not(format!("Worldpay knows no outcome {other}")),
         }
         Ok(Pressed::Done(self.state()))
+    }
+
+    /// A control call's outcome for a part of the money: refunds alone.
+    pub(super) fn reach_part(&mut self, tx: &Tx<'_>, key: &str, outcome: &str, minor: i64) -> Result<Pressed, Error> {
+        let paid = self.counting().filter(|index| (1..=self.left(&self.payments[*index])).contains(&minor));
+        match paid {
+            Some(index) if outcome == "refund" => {
+                self.moves(index, "REFUNDED", Some(minor));
+                self.happened(tx, key, index, "REFUNDED", None)?;
+                Ok(Pressed::Done(self.state()))
+            }
+            Some(_) => Ok(Pressed::NotPossible(format!("{outcome} has no parts"))),
+            None => Ok(Pressed::NotPossible("so much is not left of the payment".to_owned())),
+        }
     }
 
     /// The page's main button, the scenario included.

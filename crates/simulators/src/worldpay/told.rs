@@ -1,9 +1,11 @@
 //! The XML that Worldpay says: replies and notifications.
 
+use super::Account;
+use super::balance::{self, Amount};
 use super::card::return_text;
-use super::order::{Challenge, Order, Payment, REFUSED, TokenMade, is_success};
+use super::order::{Challenge, Order, Payment, REFUSED, TokenMade, is_refund, is_success};
 use super::xml::Out;
-use crate::kit::{Tx, date_of};
+use crate::kit::{Tx, date_of, random_digits};
 
 /// An error; under `orderStatus` where it is about an order.
 pub(super) fn error(merchant_code: &str, order_code: Option<&str>, code: u8, text: &str) -> String {
@@ -36,9 +38,9 @@ pub(super) fn challenge(order: &Order, challenge: &Challenge) -> String {
 }
 
 /// The reply with one payment, and the token that it led to.
-pub(super) fn paid(order: &Order, payment: &Payment) -> String {
+pub(super) fn paid(account: &Account, order: &Order, payment: &Payment) -> String {
     let mut out = status(order);
-    write_payment(&mut out, order, payment, true);
+    write_payment(&mut out, account, order, payment, true);
     if let Some(made) = &order.token_made {
         write_token(&mut out, order, made);
     }
@@ -46,10 +48,10 @@ pub(super) fn paid(order: &Order, payment: &Payment) -> String {
 }
 
 /// The reply to an inquiry: every payment of the order.
-pub(super) fn inquired(order: &Order) -> String {
+pub(super) fn inquired(account: &Account, order: &Order) -> String {
     let mut out = status(order);
     for payment in &order.payments {
-        write_payment(&mut out, order, payment, true);
+        write_payment(&mut out, account, order, payment, true);
     }
     out.finish()
 }
@@ -61,17 +63,21 @@ fn status(order: &Order) -> Out {
 }
 
 /// A notification of what became of a payment.
-pub(super) fn notification(tx: &Tx<'_>, order: &Order, payment: &Payment) -> String {
+pub(super) fn notification(tx: &Tx<'_>, account: &Account, order: &Order, payment: &Payment) -> String {
     let word = payment.last_event.as_str();
     let mut out = Out::of(&order.merchant_code);
     out.open("notify", &[]).open("orderStatusEvent", &[("orderCode", &order.code)]);
-    write_payment(&mut out, order, payment, false);
+    write_payment(&mut out, account, order, payment, false);
     out.open("journal", &[("journalType", word), ("sent", "n")]);
     write_date(&mut out, "bookingDate", tx.now_ms);
-    if let Some(account) = account_type(word) {
-        out.open("accountTx", &[("accountType", account), ("batchId", "23")]);
-        write_amount(&mut out, order, false);
+    for booking in balance::journal(account, order, payment) {
+        out.open("accountTx", &[("accountType", booking.account), ("batchId", "23")]);
+        write_amount(&mut out, &booking.amount, None);
         out.close();
+    }
+    if is_refund(word) && payment.booked {
+        let reference = if account.refund_references { random_digits(12) } else { String::new() };
+        out.empty("journalReference", &[("type", "refund"), ("reference", &reference)]);
     }
     out.close();
     if let Some(made) = order.token_made.as_ref().filter(|_| order.hosted && is_success(word)) {
@@ -80,25 +86,12 @@ pub(super) fn notification(tx: &Tx<'_>, order: &Order, payment: &Payment) -> Str
     out.finish()
 }
 
-/// The ledger account that a journal books on, where it books at all.
-fn account_type(word: &str) -> Option<&'static str> {
-    match word {
-        "AUTHORISED" => Some("IN_PROCESS_AUTHORISED"),
-        "CAPTURED" => Some("IN_PROCESS_CAPTURED"),
-        "SETTLED" | "SETTLED_BY_MERCHANT" => Some("SETTLED_BIBIT_NET"),
-        "REFUNDED" | "REFUNDED_BY_MERCHANT" | "CHARGED_BACK" => Some("IN_PROCESS_CAPTURED"),
-        _ => None,
-    }
-}
-
-fn write_amount(out: &mut Out, order: &Order, with_indicator: bool) {
-    let value = order.amount_minor.to_string();
-    let exponent = order.exponent().to_string();
+/// An amount; `side`: with the side of the account that it is on.
+fn write_amount(out: &mut Out, amount: &Amount, side: Option<&str>) {
+    let (value, exponent) = (amount.minor.to_string(), amount.exponent.to_string());
     let mut attributes =
-        vec![("value", value.as_str()), ("currencyCode", order.currency.as_str()), ("exponent", exponent.as_str())];
-    if with_indicator {
-        attributes.push(("debitCreditIndicator", "credit"));
-    }
+        vec![("value", value.as_str()), ("currencyCode", amount.currency.as_str()), ("exponent", exponent.as_str())];
+    attributes.extend(side.map(|side| ("debitCreditIndicator", side)));
     out.empty("amount", &attributes);
 }
 
@@ -108,27 +101,34 @@ fn write_date(out: &mut Out, name: &'static str, at_ms: i64) {
     out.open(name, &[]).empty("date", &date).close();
 }
 
-fn write_payment(out: &mut Out, order: &Order, payment: &Payment, in_reply: bool) {
+fn write_payment(out: &mut Out, account: &Account, order: &Order, payment: &Payment, in_reply: bool) {
     let word = payment.last_event.as_str();
     out.open("payment", &[]).leaf("paymentMethod", &[], &payment.method);
     if in_reply {
         out.open("paymentMethodDetail", &[]).empty("card", &[("number", &payment.masked), ("type", "creditcard")]).close();
     }
-    write_amount(out, order, true);
+    // The whole of the order, whatever the event moved.
+    write_amount(out, &Amount::of(order, order.amount_minor), Some("credit"));
     out.leaf("lastEvent", &[], word);
     if is_success(word) && in_reply {
         out.empty("AuthorisationId", &[("id", &payment.authorisation_id)])
             .empty("CVCResultCode", &[("description", "B")])
-            .empty("AVSResultCode", &[("description", "E")])
-            .open("balance", &[("accountType", account_type(word).unwrap_or("IN_PROCESS_AUTHORISED"))]);
-        write_amount(out, order, true);
-        out.close();
+            .empty("AVSResultCode", &[("description", "E")]);
+    }
+    if account.balances && (in_reply || payment.given_back > 0) {
+        for balance in balance::balances(account, order, payment) {
+            out.open("balance", &[("accountType", balance.account)]);
+            let side = if balance.amount.minor < 0 { "debit" } else { "credit" };
+            write_amount(out, &Amount { minor: balance.amount.minor.abs(), ..balance.amount }, Some(side));
+            out.close();
+        }
     }
     if !in_reply {
         out.leaf("cardNumber", &[], &payment.masked);
     }
     if let Some(code) = payment.return_code.as_deref().filter(|_| word == REFUSED) {
-        out.empty("ISO8583ReturnCode", &[("code", code), ("description", return_text(code))]);
+        let name = if account.issuer_response_codes { "IssuerResponseCode" } else { "ISO8583ReturnCode" };
+        out.empty(name, &[("code", code), ("description", return_text(code))]);
     }
     out.empty("riskScore", &[("value", if in_reply { "51" } else { "0" })]);
     if let Some(fraud) = &order.fraud {

@@ -9,6 +9,7 @@ mod flexepin;
 mod forumpay;
 mod forumpay_scenarios;
 mod gigadat;
+mod given_back;
 mod neosurf;
 mod neosurf_scenarios;
 mod payone;
