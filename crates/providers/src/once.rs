@@ -1,12 +1,20 @@
 //! What an inquiry finds again at each asking is told once.
 
-use crate::api::{Context, Finding};
+use crate::api::{Context, Finding, Step, Task};
 use domain::Json;
 
 /// In the memo: what was told.
 const TOLD: &str = "told";
 /// Most texts that are remembered; what comes after them is told again and again rather than not at all.
 const TOLD_MAX: usize = 32;
+
+/// [`told`] for the end of an inquiry; other steps stay as they are.
+pub(crate) fn step(task: Task, cx: &Context<'_>, step: Step) -> Step {
+    match step {
+        Step::Found(finding) if task == Task::Inquire => told(cx, *finding).step(),
+        other => other,
+    }
+}
 
 /// Leaves out of a finding what was told of this transaction before, and remembers what is told now.
 pub(crate) fn told(cx: &Context<'_>, mut finding: Finding) -> Finding {
