@@ -59,11 +59,11 @@ const FAILURES: [(&str, Failure); 4] = [
     ("06", (429, "PSP_RATE_LIMITED", true, "Payment provider is limiting requests.")),
     ("07", (400, "INVALID_PSP_CREDENTIALS", false, "Payment could not be processed due to invalid PSP credentials.")),
 ];
-/// Digits, status, word, message (the `reason`, else the word).
+/// Digits, status, word, message (the `reason`, else the word). 01 is in review first, which ends nothing.
 const ENDINGS: [(&str, &str, &str, &str); 3] = [
-    ("01", "Declined", "blocked", "blocked"),
+    ("01", "Cancelled", "cancelled", "bad_rate"),
     ("02", "Cancelled", "cancelled", "curious"),
-    ("03", "Expired", "cancelled", "expired"),
+    ("03", "Expired", "cancelled", "cancelled"),
 ];
 
 fn transaction(operation: &str, amount: &str, transaction_status: &str, status: &str) -> Value {

@@ -17,6 +17,7 @@ pub mod flexepin;
 pub mod forumpay;
 pub mod gigadat;
 mod kit;
+mod once;
 pub mod neosurf;
 pub mod pages;
 pub mod payone;

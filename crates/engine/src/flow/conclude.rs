@@ -164,6 +164,17 @@ impl<'a> Commit<'a> {
         self.no_job();
     }
 
+    /// Hands the transaction to a person, also one that has ended but may still turn out paid: the late checks of such a one go on.
+    pub(super) fn for_a_person(&mut self, why: &str) {
+        let status = self.work.transaction.status;
+        if !status.is_final() {
+            self.stuck(why);
+        } else if status.may_turn_late() && self.work.transaction.attention != Some(Attention::Stuck) {
+            self.work.transaction.attention = Some(Attention::Stuck);
+            self.note("stuck", None, None, Json::object([("text", Json::text(why))]));
+        }
+    }
+
     /// Takes over what the provider says of an open transaction without changing where it stands.
     fn take_words(&mut self, finding: &Finding) {
         let t = &mut self.work.transaction;

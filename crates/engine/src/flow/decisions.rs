@@ -195,9 +195,15 @@ impl Engine {
         let decided =
             Decided { word: "resolve", by: &by, reason: Some(&reason), origin: caller.origin.as_deref(), before: stood(&work) };
         let mut commit = Commit::open(self, &mut work);
-        commit.work.transaction.psp_status = "resolved".to_owned();
-        commit.work.transaction.message = Some(reason.clone());
-        change(&mut commit, step, decided)?;
+        if step == Change::Fail && commit.work.transaction.status.is_final() {
+            // It has ended without money already, and stays so.
+            commit.work.transaction.attention = None;
+            commit.note("resolved", None, None, decided_detail(decided));
+        } else {
+            commit.work.transaction.psp_status = "resolved".to_owned();
+            commit.work.transaction.message = Some(reason.clone());
+            change(&mut commit, step, decided)?;
+        }
         self.record(&mut commit, decided);
         self.store_decision(commit).await?;
         Ok(work.transaction)
@@ -351,8 +357,9 @@ impl Engine {
     }
 
     fn must_be_stuck(&self, work: &Work) -> Result<(), DecisionError> {
-        let open = work.transaction.status == TransactionStatus::Pending;
-        if open && work.transaction.attention == Some(Attention::Stuck) {
+        let (status, pay_in) = (work.transaction.status, work.transaction.operation == Operation::PayIn);
+        let may_be_paid = status == TransactionStatus::Pending || (pay_in && status.may_turn_late());
+        if may_be_paid && work.transaction.attention == Some(Attention::Stuck) {
             return Ok(());
         }
         Err(DecisionError::NotPossible("Only a pending transaction with attention stuck can be settled by a person".to_owned()))

@@ -175,6 +175,7 @@ impl Engine {
         match commit.work.transaction.status {
             // An order that lapses while it is on hold is only noted.
             TransactionStatus::OnHold => {
+                commit.remember(finding.memo.clone());
                 commit.show(finding);
                 if !finding.status.is_empty() {
                     let mut detail = detail.clone();
@@ -186,8 +187,8 @@ impl Engine {
             TransactionStatus::Pending if absent => {}
             _ => {
                 commit.settle(finding, detail);
-                if finding.standing == Standing::Stuck && !commit.work.transaction.status.is_final() {
-                    commit.stuck("the provider's record contradicts the transaction");
+                if finding.standing == Standing::Stuck {
+                    commit.for_a_person("the provider's record contradicts the transaction");
                 }
                 return;
             }

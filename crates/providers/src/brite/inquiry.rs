@@ -21,6 +21,10 @@ const OUR_SESSION: &str = "session";
 const ID: &str = "id";
 /// In a call's scratch: a callback named the id.
 const HINTED: &str = "hinted";
+/// In a call's scratch: our session names the transaction that is asked about, so that it need not say whose it is.
+const NAMED: &str = "named";
+/// In a call's scratch: a transaction did not say whose it is, and our session is asked for that.
+const LINKING: &str = "linking";
 /// In the memo: the timeline has it that the money is settled.
 const SETTLED: &str = "settled";
 
@@ -71,6 +75,16 @@ pub(super) fn ask_with(cx: &Context<'_>, token: &Secret, step: &str, scratch: Js
 }
 
 pub(super) fn resume(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
+    let mut step = next(cx, sent, reply);
+    if let Step::Call(call) = &mut step
+        && sent.scratch.get(LINKING).is_some()
+    {
+        call.scratch.set(LINKING, Json::Bool(true));
+    }
+    step
+}
+
+fn next(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
     let session = kit::scalar(&sent.scratch, OUR_SESSION);
     if is_not_found(reply) {
         return match sent.step.as_str() {
@@ -85,13 +99,11 @@ pub(super) fn resume(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
     let record = kit::object(reply)
         .filter(|(status, body)| kit::is_success(*status) && wire::error_name(body).is_none() && body.get("state").is_some());
     let Some((_, record)) = record else { return Step::Silence(wire::refusal(reply)) };
-    if let Some(what) = foreign(cx, sent, &record) {
+    let of_session = matches!(sent.step.as_str(), SESSION | SESSION_BY_REFERENCE);
+    if let Some(what) = foreign(cx, sent, &record, of_session) {
         return Finding::anomaly(format!("Brite's record has another {what}")).step();
     }
-    match sent.step.as_str() {
-        SESSION | SESSION_BY_REFERENCE => session_found(cx, &record),
-        _ => transaction_found(cx, &record, session),
-    }
+    if of_session { session_found(cx, &record) } else { transaction_found(cx, sent, &record, session) }
 }
 
 /// `NotFound` as the error of an inquiry.
@@ -102,14 +114,18 @@ fn is_not_found(reply: &Reply) -> bool {
 }
 
 /// What in a record is not ours, or not what was asked about.
-fn foreign(cx: &Context<'_>, sent: &Sent, record: &Json) -> Option<&'static str> {
+///
+/// A session must name our reference; a transaction need not, but none other than ours.
+fn foreign(cx: &Context<'_>, sent: &Sent, record: &Json, of_session: bool) -> Option<&'static str> {
     let (amount, currency) = (cx.order.amount, cx.order.amount.currency());
     let asked = kit::scalar(&sent.scratch, ID);
     let money_fits = !kit::is_set(record, "amount") || kit::money(record, "amount", currency) == Some(amount);
     let currency_fits = !kit::is_set(record, "currency_id")
         || record.str_at("currency_id").is_some_and(|code| code.eq_ignore_ascii_case(currency.code()));
+    let ours = record.str_at("merchant_reference") == Some(&cx.order.transaction_id.to_string());
+    let reference_fits = ours || (!of_session && !kit::is_set(record, "merchant_reference"));
     let checks = [
-        ("reference", record.str_at("merchant_reference") == Some(&cx.order.transaction_id.to_string())),
+        ("reference", reference_fits),
         ("id", kit::token(record, "id").is_some_and(|id| asked.is_none_or(|asked| asked == id))),
         ("currency", currency_fits),
         ("amount", money_fits),
@@ -119,17 +135,26 @@ fn foreign(cx: &Context<'_>, sent: &Sent, record: &Json) -> Option<&'static str>
 
 fn session_found(cx: &Context<'_>, record: &Json) -> Step {
     let id = kit::token(record, "id");
-    match kit::token(record, "transaction_id") {
-        Some(transaction) => ask(cx, TRANSACTION, Some(transaction), id),
-        None => with_session(cx, standing("session", record), id).step(),
+    let Some(transaction) = kit::token(record, "transaction_id") else {
+        return with_session(cx, standing("session", record), id).step();
+    };
+    let mut step = ask(cx, TRANSACTION, Some(transaction), id);
+    if let Step::Call(call) = &mut step {
+        call.scratch.set(NAMED, Json::Bool(true));
     }
+    step
 }
 
-fn transaction_found(cx: &Context<'_>, record: &Json, session: Option<&str>) -> Step {
+fn transaction_found(cx: &Context<'_>, sent: &Sent, record: &Json, session: Option<&str>) -> Step {
     let theirs = kit::token(record, "session_id");
-    if theirs.is_none() || session.is_some_and(|ours| theirs != Some(ours)) {
+    if theirs.is_some() && session.is_some() && theirs != session {
         return Finding::anomaly("Brite's transaction belongs to another session").step();
     }
+    let says_whose = kit::is_set(record, "merchant_reference") && theirs.is_some();
+    if !says_whose && sent.scratch.get(NAMED).is_none() {
+        return link(cx, sent, theirs);
+    }
+    let theirs = theirs.or(session);
     let mut finding = with_session(cx, standing("transaction", record), theirs);
     if finding.standing == Standing::Unchanged {
         return finding.step();
@@ -141,6 +166,21 @@ fn transaction_found(cx: &Context<'_>, record: &Json, session: Option<&str>) -> 
         finding = finding.memo(memo).note("Brite has settled the money: SETTLED");
     }
     finding.step()
+}
+
+/// A transaction that does not say whose it is: ours when our session names it.
+fn link(cx: &Context<'_>, sent: &Sent, theirs: Option<&str>) -> Step {
+    if sent.scratch.get(LINKING).is_some() {
+        return Finding::anomaly("Brite's transaction does not say whose it is, and no session of ours names it").step();
+    }
+    let mut step = match (kit::token(cx.memo, OUR_SESSION), theirs) {
+        (None, Some(id)) => ask(cx, SESSION, Some(id), Some(id)),
+        _ => ask_session(cx),
+    };
+    if let Step::Call(call) = &mut step {
+        call.scratch.set(LINKING, Json::Bool(true));
+    }
+    step
 }
 
 /// What the state of a record of that kind means.

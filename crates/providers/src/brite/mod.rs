@@ -15,7 +15,7 @@ use crate::descriptor::{
     NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
 };
 use crate::docs::MatrixRow;
-use crate::kit;
+use crate::{kit, once};
 use crate::pages::Pages;
 use domain::{ErrorCode, Json};
 
@@ -146,13 +146,14 @@ impl Provider for Brite {
     }
 
     fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
-        match sent.step.as_str() {
+        let step = match sent.step.as_str() {
             wire::AUTHORIZE => wire::authorized(task, cx, sent, reply),
             // A token may be revoked at any time: one new one, and the call once more. Nothing was done for the refused one.
             _ if wire::is_unauthorized(reply) && !wire::is_repeat(sent) => wire::authorize(cx, wire::repeated(sent)),
             wire::CREATE_DEPOSIT => wire::created(cx, reply),
             _ => inquiry::resume(cx, sent, reply),
-        }
+        };
+        once::step(task, cx, step)
     }
 
     fn remember(&self, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Option<Remember> {
@@ -172,7 +173,8 @@ impl Provider for Brite {
         if callback.method != "POST" {
             return CallbackReading::refused(405);
         }
-        let Some(body) = Json::parse(callback.body).ok().filter(Json::is_object) else { return CallbackReading::refused(400) };
+        // It came to a transaction's own address: that one is asked about, whatever is in it.
+        let body = Json::parse(callback.body).ok().filter(Json::is_object).unwrap_or_else(|| Json::object::<String>([]));
         let ids = ["transaction_id", "session_id"].into_iter();
         let hint = Json::object(ids.filter_map(|name| Some((name, Json::text(kit::token(&body, name)?)))));
         CallbackReading { answer: CallbackAnswer::empty(200), outcome: CallbackOutcome::Hint(hint), locate: None }

@@ -286,7 +286,55 @@ fn a_callback_is_a_hint_whose_numbers_do_not_count() {
     }
     world.hint = Some(hint(&world, r#"{"merchant_id":"m","session_id":"another","session_state":10}"#));
     assert_eq!(body(&the_call(world.begin(Task::Inquire))), format!(r#"{{"id":"{OUR_SESSION}"}}"#), "ours, whatever it names");
-    assert_eq!(world.callback(&[], b"nonsense", true).answer.status, 400);
+    for nothing in ["", "nonsense", "[]"] {
+        assert!(hint(&world, nothing).as_object().unwrap().is_empty(), "our session is asked about");
+    }
+}
+
+/// A transaction as Brite tells it without what it does not promise.
+fn bare(state: &str, members: &str) -> Reply {
+    let text = format!(r#"{{"id":"{THEIR_TRANSACTION}","type":0,"state":{state},"amount":50.0,"currency_id":"eur"{members}}}"#);
+    answer(200, text)
+}
+
+#[test]
+fn a_transaction_need_not_say_whose_it_is_when_our_session_names_it() {
+    let named = session("12", &format!(r#""{THEIR_TRANSACTION}""#), "null");
+    let ours = format!(r#","merchant_reference":"{TRANSACTION}""#);
+    let of_session = format!(r#","session_id":"{OUR_SESSION}""#);
+    for members in ["", ours.as_str(), of_session.as_str(), r#","merchant_reference":null,"session_id":"""#] {
+        // By our session.
+        let finding = inquire(&[("session.get", named.clone()), ("transaction.get", bare("5", members))]);
+        assert_eq!((finding.standing, finding.status.as_str()), (Standing::Approved, "CREDIT"), "{members}");
+        // By a callback: our session is asked whether it names the transaction.
+        let mut world = World::open(&Brite, Operation::PayIn);
+        world.hint = Some(json(&format!(r#"{{"transaction_id":"{THEIR_TRANSACTION}"}}"#)));
+        let replies =
+            [("transaction.get", bare("5", members)), ("session.get", named.clone()), ("transaction.get", bare("5", members))];
+        assert_eq!(found(world.script(Task::Inquire, &replies)).standing, Standing::Approved, "{members}");
+        // It names none yet: what the callback named is not believed.
+        let replies = [("transaction.get", bare("5", members)), ("session.get", session("5", "null", "null"))];
+        assert_eq!(found(world.script(Task::Inquire, &replies)).standing, Standing::Pending, "{members}");
+        // It names another.
+        let other = session("12", r#""another""#, "null");
+        let absent = answer(400, r#"{"error_name":"NotFound"}"#);
+        let replies = [("transaction.get", bare("5", members)), ("session.get", other), ("transaction.get", absent)];
+        assert_eq!(found(world.script(Task::Inquire, &replies)).standing, Standing::Unchanged, "{members}");
+    }
+    // Where they are there, they must be ours.
+    for members in [r#","merchant_reference":"64a1f2b3c4d5e6f7a8b9c0d2""#, r#","session_id":"another""#] {
+        let finding = inquire(&[("session.get", named.clone()), ("transaction.get", bare("5", members))]);
+        assert_eq!((finding.standing, finding.anomalies.len()), (Standing::Unchanged, 1), "{members}");
+    }
+    // Nothing that could be asked about: it ends, and nothing is believed.
+    let absent = answer(400, r#"{"error_name":"NotFound"}"#);
+    let mut steps = Vec::new();
+    let (_, end) = with_token().run_with(Task::Inquire, |_, call| {
+        steps.push(call.step);
+        if call.step == "transaction.get_by_merchantreference" { bare("5", &of_session) } else { absent.clone() }
+    });
+    let finding = found(end);
+    assert_eq!((finding.standing, finding.anomalies.len()), (Standing::Unchanged, 1), "{steps:?}");
 }
 
 #[test]

@@ -18,6 +18,13 @@ const SHOWN_CHARS: usize = 4;
 const DEFAULT_ACCOUNT_TYPE: &str = "checking";
 
 const ACCOUNT: &str = "beneficiary.accountNumber";
+const DOCUMENT: &str = "beneficiary.documentType";
+/// The document type of Mexico's tax office.
+const RFC: &str = "RFC";
+/// Digits of the date in an RFC.
+const RFC_DATE_DIGITS: usize = 6;
+/// Characters after the date in an RFC.
+const RFC_ADDED_CHARS: usize = 3;
 
 /// `beneficiary.documentType`.
 pub(super) static DOCUMENT_TYPE: Related = Related {
@@ -38,14 +45,22 @@ pub(super) static DOCUMENT_TYPE: Related = Related {
 
 /// `beneficiary.documentNumber`.
 pub(super) static DOCUMENT_NUMBER: Related = Related {
-    shown: "4 to 20 letters or digits; CL: a RUT with its check digit",
+    shown: "4 to 20 letters or digits; CL: a RUT with its check digit; an RFC may hold `Ñ` and `&`",
     secret: true,
     required: Related::never,
     check: |text, body| {
         let is_rut = code(body) == "CL";
-        let number = if is_rut { without_dash(text) } else { text.to_owned() };
-        let good = NUMBER_CHARS.contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_rfc = code(body) == "MX" && body.text(DOCUMENT) == Some(RFC);
+        let number = match (is_rut, is_rfc) {
+            (true, _) => normal_rut(text),
+            // A keyboard may write the letter as two characters.
+            (_, true) => text.replace("N\u{303}", "Ñ"),
+            _ => text.to_owned(),
+        };
+        let fits = |c: char| c.is_ascii_alphanumeric() || (is_rfc && matches!(c, 'Ñ' | '&'));
+        let good = NUMBER_CHARS.contains(&number.chars().count()) && number.chars().all(fits);
         let number = kept(&number, good, "must be 4 to 20 letters or digits")?;
+        let number = kept(&number, !is_rfc || rfc_is_valid(&number), "is not a valid RFC")?;
         kept(&number, !is_rut || rut_is_valid(&number), "is not a valid RUT")
     },
 };
@@ -58,6 +73,7 @@ pub(super) static BANK_CODE: Related = Related {
     check: |text, body| match (code(body), body.text(ACCOUNT)) {
         ("CL", _) => kept(text, is_digits(text, BANK_CODE_DIGITS), "must be 3 digits"),
         ("PE" | "MX", Some(account)) => {
+            let account = compact(account);
             kept(text, account.get(..BANK_CODE_DIGITS) == Some(text), "must equal the account's first 3 digits")
         }
         _ => Ok(text.to_owned()),
@@ -77,11 +93,14 @@ pub(super) static ACCOUNT_NUMBER: Related = Related {
     shown: "CL 4 to 20 digits; PE a CCI of 20 digits; MX a CLABE of 18 digits with a valid check digit",
     secret: true,
     required: Related::never,
-    check: |text, body| match code(body) {
-        "CL" => kept(text, NUMBER_CHARS.contains(&text.len()) && is_digits(text, text.len()), "must be 4 to 20 digits"),
-        "PE" => kept(text, is_digits(text, CCI_DIGITS), "must be a CCI of 20 digits"),
-        "MX" => kept(text, clabe_is_valid(text), "must be a CLABE of 18 digits with a valid check digit"),
-        _ => Ok(text.to_owned()),
+    check: |text, body| {
+        let text = &*compact(text);
+        match code(body) {
+            "CL" => kept(text, NUMBER_CHARS.contains(&text.len()) && is_digits(text, text.len()), "must be 4 to 20 digits"),
+            "PE" => kept(text, is_digits(text, CCI_DIGITS), "must be a CCI of 20 digits"),
+            "MX" => kept(text, clabe_is_valid(text), "must be a CLABE of 18 digits with a valid check digit"),
+            _ => Ok(text.to_owned()),
+        }
     },
 };
 
@@ -102,13 +121,29 @@ fn is_digits(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A RUT without the dash before its check digit, a small `k` made large.
-fn without_dash(text: &str) -> String {
+/// An account number without the blanks and dashes that people write into it.
+fn compact(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace() && *c != '-').collect()
+}
+
+/// A RUT without its dots, blanks and the dash before its check digit, a small `k` made large.
+fn normal_rut(text: &str) -> String {
+    let text: String = text.chars().filter(|c| !c.is_whitespace() && *c != '.').collect();
     let number = match text.rsplit_once('-') {
         Some((number, check)) if check.len() == 1 => format!("{number}{check}"),
-        _ => text.to_owned(),
+        _ => text,
     };
     number.to_ascii_uppercase()
+}
+
+/// `[A-ZÑ&]{3,4}[0-9]{6}[A-Z0-9]{3}`: a company's letters, or a person's; a date; what the tax office adds.
+fn rfc_is_valid(number: &str) -> bool {
+    let is_letter = |c: &char| c.is_ascii_uppercase() || matches!(c, 'Ñ' | '&');
+    let letters = number.chars().take_while(is_letter).count();
+    let rest: String = number.chars().skip(letters).collect();
+    let (Some(date), Some(added)) = (rest.get(..RFC_DATE_DIGITS), rest.get(RFC_DATE_DIGITS..)) else { return false };
+    let adds = added.len() == RFC_ADDED_CHARS && added.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    (3..=4).contains(&letters) && is_digits(date, RFC_DATE_DIGITS) && adds
 }
 
 /// Modulo 11 with the weights 2 to 7 from the right; a remainder of 10 is K.
@@ -171,14 +206,18 @@ mod tests {
 
     #[test]
     fn ruts() {
-        for good in ["123456785", "6K", "111111111", "76086428-5", "12345678-5", "1000005-K", "1000005-k", "1000013-0"] {
-            assert!(rut_is_valid(&without_dash(good)), "{good}");
+        for good in
+            ["123456785", "6K", "111111111", "76086428-5", "12345678-5", "1000005-K", "1000005-k", "1000013-0", "12.345.678-5", "12 345 678 - 5"]
+        {
+            assert!(rut_is_valid(&normal_rut(good)), "{good}");
         }
-        for bad in ["", "5", "12345678-4", "123456789", "12345678K", "1234a678-5", "--5", "12.345.678-5"] {
-            assert!(!rut_is_valid(&without_dash(bad)), "{bad}");
+        for bad in ["", "5", "12345678-4", "123456789", "12345678K", "1234a678-5", "--5", "12.345.678-4"] {
+            assert!(!rut_is_valid(&normal_rut(bad)), "{bad}");
         }
-        assert_eq!(without_dash("12345678-5"), "123456785");
-        assert_eq!(without_dash("1234-56785"), "1234-56785", "a dash elsewhere is no dash of a RUT");
+        for whole in ["12345678-5", "12.345.678-5", "12.345.678 -5", "\u{a0}123456785"] {
+            assert_eq!(normal_rut(whole), "123456785", "{whole}");
+        }
+        assert_eq!(normal_rut("1234-56785"), "1234-56785", "a dash elsewhere is no dash of a RUT");
     }
 
     #[test]
@@ -190,6 +229,19 @@ mod tests {
             ["032180000118359718", "03218000011835971", "0321800001183597190", "03218000011835971a", "", "132180000118359719"]
         {
             assert!(!clabe_is_valid(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rfcs() {
+        for good in ["DOJO900115AB1", "ÑAÑE850101AB1", "A&B850101AB1", "ÑÑÑÑ850101000", "&&&850101ZZ9", "ABC850101A00"] {
+            assert!(rfc_is_valid(good), "{good}");
+        }
+        for bad in [
+            "", "AB850101AB1", "ABCDE850101AB1", "ABC85010AB1", "ABC8501011AB1", "ABC850101AB", "ABC850101AB12", "abc850101ab1",
+            "ABC850101ÑB1", "ABC850101A&1", "ABÇ850101AB1", "ABC٨٥٠١٠١AB1", "ABC85010ÑAB1",
+        ] {
+            assert!(!rfc_is_valid(bad), "{bad}");
         }
     }
 

@@ -12,6 +12,7 @@ use crate::descriptor::{
     NAME, NOT_FOUND_AFTER_ASSUMED_S, OperationSpec, Related, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
 };
 use crate::docs::MatrixRow;
+use crate::once;
 use crate::pages::Pages;
 use domain::{ErrorCode, Operation};
 
@@ -195,8 +196,8 @@ impl Provider for Cleo {
         cleo_assumed_v0::begin(task, cx)
     }
 
-    fn resume(&self, _task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
-        cleo_assumed_v0::resume(cx, sent, reply)
+    fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
+        once::step(task, cx, cleo_assumed_v0::resume(cx, sent, reply))
     }
 
     fn read_callback(&self, _account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {

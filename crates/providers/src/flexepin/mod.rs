@@ -11,7 +11,7 @@ use crate::descriptor::{
     NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingAlias, SettingRule, Signal, SingleUse, StatusRow,
     UnknownFate,
 };
-use crate::kit;
+use crate::{kit, once};
 use crate::pages::Pages;
 use domain::{ErrorCode, Money, Operation};
 
@@ -130,8 +130,8 @@ impl Provider for Flexepin {
         wire::begin(task, cx)
     }
 
-    fn resume(&self, _task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
-        wire::resume(cx, sent, reply)
+    fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
+        once::step(task, cx, wire::resume(cx, sent, reply))
     }
 
     /// A test voucher of that face value (Flexepin sheet, Simulator): currency, serial of six digits, value of eight.

@@ -27,6 +27,11 @@ fn voucher(changes: Changes<'_>) -> String {
     body.to_text()
 }
 
+/// What a validate answers: about its own id.
+fn checked(changes: Changes<'_>) -> String {
+    voucher(&[&[("transaction_id", "\"64a1f2b3c4d5e6f7a8b9c0d1v\"")], changes].concat())
+}
+
 fn used(changes: Changes<'_>) -> String {
     voucher(&[&[("status", "\"USED\"")], changes].concat())
 }
@@ -42,7 +47,7 @@ fn validate(reply: &Reply) -> Step {
 fn redeem(reply: &Reply) -> Step {
     let mut world = world();
     let call = the_call(world.begin(Task::PayIn));
-    let call = the_call(world.resume(Task::PayIn, &call, &answer(200, voucher(&[]))));
+    let call = the_call(world.resume(Task::PayIn, &call, &answer(200, checked(&[]))));
     assert_eq!(call.step, "redeem");
     world.resume(Task::PayIn, &call, reply)
 }
@@ -87,8 +92,8 @@ fn the_calls_in_order() {
     let mut world = world();
     let (calls, end) = world.run(Task::PayIn);
     let [validate, redeem] = calls.as_slice() else { panic!() };
-    assert_eq!(validate.url, format!("https://testrest.flexepin.com/voucher/validate/{PIN}/TERM01/{TRANSACTION}"));
-    assert_eq!(validate.shown, format!("testrest.flexepin.com/voucher/validate/****************/TERM01/{TRANSACTION}"));
+    assert_eq!(validate.url, format!("https://testrest.flexepin.com/voucher/validate/{PIN}/TERM01/{TRANSACTION}v"));
+    assert_eq!(validate.shown, format!("testrest.flexepin.com/voucher/validate/****************/TERM01/{TRANSACTION}v"));
     assert_eq!((validate.method, validate.doubt, validate.body.len()), ("GET", Doubt::Harmless, 0));
     assert_eq!(header(validate, "content-type"), None);
     assert_eq!((redeem.method, redeem.doubt), ("PUT", Doubt::Money));
@@ -165,7 +170,7 @@ fn what_the_voucher_must_be() {
         ),
     ];
     for (changes, status, reason) in cases {
-        let finding = found(validate(&answer(200, voucher(changes))));
+        let finding = found(validate(&answer(200, checked(changes))));
         assert_eq!(
             (finding.standing, finding.status.as_str(), finding.message.as_deref()),
             (Standing::Declined, status, Some(reason))
@@ -184,7 +189,7 @@ fn what_the_voucher_must_be() {
         &[("result", "0")],
         &[("transaction_id", "null")],
     ] {
-        assert_eq!(the_call(validate(&answer(200, voucher(good)))).step, "redeem", "{good:?}");
+        assert_eq!(the_call(validate(&answer(200, checked(good)))).step, "redeem", "{good:?}");
     }
 }
 
@@ -201,7 +206,7 @@ fn a_vouchers_value_is_compared_in_the_digits_of_its_currency() {
         for name in ["currency", "currencyCode"] {
             request.set(name, Json::text(currency));
         }
-        let shown = |value: &str| answer(200, voucher(&[("value", value), ("currency", &format!("{currency:?}"))]));
+        let shown = |value: &str| answer(200, checked(&[("value", value), ("currency", &format!("{currency:?}"))]));
         for (value, redeems) in [(equal, true), (other, false)] {
             let mut world = World::ordering(&Flexepin, Operation::PayIn, &request.to_text());
             let call = the_call(world.begin(Task::PayIn));
@@ -221,7 +226,9 @@ fn a_validate_without_a_voucher_fails() {
         (answer(500, voucher(&[])), ErrorCode::PspUnavailable),
         (answer(408, ""), ErrorCode::PspTimeout),
         (answer(200, ""), ErrorCode::UnknownPspError),
-        (answer(200, voucher(&[("value", "null")])), ErrorCode::UnknownPspError),
+        (answer(200, checked(&[("value", "null")])), ErrorCode::UnknownPspError),
+        // The redeem's id is none of a validate.
+        (answer(200, voucher(&[])), ErrorCode::UnknownPspError),
         (answer(200, voucher(&[("transaction_id", "\"64a1f2b3c4d5e6f7a8b9c0d2\"")])), ErrorCode::UnknownPspError),
         (answer(302, voucher(&[])), ErrorCode::UnknownPspError),
         (Reply::Lost(Lost::TimedOut), ErrorCode::PspTimeout),
@@ -233,7 +240,7 @@ fn a_validate_without_a_voucher_fails() {
         }
     }
     // Any other HTTP status with a voucher that refuses is the voucher's refusal.
-    assert_eq!(found(validate(&answer(400, voucher(&[("result", "4004")])))).status, "4004");
+    assert_eq!(found(validate(&answer(400, checked(&[("result", "4004")])))).status, "4004");
 }
 
 #[test]
@@ -258,6 +265,9 @@ fn a_redeem_is_refused_only_by_a_readable_result() {
         answer(200, voucher(&[("result", "\"4003\""), ("result_description", "\"Timeout\"")])),
         answer(200, voucher(&[("result", "\"4003\""), ("transaction_id", "\"64a1f2b3c4d5e6f7a8b9c0d2\"")])),
         answer(200, used(&[("transaction_id", "\"64a1f2b3c4d5e6f7a8b9c0d2\"")])),
+        answer(200, used(&[("transaction_id", "\"64a1f2b3c4d5e6f7a8b9c0d1v\"")])),
+        // Used before: that may have been ours.
+        answer(200, voucher(&[("result", "4005")])),
         answer(500, used(&[])),
         answer(200, voucher(&[])),
         answer(200, used(&[("value", "null")])),
@@ -302,12 +312,19 @@ fn what_an_inquiry_says() {
     );
     assert_eq!(finding.psp_transaction_id.as_deref(), Some("118203344"));
     assert!(matches!(finding.answer, Some(CashierAnswer::Success { .. })), "an inline inquiry answers the Cashier call");
-    for absent in [inquiry("\"4040\"", None), inquiry("0", Some(voucher(&[])))] {
+    for result in ["0", "\"0\"", "\" 0\"", "\"00\"", "null"] {
+        // The record has a result of its own, or none.
+        let finding = found(inquire(&inquiry("\"0\"", Some(used(&[("result", result)])))));
+        assert_eq!(finding.standing, Standing::Approved, "{result}");
+    }
+    for absent in [inquiry("\"4040\"", None), inquiry("0", Some(voucher(&[]))), inquiry("0", Some(voucher(&[("result", "4003")])))] {
         assert_eq!(found(inquire(&absent)).standing, Standing::NotFound);
     }
     for odd in [
         inquiry("4003", Some(used(&[]))),
         inquiry("0", Some(used(&[("result", "4002")]))),
+        inquiry("0", Some(used(&[("result", "\"used\"")]))),
+        inquiry("0", Some(voucher(&[("status", "\"BLOCKED\""), ("result", "4003")]))),
         inquiry("0", Some(used(&[("transaction_id", "\"64a1f2b3c4d5e6f7a8b9c0d2\"")]))),
         inquiry("0", Some(used(&[("value", "null")]))),
         inquiry("0", Some(voucher(&[("status", "\"PARTLY\"")]))),
@@ -337,7 +354,7 @@ fn the_pin_is_masked_wherever_it_stands() {
         }
     }
     let finding =
-        found(validate(&answer(200, voucher(&[("result", "9"), ("result_description", "\"PIN 1234567890123456 is bad\"")]))));
+        found(validate(&answer(200, checked(&[("result", "9"), ("result_description", "\"PIN 1234567890123456 is bad\"")]))));
     assert_eq!(finding.message.as_deref(), Some("PIN **************** is bad"));
 }
 

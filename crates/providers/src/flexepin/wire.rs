@@ -7,6 +7,10 @@ use crate::{kit, redact};
 use domain::{Currency, ErrorCode, Json, Money, Secret};
 use money::DecimalError;
 
+/// What a validate's `trans_id` has beyond ours, so that an inquiry by ours can only find the redeem (Flexepin sheet, Calls).
+const OF_VALIDATE: &str = "v";
+/// The `result` of a redeem whose `trans_id` was used for one before (assumed): no refusal, for that one may have been ours.
+const USED_BEFORE: &str = "4005";
 /// Members of a voucher that are nobody's business.
 const TAKEN_OUT: [&str; 2] = ["serial", "ean"];
 
@@ -54,12 +58,18 @@ fn terminal<'a>(cx: &Context<'a>) -> &'a str {
 }
 
 fn voucher_call(cx: &Context<'_>, step: &'static str, method: &'static str, doubt: Doubt) -> Step {
-    let path = |pin: &str| format!("/voucher/{step}/{pin}/{}/{}", terminal(cx), cx.order.transaction_id);
+    let path = |pin: &str| format!("/voucher/{step}/{pin}/{}/{}", terminal(cx), trans_id(cx, step));
     let body = match method {
         "PUT" => Json::object(cx.order.fields.text("userIp").map(|ip| ("customer_ip", Json::text(ip)))).to_text().into_bytes(),
         _ => Vec::new(),
     };
     call(cx, step, method, &path(cx.order.text("voucherPin")), path(redact::MASK), body, doubt)
+}
+
+/// Each call has a `trans_id` of its own; the redeem's is ours.
+fn trans_id(cx: &Context<'_>, step: &str) -> String {
+    let suffix = if step == "validate" { OF_VALIDATE } else { "" };
+    format!("{}{suffix}", cx.order.transaction_id)
 }
 
 fn call(
@@ -131,8 +141,14 @@ fn fit(voucher: &Json, ordered: Money) -> Fit {
     }
 }
 
-fn is_foreign(voucher: &Json, cx: &Context<'_>) -> bool {
-    kit::is_set(voucher, "transaction_id") && voucher.str_at("transaction_id") != Some(&cx.order.transaction_id.to_string())
+/// Whether a voucher object is the answer to another call than that step's.
+fn is_foreign(voucher: &Json, step: &str, cx: &Context<'_>) -> bool {
+    kit::is_set(voucher, "transaction_id") && voucher.str_at("transaction_id") != Some(&trans_id(cx, step))
+}
+
+/// Whether a `result` is 0, as a text or a number.
+fn is_good(result: &str) -> bool {
+    result.trim().parse::<i64>() == Ok(0)
 }
 
 fn word(voucher: &Json) -> String {
@@ -143,12 +159,12 @@ fn validated(cx: &Context<'_>, reply: &Reply) -> Step {
     // Nothing has moved, so whatever is no voucher object ends it.
     let refused = || Step::Refused(judge(DESCRIPTOR.errors, reply));
     let Some((status, result, voucher)) = voucher(reply) else { return refused() };
-    let usable = kit::is_success(status) && result == "0";
+    let usable = kit::is_success(status) && is_good(&result);
     let row = judge(DESCRIPTOR.errors, reply).code;
-    if (!usable && row != ErrorCode::UnknownPspError) || is_foreign(&voucher, cx) {
+    if (!usable && row != ErrorCode::UnknownPspError) || is_foreign(&voucher, "validate", cx) {
         return refused();
     }
-    if result != "0" {
+    if !is_good(&result) {
         return declined(result, said(&voucher, "Voucher refused"), voucher);
     }
     let word = word(&voucher);
@@ -170,18 +186,20 @@ fn validated(cx: &Context<'_>, reply: &Reply) -> Step {
 fn redeemed(cx: &Context<'_>, reply: &Reply) -> Step {
     let silence = || Step::Silence(judge(DESCRIPTOR.errors, reply));
     let read = voucher(reply);
-    let refuses = read.as_ref().is_some_and(|(status, result, _)| kit::may_refuse(*status) && result != "0");
+    let refuses = read
+        .as_ref()
+        .is_some_and(|(status, result, _)| kit::may_refuse(*status) && !is_good(result) && result != USED_BEFORE);
     if certainly_refused(reply, &CERTAIN_REFUSALS, false) {
         return Step::Refused(judge(DESCRIPTOR.errors, reply));
     }
     match read {
-        Some((_, _, voucher)) if is_foreign(&voucher, cx) => silence(),
+        Some((_, _, voucher)) if is_foreign(&voucher, "redeem", cx) => silence(),
         Some((_, result, voucher)) if certainly_refused(reply, &[], refuses) => {
             let reason = said(&voucher, "Voucher refused");
             declined(result, reason, voucher)
         }
         Some((status, result, voucher))
-            if kit::is_success(status) && result == "0" && word(&voucher).eq_ignore_ascii_case("USED") =>
+            if kit::is_success(status) && is_good(&result) && word(&voucher).eq_ignore_ascii_case("USED") =>
         {
             taken(cx, &voucher, &voucher).map_or_else(silence, Finding::step)
         }
@@ -189,35 +207,39 @@ fn redeemed(cx: &Context<'_>, reply: &Reply) -> Step {
     }
 }
 
-/// Sheet: "Inquiry answer"; the inner object, and what stands for "not found", are assumed.
+/// Sheet: "Inquiry answer"; what stands for "not found" is assumed. The outer `result` is the query's own, the record has another.
 fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
     let silence = || Step::Silence(judge(DESCRIPTOR.errors, reply));
     let Some((status, result, body)) = voucher(reply) else { return silence() };
     if !kit::is_success(status) {
         return silence();
     }
-    let inner = match (body.get("transaction").filter(|inner| inner.is_object()), result.as_str()) {
-        (Some(inner), "0") => inner,
-        (None, "0") => return silence(),
-        (None, _) => return Finding::new(Standing::NotFound, "").step(),
-        (Some(_), _) => {
+    let record = match (body.get("transaction").filter(|record| record.is_object()), is_good(&result)) {
+        (Some(record), true) => record,
+        (None, true) => return silence(),
+        (None, false) => return Finding::new(Standing::NotFound, "").step(),
+        (Some(_), false) => {
             let result = kit::provider_text(&result);
             return Finding::anomaly(format!("Flexepin's inquiry contradicts itself: result {result}")).step();
         }
     };
-    if is_foreign(inner, cx) {
+    if is_foreign(record, "redeem", cx) {
         return Finding::anomaly("Flexepin's inquiry is about another transaction").step();
     }
-    let word = word(inner);
+    let word = word(record);
+    let refusal = kit::scalar(record, "result").filter(|result| !is_good(result)).map(kit::provider_text);
     let row = DESCRIPTOR.statuses.iter().find(|row| row.word.eq_ignore_ascii_case(&word));
-    let contradicts = kit::scalar(inner, "result").is_some_and(|result| result.trim() != "0");
-    match row.map(|row| row.standing) {
-        Some(Standing::NotFound) => Finding::new(Standing::NotFound, "").step(),
-        Some(_) if !contradicts => {
+    match (row.map(|row| row.standing), refusal) {
+        (Some(Standing::NotFound), _) => Finding::new(Standing::NotFound, "").step(),
+        (Some(_), None) => {
             let unreadable = || Finding::anomaly("Flexepin's inquiry has no readable value");
-            taken(cx, inner, &body).unwrap_or_else(unreadable).step()
+            taken(cx, record, &body).unwrap_or_else(unreadable).step()
         }
-        _ => Finding::anomaly(format!("Flexepin's status is unknown: {word}")).step(),
+        (Some(_), Some(result)) => {
+            Finding::anomaly(format!("the voucher was used, but not by us: our redeem has result {result}")).step()
+        }
+        (None, None) => Finding::anomaly(format!("Flexepin's status is unknown: {word}")).step(),
+        (None, Some(result)) => Finding::anomaly(format!("Flexepin's record has result {result} and status {word}")).step(),
     }
 }
 

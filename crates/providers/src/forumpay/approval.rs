@@ -85,8 +85,10 @@ pub(super) fn checked(phase: Phase, task: Task, cx: &Context<'_>, reply: &Reply)
             Some(verdict) => inquiry::settle_one(task, cx, verdict),
         },
         Phase::NotTaken => match verdict {
-            Some(verdict @ (Verdict::Confirmed(_) | Verdict::Dead { .. })) => inquiry::settle_one(task, cx, verdict),
-            Some(Verdict::Alive(word)) if word == "processing" => inquiry::settle_one(task, cx, Verdict::Alive(word)),
+            Some(verdict @ (Verdict::Confirmed { .. } | Verdict::OtherAmount(_) | Verdict::Dead { .. })) => {
+                inquiry::settle_one(task, cx, verdict)
+            }
+            Some(Verdict::Alive(word)) if may_have_moved(&word) => inquiry::settle_one(task, cx, Verdict::Alive(word)),
             _ => Step::TryLater("ForumPay did not take the confirmation"),
         },
         Phase::Refused => match verdict {
@@ -96,12 +98,17 @@ pub(super) fn checked(phase: Phase, task: Task, cx: &Context<'_>, reply: &Reply)
     }
 }
 
-/// The first and only ConfirmBuyOrder was refused: `Declined`, unless CheckPayment says confirmed or processing.
+/// Whether an order in this state may have been let go: only one that waits certainly was not. A review (`blocked`) is no ending.
+fn may_have_moved(state: &str) -> bool {
+    matches!(state, "processing" | "blocked")
+}
+
+/// The first and only ConfirmBuyOrder was refused: `Declined`, unless CheckPayment says that it may have moved.
 pub(super) fn refused(task: Task, cx: &Context<'_>, verdict: Verdict) -> Step {
     let word = kit::provider_text(refused_with(cx).unwrap_or("err"));
     match verdict {
-        Verdict::Confirmed(_) | Verdict::Contradiction(_) => inquiry::settle_one(task, cx, verdict),
-        Verdict::Alive(state) if state == "processing" => inquiry::settle_one(task, cx, Verdict::Alive(state)),
+        Verdict::Confirmed { .. } | Verdict::OtherAmount(_) | Verdict::Contradiction(_) => inquiry::settle_one(task, cx, verdict),
+        Verdict::Alive(state) if may_have_moved(&state) => inquiry::settle_one(task, cx, Verdict::Alive(state)),
         Verdict::Dead { reason: Some(reason), .. } => Finding::new(Standing::Declined, word).message(reason).step(),
         Verdict::Dead { .. } | Verdict::Alive(_) | Verdict::Silent => {
             Finding::new(Standing::Declined, word.clone()).message(word).step()

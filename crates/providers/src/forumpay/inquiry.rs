@@ -3,13 +3,15 @@
 use super::wire::{self, Payment};
 use super::{DESCRIPTOR, approval};
 use crate::api::{Context, Doubt, Finding, Reply, Sent, Standing, Step, Task};
-use crate::kit;
+use crate::{kit, once};
 use crate::signals::CERTAIN_REFUSALS;
 use domain::{Json, Operation, TransactionStatus};
 use serde::{Deserialize, Serialize};
 
 /// A `reason` that contains one of these means that the payment ran out.
 const REASON_MAP: [&str; 2] = ["expir", "timeout"];
+/// The status word of an ending without money.
+const CANCELLED: &str = "cancelled";
 /// A pay-in without any payment has run out this long after its creation, milliseconds.
 const LINK_LIFE_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Most payments of one reference that one inquiry asks about; with the list it stays below [`domain::limits::CALLS_PER_FLOW_MAX`].
@@ -18,10 +20,12 @@ const PAYMENTS_MAX: usize = 20;
 /// What CheckPayment says of one payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Verdict {
-    /// Paid; the amount for people.
-    Confirmed(String),
-    /// Ended without money: when it was made, its state, the provider's reason.
-    Dead { inserted: String, state: String, reason: Option<String> },
+    /// Paid: the coins for people; whether ForumPay shows an underpayment all the same.
+    Confirmed { coins: String, underpaid: bool },
+    /// Paid, but for this amount instead of ours: coins that came too late or too few, and that the merchant accepted at ForumPay.
+    OtherAmount(String),
+    /// Ended without money: when it was made, the provider's reason, coins that are there all the same.
+    Dead { inserted: String, reason: Option<String>, coins: Option<String> },
     /// Open; the state.
     Alive(String),
     /// `err`, or it could not be asked about: it may be open.
@@ -61,7 +65,10 @@ pub(super) fn settle_one(task: Task, cx: &Context<'_>, verdict: Verdict) -> Step
 fn advance(task: Task, cx: &Context<'_>, survey: Survey) -> Step {
     // None of these calls moves anything; but silence in a release must end in an inquiry, not in a failure.
     let doubt = if task == Task::ReleaseAgain { Doubt::Money } else { Doubt::Harmless };
-    let dead = survey.known.iter().all(|(_, verdict)| matches!(verdict, Verdict::Dead { .. }));
+    let pay_in = cx.order.operation == Operation::PayIn;
+    // What a callback named need not exist, so that one which could not be asked about says nothing of the others.
+    let ended = |verdict: &Verdict| matches!(verdict, Verdict::Dead { .. }) || (pay_in && *verdict == Verdict::Silent);
+    let dead = survey.known.iter().all(|(_, verdict)| ended(verdict));
     let mut call = match survey.queue.last() {
         Some(payment) => wire::check_payment(cx, payment, doubt),
         None if dead && !survey.listed => wire::get_transactions(cx, doubt),
@@ -105,8 +112,11 @@ pub(super) fn listed(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -
     };
     let mut survey = survey_of(sent);
     survey.listed = true;
+    survey.known.retain(|(_, verdict)| *verdict != Verdict::Silent);
     let reference = cx.order.transaction_id.to_string();
-    for invoice in invoices.iter().filter(|invoice| invoice.str_at("reference_no") == Some(&reference)) {
+    // We asked for our reference, which the elements need not name; CheckPayment of each proves it. Only what names another one is not ours.
+    let may_be_ours = |invoice: &&Json| kit::scalar(invoice, "reference_no").is_none_or(|theirs| theirs == reference);
+    for invoice in invoices.iter().filter(may_be_ours) {
         match Payment::read(invoice, cx) {
             Some(payment) if survey.known.iter().any(|(id, _)| *id == payment.payment_id) => {}
             Some(payment) if survey.queue.len() < PAYMENTS_MAX => survey.queue.push(payment),
@@ -129,102 +139,157 @@ pub(super) fn verdict(cx: &Context<'_>, reply: &Reply) -> Option<Verdict> {
         return None;
     }
     if let Some(what) = foreign(cx, &record) {
-        return Some(Verdict::Contradiction(format!("ForumPay's record has another {what}")));
+        return Some(another(what));
     }
     let state = record.str_at("state").unwrap_or_default();
-    let Some(row) = DESCRIPTOR.statuses.iter().find(|row| row.word == state) else {
-        return Some(Verdict::Contradiction(format!("ForumPay's state is unknown: {}", kit::provider_text(state))));
-    };
+    let row = DESCRIPTOR.statuses.iter().find(|row| row.word == state).map(|row| row.standing);
     // Booleans are `true` or `"true"`.
     let says = |name| record.get(name) == Some(&Json::Bool(true)) || record.str_at(name) == Some("true");
-    let cancelled = says("cancelled") || row.standing == Standing::Cancelled;
-    let underpaid = kit::is_set(&record, "underpayment") || state == "underpayment";
-    if says("confirmed") || row.standing == Standing::Approved {
-        if cancelled || underpaid || row.standing == Standing::Declined {
-            return Some(Verdict::Contradiction(format!("ForumPay says confirmed, and also the opposite ({state})")));
+    let amount = kit::scalar(&record, "invoice_amount");
+    let is_ours = kit::money(&record, "invoice_amount", cx.order.amount.currency()) == Some(cx.order.amount);
+    // Whatever else the state says: after a review it may still be `blocked`.
+    let confirmed = says("confirmed") || row == Some(Standing::Approved);
+    let cancelled = says("cancelled") || row == Some(Standing::Cancelled);
+    let shown = kit::provider_text(state);
+    Some(match (confirmed, cancelled, amount) {
+        (true, true, _) => Verdict::Contradiction(format!("ForumPay says confirmed and cancelled of one payment ({shown})")),
+        (_, _, None) => another("amount"),
+        (true, false, Some(_)) if is_ours => {
+            Verdict::Confirmed { coins: coins(&record, "amount"), underpaid: !is_none(record.get("underpayment")) }
         }
-        let text = |name| kit::scalar(&record, name).unwrap_or("?");
-        return Some(Verdict::Confirmed(kit::provider_text(&format!("{} {}", text("amount"), text("currency")))));
-    }
-    if cancelled || row.standing == Standing::Declined {
-        let text = |name| record.str_at(name).filter(|text| !text.is_empty()).map(kit::provider_text);
-        let state = if cancelled { "cancelled" } else { state };
-        return Some(Verdict::Dead {
-            inserted: text("inserted").unwrap_or_default(),
-            state: state.to_owned(),
-            reason: text("reason"),
-        });
-    }
-    Some(Verdict::Alive(state.to_owned()))
+        (true, false, Some(amount)) => Verdict::OtherAmount(kit::provider_text(amount)),
+        (false, _, Some(_)) if !is_ours => another("amount"),
+        (false, true, Some(_)) => {
+            let text = |name| record.str_at(name).filter(|text| !text.trim().is_empty()).map(kit::provider_text);
+            let there = ["payment", "unconfirmed_amount"].into_iter().find(|name| !is_none(record.get(name)));
+            Verdict::Dead {
+                inserted: text("inserted").unwrap_or_default(),
+                reason: text("reason"),
+                coins: there.map(|name| coins(&record, name)),
+            }
+        }
+        (false, false, Some(_)) if row.is_none() => Verdict::Contradiction(format!("ForumPay's state is unknown: {shown}")),
+        (false, false, Some(_)) => Verdict::Alive(state.to_owned()),
+    })
 }
 
-/// What in a record is not our transaction's.
+fn another(what: &str) -> Verdict {
+    Verdict::Contradiction(format!("ForumPay's record has another {what}"))
+}
+
+/// An amount of coins for people.
+fn coins(record: &Json, name: &str) -> String {
+    let text = |name| kit::scalar(record, name).unwrap_or("?");
+    kit::provider_text(&format!("{} {}", text(name), text("currency")))
+}
+
+/// Whether a member says that there is nothing: absent, empty, `false`, or a zero in any spelling.
+fn is_none(member: Option<&Json>) -> bool {
+    let Some(member) = member else { return true };
+    match member.as_scalar().map(str::trim) {
+        Some(text) => {
+            let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+            mantissa.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'+' | b'-')) || text.eq_ignore_ascii_case("false")
+        }
+        None => match member {
+            Json::Array(items) => items.is_empty(),
+            Json::Object(members) => members.is_empty(),
+            _ => *member != Json::Bool(true),
+        },
+    }
+}
+
+/// What in a record, beside the amount, is not our transaction's.
 fn foreign(cx: &Context<'_>, record: &Json) -> Option<&'static str> {
-    let (amount, currency) = (cx.order.amount, cx.order.amount.currency());
     let kind = if cx.order.operation == Operation::PayIn { "Sell" } else { "Buy" };
     let checks = [
         ("reference", record.str_at("reference_no") == Some(&cx.order.transaction_id.to_string())),
-        ("currency", record.str_at("invoice_currency") == Some(currency.code())),
-        ("amount", kit::money(record, "invoice_amount", currency) == Some(amount)),
+        ("currency", record.str_at("invoice_currency") == Some(cx.order.amount.currency().code())),
         ("type", record.str_at("type").is_some_and(|said| said.eq_ignore_ascii_case(kind))),
     ];
     checks.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
 }
 
+/// What a person is asked to do about coins that belong to nobody.
+const ORPHANED: &str = "coins came too late or too few: accept or refund them at ForumPay";
+
 /// Everything has been asked.
 fn conclude(cx: &Context<'_>, survey: &Survey) -> Finding {
     let held = cx.status == TransactionStatus::OnHold;
     let (mut paid, mut open, mut ended, mut anomalies, mut silent) = (Vec::new(), None, None, Vec::new(), false);
+    let mut orphaned = Vec::new();
     for (id, verdict) in &survey.known {
         match verdict {
-            Verdict::Confirmed(amount) => paid.push((id, amount)),
+            Verdict::Confirmed { .. } | Verdict::OtherAmount(_) => paid.push((id, verdict)),
             Verdict::Alive(state) => open = Some((id, state)),
             Verdict::Silent => silent = true,
             Verdict::Contradiction(text) => anomalies.push(text.clone()),
-            // The newest one speaks.
-            Verdict::Dead { inserted, state, reason } => ended = ended.max(Some((inserted, id, state, reason))),
+            Verdict::Dead { inserted, reason, coins } => {
+                orphaned.extend(coins.as_ref().map(|coins| format!("{ORPHANED} ({coins}, payment {id})")));
+                // The newest one speaks.
+                ended = ended.max(Some((inserted, id, reason)));
+            }
         }
     }
-    match (open, ended) {
+    let finding = match (open, ended) {
         _ if !paid.is_empty() && held => Finding::anomaly("ForumPay says that the order is confirmed, which nobody approved"),
-        _ if !paid.is_empty() => approved(cx, &paid, anomalies),
+        _ if !paid.is_empty() => settled(cx, &paid).with_anomalies(anomalies),
         _ if !anomalies.is_empty() => Finding::unchanged().with_anomalies(anomalies),
         (Some(_), _) if held => Finding::unchanged(),
         (Some((id, state)), _) => still_open(cx, id, state),
         _ if silent => Finding::unchanged(),
         // Nothing is confirmed before the approval, so that an order that lapses meanwhile is only noted.
-        (None, Some((_, _, state, reason))) if held => {
-            Finding::unchanged().note(format!("the order has lapsed: {}", reason.as_ref().unwrap_or(state)))
+        (None, Some((_, _, reason))) if held => {
+            Finding::unchanged().note(format!("the order has lapsed: {}", reason.as_deref().unwrap_or(CANCELLED)))
         }
-        (None, Some((_, id, state, reason))) => {
+        (None, Some((_, id, reason))) => {
             let said = reason.as_deref().unwrap_or_default().to_ascii_lowercase();
-            let standing = match state.as_str() {
-                "cancelled" if REASON_MAP.iter().any(|text| said.contains(text)) => Standing::Expired,
-                "cancelled" => Standing::Cancelled,
-                _ => Standing::Declined,
-            };
-            Finding::new(standing, state).message(reason.as_ref().unwrap_or(state)).psp_id(id)
+            // One that ran out has no reason: ForumPay asks the payer for one only afterwards.
+            let ran_out = said.is_empty() || REASON_MAP.iter().any(|text| said.contains(text));
+            let standing = if ran_out { Standing::Expired } else { Standing::Cancelled };
+            Finding::new(standing, CANCELLED).message(reason.as_deref().unwrap_or(CANCELLED)).psp_id(id)
         }
         (None, None) => without_payment(cx),
-    }
+    };
+    once::told(cx, finding.with_anomalies(orphaned))
 }
 
-/// Paid by the payment that is known to have paid, else by the first; any other paid one is for a person.
-fn approved(cx: &Context<'_>, paid: &[(&String, &String)], mut anomalies: Vec<String>) -> Finding {
-    let first = match kit::scalar(cx.memo, "paid") {
+/// Paid by the payment that is known to have paid, else by the first one for our amount; any other paid one is for a person, and so is one for another amount.
+fn settled(cx: &Context<'_>, paid: &[(&String, &Verdict)]) -> Finding {
+    let whole = |(_, verdict): &&(&String, &Verdict)| matches!(verdict, Verdict::Confirmed { .. });
+    let known = kit::scalar(cx.memo, "paid");
+    let first = match known {
         Some(known) => paid.iter().find(|(id, _)| *id == known),
-        None => paid.first(),
+        None => paid.iter().find(whole).or(paid.first()),
     };
-    let others = paid.iter().filter(|payment| Some(*payment) != first);
-    anomalies.extend(others.map(|(id, amount)| format!("a second payment of this reference is confirmed: {id}, {amount}")));
-    let Some((id, _)) = first else { return Finding::unchanged().with_anomalies(anomalies) };
-    let message = match cx.order.operation {
-        Operation::PayIn => "Crypto payment confirmed and successfully processed",
-        Operation::PayOut => "Crypto payout confirmed and successfully processed",
+    let others = paid.iter().filter(|payment| Some(*payment) != first).map(|(id, verdict)| {
+        let shown = match verdict {
+            Verdict::Confirmed { coins, .. } => coins.clone(),
+            Verdict::OtherAmount(amount) => format!("{amount} {}", cx.order.amount.currency().code()),
+            _ => String::new(),
+        };
+        format!("a second payment of this reference is confirmed: {id}, {shown}")
+    });
+    let finding = match first {
+        None => Finding::unchanged(),
+        Some((id, Verdict::Confirmed { underpaid, .. })) => {
+            let message = match cx.order.operation {
+                Operation::PayIn => "Crypto payment confirmed and successfully processed",
+                Operation::PayOut => "Crypto payout confirmed and successfully processed",
+            };
+            let mut memo = cx.memo.clone();
+            memo.set("paid", Json::text(*id));
+            let finding = Finding::new(Standing::Approved, "confirmed").message(message).psp_id(*id).memo(memo);
+            if *underpaid { finding.note("ForumPay shows an underpayment beside the whole amount") } else { finding }
+        }
+        Some((id, verdict)) => {
+            let Verdict::OtherAmount(amount) = verdict else { return Finding::unchanged() };
+            let (code, ours) = (cx.order.amount.currency().code(), cx.order.amount.to_fixed());
+            let text = format!("ForumPay's payment {id} is confirmed for {amount} {code} instead of {ours} {code}");
+            Finding::new(Standing::Stuck, "").with_anomalies([text])
+        }
     };
-    let mut memo = cx.memo.clone();
-    memo.set("paid", Json::text(*id));
-    Finding::new(Standing::Approved, "confirmed").message(message).psp_id(*id).memo(memo).with_anomalies(anomalies)
+    finding.with_anomalies(others)
 }
 
 fn still_open(cx: &Context<'_>, payment_id: &str, state: &str) -> Finding {

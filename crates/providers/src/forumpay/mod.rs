@@ -36,12 +36,12 @@ static TEXT_SIGNALS: [ErrorRow; 9] = [
     ErrorRow { row: 8, signal: Signal::Otherwise, code: ErrorCode::UnknownPspError },
 ];
 
-/// What `state` means; `cancelled` is `Expired` when its `reason` says so (`inquiry::REASON_MAP`).
+/// What `state` means; `cancelled` is `Expired` without a `reason`, or when that says so (`inquiry::REASON_MAP`). `blocked` is a review, and no ending.
 static STATE_MAP: [StatusRow; 6] = [
     StatusRow { word: "waiting", standing: Standing::Unchanged, status: None },
     StatusRow { word: "processing", standing: Standing::Unchanged, status: None },
     StatusRow { word: "underpayment", standing: Standing::Unchanged, status: None },
-    StatusRow { word: "blocked", standing: Standing::Declined, status: None },
+    StatusRow { word: "blocked", standing: Standing::Unchanged, status: None },
     StatusRow { word: "confirmed", standing: Standing::Approved, status: None },
     StatusRow { word: "cancelled", standing: Standing::Cancelled, status: None },
 ];
@@ -79,7 +79,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
             "posId",
             false,
             SettingRule::Pattern { shown: "[A-Za-z0-9._-]{1,64}", check: |text| kit::is_word(text, 64) },
-            "Point of sale named in every call (mozarto)",
+            "Point of sale of a pay-out's calls (mozarto)",
         ),
         Setting::site_url(false),
         Setting::BASE_URL,
@@ -140,6 +140,14 @@ fn read_wallet(text: &str) -> Result<String, &'static str> {
     if good { Ok(text.to_owned()) } else { Err("must be 10 to 128 characters without spaces") }
 }
 
+/// The normal form of an address: bech32 and `0x` forms mean the same in either letter case. (bech32 is never in both, which tells it from base58.)
+fn normal(wallet: &str) -> String {
+    let lower = wallet.to_ascii_lowercase();
+    let one_case = wallet == lower || wallet == wallet.to_ascii_uppercase();
+    let bech32 = one_case && ["bc1", "tb1", "ltc1"].iter().any(|head| lower.starts_with(head));
+    if bech32 || lower.starts_with("0x") { lower } else { wallet.to_owned() }
+}
+
 impl Provider for ForumPay {
     fn descriptor(&self) -> &'static Descriptor {
         &DESCRIPTOR
@@ -177,6 +185,6 @@ impl Provider for ForumPay {
     fn destination(&self, order: &Order) -> Option<Destination> {
         let wallet = order.fields.text("walletAddress")?;
         let coin = order.text("preferredCrypto");
-        Some(Destination { full: format!("{coin} {wallet}"), masked: format!("{coin} {}", kit::mask_middle(wallet, 6, 4)) })
+        Some(Destination { full: format!("{coin} {}", normal(wallet)), masked: format!("{coin} {}", kit::mask_middle(wallet, 6, 4)) })
     }
 }

@@ -42,7 +42,7 @@ fn list(ids: &[&str]) -> Reply {
         .iter()
         .map(|id| {
             format!(
-                r#"{{"payment_id":"{id}","currency":"BTC","address":"a-{id}","pos_id":"mozarto","reference_no":"{TRANSACTION}"}}"#
+                r#"{{"payment_id":"{id}","currency":"BTC","address":"a-{id}","pos_id":"widget","state":"waiting","confirmed":null,"cancelled":null}}"#
             )
         })
         .collect();
@@ -84,7 +84,7 @@ fn a_payment_link_is_the_published_example() {
         url::form_urlencoded::byte_serialize(site.as_bytes()).collect::<String>()
     };
     let expected = format!(
-        "pos_id=mozarto&invoice_amount=100.00&invoice_currency=EUR&widget_type=0&reference_no={TRANSACTION}&payer_id=payer-77&payer_email=player%40example.com&locale=en-GB&secure_link=true&webhook_url=https%3A%2F%2Fgw.example%2Fcallbacks%2Fforumpay%2Ftoken&redirect_url_on_success={}&redirect_url_on_failure={}",
+        "invoice_amount=100.00&invoice_currency=EUR&widget_type=0&reference_no={TRANSACTION}&payer_id=payer-77&payer_email=player%40example.com&locale=en-GB&secure_link=true&webhook_url=https%3A%2F%2Fgw.example%2Fcallbacks%2Fforumpay%2Ftoken&redirect_url_on_success={}&redirect_url_on_failure={}",
         back("success"),
         back("failure")
     );
@@ -161,7 +161,7 @@ fn a_pay_in_is_asked_about_by_reference_then_payment_by_payment() {
     assert_eq!(
         urls,
         [
-            format!("https://sandbox.api.forumpay.com/pay/v2/GetTransactions/?pos_id=mozarto&reference_no={TRANSACTION}").as_str(),
+            format!("https://sandbox.api.forumpay.com/pay/v2/GetTransactions/?reference_no={TRANSACTION}").as_str(),
             format!("https://sandbox.api.forumpay.com/pay/v2/CheckPayment/?pos_id=mozarto&currency=BTC&payment_id={PAYMENT}&address={ADDRESS}").as_str(),
         ]
     );
@@ -202,11 +202,14 @@ fn an_id_longer_than_what_is_kept_is_none() {
 #[test]
 fn a_payment_that_ended_ends_the_pay_in_only_when_no_other_is_open() {
     let cancelled = |reason: &str| check(IN, &[("cancelled", "true"), ("state", "\"cancelled\""), ("reason", reason)]);
+    // One that ran out has no reason.
     for (reason, standing, message) in [
         ("\"curious\"", Standing::Cancelled, "curious"),
+        ("\" \"", Standing::Expired, "cancelled"),
+        ("\"\"", Standing::Expired, "cancelled"),
         ("\"Payment expired\"", Standing::Expired, "Payment expired"),
         ("\"TIMEOUT\"", Standing::Expired, "TIMEOUT"),
-        ("null", Standing::Cancelled, "cancelled"),
+        ("null", Standing::Expired, "cancelled"),
     ] {
         let end = pay_in().script(Task::Inquire, &[(LIST, list(&["a"])), (CHECK, cancelled(reason))]);
         let finding = found(end);
@@ -216,15 +219,13 @@ fn a_payment_that_ended_ends_the_pay_in_only_when_no_other_is_open() {
         );
     }
     let blocked = found(pay_in().script(Task::Inquire, &[(LIST, list(&["a"])), (CHECK, state(IN, "blocked"))]));
-    assert_eq!(
-        (blocked.standing, blocked.status.as_str(), blocked.message.as_deref()),
-        (Standing::Declined, "blocked", Some("blocked"))
-    );
+    assert_eq!((blocked.standing, blocked.status.as_str()), (Standing::Unchanged, "blocked"), "a review is no ending");
 
     // The callback's payment ended; another one of the reference is open, paid, or ended too.
     let others = [
         (state(IN, "waiting"), Standing::Unchanged, "waiting"),
         (state(IN, "processing"), Standing::Unchanged, "processing"),
+        (state(IN, "blocked"), Standing::Unchanged, "blocked"),
         (state(IN, "confirmed"), Standing::Approved, "confirmed"),
         (cancelled("\"curious\""), Standing::Cancelled, "cancelled"),
         (err("x"), Standing::Unchanged, ""),
@@ -261,7 +262,10 @@ fn a_second_confirmed_payment_changes_nothing_and_is_shown() {
     world.status = TransactionStatus::Approved;
     world.hint = Some(json(r#"{"pos_id":"mozarto","currency":"BTC","payment_id":"b","address":"x"}"#));
     let second = found(world.script(Task::Inquire, &[(CHECK, paid.clone())]));
-    assert_eq!((second.standing, second.anomalies.len()), (Standing::Unchanged, 1));
+    assert_eq!((second.standing, second.anomalies.len()), (Standing::Unchanged, 0), "it was told");
+    world.hint = Some(json(r#"{"pos_id":"mozarto","currency":"BTC","payment_id":"c","address":"x"}"#));
+    let third = found(world.script(Task::Inquire, &[(CHECK, paid.clone())]));
+    assert_eq!((third.standing, third.anomalies.len()), (Standing::Unchanged, 1));
     world.hint = Some(json(r#"{"pos_id":"mozarto","currency":"BTC","payment_id":"a","address":"x"}"#));
     let again = found(world.script(Task::Inquire, &[(CHECK, paid)]));
     assert_eq!((again.standing, again.anomalies.len()), (Standing::Approved, 0));
@@ -272,13 +276,12 @@ fn contradictions_change_nothing() {
     for changes in [
         &[("state", "\"confirmed\""), ("cancelled", "true")][..],
         &[("confirmed", "true"), ("state", "\"cancelled\"")],
-        &[("confirmed", "true"), ("underpayment", r#"{"missing":"0.01"}"#)],
-        &[("confirmed", "true"), ("state", "\"underpayment\"")],
-        &[("confirmed", "true"), ("state", "\"blocked\"")],
-        &[("confirmed", "true"), ("state", "\"refunded\"")],
         &[("state", "\"\"")],
+        &[("state", "\"refunded\"")],
         &[("confirmed", "true"), ("type", "\"Buy\"")],
-        &[("confirmed", "true"), ("invoice_amount", "\"100.01\"")],
+        &[("confirmed", "true"), ("invoice_amount", "null")],
+        &[("cancelled", "true"), ("invoice_amount", "\"100.01\"")],
+        &[("state", "\"waiting\""), ("invoice_amount", "\"100.01\"")],
         &[("confirmed", "true"), ("invoice_currency", "\"USD\"")],
         &[("confirmed", "true"), ("reference_no", "null")],
         &[("cancelled", "true"), ("reference_no", "\"64a1f2b3c4d5e6f7a8b9c0d2\"")],
@@ -292,6 +295,82 @@ fn contradictions_change_nothing() {
         &[("confirmed", "\"true\""), ("state", "\"processing\""), ("cancelled", "\"false\""), ("underpayment", "null")],
     );
     assert_eq!(found(pay_in().script(Task::Inquire, &[(LIST, list(&["a"])), (CHECK, said)])).standing, Standing::Approved);
+}
+
+#[test]
+fn what_is_confirmed_is_paid_whatever_else_is_said() {
+    let approved = |changes: &[(&str, &str)]| {
+        let finding = found(pay_in().script(Task::Inquire, &[(LIST, list(&["a"])), (CHECK, check(IN, changes))]));
+        assert_eq!((finding.standing, finding.anomalies.len()), (Standing::Approved, 0), "{changes:?}");
+        finding.notes.len()
+    };
+    for state in ["blocked", "processing", "underpayment", "waiting", "refunded"] {
+        approved(&[("confirmed", "true"), ("state", &format!("\"{state}\""))]);
+    }
+    for none in ["null", "\"\"", "\"0\"", "\"0.000\"", "0.00", "0", "false", "\"false\"", "{}", "[]", "\"0E-8\""] {
+        assert_eq!(approved(&[("state", "\"confirmed\""), ("underpayment", none)]), 0, "{none}");
+    }
+    for underpayment in [r#"{"missing_amount":"0.1"}"#, "\"0.1\"", "\"yes\"", "true", "0.00000001"] {
+        assert_eq!(approved(&[("state", "\"confirmed\""), ("underpayment", underpayment)]), 1, "{underpayment}");
+    }
+}
+
+#[test]
+fn a_payment_for_another_amount_is_for_a_person_at_once() {
+    let accepted = check(IN, &[("confirmed", "true"), ("state", "\"confirmed\""), ("invoice_amount", "\"90.00\"")]);
+    let mut world = pay_in();
+    let finding = found(world.script(Task::Inquire, &[(LIST, list(&["a"])), (CHECK, accepted.clone())]));
+    assert_eq!(finding.standing, Standing::Stuck);
+    assert!(finding.anomalies[0].contains("90.00 EUR instead of 100.00 EUR"), "{:?}", finding.anomalies);
+    // Another one pays the whole: that one counts, and this one is shown.
+    let both = [(LIST, list(&["a", "b"])), (CHECK, accepted.clone()), (CHECK, state(IN, "confirmed"))];
+    let finding = found(pay_in().script(Task::Inquire, &both));
+    assert_eq!((finding.standing, finding.psp_transaction_id.as_deref()), (Standing::Approved, Some("b")));
+    assert_eq!(finding.anomalies, ["a second payment of this reference is confirmed: a, 90.00 EUR"]);
+    world = approved();
+    let out = check(OUT, &[("confirmed", "true"), ("invoice_amount", "\"90.00\"")]);
+    assert_eq!(found(world.script(Task::Finalise, &[(CHECK, out)])).standing, Standing::Stuck);
+}
+
+#[test]
+fn coins_of_a_payment_that_ended_are_shown_once() {
+    let ended = |member: &str, coins: &str| check(IN, &[("state", "\"cancelled\""), (member, coins)]);
+    for (member, coins) in [("payment", "\"0.09\""), ("unconfirmed_amount", "0.09"), ("payment", "\"9e-2\"")] {
+        let mut world = pay_in();
+        let replies = [(LIST, list(&["a"])), (CHECK, ended(member, coins))];
+        let finding = found(world.script(Task::Inquire, &replies));
+        assert_eq!((finding.standing, finding.anomalies.len()), (Standing::Expired, 1));
+        assert!(finding.anomalies[0].starts_with("coins came too late or too few: accept or refund them at ForumPay ("));
+        assert_eq!(found(world.script(Task::Inquire, &replies)).anomalies.len(), 0, "it was told");
+    }
+    for none in ["null", "\"0\"", "\"0.00000000\"", "0"] {
+        assert_eq!(found(pay_in().script(Task::Inquire, &[(LIST, list(&["a"])), (CHECK, ended("payment", none))])).anomalies.len(), 0);
+    }
+}
+
+#[test]
+fn a_list_is_ours_but_for_what_names_another_reference() {
+    let element = |id: &str, reference: &str| {
+        format!(r#"{{"payment_id":"{id}","currency":"BTC","address":"a","pos_id":"widget","reference_no":{reference}}}"#)
+    };
+    let ours = format!("\"{TRANSACTION}\"");
+    let all = [element("a", "null"), element("b", "\"\""), element("c", &ours), element("d", "\"64a1f2b3c4d5e6f7a8b9c0d2\"")];
+    let listed = answer(200, format!(r#"{{"invoices":[{}]}}"#, all.join(",")));
+    let (calls, end) = pay_in().run_with(Task::Inquire, |_, call| match call.step {
+        LIST => listed.clone(),
+        _ => state(IN, "waiting"),
+    });
+    assert_eq!(calls.len(), 4, "the list, and three payments");
+    assert!(calls.iter().all(|call| !call.url.contains("payment_id=d")));
+    assert_eq!(found(end).standing, Standing::Unchanged);
+}
+
+#[test]
+fn what_a_callback_names_need_not_exist() {
+    let mut world = pay_in();
+    world.hint = Some(json(r#"{"pos_id":"p","currency":"BTC","payment_id":"a","address":"x"}"#));
+    let replies = [(CHECK, err("paymentNotFound")), (LIST, list(&["a"])), (CHECK, state(IN, "confirmed"))];
+    assert_eq!(found(world.script(Task::Inquire, &replies)).standing, Standing::Approved);
 }
 
 #[test]
@@ -478,6 +557,7 @@ fn any_other_word_is_taken_as_found_and_nothing_is_confirmed() {
         (state(OUT, "confirmed"), Standing::Approved),
         (state(OUT, "processing"), Standing::Unchanged),
         (state(OUT, "underpayment"), Standing::Unchanged),
+        (state(OUT, "blocked"), Standing::Unchanged),
         (state(OUT, "brandnew"), Standing::Stuck),
         (check(OUT, &[("invoice_amount", "\"1.00\"")]), Standing::Stuck),
         (check(OUT, &[("type", "\"Sell\"")]), Standing::Stuck),
@@ -561,6 +641,7 @@ fn err_to_the_first_confirmation_declines_unless_the_payment_moved() {
         (state(OUT, "cancelled"), Standing::Declined, "orderExpired"),
         (err("unknownPayment"), Standing::Declined, "orderExpired"),
         (state(OUT, "processing"), Standing::Unchanged, "processing"),
+        (state(OUT, "blocked"), Standing::Unchanged, "blocked"),
         (state(OUT, "confirmed"), Standing::Approved, "confirmed"),
         (check(OUT, &[("invoice_amount", "\"1.00\"")]), Standing::Unchanged, ""),
     ] {
@@ -624,6 +705,9 @@ fn an_order_that_lapses_on_hold_is_only_noted() {
     let finding = found(world.script(Task::Inquire, &[(CHECK, lapsed), (LIST, list(&[PAYMENT]))]));
     assert_eq!((finding.standing, finding.status.as_str(), finding.anomalies.len()), (Standing::Unchanged, "", 0));
     assert_eq!(finding.notes, ["the order has lapsed: expired"]);
+    let again = check(OUT, &[("state", "\"cancelled\""), ("reason", "\"expired\"")]);
+    let again = found(world.script(Task::Inquire, &[(CHECK, again), (LIST, list(&[PAYMENT]))]));
+    assert!(again.notes.is_empty(), "it was told");
     let open = found(world.script(Task::Inquire, &[(CHECK, state(OUT, "waiting"))]));
     assert_eq!((open.standing, open.status.as_str()), (Standing::Unchanged, ""));
     let paid = found(world.script(Task::Inquire, &[(CHECK, state(OUT, "confirmed"))]));
@@ -665,6 +749,10 @@ fn the_webhook_test_is_echoed() {
         assert!(matches!(reading.outcome, CallbackOutcome::Ignore));
     }
     for garbage in ["", "[]", "\"x\"", "garbage"] {
-        assert_eq!(world.callback(&[], garbage.as_bytes(), true).answer.status, 400, "{garbage}");
+        assert_eq!(world.callback(&[], garbage.as_bytes(), false).answer.status, 400, "{garbage}");
+        // A transaction's own address: that one is asked about.
+        let reading = world.callback(&[], garbage.as_bytes(), true);
+        assert_eq!(reading.answer.status, 200, "{garbage}");
+        assert!(matches!(reading.outcome, CallbackOutcome::Hint(_)), "{garbage}");
     }
 }

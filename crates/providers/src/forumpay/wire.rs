@@ -52,7 +52,7 @@ pub(super) fn pos_id<'a>(cx: &Context<'a>) -> &'a str {
     cx.account.settings.text("posId").unwrap_or(DEFAULT_POS_ID)
 }
 
-/// A call of an action; `pos_id` stands first in every one.
+/// A call of an action. `pos_id` stands first where the call has it.
 fn call(cx: &Context<'_>, action: &'static str, method: &'static str, parameters: &[(&str, &str)], doubt: Doubt) -> Call {
     let url = format!("{}/{action}/", cx.account.base_url);
     let credentials = format!("{}:{}", cx.account.text("username"), cx.account.text("password"));
@@ -63,7 +63,7 @@ fn call(cx: &Context<'_>, action: &'static str, method: &'static str, parameters
         headers.push(("content-type", Secret::new("application/x-www-form-urlencoded")));
         (url, encoded.into_bytes())
     } else {
-        (format!("{url}?{encoded}"), Vec::new())
+        (if encoded.is_empty() { url } else { format!("{url}?{encoded}") }, Vec::new())
     };
     Call { step: action, method, url, shown, headers, body, doubt, memo: None, scratch: Json::Null, answer_limit_ms: None }
 }
@@ -72,7 +72,6 @@ pub(super) fn create_payment_link(cx: &Context<'_>) -> Step {
     let order = cx.order;
     let (reference, amount) = (order.transaction_id.to_string(), order.amount.to_fixed());
     let mut parameters = vec![
-        ("pos_id", pos_id(cx)),
         ("invoice_amount", amount.as_str()),
         ("invoice_currency", order.amount.currency().code()),
         ("widget_type", "0"),
@@ -149,11 +148,12 @@ pub(super) fn check_payment(cx: &Context<'_>, payment: &Payment, doubt: Doubt) -
 
 pub(super) fn get_transactions(cx: &Context<'_>, doubt: Doubt) -> Call {
     let reference = cx.order.transaction_id.to_string();
-    call(cx, GET_TRANSACTIONS, "GET", &[("pos_id", pos_id(cx)), ("reference_no", &reference)], doubt)
+    // Without `pos_id`, which would narrow the list: a link's payments have one of their own.
+    call(cx, GET_TRANSACTIONS, "GET", &[("reference_no", &reference)], doubt)
 }
 
 pub(super) fn ping(cx: &Context<'_>) -> Step {
-    Step::Call(Box::new(call(cx, PING, "GET", &[("pos_id", pos_id(cx))], Doubt::Harmless)))
+    Step::Call(Box::new(call(cx, PING, "GET", &[], Doubt::Harmless)))
 }
 
 // --- answers ----------------------------------------------------------------------------------

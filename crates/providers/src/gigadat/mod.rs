@@ -15,7 +15,7 @@ use crate::descriptor::{
     NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
 };
 use crate::docs::MatrixRow;
-use crate::kit;
+use crate::{kit, once};
 use crate::pages::Pages;
 use domain::{ErrorCode, Operation};
 
@@ -215,14 +215,15 @@ impl Provider for Gigadat {
     }
 
     fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
-        match sent.step.as_str() {
+        let step = match sent.step.as_str() {
             wire::TOKEN => wire::token_given(cx, sent, reply),
             wire::REGISTER => wire::registered(cx, reply),
             wire::RELEASE => inquiry::released(task, cx, reply),
             wire::STATUS => inquiry::answered(task, cx, sent, reply),
             wire::TEST => wire::tested(cx, reply),
             other => Finding::anomaly(format!("Gigadat has no step {}", kit::provider_text(other))).step(),
-        }
+        };
+        once::step(task, cx, step)
     }
 
     fn read_callback(&self, _account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {

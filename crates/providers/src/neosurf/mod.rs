@@ -13,7 +13,7 @@ use crate::descriptor::{
     NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
 };
 use crate::docs::MatrixRow;
-use crate::kit;
+use crate::{kit, once};
 use crate::pages::Pages;
 use domain::ErrorCode;
 
@@ -121,13 +121,14 @@ impl Provider for Neosurf {
         }
     }
 
-    fn resume(&self, _task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
-        match sent.step.as_str() {
+    fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
+        let step = match sent.step.as_str() {
             wire::CREATE => wire::created(cx, reply),
             wire::QUERY => inquiry::answered(cx, reply),
             wire::TEST => inquiry::tested(reply),
             other => Finding::anomaly(format!("Neosurf has no step {}", kit::provider_text(other))).step(),
-        }
+        };
+        once::step(task, cx, step)
     }
 
     fn matrix_row(&self) -> MatrixRow {

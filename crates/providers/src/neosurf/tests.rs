@@ -75,7 +75,7 @@ fn the_status_querys_vector() {
     );
     assert_eq!(header(&call, "content-type"), Some("text/xml; charset=utf-8"));
     let published = r#"<?xml version="1.0" encoding="UTF-8"?>
-<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/" xmlns:ns1="https://www.neosurf.info/soap/"><soap:Body><ns1:transactionGetDetails><opRequest><hash>b34896ee4db11a00e0d19eecd583c491bb0dc9afda27d9204b32f559dd6a04553d4bdce41f23396ece3d66d0276d436c9d02b58b974a03b20613c74274b9b7d3</hash><merchantId>24842</merchantId><merchantTransactionId>64a1f2b3c4d5e6f7a8b9c0d1</merchantTransactionId><subMerchantId>merchant.example</subMerchantId><test>yes</test><version>3</version></opRequest></ns1:transactionGetDetails></soap:Body></soap:Envelope>"#;
+<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/" xmlns:ns1="https://www.neosurf.info/soap/"><soap:Body><ns1:transactionGetDetails><transactionGetDetailsRequest><hash>b34896ee4db11a00e0d19eecd583c491bb0dc9afda27d9204b32f559dd6a04553d4bdce41f23396ece3d66d0276d436c9d02b58b974a03b20613c74274b9b7d3</hash><merchantId>24842</merchantId><merchantTransactionId>64a1f2b3c4d5e6f7a8b9c0d1</merchantTransactionId><subMerchantId>merchant.example</subMerchantId><test>yes</test><version>3</version></transactionGetDetailsRequest></ns1:transactionGetDetails></soap:Body></soap:Envelope>"#;
     assert_eq!(String::from_utf8(call.body).unwrap(), published);
     let configured = json(r#"{"soapUrl":"http://127.0.0.1:8081/neosurf/soap/index.php"}"#);
     world.settings = settings::apply(&super::DESCRIPTOR, &world.settings, &configured, &sandbox()).unwrap();

@@ -110,10 +110,11 @@ pub(super) fn query(cx: &Context<'_>, step: &'static str) -> Step {
     let hash = signature(&fields, cx.account.text("apiKey"));
     fields.insert(0, ("hash", &hash));
     let request: String = fields.iter().map(|(name, value)| format!("<{name}>{}</{name}>", escape(*value))).collect();
+    // The inner element is named after its operation, `<operation>Request`.
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\" \
-         xmlns:ns1=\"https://www.neosurf.info/soap/\"><soap:Body><ns1:transactionGetDetails><opRequest>{request}</opRequest>\
-         </ns1:transactionGetDetails></soap:Body></soap:Envelope>"
+         xmlns:ns1=\"https://www.neosurf.info/soap/\"><soap:Body><ns1:{QUERY}><{QUERY}Request>{request}</{QUERY}Request>\
+         </ns1:{QUERY}></soap:Body></soap:Envelope>"
     );
     let url = cx.account.settings.text("soapUrl").unwrap_or(SOAP_URL).to_owned();
     call(step, url, "text/xml; charset=utf-8", body, Doubt::Harmless)

@@ -10,7 +10,7 @@ use crate::descriptor::{
     BRAND_ID, BaseUrls, CallLimits, Callbacks, Descriptor, ErrorRow, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE, NAME,
     NOT_FOUND_AFTER_ASSUMED_S, OperationSpec, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
 };
-use crate::kit;
+use crate::{kit, once};
 use crate::pages::Pages;
 use domain::{ErrorCode, Operation};
 
@@ -120,22 +120,23 @@ impl Provider for PayOne {
         payone_assumed_v0::begin(task, cx)
     }
 
-    fn resume(&self, _task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
-        payone_assumed_v0::resume(cx, sent, reply)
+    fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
+        once::step(task, cx, payone_assumed_v0::resume(cx, sent, reply))
     }
 
     fn read_callback(&self, account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {
         payone_assumed_v0::read_callback(account, callback)
     }
 
-    /// An Interac transfer goes to an e-mail address, with a phone number beside it.
+    /// An Interac transfer names no account: it goes to the user, by e-mail address and phone number.
     fn destination(&self, order: &Order) -> Option<Destination> {
         if order.operation != Operation::PayOut {
             return None;
         }
-        let (email, phone) = (order.text("email"), order.text("phone"));
+        let (user, email, phone) = (order.text("userId"), order.text("email"), order.text("phone"));
+        let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
         Some(Destination {
-            full: format!("{} {phone}", email.to_lowercase()),
+            full: format!("{user} {} {digits}", email.to_lowercase()),
             masked: format!("{} {}", kit::mask_email(email), kit::mask_middle(phone, 0, 4)),
         })
     }

@@ -13,7 +13,7 @@ use crate::kit::{Call, Error, Fields, Reply, Tx, is_http_url, number, random_tok
 /// The markets.
 const COUNTRIES: [&str; 10] = ["se", "fi", "nl", "ee", "de", "at", "lv", "lt", "dk", "es"];
 /// The transaction states and session states that a callback can be registered for.
-const TRANSACTION_STATES: std::ops::RangeInclusive<i64> = 0..=7;
+const TRANSACTION_STATES: std::ops::RangeInclusive<i64> = 2..=7;
 const SESSION_STATES: [i64; 4] = [2, 10, 11, 12];
 const CALLBACKS_MAX: usize = 32;
 /// Fields that are left out when they are empty.
@@ -67,8 +67,8 @@ pub(super) fn answer(tx: &Tx<'_>, call: &Call) -> Result<Reply, Error> {
         "session.create_deposit" => create_deposit(tx, call, account, &fields),
         "session.get" => tell_session(own(tx, &account, &fields, "id")?),
         "session.get_by_merchant_reference" => tell_session(newest(tx, &account, &fields, false)?),
-        "transaction.get" => tell_transaction(of_transaction_id(tx, &account, &fields)?),
-        "transaction.get_by_merchantreference" => tell_transaction(newest(tx, &account, &fields, true)?),
+        "transaction.get" => tell_transaction(tx, of_transaction_id(tx, &account, &fields)?),
+        "transaction.get_by_merchantreference" => tell_transaction(tx, newest(tx, &account, &fields, true)?),
         _ => Ok(problem(404, "NotFound", "Unknown method")),
     }
 }
@@ -311,7 +311,8 @@ struct Told<'a> {
     amount: Box<RawValue>,
     currency_id: String,
     country_id: &'a str,
-    merchant_reference: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merchant_reference: Option<&'a str>,
     #[serde(flatten)]
     beside: Beside<'a>,
 }
@@ -321,11 +322,17 @@ struct Told<'a> {
 #[serde(untagged)]
 enum Beside<'a> {
     Session { transaction_id: Option<&'a str>, error_code: Option<&'a str> },
-    Transaction { session_id: &'a str, created: Box<RawValue>, settled: Option<Box<RawValue>>, error_code: Option<&'a str> },
+    Transaction {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        session_id: Option<&'a str>,
+        created: Box<RawValue>,
+        settled: Option<Box<RawValue>>,
+        error_code: Option<&'a str>,
+    },
 }
 
 impl<'a> Told<'a> {
-    fn reply(id: &'a str, state: i64, session: &'a Session, beside: Beside<'a>) -> Result<Reply, Error> {
+    fn reply(id: &'a str, state: i64, session: &'a Session, named: bool, beside: Beside<'a>) -> Result<Reply, Error> {
         let told = Told {
             id,
             r#type: DEPOSIT,
@@ -333,7 +340,7 @@ impl<'a> Told<'a> {
             amount: number(&session.amount_literal()),
             currency_id: session.currency.to_ascii_lowercase(),
             country_id: &session.country_id,
-            merchant_reference: &session.merchant_reference,
+            merchant_reference: named.then_some(session.merchant_reference.as_str()),
             beside,
         };
         Ok(Reply::text(200, "application/json", serde_json::to_string(&told)?))
@@ -347,10 +354,12 @@ fn tell_session(found: Found) -> Result<Reply, Error> {
     };
     let transaction_id = session.transaction.as_ref().map(|transaction| transaction.id.as_str());
     let beside = Beside::Session { transaction_id, error_code: session.error_code.as_deref() };
-    Told::reply(&key, session.state, &session, beside)
+    Told::reply(&key, session.state, &session, true, beside)
 }
 
-fn tell_transaction(found: Found) -> Result<Reply, Error> {
+/// Brite names reference and session at the session alone: that a transaction has them too is not promised.
+fn tell_transaction(tx: &Tx<'_>, found: Found) -> Result<Reply, Error> {
+    let named = !tx.settings()?.short_records;
     let (key, session) = match found {
         Ok(found) => found,
         Err(refusal) => return Ok(refusal),
@@ -359,10 +368,10 @@ fn tell_transaction(found: Found) -> Result<Reply, Error> {
         return Ok(not_found("Transaction"));
     };
     let beside = Beside::Transaction {
-        session_id: &key,
+        session_id: named.then_some(key.as_str()),
         created: number(&seconds(transaction.created_ms)),
         settled: transaction.settled_ms.map(|at_ms| number(&seconds(at_ms))),
         error_code: transaction.error_code.as_deref(),
     };
-    Told::reply(&transaction.id, transaction.state, &session, beside)
+    Told::reply(&transaction.id, transaction.state, &session, named, beside)
 }

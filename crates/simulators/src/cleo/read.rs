@@ -139,6 +139,25 @@ fn is_number(fields: &Fields, name: &str) -> bool {
     fields.literal(name).is_some_and(|literal| literal.starts_with(|c: char| c.is_ascii_digit() || c == '-'))
 }
 
+/// A document's number without anything that only makes it easier to read.
+fn is_plain_number(number: &str) -> bool {
+    (4..=20).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Mexico's tax number: three letters of a company or four of a person (`Ñ` and `&` among them), six digits of a date, three letters or digits.
+fn is_rfc(number: &str) -> bool {
+    let characters: Vec<char> = number.chars().collect();
+    let Some(letters) = characters.len().checked_sub(9).filter(|count| matches!(count, 3 | 4)) else {
+        return false;
+    };
+    let fits = |(at, character): (usize, &char)| match at.checked_sub(letters) {
+        None => matches!(character, 'A'..='Z' | 'Ñ' | '&'),
+        Some(0..=5) => character.is_ascii_digit(),
+        Some(_) => matches!(character, 'A'..='Z' | '0'..='9'),
+    };
+    characters.iter().enumerate().all(fits)
+}
+
 fn check_beneficiary(fields: &Fields, country: &Country) -> Result<(), String> {
     let text = |name: &str| fields.text(&format!("beneficiary.{name}")).unwrap_or_default();
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -152,7 +171,8 @@ fn check_beneficiary(fields: &Fields, country: &Country) -> Result<(), String> {
     if !documents.contains(&document.as_str()) {
         return Err("beneficiary.documentType is not one of the country's".to_owned());
     }
-    if !(4..=20).contains(&number.len()) || !number.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    let known = if document == "RFC" { is_rfc(&number) } else { is_plain_number(&number) };
+    if !known {
         return Err("beneficiary.documentNumber is not valid".to_owned());
     }
     if bank.len() != 3 || !digits(&bank) {
@@ -169,4 +189,19 @@ fn check_beneficiary(fields: &Fields, country: &Country) -> Result<(), String> {
         return Err("beneficiary.bankCode is not the account's".to_owned());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tax_numbers_of_mexico() {
+        for good in ["ÑAÑE850101AB1", "A&B850101AB1", "DOJO900115AB1", "&Ñ&850101000"] {
+            assert!(is_rfc(good), "{good}");
+        }
+        for bad in ["AB850101AB1", "ABCDE850101AB1", "abc850101AB1", "ABC850101AÑ1", "ABC85010AAB1", ""] {
+            assert!(!is_rfc(bad), "{bad}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::voucher::{Trans, Voucher, description, keep, trans_key, trans_of, voucher_object, voucher_of_pin};
+use super::voucher::{Trans, Voucher, description, keep, record, trans_key, trans_of, voucher_object, voucher_of_pin};
 use super::{ACTIVE, USED, authenticate, problem};
 use crate::kit::{Call, Direction, Error, Reply, Transfer, TransferState, Tx, timestamp_of};
 
@@ -165,8 +165,8 @@ fn inquire(tx: &Tx<'_>, account: &str, trans_id: &str, asked_as: &str) -> Result
     let Some(voucher) = tx.load::<Voucher>(&trans.voucher)? else {
         return Ok(unknown);
     };
-    // A voucher used by someone else is not `USED` in this trans_id's own record.
-    let (result, status) = match trans.redeem.as_deref() {
+    // The record has a result of its own: of a redeem that was refused because somebody else had used the voucher it says `USED`, and not 0.
+    let (own, status) = match trans.redeem.as_deref() {
         Some("0") => ("0", USED),
         Some(refusal) => (refusal, voucher.status.as_str()),
         None if voucher.status == USED => ("0", ACTIVE),
@@ -184,11 +184,11 @@ fn inquire(tx: &Tx<'_>, account: &str, trans_id: &str, asked_as: &str) -> Result
     let answer = Answer {
         trans_no: &trans.trans_no,
         transaction_id: asked_as,
-        timestamp: timestamp_of(trans.at_ms),
-        // The same inside and outside: a refused redeem of a used voucher must not read as a redeem.
-        result,
-        result_description: description(result),
-        transaction: voucher_object(&voucher, &trans, result, status)?,
+        timestamp: timestamp_of(tx.now_ms),
+        // The query's own: the record was found.
+        result: "0",
+        result_description: description("0"),
+        transaction: record(&voucher, &trans, own, status)?,
     };
     Ok(Reply::text(200, "application/json", serde_json::to_string(&answer)?))
 }

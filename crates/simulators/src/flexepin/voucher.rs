@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{ACTIVE, PIN_DIGITS, USED};
-use crate::kit::{Error, Tx, random_digits};
+use crate::kit::{Error, Tx, random_digits, timestamp_of};
 
 /// The published example: a voucher of EUR 25.00 that is always fresh.
 const ALWAYS_FRESH_PIN: &str = "1234567890123456";
@@ -146,6 +146,17 @@ impl Voucher {
         self.money().map_or(0, |money| money.scenario_digits())
     }
 
+    /// An amount as a raw number literal.
+    fn plain(&self, minor: i64) -> Result<Box<RawValue>, Error> {
+        let money = Currency::from_code(&self.currency).map(|currency| Money::from_minor(minor, currency));
+        Ok(RawValue::from_string(money.map_or_else(|| "0".to_owned(), |money| money.to_plain()))?)
+    }
+
+    /// The merchant's cost: two in a hundred below the value.
+    fn cost_minor(&self) -> i64 {
+        self.value_minor * 98 / 100
+    }
+
     /// The refusal that its state alone leads to.
     pub(super) fn refusal(&self) -> Option<&'static str> {
         match self.status.as_str() {
@@ -192,22 +203,51 @@ struct VoucherObject<'a> {
     description: String,
 }
 
-pub(super) fn voucher_object(voucher: &Voucher, trans: &Trans, result: &str, status: &str) -> Result<Box<RawValue>, Error> {
-    let plain = |minor: i64| {
-        let money = Currency::from_code(&voucher.currency).map(|currency| Money::from_minor(minor, currency));
-        RawValue::from_string(money.map_or_else(|| "0".to_owned(), |money| money.to_plain()))
+/// The record that an inquiry tells of a `trans_id`: what its redeem answered, with a `result` of its own.
+#[derive(Serialize)]
+struct Record<'a> {
+    result: &'a str,
+    result_description: &'a str,
+    trans_no: &'a str,
+    transaction_id: &'a str,
+    serial: &'a str,
+    value: Box<RawValue>,
+    cost: Box<RawValue>,
+    status: &'a str,
+    currency: &'a str,
+    description: String,
+    timestamp: String,
+}
+
+pub(super) fn record(voucher: &Voucher, trans: &Trans, result: &str, status: &str) -> Result<Box<RawValue>, Error> {
+    let value = voucher.plain(voucher.value_minor)?;
+    let record = Record {
+        result,
+        result_description: description(result),
+        trans_no: &trans.trans_no,
+        transaction_id: &trans.trans_id,
+        serial: &voucher.serial,
+        cost: voucher.plain(voucher.cost_minor())?,
+        description: format!("Flexepin {} {}", voucher.currency, value.get()),
+        value,
+        status,
+        currency: &voucher.currency,
+        timestamp: timestamp_of(trans.at_ms),
     };
+    Ok(serde_json::value::to_raw_value(&record)?)
+}
+
+pub(super) fn voucher_object(voucher: &Voucher, trans: &Trans, result: &str, status: &str) -> Result<Box<RawValue>, Error> {
     let good = result == "0";
-    let value = plain(voucher.value_minor)?;
+    let value = voucher.plain(voucher.value_minor)?;
     let object = VoucherObject {
         result,
         result_description: description(result),
         transaction_id: &trans.trans_id,
         trans_no: &trans.trans_no,
         serial: good.then_some(voucher.serial.as_str()),
-        // The merchant's cost: two in a hundred below the value.
-        cost: if good { Some(plain(voucher.value_minor * 98 / 100)?) } else { None },
-        residual_value: if good { Some(plain(if status == USED { 0 } else { voucher.value_minor })?) } else { None },
+        cost: if good { Some(voucher.plain(voucher.cost_minor())?) } else { None },
+        residual_value: if good { Some(voucher.plain(if status == USED { 0 } else { voucher.value_minor })?) } else { None },
         description: format!("Flexepin {} {}", voucher.currency, value.get()),
         value,
         status,

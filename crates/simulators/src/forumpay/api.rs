@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::coins::{Coin, coin, first};
-use super::order::{CANCELLED, CONFIRMED, Ending, Order, PROCESSING, Payment, QUOTED, UNDERPAYMENT, WAITING};
+use super::order::{BLOCKED, CANCELLED, CONFIRMED, Ending, Order, PROCESSING, Payment, QUOTED, UNDERPAYMENT, WAITING};
 use super::{Account, ask, buy};
-use crate::kit::{Call, Callback, Direction, Error, Reply, Tx, date_of, is_http_url, random_hex, same_text};
+use crate::kit::{Call, Callback, Direction, Error, Reply, Tx, date_of, is_http_url, random_hex, random_token, same_text};
 
 pub(super) const WAIT_TIME: &str = "20 minutes";
 const LIST_MAX: usize = 100;
-/// The point of sale of a payment link that names none.
+/// The point of sale of a payment link's payments, where the link names none.
 const LINK_POS_ID: &str = "widget";
 
 /// The caller's account, and the parameters of its call.
@@ -167,7 +167,7 @@ fn create_link(tx: &Tx<'_>, call: &Call, asked: &Asked) -> Result<Outcome<Reply>
     let link = Reply::json(200, &json!({"url": format!("{}/invoice/{key}", call.base)}));
     if order.scenario() == 10 {
         let index = order.add_payment(tx, &key, first())?;
-        let job = order.end(tx, &key, index, Ending::Confirmed, None)?;
+        let job = order.end(tx, &key, index, Ending::Confirmed)?;
         return Ok(Ok(link.after(job.map(|job| tx.sent_once(job)))));
     }
     tx.schedule_auto_settle(&key, "auto")?;
@@ -205,21 +205,24 @@ fn check_payment(tx: &Tx<'_>, asked: &Asked) -> Result<Outcome<Reply>, Error> {
     Ok(found.map(|told| Reply::json(200, &told)).ok_or_else(|| refusal("Payment was not found", "paymentNotFound")))
 }
 
+fn time(at_ms: i64) -> String {
+    date_of(at_ms, "%Y-%m-%d %H:%M:%S")
+}
+
+/// A payment as CheckPayment tells it: it names the reference, and says with booleans what became of it.
 fn payment_told(tx: &Tx<'_>, order: &Order, payment: &Payment) -> Value {
-    let confirmed = payment.state == CONFIRMED;
-    let cancelled = payment.state == CANCELLED;
-    let time = |when: bool| when.then(|| date_of(payment.ended_ms, "%Y-%m-%d %H:%M:%S"));
+    let uncertain = payment.state == PROCESSING || payment.is_in_review();
     let mut told = json!({
-        "reference_no": order.reference, "inserted": date_of(payment.inserted_ms, "%Y-%m-%d %H:%M:%S"),
-        "invoice_amount": order.invoice_amount, "invoice_currency": order.invoice_currency, "type": kind(order),
+        "reference_no": order.reference, "inserted": time(payment.inserted_ms),
+        "invoice_amount": order.amount_of(payment), "invoice_currency": order.invoice_currency, "type": kind(order),
         "amount": payment.amount, "currency": payment.coin,
-        "confirmed": confirmed, "confirmed_time": time(confirmed),
-        "cancelled": cancelled, "cancelled_time": time(cancelled), "reason": payment.reason,
+        "confirmed": payment.is_confirmed(), "confirmed_time": payment.confirmed_ms.map(time),
+        "cancelled": payment.has_lapsed(), "cancelled_time": payment.cancelled_ms.map(time), "reason": payment.reason,
         "status": display(tx, payment), "state": payment.state,
         "wait_time": if payment.is_alive() { WAIT_TIME } else { "0 minutes" },
-        "confirmations": if confirmed { 6 } else { 0 },
-        "unconfirmed_amount": if payment.state == PROCESSING { payment.amount.as_str() } else { "0" },
-        "payment": if confirmed { payment.amount.as_str() } else { "0" },
+        "confirmations": if payment.is_confirmed() { 6 } else { 0 },
+        "unconfirmed_amount": if uncertain { payment.amount.as_str() } else { "0" },
+        "payment": if uncertain { "0" } else { payment.received.as_str() },
     });
     if payment.state == UNDERPAYMENT {
         told["underpayment"] = json!({"missing_amount": payment.missing, "address": payment.address});
@@ -228,6 +231,20 @@ fn payment_told(tx: &Tx<'_>, order: &Order, payment: &Payment) -> Value {
         told["transfer_crypto_status"] = json!(payment.state);
     }
     told
+}
+
+/// A payment as GetTransactions lists it, in the form of the official client's fixture: the reference is not in it, and what became of it is a time or null.
+fn payment_listed(tx: &Tx<'_>, order: &Order, payment: &Payment) -> Value {
+    let coin = coin(&payment.coin).zip(order.money());
+    json!({
+        "state": payment.state, "status": display(tx, payment), "status_loc": display(tx, payment), "pos_id": order.pos_id,
+        "invoice_currency": order.invoice_currency, "invoice_amount": order.amount_of(payment), "currency": payment.coin,
+        "amount": payment.amount, "amount_exchange": coin.map(|(coin, money)| coin.exchanged(money)),
+        "network_processing_fee": coin.map(|(coin, _)| coin.fee()), "address": payment.address, "type": kind(order),
+        "payment": payment.received, "refund": null, "inserted": time(payment.inserted_ms),
+        "confirmed": payment.confirmed_ms.map(time), "cancelled": payment.cancelled_ms.map(time),
+        "access_token": random_token(), "sid": random_hex(16), "payment_id": payment.payment_id,
+    })
 }
 
 fn kind(order: &Order) -> &'static str {
@@ -246,6 +263,7 @@ fn display(tx: &Tx<'_>, payment: &Payment) -> String {
         UNDERPAYMENT => "Partially paid".to_owned(),
         CONFIRMED => "Confirmed".to_owned(),
         CANCELLED => "Cancelled".to_owned(),
+        BLOCKED => "In review".to_owned(),
         other => other.to_owned(),
     }
 }
@@ -267,13 +285,11 @@ fn transactions(tx: &Tx<'_>, asked: &Asked) -> Result<Outcome<Reply>, Error> {
         if order.account != asked.digest || order.reference != reference {
             continue;
         }
-        for payment in &order.payments {
-            let mut told = payment_told(tx, &order, payment);
-            told["pos_id"] = json!(order.pos_id);
-            told["payment_id"] = json!(payment.payment_id);
-            told["address"] = json!(payment.address);
-            invoices.push(told);
+        // Without `pos_id` all points of sale are meant; with it, that one alone.
+        if asked.optional("pos_id").is_some_and(|pos_id| pos_id != order.pos_id) {
+            continue;
         }
+        invoices.extend(order.payments.iter().map(|payment| payment_listed(tx, &order, payment)));
     }
     let page: Vec<Value> = invoices.into_iter().skip(offset).take(limit).collect();
     Ok(Ok(Reply::json(200, &json!({"invoices": page}))))

@@ -146,7 +146,7 @@ pub(super) fn confirm(tx: &Tx<'_>, asked: &Asked) -> Result<Outcome<Reply>, Erro
     tx.save(&key, &order)?;
     tx.accept(&order.transfer(&order.payments[0]), TransferState::Accepted)?;
     if scenario == 10 {
-        let job = order.end(tx, &key, 0, Ending::Confirmed, None)?;
+        let job = order.end(tx, &key, 0, Ending::Confirmed)?;
         return Ok(Ok(confirmed.after(job.map(|job| tx.sent_once(job)))));
     }
     tx.schedule_settlement(&key, "settle")?;

@@ -69,6 +69,12 @@ impl Coin {
         decimal(self.units(invoice) / 10, self.decimals)
     }
 
+    /// The other nine: what "Pay less" sends.
+    pub(super) fn all_but_a_tenth(&self, invoice: Money) -> String {
+        let units = self.units(invoice);
+        decimal(units - units / 10, self.decimals)
+    }
+
     fn units(&self, invoice: Money) -> u128 {
         let minor = u128::try_from(invoice.minor()).unwrap_or(0);
         let fiat_digits = u32::from(invoice.currency().digits());

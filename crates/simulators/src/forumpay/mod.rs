@@ -7,6 +7,9 @@
 //!
 //! Ledger: a pay-in at its payment, a pay-out at ConfirmBuyOrder. References: `reference_no`, a `payment_id`, an invoice's id.
 //! State words: `waiting`, `processing`, `underpayment`, `blocked`, `confirmed`, `cancelled`; `quoted` before StartBuyOrder.
+//!
+//! Outcomes beside the common ones: `less` (the button "Pay less"), `late` (the coins of a payment that has ended come after all, and belong to nobody),
+//! `accept` (the merchant accepts them at ForumPay: `confirmed`, for what has come). Setting `shortCallbacks`: a callback has `payment_id` alone.
 
 mod api;
 mod buy;
@@ -18,14 +21,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::kit::{Call, Direction, Error, Pressed, Provider, Reply, Tx, is_http_url};
-use order::{CURIOUS, EXPIRED, Ending, Order};
+use order::{BAD_RATE, CURIOUS, Ending, Order};
 
 /// A wait for the payer's coins (unscaled).
 const PAYMENT_LIFE_MS: u64 = 5 * 60_000;
 /// An unconfirmed buy order lapses after this long (unscaled).
 const BUY_ORDER_LIFE_MS: u64 = 24 * 3_600_000;
-/// Scenario 09: the second payment comes this long after the callback of the first (unscaled).
-const LATE_SUCCESS_MS: u64 = 2_000;
+/// What follows a callback (the end of a review; scenario 09: the second payment) comes this long after it (unscaled).
+const AFTER_CALLBACK_MS: u64 = 2_000;
 
 /// Turns a refusal into the inner result that `api::answer` writes out.
 macro_rules! ask {
@@ -83,6 +86,10 @@ impl Provider for ForumPay {
         }
     }
 
+    fn more_outcomes(&self) -> &'static [&'static str] {
+        &["less", "late", "accept"]
+    }
+
     fn outcome(&self, tx: &Tx<'_>, reference: &str, outcome: &str) -> Result<Pressed, Error> {
         let Some((key, mut order)) = tx.find::<Order>(reference)? else {
             return Ok(Pressed::Unknown);
@@ -96,6 +103,18 @@ impl Provider for ForumPay {
             // The payer has not picked a coin yet: the control call picks one for him.
             None => order.add_payment(tx, &key, coins::first())?,
         };
+        if let "late" | "accept" = outcome {
+            let possible = of_payer && order.payments[index].has_lapsed();
+            match outcome {
+                _ if !possible => return Ok(Pressed::NotPossible("only coins of a cancelled pay-in come late".to_owned())),
+                "late" => order.coins_come_late(tx, &key, index)?,
+                _ if !order.payments[index].has_coins() => {
+                    return Ok(Pressed::NotPossible("there are no coins to accept".to_owned()));
+                }
+                _ => order.accept_coins(tx, &key, index)?,
+            }
+            return Ok(Pressed::Done(order.payments[index].state.clone()));
+        }
         let payment = &order.payments[index];
         if !payment.is_alive() {
             return Ok(Pressed::NotPossible(format!("the payment is {}", payment.state)));
@@ -104,12 +123,17 @@ impl Provider for ForumPay {
             return Ok(Pressed::NotPossible("the order was not confirmed by the merchant".to_owned()));
         }
         match outcome {
+            "pay" | "less" if of_payer && !payment.awaits_payer() => {
+                return Ok(Pressed::NotPossible("the payment is in review".to_owned()));
+            }
             "pay" if of_payer => order.press_pay(tx, &key, index)?,
-            "pay" => return Ok(Pressed::NotPossible("a buy order has no page".to_owned())),
-            "approve" => order.end(tx, &key, index, Ending::Confirmed, None).map(|_| ())?,
-            "decline" => order.end(tx, &key, index, Ending::Blocked, None).map(|_| ())?,
-            "cancel" => order.end(tx, &key, index, Ending::Cancelled(CURIOUS), None).map(|_| ())?,
-            _ => order.end(tx, &key, index, Ending::Cancelled(EXPIRED), None).map(|_| ())?,
+            "less" if of_payer => order.press_pay_less(tx, &key, index)?,
+            "pay" | "less" => return Ok(Pressed::NotPossible("a buy order has no page".to_owned())),
+            "approve" => order.end(tx, &key, index, Ending::Confirmed).map(|_| ())?,
+            // ForumPay has no word for a refusal: a review, and its end.
+            "decline" => order.end(tx, &key, index, Ending::Blocked).map(|_| ())?,
+            "cancel" => order.end(tx, &key, index, Ending::Cancelled(Some(CURIOUS))).map(|_| ())?,
+            _ => order.end(tx, &key, index, Ending::Cancelled(None)).map(|_| ())?,
         }
         Ok(Pressed::Done(order.payments[index].state.clone()))
     }
@@ -124,11 +148,11 @@ impl Provider for ForumPay {
         };
         let ending = match word {
             "confirmed" => Ending::Confirmed,
-            "blocked" => Ending::Blocked,
-            "cancelled" => Ending::Cancelled(CURIOUS),
+            "cancelled" => Ending::Cancelled(Some(CURIOUS)),
+            // Set by hand, a review stays until somebody ends it.
             other => Ending::Raw(other.to_owned()),
         };
-        order.end(tx, &key, index, ending, None)?;
+        order.end(tx, &key, index, ending)?;
         Ok(Pressed::Done(word.to_owned()))
     }
 
@@ -146,13 +170,19 @@ impl Provider for ForumPay {
         if let Some(payment_id) = event.strip_prefix("lapse:") {
             return order.lapse(tx, key, payment_id);
         }
+        if let Some(payment_id) = event.strip_prefix("reviewed:") {
+            return match order.payments.iter().position(|payment| payment.payment_id == payment_id && payment.is_in_review()) {
+                Some(index) => order.end(tx, key, index, Ending::Cancelled(Some(BAD_RATE))).map(|_| ()),
+                None => Ok(()),
+            };
+        }
         match event {
             "auto" => order.pay_by_itself(tx, key),
             "settle" => order.settle(tx, key),
             // The payer may have paid in the meantime; he does not pay twice.
-            "second" if order.payments.iter().all(|payment| payment.state != order::CONFIRMED) => {
+            "second" if order.payments.iter().all(|payment| !payment.is_confirmed()) => {
                 let index = order.add_payment(tx, key, coins::first())?;
-                order.end(tx, key, index, Ending::Confirmed, None).map(|_| ())
+                order.end(tx, key, index, Ending::Confirmed).map(|_| ())
             }
             _ => Ok(()),
         }

@@ -6,7 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::coins::{Coin, coin, first};
-use super::{Account, LATE_SUCCESS_MS, PAYMENT_LIFE_MS};
+use super::{AFTER_CALLBACK_MS, Account, PAYMENT_LIFE_MS};
 use crate::kit::{Callback, Direction, Error, Transfer, TransferState, Tx, scenario};
 
 pub(super) const QUOTED: &str = "quoted";
@@ -16,16 +16,22 @@ pub(super) const UNDERPAYMENT: &str = "underpayment";
 pub(super) const CONFIRMED: &str = "confirmed";
 pub(super) const CANCELLED: &str = "cancelled";
 pub(super) const BLOCKED: &str = "blocked";
-/// The `reason` of a cancelled payment.
+/// The `reason` of a payment that the payer cancelled.
 pub(super) const CURIOUS: &str = "curious";
-/// The `reason` of a payment that ran out ([assumed]).
-pub(super) const EXPIRED: &str = "expired";
+/// The `reason` of a payment that a review ended.
+pub(super) const BAD_RATE: &str = "bad_rate";
+/// No coins.
+const NOTHING: &str = "0";
 
-/// How a payment ends.
+/// What becomes of a payment.
 pub(super) enum Ending {
     Confirmed,
+    /// No ending yet: ForumPay's compliance looks at it, and then cancels it.
     Blocked,
-    Cancelled(&'static str),
+    /// With its `reason`; a payment that ran out has none.
+    Cancelled(Option<&'static str>),
+    /// Scenario 09: cancelled by the payer, who then pays with another one.
+    CancelledForAnother,
     /// Some other word, set by a control call.
     Raw(String),
 }
@@ -42,8 +48,14 @@ pub(super) struct Payment {
     pub(super) reason: Option<String>,
     /// What an underpaid payment still lacks.
     pub(super) missing: Option<String>,
+    /// The coins that have come and were not sent back.
+    pub(super) received: String,
+    /// What the merchant accepted instead of the invoice's amount.
+    pub(super) accepted: Option<String>,
     pub(super) inserted_ms: i64,
-    pub(super) ended_ms: i64,
+    /// When it was confirmed. After a review the `state` may still be `blocked`.
+    pub(super) confirmed_ms: Option<i64>,
+    pub(super) cancelled_ms: Option<i64>,
     /// When a waiting payment runs out.
     pub(super) expires_ms: i64,
     /// Whether the ledger has it.
@@ -81,8 +93,11 @@ impl Payment {
             state: state.to_owned(),
             reason: None,
             missing: None,
+            received: NOTHING.to_owned(),
+            accepted: None,
             inserted_ms: now_ms,
-            ended_ms: 0,
+            confirmed_ms: None,
+            cancelled_ms: None,
             expires_ms: i64::MAX,
             booked: false,
         }
@@ -90,12 +105,32 @@ impl Payment {
 
     /// Whether it can still end one way or the other.
     pub(super) fn is_alive(&self) -> bool {
+        self.awaits_payer() || self.is_in_review()
+    }
+
+    /// Whether the payer can still do something about it.
+    pub(super) fn awaits_payer(&self) -> bool {
         matches!(self.state.as_str(), WAITING | PROCESSING | UNDERPAYMENT)
+    }
+
+    /// Whether compliance looks at it.
+    pub(super) fn is_in_review(&self) -> bool {
+        self.state == BLOCKED && !self.is_confirmed()
     }
 
     /// Whether it was paid.
     pub(super) fn is_confirmed(&self) -> bool {
-        self.state == CONFIRMED
+        self.confirmed_ms.is_some()
+    }
+
+    /// Whether it ended without being paid.
+    pub(super) fn has_lapsed(&self) -> bool {
+        self.cancelled_ms.is_some()
+    }
+
+    /// Whether coins are there.
+    pub(super) fn has_coins(&self) -> bool {
+        self.received.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
     }
 }
 
@@ -127,20 +162,41 @@ impl Order {
 
     /// The page's button Pay.
     pub(super) fn press_pay(&mut self, tx: &Tx<'_>, key: &str, index: usize) -> Result<(), Error> {
-        let (ending, then) = match self.scenario() {
-            9 if self.payments.len() == 1 => (Ending::Cancelled(CURIOUS), Some("second")),
-            scenario => (ending(scenario), None),
+        let ending = match self.scenario() {
+            9 if self.payments.len() == 1 => Ending::CancelledForAnother,
+            scenario => ending(scenario),
         };
-        self.end(tx, key, index, ending, then).map(|_| ())
+        self.end(tx, key, index, ending).map(|_| ())
     }
 
     /// The page's button "Pay less".
     pub(super) fn press_pay_less(&mut self, tx: &Tx<'_>, key: &str, index: usize) -> Result<(), Error> {
-        let missing = coin(&self.payments[index].coin).zip(self.money()).map(|(coin, money)| coin.tenth(money));
+        let coins = coin(&self.payments[index].coin).zip(self.money());
         let payment = &mut self.payments[index];
         payment.state = UNDERPAYMENT.to_owned();
-        payment.missing = missing;
+        payment.missing = coins.map(|(coin, money)| coin.tenth(money));
+        payment.received = coins.map_or_else(|| NOTHING.to_owned(), |(coin, money)| coin.all_but_a_tenth(money));
         tx.save(key, self)
+    }
+
+    /// The coins of a payment that has ended come all the same: they are there, and change nothing until the merchant accepts them.
+    pub(super) fn coins_come_late(&mut self, tx: &Tx<'_>, key: &str, index: usize) -> Result<(), Error> {
+        let payment = &mut self.payments[index];
+        payment.received = payment.amount.clone();
+        payment.missing = None;
+        tx.save(key, self)?;
+        self.tell(tx, key, index, None).map(|_| ())
+    }
+
+    /// The merchant accepts at ForumPay what has come: confirmed, for the whole amount or for nine tenths of it.
+    pub(super) fn accept_coins(&mut self, tx: &Tx<'_>, key: &str, index: usize) -> Result<(), Error> {
+        let money = self.money();
+        let payment = &mut self.payments[index];
+        if payment.missing.is_some() {
+            let less = money.map(|money| Money::from_minor(money.minor() - money.minor() / 10, money.currency()));
+            payment.accepted = less.map(|money| money.to_fixed());
+        }
+        self.end(tx, key, index, Ending::Confirmed).map(|_| ())
     }
 
     /// `--auto-settle`: picks a coin where none is picked, and pays.
@@ -149,7 +205,7 @@ impl Order {
             Some(last) => last,
             None => self.add_payment(tx, key, first())?,
         };
-        if self.payments[index].is_alive() { self.press_pay(tx, key, index) } else { Ok(()) }
+        if self.payments[index].awaits_payer() { self.press_pay(tx, key, index) } else { Ok(()) }
     }
 
     /// A payment or an unconfirmed order whose time is over.
@@ -159,7 +215,7 @@ impl Order {
         };
         let waits = matches!(self.payments[index].state.as_str(), WAITING | UNDERPAYMENT);
         if waits && !self.confirm_taken {
-            self.end(tx, key, index, Ending::Cancelled(EXPIRED), None)?;
+            self.end(tx, key, index, Ending::Cancelled(None))?;
         }
         Ok(())
     }
@@ -168,46 +224,63 @@ impl Order {
     pub(super) fn settle(&mut self, tx: &Tx<'_>, key: &str) -> Result<(), Error> {
         if self.payments.first().is_some_and(|payment| payment.state == PROCESSING) {
             let ending = ending(self.scenario());
-            self.end(tx, key, 0, ending, None)?;
+            self.end(tx, key, 0, ending)?;
         }
         Ok(())
     }
 
-    /// Ends a payment, books what it means, and notifies; the job of the (first) callback.
-    pub(super) fn end(
-        &mut self,
-        tx: &Tx<'_>,
-        key: &str,
-        index: usize,
-        ending: Ending,
-        then: Option<&str>,
-    ) -> Result<Option<i64>, Error> {
+    /// Brings a payment on, books what it means, and notifies; the job of the (first) callback.
+    pub(super) fn end(&mut self, tx: &Tx<'_>, key: &str, index: usize, ending: Ending) -> Result<Option<i64>, Error> {
         let payment = &mut self.payments[index];
-        payment.reason = None;
-        payment.ended_ms = tx.now_ms;
-        payment.state = match ending {
-            Ending::Confirmed => CONFIRMED.to_owned(),
-            Ending::Blocked => BLOCKED.to_owned(),
-            Ending::Cancelled(reason) => {
-                payment.reason = Some(reason.to_owned());
-                CANCELLED.to_owned()
+        (payment.reason, payment.confirmed_ms, payment.cancelled_ms) = (None, None, None);
+        let mut then = None;
+        match ending {
+            Ending::Confirmed => {
+                payment.confirmed_ms = Some(tx.now_ms);
+                // A review that let it pass leaves its word behind.
+                if payment.state != BLOCKED {
+                    payment.state = CONFIRMED.to_owned();
+                }
+                if payment.accepted.is_none() {
+                    payment.missing = None;
+                    payment.received = payment.amount.clone();
+                }
             }
-            Ending::Raw(word) => word,
-        };
-        if payment.state == CONFIRMED {
-            payment.missing = None;
+            Ending::Blocked => {
+                payment.state = BLOCKED.to_owned();
+                payment.received = payment.amount.clone();
+                then = Some(format!("reviewed:{}", payment.payment_id));
+            }
+            Ending::Cancelled(_) | Ending::CancelledForAnother => {
+                payment.reason = match ending {
+                    Ending::Cancelled(reason) => reason.map(str::to_owned),
+                    _ => Some(CURIOUS.to_owned()),
+                };
+                // What a review does not let pass is sent back.
+                if payment.state == BLOCKED {
+                    payment.received = NOTHING.to_owned();
+                }
+                payment.state = CANCELLED.to_owned();
+                payment.cancelled_ms = Some(tx.now_ms);
+                then = matches!(ending, Ending::CancelledForAnother).then(|| "second".to_owned());
+            }
+            Ending::Raw(word) => payment.state = word,
         }
-        let state = payment.state.clone();
-        self.book(tx, index, &state)?;
+        self.book(tx, index)?;
         tx.save(key, self)?;
-        if state != CONFIRMED && tx.settings()?.forge_callbacks {
+        if !self.payments[index].is_confirmed() && tx.settings()?.forge_callbacks {
             self.forge(tx, key)?;
         }
+        self.tell(tx, key, index, then)
+    }
+
+    /// Notifies, and lets `then` happen a little after that; the job of the (first) callback.
+    fn tell(&self, tx: &Tx<'_>, key: &str, index: usize, then: Option<String>) -> Result<Option<i64>, Error> {
         let Some(mut callback) = self.callback(tx, &self.payments[index])? else {
             // Nobody to tell; what follows the callback follows all the same.
-            return then.map_or(Ok(()), |event| tx.schedule(key, event, LATE_SUCCESS_MS)).map(|()| None);
+            return then.map_or(Ok(()), |event| tx.schedule(key, &event, AFTER_CALLBACK_MS)).map(|()| None);
         };
-        callback.then = then.map(|event| (event.to_owned(), LATE_SUCCESS_MS));
+        callback.then = then.map(|event| (event, AFTER_CALLBACK_MS));
         let first = tx.send(key, &callback)?;
         if self.scenario() == 8 {
             tx.send(key, &callback)?;
@@ -216,17 +289,17 @@ impl Order {
         Ok(Some(first))
     }
 
-    fn book(&mut self, tx: &Tx<'_>, index: usize, state: &str) -> Result<(), Error> {
+    fn book(&mut self, tx: &Tx<'_>, index: usize) -> Result<(), Error> {
         let payment = &self.payments[index];
         if payment.booked {
             return Ok(());
         }
-        match (self.direction, state) {
-            (Direction::In, CONFIRMED) => tx.accept(&self.transfer(payment), TransferState::Settled)?,
-            (Direction::Out, CONFIRMED) if self.confirm_taken => {
+        match self.direction {
+            Direction::In if payment.is_confirmed() => tx.accept(&self.transfer(payment), TransferState::Settled)?,
+            Direction::Out if self.confirm_taken && payment.is_confirmed() => {
                 tx.transfer_became(&payment.payment_id, TransferState::Settled)?;
             }
-            (Direction::Out, BLOCKED | CANCELLED) if self.confirm_taken => {
+            Direction::Out if self.confirm_taken && payment.has_lapsed() => {
                 return tx.transfer_became(&payment.payment_id, TransferState::Returned);
             }
             _ => return Ok(()),
@@ -235,13 +308,18 @@ impl Order {
         Ok(())
     }
 
+    /// The invoice's amount, or what the merchant accepted in its place.
+    pub(super) fn amount_of<'a>(&'a self, payment: &'a Payment) -> &'a str {
+        payment.accepted.as_deref().unwrap_or(&self.invoice_amount)
+    }
+
     /// The ledger's view of a payment.
     pub(super) fn transfer<'a>(&'a self, payment: &'a Payment) -> Transfer<'a> {
         Transfer {
             reference: &self.reference,
             provider_reference: &payment.payment_id,
             direction: self.direction,
-            amount: &self.invoice_amount,
+            amount: self.amount_of(payment),
             currency: &self.invoice_currency,
             destination: (self.direction == Direction::Out).then_some(payment.address.as_str()),
         }
@@ -262,6 +340,10 @@ impl Order {
             Some(url) => Some(url.clone()),
             None => tx.account_of::<Account>(&self.account)?.and_then(|(_, account)| account.callback_url),
         };
+        if tx.settings()?.short_callbacks {
+            let body = json!({"payment_id": payment.payment_id});
+            return Ok(url.map(|url| Callback::post(&url, "application/json", body.to_string())));
+        }
         let body = json!({
             "pos_id": self.pos_id, "payment_id": payment.payment_id, "currency": payment.coin,
             "address": payment.address, "reference_no": self.reference,
@@ -274,8 +356,8 @@ impl Order {
 pub(super) fn ending(scenario: u8) -> Ending {
     match scenario {
         1 => Ending::Blocked,
-        2 => Ending::Cancelled(CURIOUS),
-        3 => Ending::Cancelled(EXPIRED),
+        2 => Ending::Cancelled(Some(CURIOUS)),
+        3 => Ending::Cancelled(None),
         _ => Ending::Confirmed,
     }
 }

@@ -4,7 +4,7 @@ use askama::Template;
 use http::Method;
 
 use super::coins::{COINS, Coin, coin};
-use super::order::{CANCELLED, CONFIRMED, CURIOUS, Ending, Order, Payment, UNDERPAYMENT};
+use super::order::{CURIOUS, Ending, Order, Payment, UNDERPAYMENT};
 use super::{Account, demo_merchant};
 use crate::kit::{Call, Direction, Error, Reply, Tx, html_page, notice_page, origin_of, see_other};
 
@@ -48,10 +48,12 @@ pub(super) fn answer(tx: &Tx<'_>, call: &Call) -> Result<Reply, Error> {
 /// One of the page's buttons. What is not possible now shows the page as it is.
 fn press(tx: &Tx<'_>, call: &Call, key: &str, order: &mut Order) -> Result<Reply, Error> {
     let alive = order.payments.iter().position(Payment::is_alive);
-    let may_begin = alive.is_none() && order.payments.last().is_none_or(|last| last.state == CANCELLED);
+    let may_begin = alive.is_none() && order.payments.last().is_none_or(Payment::has_lapsed);
+    // A payment in review is ForumPay's.
+    let payers = alive.filter(|index| order.payments[*index].awaits_payer());
     let picked = call.form_field("coin");
     let button = call.form_field("action").unwrap_or_default();
-    match (button.as_str(), alive) {
+    match (button.as_str(), payers) {
         ("choose" | "again", None) if may_begin => {
             let before = order.payments.last().map(|payment| payment.coin.clone());
             if let Some(coin) = picked.or(before).and_then(|code| coin(&code)) {
@@ -60,7 +62,7 @@ fn press(tx: &Tx<'_>, call: &Call, key: &str, order: &mut Order) -> Result<Reply
         }
         ("pay", Some(index)) => {
             order.press_pay(tx, key, index)?;
-            let leads_to = if order.payments[index].state == CONFIRMED { &order.success_url } else { &order.failure_url };
+            let leads_to = if order.payments[index].is_confirmed() { &order.success_url } else { &order.failure_url };
             if let Some(address) = leads_to {
                 return Ok(see_other(address));
             }
@@ -68,7 +70,7 @@ fn press(tx: &Tx<'_>, call: &Call, key: &str, order: &mut Order) -> Result<Reply
         ("pay_less", Some(index)) => order.press_pay_less(tx, key, index)?,
         // The payer stays here: he may try again, or go back by the link.
         ("cancel", Some(index)) => {
-            order.end(tx, key, index, Ending::Cancelled(CURIOUS), None)?;
+            order.end(tx, key, index, Ending::Cancelled(Some(CURIOUS)))?;
         }
         _ => {}
     }
@@ -77,7 +79,7 @@ fn press(tx: &Tx<'_>, call: &Call, key: &str, order: &mut Order) -> Result<Reply
 
 fn show(tx: &Tx<'_>, call: &Call, order: &Order) -> Result<Reply, Error> {
     let payment = order.payments.last();
-    let confirmed = payment.is_some_and(|payment| payment.state == CONFIRMED);
+    let confirmed = payment.is_some_and(Payment::is_confirmed);
     let underpaid = payment.is_some_and(|payment| payment.state == UNDERPAYMENT);
     let remaining_ms = payment.map_or(0, |payment| payment.expires_ms.saturating_sub(tx.now_ms).max(0));
     let seconds = remaining_ms.saturating_add(999) / 1_000;
@@ -99,7 +101,7 @@ fn show(tx: &Tx<'_>, call: &Call, order: &Order) -> Result<Reply, Error> {
         underpaid,
         remaining_ms,
         remaining_text: format!("{}:{:02}", seconds / 60, seconds % 60),
-        can_try_again: payment.is_some_and(|payment| payment.state == CANCELLED),
+        can_try_again: payment.is_some_and(Payment::has_lapsed),
         back: if confirmed { order.success_url.as_deref() } else { order.failure_url.as_deref() },
     };
     let mut leads_to: Vec<String> =

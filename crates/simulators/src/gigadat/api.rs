@@ -4,7 +4,7 @@ use http::Method;
 use money::{Currency, Money};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::order::{Order, new_token};
 use super::{Account, CURRENCY, INITED, SUCCESS, TOKEN};
@@ -239,16 +239,20 @@ fn read_amount(literal: &str, is_form: bool) -> Option<String> {
 
 // --- steps 2 and 3 ------------------------------------------------------------------------------
 
-/// The transaction that `transaction` (or `transactionId`) and `token` of the query open.
+/// The transaction that `transaction` (or `transactionId`) and `token` open: both of the query, the token also of a body (form or JSON).
 pub(super) fn admitted(tx: &Tx<'_>, call: &Call) -> Result<Result<(String, Order), &'static str>, Error> {
     let pairs = call.query_pairs();
     let value = |names: &[&str]| {
         pairs.iter().find(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value.as_str()).unwrap_or_default()
     };
     let key = value(&["transaction", "transactionId"]);
+    let token = match value(&["token"]) {
+        "" => Fields::read(&call.body).and_then(|fields| fields.text("token")).or_else(|| call.form_field("token")).unwrap_or_default(),
+        token => token.to_owned(),
+    };
     Ok(match tx.load::<Order>(key)? {
         None => Err("Invalid transaction"),
-        Some(order) if !order.admits(tx, value(&["token"])) => Err("Invalid token"),
+        Some(order) if !order.admits(tx, &token) => Err("Invalid token"),
         Some(order) => Ok((key.to_owned(), order)),
     })
 }
@@ -317,12 +321,42 @@ fn inquire(tx: &Tx<'_>, call: &Call, id: &str) -> Result<Reply, Error> {
     let Some(order) = known else {
         return Ok(refused(404, "Transaction not found"));
     };
-    let mut told = json!({"id": id, "status": order.state});
-    if !order.bank.is_empty() {
-        told["interac_bank_name"] = Value::String(order.bank);
+    /// `data` has more of the transaction than the sheet's example shows: amount and currency too.
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Data<'a> {
+        user_id: &'a str,
+        site: &'a str,
+        user_ip: &'a str,
+        name: &'a str,
+        email: &'a str,
+        mobile: &'a str,
+        #[serde(rename = "type")]
+        kind: &'a str,
+        currency: &'static str,
+        amount: Box<RawValue>,
     }
-    told["data"] = json!({"name": order.name, "email": order.email, "mobile": order.mobile});
-    Ok(Reply::json(200, &told))
+    #[derive(Serialize)]
+    struct Record<'a> {
+        id: &'a str,
+        status: &'a str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        interac_bank_name: &'a str,
+        data: Data<'a>,
+    }
+    let data = Data {
+        user_id: &order.user_id,
+        site: &order.site,
+        user_ip: &order.user_ip,
+        name: &order.name,
+        email: &order.email,
+        mobile: &order.mobile,
+        kind: &order.kind,
+        currency: CURRENCY,
+        amount: number(&order.amount_literal()),
+    };
+    let record = Record { id, status: &order.state, interac_bank_name: &order.bank, data };
+    Ok(Reply::text(200, "application/json", serde_json::to_string(&record)?))
 }
 
 #[cfg(test)]

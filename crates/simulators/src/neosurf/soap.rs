@@ -11,6 +11,8 @@ use crate::kit::{Call, Error, Reply, Tx};
 
 const XML: &str = "text/xml; charset=utf-8";
 const OPERATION: &str = "transactionGetDetails";
+/// The operation's inner element is named after it.
+const REQUEST: &str = "transactionGetDetailsRequest";
 /// Elements in a query, at most.
 const FIELDS_MAX: usize = 32;
 const DEPTH: usize = 5;
@@ -44,7 +46,7 @@ pub(super) fn answer(tx: &Tx<'_>, call: &Call) -> Result<Reply, Error> {
     }))
 }
 
-/// The values of `Envelope/Body/transactionGetDetails/opRequest`; `None` when the text is anything else.
+/// The values of `Envelope/Body/transactionGetDetails/transactionGetDetailsRequest`; `None` when the text is anything else.
 fn fields_of(text: &str) -> Option<Vec<(String, String)>> {
     let mut reader = Reader::from_str(text);
     let mut path: Vec<String> = Vec::new();
@@ -87,7 +89,7 @@ fn fields_of(text: &str) -> Option<Vec<(String, String)>> {
 }
 
 fn is_request(path: &[String]) -> bool {
-    path == ["Envelope", "Body", OPERATION, "opRequest"]
+    path == ["Envelope", "Body", OPERATION, REQUEST]
 }
 
 /// Adds a piece of text to the field that is being read.
@@ -104,7 +106,7 @@ fn add(path: &[String], fields: &mut [(String, String)], piece: &str) {
 fn told(code: &str, message: &str, order: Option<&Order>) -> String {
     let mut body = String::new();
     if let Some(order) = order {
-        body.push_str(&element("amount", &order.amount_minor.to_string()));
+        body.push_str(&typed("amount", "int", &order.amount_minor.to_string()));
         body.push_str(&element("currency", &order.currency));
     }
     body.push_str(&element("errorCode", code));
@@ -118,7 +120,12 @@ fn told(code: &str, message: &str, order: Option<&Order>) -> String {
 }
 
 fn element(name: &str, value: &str) -> String {
-    format!("<{name}>{}</{name}>", escape(value))
+    typed(name, "string", value)
+}
+
+/// No prefix, and the type as an attribute.
+fn typed(name: &str, kind: &str, value: &str) -> String {
+    format!("<{name} xsi:type=\"xsd:{kind}\">{}</{name}>", escape(value))
 }
 
 fn details(response: &str) -> Reply {
@@ -127,7 +134,8 @@ fn details(response: &str) -> Reply {
         XML,
         format!(
             "<soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\" \
-             xmlns:ns1=\"https://www.neosurf.info/soap/\"><soap:Body><ns1:{OPERATION}Response><opResponse>\
+             xmlns:ns1=\"https://www.neosurf.info/soap/\" xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" \
+             xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><soap:Body><ns1:{OPERATION}Response><opResponse>\
              {response}</opResponse></ns1:{OPERATION}Response></soap:Body></soap:Envelope>"
         ),
     )
@@ -152,10 +160,10 @@ mod tests {
 
     const QUERY: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
         <soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\" \
-        xmlns:ns1=\"https://www.neosurf.info/soap/\"><soap:Body><ns1:transactionGetDetails><opRequest><hash>\
+        xmlns:ns1=\"https://www.neosurf.info/soap/\"><soap:Body><ns1:transactionGetDetails><transactionGetDetailsRequest><hash>\
         b34896ee4db11a00e0d19eecd583c491bb0dc9afda27d9204b32f559dd6a04553d4bdce41f23396ece3d66d0276d436c9d02b58b974a03b20613c74274b9b7d3\
         </hash><merchantId>24842</merchantId><merchantTransactionId>64a1f2b3c4d5e6f7a8b9c0d1</merchantTransactionId>\
-        <subMerchantId>merchant.example</subMerchantId><test>yes</test><version>3</version></opRequest>\
+        <subMerchantId>merchant.example</subMerchantId><test>yes</test><version>3</version></transactionGetDetailsRequest>\
         </ns1:transactionGetDetails></soap:Body></soap:Envelope>";
 
     #[test]
@@ -163,7 +171,7 @@ mod tests {
         let fields = fields_of(QUERY).unwrap();
         assert_eq!(fields.len(), 6);
         assert!(is_signed(&fields, "neosurfsecret"));
-        let prefixed = QUERY.replace("soap:", "env:").replace("xmlns:soap", "xmlns:env").replace("opRequest", "x:opRequest");
+        let prefixed = QUERY.replace("soap:", "env:").replace("xmlns:soap", "xmlns:env").replace("transactionGetDetailsRequest", "x:transactionGetDetailsRequest");
         assert!(is_signed(&fields_of(&prefixed).unwrap(), "neosurfsecret"), "prefixes are ignored");
     }
 
@@ -180,6 +188,8 @@ mod tests {
             "<a/>",
             "no xml",
             &QUERY.replace("transactionGetDetails", "voucherGetDetails"),
+            &QUERY.replace("transactionGetDetailsRequest", "opRequest"),
+            &QUERY.replace("transactionGetDetailsRequest", "voucherGetDetailsRequest"),
             &QUERY.replace("</soap:Envelope>", ""),
             &QUERY.replace("<version>", "<version><x>").replace("</version>", "</x></version>"),
             &QUERY.replace("<soap:Envelope", "<!DOCTYPE a><soap:Envelope"),

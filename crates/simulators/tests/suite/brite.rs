@@ -152,6 +152,21 @@ async fn a_deposit_is_paid_on_its_page() {
 }
 
 #[tokio::test]
+async fn a_transaction_need_not_say_whose_it_is() {
+    let brite = Brite::start().await;
+    brite.world.settings("brite", json!({"shortRecords": true})).await;
+    let (_, id) = brite.session("short", "50.00").await;
+    brite.world.press("brite", "short", "pay").await;
+    let transaction = brite.transaction("short").await;
+    let of_id = brite.call("transaction.get", json!({"id": transaction["id"]})).await.1;
+    for record in [&transaction, &of_id] {
+        assert!(record.get("merchant_reference").is_none() && record.get("session_id").is_none(), "{record}");
+    }
+    let session = brite.call("session.get", json!({"id": id})).await.1;
+    assert_eq!((&session["merchant_reference"], &session["transaction_id"]), (&json!("short"), &transaction["id"]));
+}
+
+#[tokio::test]
 async fn the_other_buttons() {
     let brite = Brite::start().await;
     for (button, told, session) in [
@@ -234,6 +249,7 @@ async fn it_is_strict_about_fields() {
         ("customer_city", json!(""), "TransactionInvalid"),
         ("redirect_uri", json!("nowhere"), "TransactionInvalid"),
         ("callbacks", json!([{"url": url, "transaction_state": 8}]), "TransactionInvalid"),
+        ("callbacks", json!([{"url": url, "transaction_state": 1}]), "TransactionInvalid"),
         ("callbacks", json!([{"url": url, "session_state": 5}]), "TransactionInvalid"),
         ("callbacks", json!([{"url": url, "session_state": 10, "transaction_state": 5}]), "TransactionInvalid"),
         ("callbacks", json!([{"url": url}]), "TransactionInvalid"),

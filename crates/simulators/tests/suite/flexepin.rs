@@ -85,7 +85,13 @@ async fn a_voucher_is_redeemed_once() {
     let (status, refused) = redeem(&world, pin, "t2").await;
     assert_eq!((status, &refused["result"], &refused["status"]), (200, &json!("4002"), &json!("USED")));
     assert_eq!(refused["result_description"], "Voucher already used");
-    assert_eq!(inquire(&world, "t2").await.1["result"], "4002");
+    let record = inquire(&world, "t2").await.1;
+    assert_eq!((&record["result"], &record["transaction"]["result"]), (&json!("0"), &json!("4002")), "a result of its own");
+    assert_eq!(record["transaction"]["status"], "USED");
+    let mut names: Vec<&str> = record["transaction"].as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let wanted = ["cost", "currency", "description", "result", "result_description", "serial", "status", "timestamp", "trans_no"];
+    assert_eq!(names, [&wanted[..], &["transaction_id", "value"]].concat());
     assert_eq!(validate(&world, pin, "t3").await.1["result"], "4002");
     assert_eq!(inquire(&world, "t3").await.1["transaction"]["status"], "ACTIVE", "not used by this trans_id");
     assert_eq!(world.ledger("flexepin", "t1").await[0]["times"], 1);

@@ -190,12 +190,14 @@ async fn a_cancelled_payment_can_be_tried_again_and_a_waiting_one_runs_out() {
     let payments = listed(&world, "again").await;
     assert_eq!(payments.len(), 2);
     assert_ne!(payments[0]["payment_id"], payments[1]["payment_id"]);
-    assert_eq!((&payments[0]["state"], &payments[0]["reason"]), (&json!("cancelled"), &json!("curious")));
+    assert_eq!(payments[0]["state"], "cancelled");
+    assert_eq!(check(&world, &payments[0]).await["reason"], "curious");
     world.receiver.exactly("again", 1).await;
     // Five minutes at sixty-fold speed.
     let begun = Instant::now();
-    eventually(|| async { (listed(&world, "again").await[1]["reason"] == "expired").then_some(()) }).await;
+    eventually(|| async { (listed(&world, "again").await[1]["state"] == "cancelled").then_some(()) }).await;
     assert!(begun.elapsed() > Duration::from_secs(4));
+    assert_eq!(check(&world, &payments[1]).await["reason"], json!(null), "one that ran out has no reason");
     world.receiver.exactly("again", 2).await;
     assert!(world.ledger("forumpay", "again").await.is_empty());
 }
@@ -240,6 +242,78 @@ async fn a_buy_order_is_paid_once_it_is_confirmed() {
     assert_eq!((&told["type"], &told["state"], &told["reference_no"]), (&json!("Buy"), &json!("confirmed"), &json!("out-1")));
     assert_eq!(world.receiver.exactly("dashboard", 1).await[0].json()["payment_id"], payment_id);
     assert_eq!(listed(&world, "out-1").await.len(), 1);
+}
+
+/// The form of the official client's fixture: the reference is not in it, and what became of a payment is a time or null.
+#[tokio::test]
+async fn a_list_names_no_reference_and_the_point_of_sale_narrows_it() {
+    let world = world().await;
+    link(&world, "listed", "30.00").await;
+    world.press("forumpay", "listed", "cancel").await;
+    let payment = listed(&world, "listed").await.remove(0);
+    let mut names: Vec<&str> = payment.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let mut wanted: Vec<&str> = "state status status_loc pos_id invoice_currency invoice_amount currency amount amount_exchange \
+        network_processing_fee address type payment refund inserted confirmed cancelled access_token sid payment_id"
+        .split_whitespace()
+        .collect();
+    wanted.sort_unstable();
+    assert_eq!(names, wanted);
+    assert_eq!((&payment["confirmed"], payment["cancelled"].as_str().unwrap().len()), (&json!(null), 19));
+    assert_eq!(check(&world, &payment).await["reference_no"], "listed");
+    let narrowed = get(&world, "GetTransactions", &[("reference_no", "listed"), ("pos_id", "mozarto")]);
+    assert_eq!(answer(narrowed).await.1, json!({"invoices": []}), "a link's payments are at a point of sale of their own");
+}
+
+#[tokio::test]
+async fn a_callback_can_be_as_short_as_the_plugins_read_it() {
+    let world = world().await;
+    world.settings("forumpay", json!({"shortCallbacks": true})).await;
+    link(&world, "short", "30.00").await;
+    world.press("forumpay", "short", "pay").await;
+    let id = listed(&world, "short").await[0]["payment_id"].clone();
+    assert_eq!(world.receiver.exactly("short", 1).await[0].json(), json!({"payment_id": id}));
+}
+
+/// Too few coins, coins that come too late, and what the merchant accepts of them.
+#[tokio::test]
+async fn coins_of_a_payment_that_has_ended_belong_to_nobody_until_they_are_accepted() {
+    let world = world().await;
+    link(&world, "less", "30.00").await;
+    assert_eq!(world.press("forumpay", "less", "less").await["state"], "underpayment");
+    assert_eq!(world.post("/control/forumpay/less/accept").await.0, 409, "it has not ended");
+    world.press("forumpay", "less", "expire").await;
+    let payment = listed(&world, "less").await.remove(0);
+    let told = check(&world, &payment).await;
+    assert_eq!((&told["cancelled"], &told["reason"]), (&json!(true), &json!(null)));
+    assert!(told["payment"].as_str().unwrap().starts_with("0.0004"), "{told}");
+    assert_eq!(world.press("forumpay", "less", "accept").await["state"], "confirmed");
+    let told = check(&world, &payment).await;
+    assert_eq!((&told["confirmed"], &told["cancelled"], &told["invoice_amount"]), (&json!(true), &json!(false), &json!("27.00")));
+    assert_eq!(world.ledger_is("forumpay", "less", "settled").await["amount"], "27.00");
+
+    link(&world, "late", "30.00").await;
+    world.press("forumpay", "late", "expire").await;
+    assert_eq!(world.post("/control/forumpay/late/accept").await.0, 409, "there is nothing to accept");
+    assert_eq!(world.press("forumpay", "late", "late").await["state"], "cancelled");
+    let payment = listed(&world, "late").await.remove(0);
+    assert_eq!(check(&world, &payment).await["payment"], payment["amount"]);
+    world.press("forumpay", "late", "accept").await;
+    assert_eq!(world.ledger_is("forumpay", "late", "settled").await["amount"], "30.00");
+    world.receiver.exactly("late", 3).await;
+}
+
+#[tokio::test]
+async fn a_review_that_lets_a_payment_pass_leaves_its_word() {
+    let world = world().await;
+    link(&world, "passed", "30.00").await;
+    assert_eq!(world.post("/control/forumpay/passed/status/blocked").await.1["state"], "blocked");
+    assert_eq!(world.post("/control/forumpay/passed/pay").await.0, 409, "it is not the payer's any more");
+    world.press("forumpay", "passed", "approve").await;
+    let payment = listed(&world, "passed").await.remove(0);
+    let told = check(&world, &payment).await;
+    assert_eq!((&told["state"], &told["confirmed"]), (&json!("blocked"), &json!(true)));
+    world.ledger_is("forumpay", "passed", "settled").await;
 }
 
 #[tokio::test]

@@ -178,6 +178,18 @@ async fn a_pay_out_moves_at_its_deposit_call_and_only_once() {
     assert_eq!(answer(world.client.get(&url)).await.1["status"], "STATUS_PENDING");
     let url = world.url(&format!("/gigadat/webflow/deposit?transaction=out-3&token={token}"));
     assert_eq!(answer(world.client.get(&url)).await.1["status"], "STATUS_INITED");
+    // The token in a body, a form or JSON.
+    for (id, kind) in [("out-4", "application/x-www-form-urlencoded"), ("out-5", "application/json")] {
+        let token = self::token(&world, "ETO", id, "10.00").await;
+        let url = world.url(&format!("/gigadat/webflow?transaction={id}"));
+        let body = if kind == "application/json" { json!({"token": token}).to_string() } else { format!("token={token}") };
+        let sent = world.client.post(&url).header("authorization", BASIC).header("content-type", kind).body(body);
+        assert_eq!(answer(sent).await.1["status"], "STATUS_PENDING", "{kind}");
+    }
+    // The record has the amount and the currency of the transaction.
+    let record = inquiry(&world, "out-3").await.1;
+    assert_eq!((&record["data"]["amount"], &record["data"]["currency"]), (&json!(10), &json!("CAD")));
+    assert_eq!((&record["data"]["userId"], &record["data"]["userIp"]), (&json!("user_123"), &json!("1.2.3.4")));
     let calls = world.get("/control/gigadat/calls").await.1;
     assert!(!calls.to_string().contains(&token), "tokens are bearer values");
     assert!(calls.to_string().contains("/webflow/deposit"));
