@@ -48,18 +48,18 @@ enum Command {
     },
     /// Benchmarks.
     #[command(subcommand)]
-    Bench(Bench),
+    Bench(bench::Bench),
     /// The floor program that benchmarks compare with; started by them.
     #[command(hide = true)]
     Floor(bench::FloorArgs),
+    /// The simulators in a process of their own; started by benchmarks.
+    #[command(hide = true)]
+    Simulators(bench::SimulatorArgs),
+    /// Takes webhooks and does nothing else; started by benchmarks.
+    #[command(hide = true)]
+    Sink,
     /// Licences, bans and sources of every dependency, by `deny.toml`.
     Licences,
-}
-
-#[derive(Debug, Subcommand)]
-enum Bench {
-    /// Pay-ins: added latency, and throughput over the floor program's.
-    PayIn(bench::BenchArgs),
 }
 
 fn main() -> Result<()> {
@@ -69,7 +69,9 @@ fn main() -> Result<()> {
         Command::NewProvider { name, write_only } => new_provider::run(&name, write_only),
         Command::Licences => licences::run(),
         Command::Crash { kills, seed } => crash::run(kills, seed),
-        Command::Bench(Bench::PayIn(args)) => bench::pay_in(&args),
+        Command::Bench(what) => bench::run(&what),
         Command::Floor(args) => bench::serve_floor(&args),
+        Command::Simulators(args) => bench::simulators(&args),
+        Command::Sink => bench::sink(),
     }
 }

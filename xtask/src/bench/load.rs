@@ -6,8 +6,7 @@ use hdrhistogram::Histogram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use testkit::client::bodies;
-use testkit::sandbox::Sandbox;
+use testkit::client::{Client, bodies};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
@@ -26,27 +25,30 @@ pub(crate) struct Target {
     body: Box<dyn Fn(u64) -> String + Send + Sync>,
     counter: AtomicU64,
     accepted: AtomicU64,
+    /// 429 and 503 that say when to come back.
+    refused: AtomicU64,
+    /// Those that do not.
+    bare_refused: AtomicU64,
 }
 
 impl Target {
     /// The platform's Cashier API: a PayOne pay-in.
-    pub(crate) fn platform(sandbox: &Sandbox) -> Result<Arc<Self>> {
+    pub(crate) fn platform(client: &Client) -> Result<Arc<Self>> {
         let head = format!(
-            "POST /v1/api/mozarto/cashier HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\nx-user-token: Bearer {}\r\ncontent-type: application/json\r\n",
-            sandbox.text("companyToken"),
-            sandbox.text("userToken")
+            "POST /v1/api/mozarto/cashier HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\nx-user-token: Bearer {}\r\n\
+             content-type: application/json\r\n",
+            client.company_token, client.user_token
         );
-        Self::new(sandbox.text("baseUrl"), head, Box::new(|_| bodies::payone("PAYIN", "100.00")))
+        let address = client.base.strip_prefix("http://").context("an http address")?;
+        Ok(Self::new(address, head, Box::new(|_| bodies::payone("PAYIN", "100.00"))))
     }
 
     /// The simulator's route alone: what the provider itself takes.
-    pub(crate) fn simulator(sandbox: &Sandbox) -> Result<Arc<Self>> {
-        let head = "POST /payone/api/deposit HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: payone-demo-key-0001\r\ncontent-type: application/json\r\n";
-        Self::new(
-            sandbox.text("simulatorUrl"),
-            head.to_owned(),
-            Box::new(|number| super::floor::deposit(&format!("{number:024x}"))),
-        )
+    pub(crate) fn simulator(address: &str) -> Arc<Self> {
+        let head = "POST /payone/api/deposit HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: payone-demo-key-0001\r\n\
+                    content-type: application/json\r\n";
+        let body = |number| super::floor::deposit(&format!("{number:024x}"), "http://127.0.0.1:9/callback");
+        Self::new(address, head.to_owned(), Box::new(body))
     }
 
     /// The floor program.
@@ -55,23 +57,30 @@ impl Target {
             "POST /pay HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n",
             super::floor::token()
         );
-        Arc::new(Self {
-            address: address.to_owned(),
-            head,
-            body: Box::new(|_| bodies::payone("PAYIN", "100.00")),
-            counter: AtomicU64::new(1),
-            accepted: AtomicU64::new(0),
-        })
+        Self::new(address, head, Box::new(|_| bodies::payone("PAYIN", "100.00")))
     }
 
-    fn new(url: &str, head: String, body: Box<dyn Fn(u64) -> String + Send + Sync>) -> Result<Arc<Self>> {
-        let address = url.strip_prefix("http://").context("an http address")?.to_owned();
-        Ok(Arc::new(Self { address, head, body, counter: AtomicU64::new(1), accepted: AtomicU64::new(0) }))
+    fn new(address: &str, head: String, body: Box<dyn Fn(u64) -> String + Send + Sync>) -> Arc<Self> {
+        let address = address.to_owned();
+        Arc::new(Self {
+            address,
+            head,
+            body,
+            counter: AtomicU64::new(1),
+            accepted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            bare_refused: AtomicU64::new(0),
+        })
     }
 
     /// How many requests were answered 200 so far.
     pub(crate) fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// How many were refused by 429 or 503 so far: with `Retry-After`, and without.
+    pub(crate) fn refused(&self) -> (u64, u64) {
+        (self.refused.load(Ordering::Relaxed), self.bare_refused.load(Ordering::Relaxed))
     }
 
     async fn connect(&self) -> Result<TcpStream> {
@@ -90,18 +99,22 @@ impl Target {
             if stream.read_buf(buffer).await? == 0 {
                 bail!("the connection was closed");
             }
-            if let Some(status) = whole_answer(buffer) {
-                if status == 200 {
-                    self.accepted.fetch_add(1, Ordering::Relaxed);
-                }
+            if let Some((status, says_when)) = whole_answer(buffer) {
+                let counter = match (status, says_when) {
+                    (200, _) => Some(&self.accepted),
+                    (429 | 503, true) => Some(&self.refused),
+                    (429 | 503, false) => Some(&self.bare_refused),
+                    _ => None,
+                };
+                counter.map(|counter| counter.fetch_add(1, Ordering::Relaxed));
                 return Ok(status);
             }
         }
     }
 }
 
-/// The status, once the whole answer is there.
-fn whole_answer(buffer: &[u8]) -> Option<u16> {
+/// The status and whether there is a `Retry-After`, once the whole answer is there.
+fn whole_answer(buffer: &[u8]) -> Option<(u16, bool)> {
     let end = buffer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&buffer[..end]).ok()?;
     let status = head.get(9..12)?.parse().ok()?;
@@ -109,7 +122,8 @@ fn whole_answer(buffer: &[u8]) -> Option<u16> {
         .lines()
         .find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length")))
         .and_then(|(_, value)| value.trim().parse().ok())?;
-    (buffer.len() >= end + 4 + length).then_some(status)
+    let says_when = head.lines().any(|line| line.get(..12).is_some_and(|name| name.eq_ignore_ascii_case("retry-after:")));
+    (buffer.len() >= end + 4 + length).then_some((status, says_when))
 }
 
 /// What a run showed.
@@ -170,8 +184,13 @@ pub(crate) async fn closed_loop(target: &Arc<Target>, connections: usize, length
             let mut others = 0;
             while Instant::now() < until {
                 let sent = Instant::now();
-                if target.ask(&mut stream, &mut buffer).await? != 200 {
-                    others += 1;
+                match target.ask(&mut stream, &mut buffer).await {
+                    Ok(200) => {}
+                    Ok(_) => others += 1,
+                    Err(_) => {
+                        others += 1;
+                        stream = target.connect().await?;
+                    }
                 }
                 latencies.saturating_record(micros(sent.elapsed()));
             }

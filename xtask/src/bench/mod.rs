@@ -1,161 +1,345 @@
-//! `cargo xtask bench pay-in`: the platform against the least program that could do the same durable work, in the same run.
+//! `cargo xtask bench ...`: the platform against the least program that could do the same durable work, and against another revision of itself, in the same run and in
+//! turns. The platform is alone in its process; simulators, sink and load generator have their own.
 
 #![expect(clippy::float_arithmetic, reason = "figures for people; no amount is touched")]
 
+mod beside;
+mod counts;
 mod floor;
+mod lists;
 mod load;
 mod machine;
+mod memory;
+mod overload;
 mod report;
+mod run;
+mod seed;
+mod stage;
 
+pub(crate) use beside::{SimulatorArgs, simulators, sink};
 pub(crate) use floor::{FloorArgs, serve as serve_floor};
 
-use anyhow::{Context, Result, bail, ensure};
-use clap::Args;
-use load::{Figures, Target};
-use report::{Case, Report};
-use serde_json::Value;
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Subcommand, ValueEnum};
+use report::Case;
+use run::Plan;
+use serde_json::{Value, json};
+use stage::{Beside, Side, Store};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
-use testkit::sandbox::{Options, Sandbox};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 
-/// The benchmark's settings.
+/// The benchmarks.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Bench {
+    /// Pay-ins, bare and settled, against the floor programs and against another binary, in turns.
+    PayIn(PayInArgs),
+    /// More pay-ins than can be done: closed loop for the peak, then an open loop at three times that.
+    Overload(OverloadArgs),
+    /// Every list and search over a company with a long past.
+    Lists(ListsArgs),
+    /// Memory after so many pay-ins, and the time of a start with them stored.
+    Memory(MemoryArgs),
+    /// Everything that the acceptance asks for, in about a quarter of an hour.
+    All(AllArgs),
+}
+
+/// What all have in common.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct BenchArgs {
-    /// How long each measured run lasts, seconds.
-    #[arg(long, default_value_t = 8)]
-    seconds: u64,
-    /// Pay-ins per second of the open-loop run.
-    #[arg(long, default_value_t = 1000)]
-    rate: u64,
-    /// Connections of the closed-loop run.
+pub(crate) struct CommonArgs {
+    /// Only this store.
+    #[arg(long, value_enum)]
+    store: Option<StoreWord>,
+    /// Connections of closed loops.
     #[arg(long, default_value_t = 64)]
     connections: usize,
+    /// Measure this binary of the platform instead of building one.
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
     /// Write the raw figures to this file as well.
-    #[arg(long)]
+    #[arg(long, value_name = "PATH")]
     json: Option<PathBuf>,
 }
 
+/// A store as it is named on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StoreWord {
+    Sqlite,
+    Postgres,
+}
+
+impl CommonArgs {
+    fn takes(&self, store: Store) -> bool {
+        self.store.is_none_or(|word| (word == StoreWord::Postgres) == store.is_postgres())
+    }
+
+    fn platform(&self) -> Side {
+        Side::Platform(self.binary.clone().unwrap_or_else(|| release().join("mozarto")))
+    }
+}
+
+/// `bench pay-in`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PayInArgs {
+    /// How long each measured run lasts, seconds.
+    #[arg(long, default_value_t = 6)]
+    seconds: u64,
+    /// How often each side has its turn.
+    #[arg(long, default_value_t = 5)]
+    pairs: u32,
+    /// Pay-ins per second of the open loop that shows the added latency.
+    #[arg(long, default_value_t = 1000)]
+    rate: u64,
+    /// Only bare or only settled pay-ins.
+    #[arg(long, value_enum)]
+    only: Option<Kind>,
+    /// Another binary of the platform, to compare with.
+    #[arg(long, value_name = "PATH")]
+    against: Option<PathBuf>,
+    /// Leave the floor programs out.
+    #[arg(long)]
+    no_floor: bool,
+    /// Also over PostgreSQL with statistics.
+    #[arg(long)]
+    analyzed: bool,
+    /// Count statements over PostgreSQL (costs some speed).
+    #[arg(long)]
+    statements: bool,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// Bare: nobody pays. Settled: the payer pays, the callback comes, the webhook goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Bare,
+    Settled,
+}
+
+/// `bench overload`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OverloadArgs {
+    /// How long the open loop lasts, seconds; the closed one a third of it.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// `bench lists`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ListsArgs {
+    /// Transactions of the company.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
+    /// How often each question is asked.
+    #[arg(long, default_value_t = 5)]
+    repeats: u32,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// `bench memory`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MemoryArgs {
+    /// Pay-ins.
+    #[arg(long, default_value_t = 1_000_000)]
+    transactions: u64,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// `bench all`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AllArgs {
+    /// How long each measured run of pay-ins lasts, seconds.
+    #[arg(long, default_value_t = 6)]
+    seconds: u64,
+    /// How often each side has its turn.
+    #[arg(long, default_value_t = 5)]
+    pairs: u32,
+    /// How long the open loop of the overload lasts, seconds.
+    #[arg(long, default_value_t = 60)]
+    overload_seconds: u64,
+    /// Transactions of the company whose lists are asked.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
+    /// A binary of the revision before, for the embedded store.
+    #[arg(long, value_name = "PATH")]
+    against: Option<PathBuf>,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
 /// Builds everything for release, then runs itself from there: a load generator without optimisation measures itself.
-pub(crate) fn pay_in(args: &BenchArgs) -> Result<()> {
-    let release = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(target_dir()).join("release");
+pub(crate) fn run(what: &Bench) -> Result<()> {
     if cfg!(debug_assertions) {
         crate::install::run("cargo", &["build", "--release", "--bin", "mozarto", "--package", "xtask", "--package", "mozarto"])?;
-        let mut command = std::process::Command::new(release.join("xtask"));
-        command.args(["bench", "pay-in"]).args(["--seconds", &args.seconds.to_string()]);
-        command.args(["--rate", &args.rate.to_string()]).args(["--connections", &args.connections.to_string()]);
-        if let Some(path) = &args.json {
-            command.arg("--json").arg(path);
-        }
-        let status = command.status().context("starting the benchmark")?;
+        let status = std::process::Command::new(release().join("xtask")).args(std::env::args_os().skip(1)).status();
+        let status = status.context("starting the benchmark")?;
         ensure!(status.success(), "the benchmark ended with {status}");
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run_all(args, &release.join("mozarto")))
+    runtime.block_on(async {
+        match what {
+            Bench::PayIn(args) => pay_in(args).await,
+            Bench::Overload(args) => overload(args).await,
+            Bench::Lists(args) => lists(args).await,
+            Bench::Memory(args) => memory(args).await,
+            Bench::All(args) => all(args).await,
+        }
+    })
 }
 
-fn target_dir() -> String {
-    std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned())
+fn release() -> PathBuf {
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(target).join("release")
 }
 
-async fn run_all(args: &BenchArgs, binary: &Path) -> Result<()> {
-    let mut report = Report::new(machine::describe());
-    for store in ["sqlite", "postgres"] {
-        for settle in [false, true] {
-            let case = measure(args, binary, store, settle).await.with_context(|| format!("{store}, settle {settle}"))?;
-            report.add(case);
+fn write(path: Option<&PathBuf>, raw: &Value) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    std::fs::write(path, raw.to_string()).with_context(|| format!("writing {}", path.display()))
+}
+
+async fn pay_in(args: &PayInArgs) -> Result<()> {
+    let mut cases = Vec::new();
+    let mut stores = vec![Store::Sqlite, Store::Postgres { analyzed: false }];
+    if args.analyzed {
+        stores.push(Store::Postgres { analyzed: true });
+    }
+    stores.retain(|store| args.common.takes(*store));
+    let beside = Beside::start(stores.iter().any(|store| store.is_postgres()), args.statements);
+    for store in stores {
+        for kind in [Kind::Bare, Kind::Settled] {
+            if args.only.is_none_or(|only| only == kind) {
+                cases.push(case(args, &beside, store, kind).await?);
+            }
         }
     }
-    testkit::postgres::stop_cluster();
-    report.print();
-    if let Some(path) = &args.json {
-        std::fs::write(path, report.json().to_string()).with_context(|| format!("writing {}", path.display()))?;
+    drop(beside);
+    let (machine, fsyncs) = (machine::describe(), machine::fsyncs_per_second(&std::env::temp_dir())?);
+    report::print(&machine, fsyncs, &cases);
+    let raw: Vec<Value> = cases.iter().map(Case::json).collect();
+    write(args.common.json.as_ref(), &json!({"machine": machine, "fsyncsPerSecond": fsyncs, "cases": raw}))?;
+    report::compare(fsyncs, &cases)
+}
+
+/// The sides in turns.
+async fn case(args: &PayInArgs, beside: &Beside, store: Store, kind: Kind) -> Result<Case> {
+    let settle = kind == Kind::Settled;
+    let mut case = Case { name: format!("{}, {}", store.name(), if settle { "settled" } else { "bare" }), ..Case::default() };
+    let (length, connections) = (Duration::from_secs(args.seconds), args.common.connections);
+    for pair in 0..args.pairs {
+        let plan = Plan { store, settle, connections, length, open_rate: None };
+        if !args.no_floor {
+            case.floor.push(run::measure(beside, &Side::Floor, plan).await.context("the floor program")?);
+        }
+        let open_rate = (pair == 0 && args.rate > 0).then_some(args.rate);
+        let side = args.common.platform();
+        case.platform.push(run::measure(beside, &side, Plan { open_rate, ..plan }).await.context("the platform")?);
+        if let Some(against) = &args.against {
+            let side = Side::Platform(against.clone());
+            case.against.push(run::measure(beside, &side, plan).await.context("the binary to compare with")?);
+        }
+        let rate = |runs: &[run::Outcome]| runs.last().map_or(0.0, |run| run.per_second);
+        eprintln!(
+            "{} {}: floor {:.0}/s, platform {:.0}/s, against {:.0}/s",
+            case.name,
+            pair + 1,
+            rate(&case.floor),
+            rate(&case.platform),
+            rate(&case.against)
+        );
+    }
+    Ok(case)
+}
+
+async fn overload(args: &OverloadArgs) -> Result<()> {
+    let mut results = Vec::new();
+    for store in [Store::Sqlite, Store::Postgres { analyzed: false }] {
+        if args.common.takes(store) {
+            let beside = Beside::start(store.is_postgres(), false);
+            let (side, length) = (args.common.platform(), Duration::from_secs(args.seconds));
+            results.push(overload::measure(&beside, &side, store, args.common.connections, length).await?);
+            eprintln!("measured: overload, {}", store.name());
+        }
+    }
+    println!("{}\n", json!({"machine": machine::describe(), "overload": results}));
+    overload::print(&results);
+    write(args.common.json.as_ref(), &json!(results))
+}
+
+async fn lists(args: &ListsArgs) -> Result<()> {
+    let mut results = Vec::new();
+    for store in [Store::Sqlite, Store::Postgres { analyzed: false }] {
+        for statistics in [false, true] {
+            if args.common.takes(store) {
+                let beside = Beside::start(store.is_postgres(), false);
+                let side = args.common.platform();
+                results.push(lists::measure(&beside, &side, store, args.rows, args.repeats, statistics).await?);
+                eprintln!("measured: lists, {}, statistics {statistics}", store.name());
+            }
+        }
+    }
+    println!("{}\n", json!({"machine": machine::describe(), "lists": results}));
+    lists::print(&results);
+    write(args.common.json.as_ref(), &json!(results))
+}
+
+async fn memory(args: &MemoryArgs) -> Result<()> {
+    for store in [Store::Sqlite, Store::Postgres { analyzed: false }] {
+        if args.common.takes(store) {
+            let beside = Beside::start(store.is_postgres(), false);
+            let side = args.common.platform();
+            let result = memory::measure(&beside, &side, store, args.common.connections, args.transactions).await?;
+            println!("{result}");
+        }
     }
     Ok(())
 }
 
-/// One store, bare or with auto-settle and webhooks: platform and floor, open loop and closed loop.
-async fn measure(args: &BenchArgs, binary: &Path, store: &'static str, settle: bool) -> Result<Case> {
-    let length = Duration::from_secs(args.seconds);
-    let data = tempfile::tempdir()?;
-    let database = if store == "postgres" { Some(testkit::postgres::database().await) } else { None };
-    let mut options = Options::new(binary, data.path()).variable("MOZARTO_LOG", "error");
-    if let Some(database) = &database {
-        options = options.database(&database.url);
-    }
-    if settle {
-        options = options.auto_settle(50);
-    }
-    let sandbox = Sandbox::start(options).await?;
-    let platform = Target::platform(&sandbox)?;
-    let simulator = Target::simulator(&sandbox)?;
-    load::warm_up(&platform, args.connections).await?;
-    let provider_alone = load::open_loop(&simulator, args.rate, length).await?;
-    let platform_open = load::open_loop(&platform, args.rate, length).await?;
-    let platform_closed = load::closed_loop(&platform, args.connections, length).await?;
-    let accepted = platform.accepted();
-    account_for(&sandbox, database.as_ref().map(|d| d.url.as_str()), accepted).await?;
-    let rss_kib = sandbox.process_id().and_then(machine::rss_kib);
-    drop(sandbox);
-    drop(data);
-
-    let (floor_open, floor_closed) = measure_floor(args, binary, store).await?;
-    Ok(Case { store, settle, provider_alone, platform_open, platform_closed, floor_open, floor_closed, accepted, rss_kib })
-}
-
-async fn measure_floor(args: &BenchArgs, binary: &Path, store: &str) -> Result<(Figures, Figures)> {
-    let length = Duration::from_secs(args.seconds);
-    let data = tempfile::tempdir()?;
-    // Only its simulators are used.
-    let sandbox = Sandbox::start(Options::new(binary, data.path()).variable("MOZARTO_LOG", "error")).await?;
-    let database = if store == "postgres" { Some(testkit::postgres::database().await) } else { None };
-    let floor_data = tempfile::tempdir()?;
-    let (_child, address) =
-        start_floor(sandbox.text("simulatorUrl"), floor_data.path(), database.as_ref().map(|d| d.url.as_str())).await?;
-    let floor = Target::floor(&address);
-    load::warm_up(&floor, args.connections).await?;
-    let open = load::open_loop(&floor, args.rate, length).await?;
-    let closed = load::closed_loop(&floor, args.connections, length).await?;
-    Ok((open, closed))
-}
-
-async fn start_floor(simulator: &str, data: &Path, database: Option<&str>) -> Result<(Child, String)> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["floor", "--simulator", simulator]).arg("--data").arg(data);
-    if let Some(url) = database {
-        command.args(["--database", url]);
-    }
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("starting the floor program")?;
-    let stdout = child.stdout.take().context("the floor program's output")?;
-    let line = BufReader::new(stdout).lines().next_line().await?.context("the floor program ended")?;
-    let ready: Value = serde_json::from_str(&line)?;
-    Ok((child, ready["address"].as_str().context("the floor program's address")?.to_owned()))
-}
-
-/// Every accepted transaction must be stored, once.
-async fn account_for(sandbox: &Sandbox, database: Option<&str>, accepted: u64) -> Result<()> {
-    const COUNT: &str = "SELECT COUNT(*), COUNT(DISTINCT id) FROM transactions WHERE status <> 'Failed'";
-    let (rows, distinct): (i64, i64) = match database {
-        Some(url) => {
-            let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
-            tokio::spawn(connection);
-            let row = client.query_one(COUNT, &[]).await?;
-            (row.get(0), row.get(1))
-        }
-        None => {
-            let db = rusqlite::Connection::open_with_flags(
-                sandbox.data().join("mozarto.db"),
-                rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
-            )?;
-            db.query_row(COUNT, [], |row| Ok((row.get(0)?, row.get(1)?)))?
+/// The parts one after the other; each prints its own tables.
+async fn all(args: &AllArgs) -> Result<()> {
+    let pay_in_args = |store: StoreWord, only: Option<Kind>, against: Option<PathBuf>, analyzed: bool| PayInArgs {
+        seconds: args.seconds,
+        pairs: args.pairs,
+        rate: if only == Some(Kind::Bare) { 1000 } else { 0 },
+        only,
+        against,
+        no_floor: false,
+        analyzed,
+        statements: false,
+        common: CommonArgs { store: Some(store), json: None, ..args.common.clone() },
+    };
+    let mut failed = Vec::new();
+    let mut note = |what: &str, result: Result<()>| {
+        if let Err(error) = result {
+            eprintln!("{what}: {error:#}");
+            failed.push(what.to_owned());
         }
     };
-    if rows != distinct || u64::try_from(rows).ok() != Some(accepted) {
-        bail!("{accepted} pay-ins were accepted, {rows} are stored ({distinct} distinct)");
+    for (store, kind, against, analyzed) in [
+        (StoreWord::Postgres, Kind::Settled, None, true),
+        (StoreWord::Sqlite, Kind::Settled, args.against.clone(), false),
+        (StoreWord::Postgres, Kind::Bare, None, false),
+        (StoreWord::Sqlite, Kind::Bare, args.against.clone(), false),
+    ] {
+        if args.common.store.is_none_or(|only| only == store) {
+            note("pay-ins", pay_in(&pay_in_args(store, Some(kind), against, analyzed)).await);
+        }
     }
+    // Counted apart: counting costs speed.
+    let counted = PayInArgs {
+        pairs: 1,
+        seconds: 2,
+        no_floor: true,
+        statements: true,
+        ..pay_in_args(StoreWord::Postgres, None, None, false)
+    };
+    note("statements", pay_in(&counted).await);
+    let common = CommonArgs { json: None, ..args.common.clone() };
+    note("overload", overload(&OverloadArgs { seconds: args.overload_seconds, common: common.clone() }).await);
+    note("lists", lists(&ListsArgs { rows: args.rows, repeats: 5, common }).await);
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
     Ok(())
 }

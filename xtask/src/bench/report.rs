@@ -1,101 +1,170 @@
-//! A table for people, JSON for machines.
+//! Tables for people, JSON for machines, and the comparison with the figures of before.
 
-use super::load::{Figures, count};
-use serde_json::{Value, json};
+use super::load::count;
+use super::run::Outcome;
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
+use std::path::Path;
 
-/// One store, bare or settling.
-#[derive(Debug)]
-pub(crate) struct Case {
-    pub(crate) store: &'static str,
-    pub(crate) settle: bool,
-    pub(crate) provider_alone: Figures,
-    pub(crate) platform_open: Figures,
-    pub(crate) platform_closed: Figures,
-    pub(crate) floor_open: Figures,
-    pub(crate) floor_closed: Figures,
-    pub(crate) accepted: u64,
-    pub(crate) rss_kib: Option<u64>,
+/// Where the last figures stand.
+const DOCUMENT: &str = "docs/performance.md";
+/// The line of it that is for machines.
+const MARK: &str = "<!-- bench floors: ";
+/// The floor may be slower than the last time by this much, hundredths.
+const FLOOR_MAY_FALL: f64 = 0.20;
+
+/// The middle of some figures; the lower of two.
+pub(crate) fn median(figures: &[f64]) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or_default()
 }
 
-/// Everything that was measured.
-#[derive(Debug)]
-pub(crate) struct Report {
-    machine: Value,
-    cases: Vec<Case>,
+/// One store, bare or settled: each side's runs, in turns.
+#[derive(Debug, Default)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) floor: Vec<Outcome>,
+    pub(crate) platform: Vec<Outcome>,
+    pub(crate) against: Vec<Outcome>,
 }
 
 fn milliseconds(us: u64) -> f64 {
     count(us) / 1_000.0
 }
 
+fn rates(runs: &[Outcome]) -> Vec<f64> {
+    runs.iter().map(|run| run.per_second).collect()
+}
+
+fn paired(over: &[Outcome], under: &[Outcome]) -> Vec<f64> {
+    over.iter().zip(under).map(|(over, under)| over.per_second / under.per_second).collect()
+}
+
+fn each(runs: &[Outcome], figure: &str) -> String {
+    let figures: Vec<f64> = runs.iter().filter_map(|run| run.each[figure].as_f64()).collect();
+    if figures.is_empty() { "-".to_owned() } else { format!("{:.1}", median(&figures)) }
+}
+
 impl Case {
-    fn name(&self) -> String {
-        format!("{}{}", self.store, if self.settle { ", auto-settle and webhooks" } else { ", bare" })
+    /// Platform over floor.
+    pub(crate) fn ratio(&self) -> f64 {
+        median(&paired(&self.platform, &self.floor))
     }
 
-    /// Pay-ins per second over the floor's.
-    fn ratio(&self) -> f64 {
-        self.platform_closed.per_second / self.floor_closed.per_second
+    pub(crate) fn json(&self) -> Value {
+        let all = |runs: &[Outcome]| runs.iter().map(Outcome::json).collect::<Vec<_>>();
+        json!({
+            "case": self.name, "ratio": self.ratio(), "overAgainst": median(&paired(&self.platform, &self.against)),
+            "platform": all(&self.platform), "floor": all(&self.floor), "against": all(&self.against),
+        })
     }
 
-    /// Platform less provider, at a percentile (0: p50, 2: p99), milliseconds.
-    fn added_ms(&self, index: usize) -> f64 {
-        milliseconds(self.platform_open.latency_us[index].saturating_sub(self.provider_alone.latency_us[index]))
+    /// The lines of the table.
+    fn lines(&self) -> Vec<String> {
+        let line = |who: &str, runs: &[Outcome], ratio: &str| {
+            let middle = |of: fn(&Outcome) -> f64| median(&runs.iter().map(of).collect::<Vec<_>>());
+            format!(
+                "| {} | {who} | {:.0} | {ratio} | {:.2} | {:.1} / {:.1} | {} | {} | {} | {} | {:.1} | {} | {} |",
+                self.name,
+                median(&rates(runs)),
+                middle(|run| run.cpu_ms_each),
+                middle(|run| milliseconds(run.closed.latency_us[0])),
+                middle(|run| milliseconds(run.closed.latency_us[2])),
+                each(runs, "rowVersions"),
+                each(runs, "commits"),
+                each(runs, "statements"),
+                if runs.iter().any(|run| run.each["walBytes"].is_number()) {
+                    each(runs, "walBytes")
+                } else {
+                    each(runs, "bytes")
+                },
+                middle(|run| run.drain.as_secs_f64()),
+                runs.iter().map(|run| run.closed.others).sum::<u64>(),
+                runs.iter().filter_map(|run| run.rss_kib).max().map_or_else(|| "-".into(), |kib| (kib / 1024).to_string()),
+            )
+        };
+        let list = |figures: Vec<f64>| figures.iter().map(|f| format!("{f:.2}")).collect::<Vec<_>>().join(" ");
+        let mut lines = Vec::new();
+        if !self.floor.is_empty() {
+            lines.push(line("floor", &self.floor, "1"));
+        }
+        let ratio = if self.floor.is_empty() { "-".to_owned() } else { format!("**{:.2}** of the floor", self.ratio()) };
+        lines.push(line("platform", &self.platform, &ratio));
+        if !self.against.is_empty() {
+            let over = format!("{:.2} platform over it", median(&paired(&self.platform, &self.against)));
+            lines.push(line("against", &self.against, &over));
+            lines.push(format!("| | paired, over against | {} |", list(paired(&self.platform, &self.against))));
+        }
+        if !self.floor.is_empty() {
+            lines.push(format!("| | paired, over floor | {} |", list(paired(&self.platform, &self.floor))));
+        }
+        lines
+    }
+
+    /// Added latency of the open loop: the platform's less the provider's own.
+    fn added(&self) -> Option<String> {
+        let run = self.platform.iter().find(|run| run.open.is_some())?;
+        let (open, alone) = (run.open.as_ref()?, run.provider_alone.as_ref()?);
+        let added = |index: usize| milliseconds(open.latency_us[index].saturating_sub(alone.latency_us[index]));
+        Some(format!(
+            "{}: open loop, added p50 {:.2} ms, p99 {:.2} ms; {} of {} not 200",
+            self.name,
+            added(0),
+            added(2),
+            open.others,
+            open.answers
+        ))
     }
 }
 
-impl Report {
-    pub(crate) fn new(machine: Value) -> Self {
-        Self { machine, cases: Vec::new() }
+/// Prints the cases.
+pub(crate) fn print(machine: &Value, fsyncs: f64, cases: &[Case]) {
+    println!(
+        "{}",
+        json!({"machine": machine, "fsyncsPerSecond": fsyncs, "cases": cases.iter().map(Case::json).collect::<Vec<_>>()})
+    );
+    println!("\nThe disk alone: {fsyncs:.0} fsync/s.\n");
+    println!(
+        "| case | who | pay-ins/s | ratio | CPU ms each | p50 / p99 ms | row versions | commits | statements | bytes | drain s | not 200 | RSS MiB |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    for line in cases.iter().flat_map(Case::lines) {
+        println!("{line}");
     }
-
-    pub(crate) fn add(&mut self, case: Case) {
-        eprintln!("measured: {}", case.name());
-        self.cases.push(case);
+    println!();
+    for line in cases.iter().filter_map(Case::added) {
+        println!("{line}");
     }
+}
 
-    /// The raw figures.
-    pub(crate) fn json(&self) -> Value {
-        let figures = |f: &Figures| {
-            json!({"answers": f.answers, "others": f.others, "perSecond": f.per_second, "latencyUs": {"p50": f.latency_us[0], "p90": f.latency_us[1],
-                "p99": f.latency_us[2], "p999": f.latency_us[3], "max": f.latency_us[4]}})
-        };
-        let cases: Vec<Value> = self
-            .cases
-            .iter()
-            .map(|case| {
-                json!({
-                    "case": case.name(), "ratio": case.ratio(), "addedMs": {"p50": case.added_ms(0), "p99": case.added_ms(2)},
-                    "accepted": case.accepted, "rssKib": case.rss_kib,
-                    "providerAlone": figures(&case.provider_alone), "platformOpenLoop": figures(&case.platform_open),
-                    "platformClosedLoop": figures(&case.platform_closed), "floorOpenLoop": figures(&case.floor_open),
-                    "floorClosedLoop": figures(&case.floor_closed),
-                })
-            })
-            .collect();
-        json!({"machine": self.machine, "cases": cases})
+/// Compares the floors with the last figures of the document: a floor that fell on an equal disk says that this run is not comparable.
+pub(crate) fn compare(fsyncs: f64, cases: &[Case]) -> Result<()> {
+    let mut floors = Map::new();
+    for case in cases.iter().filter(|case| !case.floor.is_empty()) {
+        floors.insert(case.name.clone(), json!(median(&rates(&case.floor)).round()));
     }
-
-    /// Both forms, on standard output.
-    pub(crate) fn print(&self) {
-        println!("{}", self.json());
-        println!();
-        println!("| case | pay-ins/s | floor/s | ratio | added p50 ms | added p99 ms | floor p50/p99 ms | not 200 | RSS MiB |");
-        println!("|---|---|---|---|---|---|---|---|---|");
-        for case in &self.cases {
-            println!(
-                "| {} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} / {:.2} | {} | {} |",
-                case.name(),
-                case.platform_closed.per_second,
-                case.floor_closed.per_second,
-                case.ratio(),
-                case.added_ms(0),
-                case.added_ms(2),
-                milliseconds(case.floor_open.latency_us[0]),
-                milliseconds(case.floor_open.latency_us[2]),
-                case.platform_closed.others + case.platform_open.others,
-                case.rss_kib.map_or_else(|| "-".to_owned(), |kib| (kib / 1024).to_string()),
-            );
+    let line = json!({"fsyncsPerSecond": fsyncs.round(), "floors": floors});
+    println!("For {DOCUMENT}:\n{MARK}{line} -->");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(DOCUMENT);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {DOCUMENT}"))?;
+    let last = text.lines().filter_map(|line| line.strip_prefix(MARK)?.strip_suffix(" -->")).next_back();
+    let Some(last) = last else {
+        println!("{DOCUMENT} has no floors to compare with");
+        return Ok(());
+    };
+    let last: Value = serde_json::from_str(last).with_context(|| format!("the floors in {DOCUMENT}"))?;
+    let disk = fsyncs / last["fsyncsPerSecond"].as_f64().unwrap_or(fsyncs);
+    let mut fallen = Vec::new();
+    for (name, now) in &floors {
+        let (Some(now), Some(then)) = (now.as_f64(), last["floors"][name].as_f64()) else { continue };
+        println!("floor of {name}: {now:.0}/s, the last time {then:.0}/s; the disk {disk:.2} of the last time");
+        if disk > 1.0 - FLOOR_MAY_FALL && now < then * (1.0 - FLOOR_MAY_FALL) {
+            fallen.push(format!("{name}: {now:.0}/s instead of {then:.0}/s"));
         }
     }
+    if fallen.is_empty() {
+        return Ok(());
+    }
+    bail!("the floor fell by more than 20 % on an equal disk, so these figures are not comparable: {}", fallen.join("; "))
 }

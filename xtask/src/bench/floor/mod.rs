@@ -1,5 +1,7 @@
 //! The floor program: axum, one JWT check, two durable commits of as many rows as the platform writes, one outgoing call through the same client to the same
-//! simulator. No product around it.
+//! simulator. No product around it. `settled` goes on where a pay-in is settled. What is measured against it is the platform, so this file does not change.
+
+mod settled;
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -50,7 +52,13 @@ pub(crate) struct FloorArgs {
     /// PostgreSQL instead.
     #[arg(long)]
     database: Option<String>,
+    /// Where webhooks go: settles pay-ins as well.
+    #[arg(long)]
+    sink: Option<String>,
 }
+
+/// The simulator's demo account.
+const KEY_HEADER: &str = "payone-demo-key-0001";
 
 /// A token that the floor program accepts.
 pub(crate) fn token() -> String {
@@ -60,11 +68,11 @@ pub(crate) fn token() -> String {
 }
 
 /// The body of the outgoing call, as the platform's connector builds it.
-pub(crate) fn deposit(reference: &str) -> String {
+pub(crate) fn deposit(reference: &str, callback_url: &str) -> String {
     json!({
         "client": "Demo company", "brand": "Demo company", "userId": "user_123", "first_name": "John", "last_name": "Doe",
         "email": "player@example.com", "phone": "4915112345678", "userIp": "127.0.0.1", "currency": "CAD", "amount": "100.00",
-        "siteUrl": "http://127.0.0.1:9/return", "referenceId": reference, "callbackUrl": "http://127.0.0.1:9/callback",
+        "siteUrl": "http://127.0.0.1:9/return", "referenceId": reference, "callbackUrl": callback_url,
     })
     .to_string()
 }
@@ -73,9 +81,32 @@ struct Floor {
     store: Store,
     http: reqwest::Client,
     url: String,
+    token: Token,
+    counter: AtomicU64,
+}
+
+/// What checks the one token.
+struct Token {
     key: DecodingKey,
     validation: Validation,
-    counter: AtomicU64,
+}
+
+impl Default for Token {
+    fn default() -> Self {
+        Self { key: DecodingKey::from_secret(SECRET), validation: Validation::new(Algorithm::HS256) }
+    }
+}
+
+/// The token is good and the body is JSON.
+fn checked(token: &Token, headers: &HeaderMap, body: &str) -> bool {
+    let given =
+        headers.get("authorization").and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    let claims = given.map(|given| jsonwebtoken::decode::<serde_json::Value>(given, &token.key, &token.validation));
+    claims.is_some_and(|claims| claims.is_ok()) && serde_json::from_str::<serde_json::Value>(body).is_ok()
+}
+
+fn new_id(counter: &AtomicU64) -> String {
+    format!("{:024x}", (1_u128 << 90) | u128::from(counter.fetch_add(1, Ordering::Relaxed)))
 }
 
 enum Store {
@@ -93,6 +124,9 @@ struct Row {
 pub(crate) fn serve(args: &FloorArgs) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        if let Some(sink) = &args.sink {
+            return settled::serve(args, sink).await;
+        }
         let store = match &args.database {
             Some(url) => postgres(url).await?,
             None => sqlite(args.data.join("floor.db"))?,
@@ -101,8 +135,7 @@ pub(crate) fn serve(args: &FloorArgs) -> Result<()> {
             store,
             http: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?,
             url: format!("{}/payone/api/deposit", args.simulator),
-            key: DecodingKey::from_secret(SECRET),
-            validation: Validation::new(Algorithm::HS256),
+            token: Token::default(),
             counter: AtomicU64::new(1),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
@@ -112,13 +145,10 @@ pub(crate) fn serve(args: &FloorArgs) -> Result<()> {
 }
 
 async fn pay(State(floor): State<Arc<Floor>>, headers: HeaderMap, body: String) -> Response {
-    let token =
-        headers.get("authorization").and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
-    let claims = token.map(|token| jsonwebtoken::decode::<serde_json::Value>(token, &floor.key, &floor.validation));
-    if claims.is_none_or(|claims| claims.is_err()) || serde_json::from_str::<serde_json::Value>(&body).is_err() {
+    if !checked(&floor.token, &headers, &body) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    let id = format!("{:024x}", (1_u128 << 90) | u128::from(floor.counter.fetch_add(1, Ordering::Relaxed)));
+    let id = new_id(&floor.counter);
     let first = vec![
         Row { statement: 0, values: vec![id.clone(), format!("s{id}"), body] },
         Row { statement: 1, values: vec![id.clone(), "{}".into()] },
@@ -130,9 +160,9 @@ async fn pay(State(floor): State<Arc<Floor>>, headers: HeaderMap, body: String) 
     let sent = floor
         .http
         .post(&floor.url)
-        .header("x-api-key", "payone-demo-key-0001")
+        .header("x-api-key", KEY_HEADER)
         .header("content-type", "application/json")
-        .body(deposit(&id));
+        .body(deposit(&id, "http://127.0.0.1:9/callback"));
     let answer = match sent.send().await {
         Ok(answer) => answer.text().await.unwrap_or_default(),
         Err(_) => return StatusCode::BAD_GATEWAY.into_response(),
