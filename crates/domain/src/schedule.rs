@@ -32,9 +32,11 @@ pub const DELIVERY_SPREAD_PERCENT: i64 = 20;
 pub const DELIVERY_RETRY_AFTER_MAX_MS: i64 = 24 * HOUR;
 /// An endpoint that has only failed for this long is switched off, milliseconds.
 pub const ENDPOINT_DISABLED_AFTER_MS: i64 = 120 * HOUR;
-/// Events and deliveries are kept and can be replayed for this long, milliseconds.
+/// Raw callbacks are kept this long unless the operator sets another time, milliseconds.
+pub const CALLBACKS_KEPT_MS: i64 = 30 * 24 * HOUR;
+/// Events and deliveries are kept and can be replayed for this long, the operator's setting at least, milliseconds.
 pub const EVENTS_KEPT_MS: i64 = 30 * 24 * HOUR;
-/// An idempotency key is kept this long, and this long after its transaction is final, milliseconds.
+/// An idempotency key is kept this long after its transaction is final, the operator's setting at least, milliseconds.
 pub const IDEMPOTENCY_KEPT_MS: i64 = 24 * HOUR;
 /// A pay-out on hold that nobody decided is shown as stuck after this long, milliseconds.
 pub const HOLD_ATTENTION_MS: i64 = 72 * HOUR;

@@ -5,6 +5,7 @@ use crate::directory::Directory;
 use crate::random::Random;
 use crate::transport::Transport;
 use domain::limits;
+use domain::schedule::{CALLBACKS_KEPT_MS, EVENTS_KEPT_MS, IDEMPOTENCY_KEPT_MS};
 use domain::urls::Environment;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,8 +30,27 @@ pub struct Config {
     pub shop_url: Option<String>,
     /// Whether stored company data may be served by several processes at once (PostgreSQL): the directory then looks for changes of others.
     pub shared_store: bool,
+    /// How long what grows is kept.
+    pub retention: Retention,
     /// Who opens our own pages (`/pay`, `/3ds`) as a payer's browser would: in a sandbox that settles by itself.
     pub page_opener: Option<tokio::sync::mpsc::Sender<String>>,
+}
+
+/// How long what grows is kept, milliseconds, not scaled. Transactions and their timelines are kept for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Raw callbacks, from when they came last.
+    pub callbacks_ms: i64,
+    /// Webhook events with their deliveries and attempts.
+    pub deliveries_ms: i64,
+    /// Idempotency keys with their answers, from the end of their transactions.
+    pub idempotency_ms: i64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { callbacks_ms: CALLBACKS_KEPT_MS, deliveries_ms: EVENTS_KEPT_MS, idempotency_ms: IDEMPOTENCY_KEPT_MS }
+    }
 }
 
 /// What the operator sets for one provider.
@@ -76,6 +96,7 @@ pub(crate) struct Inner {
     pub(crate) wake: Wake,
     pub(crate) locks: crate::flow::locks::Locks,
     pub(crate) account_cache: crate::flow::account_cache::AccountCache,
+    pub(crate) callback_rates: crate::flow::inbox::Rates,
     /// Use cases that call a provider run here, not in the request's future.
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -111,6 +132,7 @@ impl Engine {
             wake: Wake::default(),
             locks: crate::flow::locks::Locks::default(),
             account_cache: crate::flow::account_cache::AccountCache::default(),
+            callback_rates: crate::flow::inbox::Rates::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             workers_running: std::sync::atomic::AtomicBool::new(false),

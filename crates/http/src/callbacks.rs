@@ -14,6 +14,9 @@ use providers::CallbackAnswer;
 /// Longest provider name and token that are looked up, characters; ours are shorter.
 const NAME_MAX_CHARS: usize = 64;
 
+/// After this the next callback about a transaction passes, seconds.
+pub(crate) const RETRY_AFTER_S: u32 = 1;
+
 pub(crate) async fn receive(
     State(app): State<App>,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -35,7 +38,7 @@ pub(crate) async fn receive(
         return reply::response(CashierAnswer::not_found());
     }
     let query = parts.uri.query().unwrap_or_default();
-    let headers = headers::as_text(&parts.headers);
+    let headers = headers::as_bytes(&parts.headers);
     let answer = app.engine.callback(&provider, &token, parts.method.as_str(), query, &headers, &body).await;
     response(answer)
 }
@@ -44,7 +47,12 @@ pub(crate) async fn receive(
 fn response(answer: CallbackAnswer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if answer.body.is_empty() && !status.is_success() {
-        return reply::response(envelope(status));
+        let mut response = reply::response(envelope(status));
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            // Whatever a provider does not take is not its POST.
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        }
+        return response;
     }
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = status;
@@ -60,6 +68,7 @@ fn envelope(status: StatusCode) -> CashierAnswer {
         StatusCode::NOT_FOUND => CashierAnswer::not_found(),
         StatusCode::METHOD_NOT_ALLOWED => reply::method_not_allowed(),
         StatusCode::PAYLOAD_TOO_LARGE => reply::too_large(),
+        StatusCode::TOO_MANY_REQUESTS => reply::too_many(RETRY_AFTER_S),
         StatusCode::SERVICE_UNAVAILABLE => reply::unavailable(),
         other if other.is_server_error() => CashierAnswer::internal(),
         other => reply::plain(other.as_u16(), other.canonical_reason().unwrap_or("Refused")),

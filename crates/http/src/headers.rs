@@ -2,7 +2,7 @@
 
 use crate::reply::{self, Refused};
 use http::header::{AsHeaderName, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 
 /// The user's own token, from the merchant.
 pub const X_USER_TOKEN: HeaderName = HeaderName::from_static("x-user-token");
@@ -84,15 +84,15 @@ fn unquoted(key: &str) -> &str {
     key.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(key)
 }
 
-/// All headers as text, names in lower case; bytes that are no UTF-8 are replaced.
-pub fn as_text(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+/// All headers as they came, names in lower case.
+pub fn as_bytes(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
 
     fn with(name: HeaderName, values: &[&[u8]]) -> HeaderMap {
         let mut headers = HeaderMap::new();

@@ -4,6 +4,7 @@
 //! that lets it post to the provider's origin and nowhere else.
 
 use crate::app::App;
+use crate::callbacks::RETRY_AFTER_S;
 use crate::reply;
 use crate::{body, headers};
 use askama::Template;
@@ -13,7 +14,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use domain::Secret;
-use engine::flow::Shown;
+use engine::flow::{DeviceCheck, Shown};
 use engine::random::Random;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use providers::pages::HostedForm;
@@ -121,9 +122,10 @@ pub(crate) async fn device_check(
         Err(refused) => return refused.into_response(),
     };
     let Ok(Path((provider, token))) = path else { return reply::response(engine::CashierAnswer::not_found()) };
-    match app.engine.device_checked(&provider, &token, &headers::as_text(&parts.headers), &body).await {
-        Ok(true) => private((StatusCode::OK, "OK").into_response()),
-        Ok(false) => reply::response(engine::CashierAnswer::not_found()),
+    match app.engine.device_checked(&provider, &token, &headers::as_bytes(&parts.headers), &body).await {
+        Ok(DeviceCheck::Taken) => private((StatusCode::OK, "OK").into_response()),
+        Ok(DeviceCheck::Unknown) => reply::response(engine::CashierAnswer::not_found()),
+        Ok(DeviceCheck::TooMany) => reply::response(reply::too_many(RETRY_AFTER_S)),
         Err(error) => {
             tracing::error!("keeping the end of a device check: {error}");
             reply::response(reply::unavailable())

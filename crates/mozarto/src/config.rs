@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use domain::Secret;
 use domain::urls::Environment;
-use engine::core::ProviderConfig;
+use engine::core::{ProviderConfig, Retention};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ pub(crate) struct File {
     #[serde(default)]
     limits: LimitsFile,
     #[serde(default)]
+    retention: RetentionFile,
+    #[serde(default)]
     providers: BTreeMap<String, ProviderFile>,
 }
 
@@ -36,6 +38,14 @@ struct LimitsFile {
     burst: Option<NonZeroU32>,
     connections: Option<usize>,
     trusted_proxies: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RetentionFile {
+    callbacks_days: Option<u32>,
+    deliveries_days: Option<u32>,
+    idempotency_hours: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -71,6 +81,7 @@ pub(crate) struct Settings {
     pub(crate) master_key: Option<MasterKeySource>,
     pub(crate) json_logs: bool,
     pub(crate) limits: LimitSettings,
+    pub(crate) retention: Retention,
     pub(crate) providers: BTreeMap<String, ProviderConfig>,
 }
 
@@ -138,6 +149,19 @@ pub(crate) fn providers_from(variables: &Variables) -> Result<BTreeMap<String, P
     Ok(provider_settings(read.providers, &mut Vec::new()))
 }
 
+/// How long things are kept, from the environment alone: what the sandbox takes.
+pub(crate) fn retention_from(variables: &Variables) -> Result<Retention> {
+    let mut read = File::default();
+    let mut problems = Vec::new();
+    let of_retention = variables.iter().filter(|(name, _)| name.starts_with("MOZARTO_RETENTION_"));
+    overlay(&mut read, &of_retention.map(|(k, v)| (k.clone(), v.clone())).collect(), &mut problems);
+    let retention = retention(&read.retention, &mut problems);
+    if !problems.is_empty() {
+        bail!("the environment is not usable:\n  - {}", problems.join("\n  - "));
+    }
+    Ok(retention)
+}
+
 fn overlay(file: &mut File, variables: &Variables, problems: &mut Vec<String>) {
     for (name, value) in variables {
         let Some(key) = name.strip_prefix("MOZARTO_") else { continue };
@@ -155,6 +179,9 @@ fn overlay(file: &mut File, variables: &Variables, problems: &mut Vec<String>) {
             "LOG_FORMAT" => file.log_format = text(),
             "LIMITS_REQUESTS_PER_SECOND" => file.limits.requests_per_second = number(name, value, problems),
             "LIMITS_BURST" => file.limits.burst = number(name, value, problems),
+            "RETENTION_CALLBACKS_DAYS" => file.retention.callbacks_days = number(name, value, problems),
+            "RETENTION_DELIVERIES_DAYS" => file.retention.deliveries_days = number(name, value, problems),
+            "RETENTION_IDEMPOTENCY_HOURS" => file.retention.idempotency_hours = number(name, value, problems),
             "LIMITS_CONNECTIONS" => file.limits.connections = number(name, value, problems),
             "LIMITS_TRUSTED_PROXIES" => {
                 file.limits.trusted_proxies = Some(value.split(',').map(|part| part.trim().to_owned()).collect());
@@ -238,6 +265,7 @@ fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Optio
             true
         }
     };
+    let retention = retention(&file.retention, problems);
     let trusted_proxies = networks(file.limits.trusted_proxies.unwrap_or_default(), problems);
     let providers = provider_settings(file.providers, problems);
     if environment == Some(Environment::Production) {
@@ -257,8 +285,32 @@ fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Optio
             connections: file.limits.connections,
             trusted_proxies,
         },
+        retention,
         providers,
     })
+}
+
+/// The longest time that a setting of retention may say, days.
+const RETENTION_MAX_DAYS: u32 = 3_650;
+const HOUR_MS: i64 = 3_600_000;
+
+/// Less than what merchants are promised (30 days of replays and of the pull twin, 24 hours of a key) cannot be set.
+fn retention(file: &RetentionFile, problems: &mut Vec<String>) -> Retention {
+    let default = Retention::default();
+    let mut of = |name: &str, value: Option<u32>, least: u32, most: u32, unit_ms: i64, otherwise: i64| match value {
+        None => otherwise,
+        Some(number) if (least..=most).contains(&number) => i64::from(number) * unit_ms,
+        Some(_) => {
+            problems.push(format!("retention.{name} must be a number from {least} to {most}"));
+            otherwise
+        }
+    };
+    let day_ms = 24 * HOUR_MS;
+    Retention {
+        callbacks_ms: of("callbacks_days", file.callbacks_days, 1, RETENTION_MAX_DAYS, day_ms, default.callbacks_ms),
+        deliveries_ms: of("deliveries_days", file.deliveries_days, 30, RETENTION_MAX_DAYS, day_ms, default.deliveries_ms),
+        idempotency_ms: of("idempotency_hours", file.idempotency_hours, 24, 24 * 365, HOUR_MS, default.idempotency_ms),
+    }
 }
 
 fn networks(texts: Vec<String>, problems: &mut Vec<String>) -> Vec<IpNet> {
@@ -336,11 +388,13 @@ mod tests {
                 ("MOZARTO_ENVIRONMENT", "production"),
                 ("MOZARTO_PUBLIC_URL", "https://pay.example/"),
                 ("MOZARTO_PROVIDERS_PAYONE_NOT_FOUND_AFTER_SECONDS", "60"),
+                ("MOZARTO_RETENTION_CALLBACKS_DAYS", "7"),
             ]),
         )
         .unwrap();
         assert_eq!(settings.public_url, "https://pay.example");
         assert_eq!(settings.providers["payone"].not_found_after_s, Some(60));
+        assert_eq!(settings.retention, Retention { callbacks_ms: 7 * 24 * HOUR_MS, ..Retention::default() });
         assert!(!format!("{settings:?}").contains("000102"));
     }
 
@@ -356,6 +410,9 @@ mod tests {
                 ("MOZARTO_PROVIDERS_NOBODY_BASE_URL", "https://x.example"),
                 ("MOZARTO_PROVIDERS_PAYONE_BASE_URL", "https://127.0.0.1:8081/payone"),
                 ("MOZARTO_LIMITS_TRUSTED_PROXIES", "10.0.0.0/8, proxy"),
+                ("MOZARTO_RETENTION_DELIVERIES_DAYS", "29"),
+                ("MOZARTO_RETENTION_IDEMPOTENCY_HOURS", "23"),
+                ("MOZARTO_RETENTION_CALLBACKS_DAYS", "0"),
                 ("MOZARTO_TYPO", "1"),
             ]),
         )
@@ -369,6 +426,9 @@ mod tests {
             "NOBODY_BASE_URL is no setting",
             "TYPO is no setting",
             "trusted_proxies: proxy is no network",
+            "retention.deliveries_days must be a number from 30 to 3650",
+            "retention.idempotency_hours must be a number from 24 to 8760",
+            "retention.callbacks_days must be a number from 1 to 3650",
             "providers.payone.base_url",
         ] {
             assert!(error.contains(part), "{part} is not in {error}");

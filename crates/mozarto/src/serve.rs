@@ -58,6 +58,7 @@ pub(crate) async fn start_engine(settings: &Settings, database: &Database) -> Re
         simulator_url: None,
         shop_url: None,
         shared_store: database.is_shared(),
+        retention: settings.retention,
         page_opener: None,
     };
     platform::engine(db, source.read()?, Clock::system(1), config).await

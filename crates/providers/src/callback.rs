@@ -77,8 +77,8 @@ pub enum CallbackOutcome {
     /// Forged, or not what it says: nothing changes, an anomaly with this text is shown.
     Anomaly(String),
     /// Unsigned or too weakly signed, or to be compared with the provider's record: the provider is asked, with this kept for
-    /// [`Context::hint`](crate::api::Context::hint). Its members `note` and `anomaly`, texts fit to be shown, go on the timeline; of hints that wait together the members are joined,
-    /// the newest of a name last.
+    /// [`Context::hint`](crate::api::Context::hint). Its members `note` and `anomaly`, texts fit to be shown, go on the timeline, once; the other members are
+    /// what the inquiry is given. Callbacks that say the same share an inquiry; each that says something else has its own.
     Hint(Json),
     /// Fully signed facts.
     Fact(Box<Finding>),

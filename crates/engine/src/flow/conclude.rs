@@ -8,10 +8,11 @@ use crate::answer::CashierAnswer;
 use crate::core::Engine;
 use crate::webhooks::{Announcement, announce};
 use domain::limits::EVENTS_PER_TRANSACTION_MAX;
-use domain::schedule::{IDEMPOTENCY_KEPT_MS, LATE_CHECKS_MS};
+use domain::schedule::LATE_CHECKS_MS;
 use domain::state::next;
 use domain::{Attention, Change, EventId, Json, Secret, Timestamp, TransactionId, TransactionStatus};
 use providers::{Finding, Refusal, Standing};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use store::repository::jobs::{self, Job, JobKind};
 use store::repository::transactions::{self, TimelineEntry, VERSION_GUARD};
@@ -23,12 +24,19 @@ const STORE_TRIES: u32 = 8;
 /// The first wait between them; doubled each time.
 const STORE_WAIT: Duration = Duration::from_millis(50);
 
+/// Texts that are on a timeline.
+pub(super) type Told = BTreeSet<String>;
+
 /// A commit being put together. Nothing is visible to anybody until [`Commit::store`] has returned.
 pub(super) struct Commit<'a> {
     engine: &'a Engine,
     pub(super) work: &'a mut Work,
     pub(super) batch: Batch,
     pub(super) now: Timestamp,
+    /// What creates the transaction, where this commit does so as well.
+    creation: Option<Batch>,
+    /// What is not told again.
+    told: Option<Told>,
     /// The transaction before, in case the commit fails.
     before: domain::Transaction,
     sealed_changed: bool,
@@ -50,6 +58,8 @@ impl<'a> Commit<'a> {
             work,
             batch: Batch::new(),
             now,
+            creation: None,
+            told: None,
             before,
             sealed_changed: false,
             job_set: false,
@@ -77,14 +87,37 @@ impl<'a> Commit<'a> {
         transactions::add_to_timeline(&mut self.batch, t.company_id, t.id, &entry);
     }
 
-    /// Shows something that should not be.
-    pub(super) fn anomaly(&mut self, text: &str, severity: &str) {
+    /// Notes and anomalies that are told already are not told again from here on.
+    pub(super) fn only_new(&mut self, told: Told) {
+        self.told = Some(told);
+    }
+
+    /// From here on everything is told. Answers what was not to be told again.
+    pub(super) fn tell_all(&mut self) -> Told {
+        self.told.take().unwrap_or_default()
+    }
+
+    fn is_news(&mut self, text: &str) -> bool {
+        self.told.as_mut().is_none_or(|told| told.insert(text.to_owned()))
+    }
+
+    /// The statements that create the transaction go into this commit, before everything else: it is made and concluded at once or not at all.
+    pub(super) fn creates(&mut self, creation: Batch) {
+        self.creation = Some(creation);
+    }
+
+    /// Shows something that should not be. Answers whether it was told now.
+    pub(super) fn anomaly(&mut self, text: &str, severity: &str) -> bool {
+        if !self.is_news(text) {
+            return false;
+        }
         metrics::counter!("mozarto_anomalies_total", "provider" => self.work.provider.descriptor().name).increment(1);
         tracing::warn!(transaction = %self.work.id(), severity, "anomaly: {text}");
         self.note("anomaly", None, None, Json::object([("text", Json::text(text)), ("severity", Json::text(severity))]));
         if self.work.transaction.attention != Some(Attention::Stuck) {
             self.work.transaction.attention = Some(Attention::Anomaly);
         }
+        true
     }
 
     /// Makes a change of status by the state table, with its timeline entry and, at an ending, its webhook. The status word and the message must be set before.
@@ -186,14 +219,19 @@ impl<'a> Commit<'a> {
         }
     }
 
-    /// Shows what a finding wants to be seen.
-    pub(super) fn show(&mut self, finding: &Finding) {
+    /// Shows what a finding wants to be seen. Answers whether anything was told now.
+    pub(super) fn show(&mut self, finding: &Finding) -> bool {
+        let mut shown = false;
         for text in &finding.anomalies {
-            self.anomaly(text, "warning");
+            shown |= self.anomaly(text, "warning");
         }
         for text in &finding.notes {
-            self.note("noted", None, None, Json::object([("text", Json::text(&**text))]));
+            if self.is_news(text) {
+                self.note("noted", None, None, Json::object([("text", Json::text(&**text))]));
+                shown = true;
+            }
         }
+        shown
     }
 
     /// Shows what was wrong with an answer that was not believed.
@@ -355,7 +393,7 @@ impl<'a> Commit<'a> {
             self.work.transaction.attention = None;
         }
         if self.work.has_key {
-            keys::expire(&mut self.batch, company, id, self.now.plus_ms(IDEMPOTENCY_KEPT_MS));
+            keys::expire(&mut self.batch, company, id, self.now.plus_ms(self.engine.config().retention.idempotency_ms));
         }
         if self.work.provider.descriptor().single_use_field.is_some() {
             single_use::give_back(&mut self.batch, company, id);
@@ -379,13 +417,20 @@ impl<'a> Commit<'a> {
             self.answer(&recovered_answer(self.work))?;
         }
         self.work.transaction.version += 1;
-        let mut batch = Batch::new();
+        let creation = self.creation.take();
+        let creates = creation.is_some();
+        let mut batch = creation.unwrap_or_default();
         transactions::update(&mut batch, &self.work.transaction);
         if self.sealed_changed {
             transactions::update_sealed(&mut batch, self.work.company_id(), self.work.id(), self.work.seal()?);
         }
         batch.append(std::mem::take(&mut self.batch));
-        let result = store_surely(self.engine, self.work, batch).await;
+        // What only a creation tells has not happened yet: where the store is away, nothing has.
+        let result = if creates {
+            self.engine.store().commit(batch).await.map(|_| ())
+        } else {
+            store_surely(self.engine, self.work, batch).await
+        };
         match result {
             Ok(()) => {
                 if self.announced {

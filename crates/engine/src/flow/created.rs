@@ -11,6 +11,7 @@ use domain::schedule::HOLD_ATTENTION_MS;
 use domain::{Change, ErrorCode, Json, TransactionStatus};
 use providers::descriptor::UnknownFate;
 use providers::{CashierAnswer as ProviderAnswer, Doubt, Finding, Refusal, Standing, Step, Task};
+use store::Batch;
 use store::repository::holds::{self, Hold, HoldStatus};
 use store::repository::jobs::JobKind;
 
@@ -42,6 +43,18 @@ impl Engine {
         }
     }
 
+    /// Creates a transaction and concludes it by what was found without a call, in one commit.
+    pub(super) async fn conclude_created(
+        &self,
+        work: &mut Work,
+        creation: Batch,
+        finding: &Finding,
+    ) -> Result<CashierAnswer, EngineError> {
+        let mut commit = Commit::open(self, work);
+        commit.creates(creation);
+        self.store_found(commit, finding, Vec::new(), None).await
+    }
+
     async fn conclude_found(
         &self,
         work: &mut Work,
@@ -49,7 +62,17 @@ impl Engine {
         calls: Vec<Json>,
         sent_at: Option<domain::Timestamp>,
     ) -> Result<CashierAnswer, EngineError> {
-        let mut commit = Commit::open(self, work);
+        let commit = Commit::open(self, work);
+        self.store_found(commit, finding, calls, sent_at).await
+    }
+
+    async fn store_found(
+        &self,
+        mut commit: Commit<'_>,
+        finding: &Finding,
+        calls: Vec<Json>,
+        sent_at: Option<domain::Timestamp>,
+    ) -> Result<CashierAnswer, EngineError> {
         if let Some(ProviderAnswer::Success { redirect_url, .. }) = &finding.answer {
             commit.work.transaction.redirect_url.clone_from(redirect_url);
         }
@@ -85,8 +108,9 @@ impl Engine {
         }
         let answer = found_answer(commit.work, finding);
         commit.answer(&answer)?;
+        let stored = commit.work.transaction.clone();
         commit.store().await?;
-        self.have_opened(&work.transaction);
+        self.have_opened(&stored);
         Ok(answer)
     }
 

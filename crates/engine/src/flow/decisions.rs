@@ -7,6 +7,7 @@ use super::mask::mask_text;
 use super::work::Work;
 use crate::auth::Caller;
 use crate::core::Engine;
+use domain::urls::Environment;
 use domain::{
     Attention, Change, Json, Money, Operation, PaymentMethod, Scope, SessionId, Transaction, TransactionId, TransactionStatus,
 };
@@ -95,6 +96,8 @@ impl Engine {
     /// # Errors
     /// [`DecisionError`].
     pub async fn approve(&self, caller: &Caller, id: &str, reason: Option<String>) -> Result<Transaction, DecisionError> {
+        // Another process may have switched the account off just now.
+        self.directory().refresh().await?;
         let (by, mut work, _lock) = self.in_hand(caller, id).await?;
         let decided = Decided {
             word: "approve",
@@ -105,6 +108,7 @@ impl Engine {
         };
         self.must_wait(&work).await?;
         self.must_not_be_maker(caller, &work).await?;
+        self.must_be_usable(&work)?;
         let held_by_provider = work.provider.descriptor().operation(Operation::PayOut).is_some_and(|spec| spec.always_held);
         let mut commit = Commit::open(self, &mut work);
         let (company, transaction) = (commit.work.company_id(), commit.work.id());
@@ -354,6 +358,34 @@ impl Engine {
             (Some(maker), Some(checker)) if !checker.may_be_of_one_with(&maker) => Ok(()),
             _ => Err(DecisionError::MakerIsChecker),
         }
+    }
+
+    /// Nothing leaves through an account that is switched off, or that could not be used for a new pay-out either.
+    fn must_be_usable(&self, work: &Work) -> Result<(), DecisionError> {
+        let descriptor = work.provider.descriptor();
+        let name = providers::settings::account_name(descriptor, &work.method.settings);
+        let way_out = |what: String| Err(DecisionError::NotPossible(format!("{name} {what}, or reject this pay-out.")));
+        if !work.method.enabled {
+            return way_out("is disabled. Enable it".to_owned());
+        }
+        if self.config().environment == Environment::Production {
+            let accepted = self.config().providers.get(descriptor.name).is_some_and(|config| config.accept_assumed_protocol);
+            if let Some(protocol) = descriptor.assumed_protocol.filter(|_| !accepted) {
+                return way_out(format!("speaks an assumed protocol ({protocol}) that is not accepted in production. Accept it"));
+            }
+            if !work.base_url.is_empty() && !super::may_be_production_base(&work.base_url) {
+                return way_out("has an address that is not the provider's. Change it".to_owned());
+            }
+        }
+        if self.configured(work.provider, &work.method) {
+            return Ok(());
+        }
+        let mut missing = providers::settings::missing(descriptor, &work.method.settings, self.config().environment);
+        missing.retain(|field| *field != "baseUrl" || work.base_url.is_empty());
+        if work.base_url.is_empty() && !missing.contains(&"baseUrl") {
+            missing.push("baseUrl");
+        }
+        way_out(format!("is not configured: {} is missing. Complete it", missing.join(", ")))
     }
 
     fn must_be_stuck(&self, work: &Work) -> Result<(), DecisionError> {

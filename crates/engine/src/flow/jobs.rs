@@ -4,6 +4,7 @@ use super::EngineError;
 use super::answers::calls_detail;
 use super::calls::Ended;
 use super::conclude::Commit;
+use super::inbox::is_empty;
 use super::work::Work;
 use crate::core::Engine;
 use domain::schedule::{LATE_CHECKS_MS, inquiry_wait_ms};
@@ -23,8 +24,8 @@ pub(super) enum Asked<'a> {
     ByHand,
     /// The payer's browser came back.
     Return { hint: Option<&'a Json> },
-    /// A callback hints at something; these are processed with it.
-    Callback { hint: Option<&'a Json>, open: &'a [StoredCallback] },
+    /// A callback hints at something; `open` are processed with it. Where the provider is silent, those that are `waiting` for an inquiry of their own wait on.
+    Callback { hint: Option<&'a Json>, open: &'a [StoredCallback], waiting: &'a [StoredCallback] },
 }
 
 /// The numbers that an inquiry job carries in its detail.
@@ -65,8 +66,8 @@ impl Engine {
         match job.kind {
             JobKind::Intent => self.recover(&mut work, &job).await,
             JobKind::Run => self.run_approved(&mut work, &job).await,
-            JobKind::Inquire => self.inquire(&mut work, Some(&job), Asked::Schedule).await,
-            JobKind::Late => self.inquire(&mut work, Some(&job), Asked::Late).await,
+            JobKind::Inquire => self.inquire(&mut work, Some(&job), Asked::Schedule).await.map(drop),
+            JobKind::Late => self.inquire(&mut work, Some(&job), Asked::Late).await.map(drop),
             JobKind::Hold => self.remind_of_hold(&mut work).await,
         }
     }
@@ -81,8 +82,8 @@ impl Engine {
         commit.store().await
     }
 
-    /// Asks the provider and commits what it says, with the next action.
-    pub(super) async fn inquire(&self, work: &mut Work, job: Option<&Job>, asked: Asked<'_>) -> Result<(), EngineError> {
+    /// Asks the provider and commits what it says, with the next action. Answers whether it said anything.
+    pub(super) async fn inquire(&self, work: &mut Work, job: Option<&Job>, asked: Asked<'_>) -> Result<bool, EngineError> {
         let hint = match asked {
             Asked::Callback { hint, .. } | Asked::Return { hint } => hint,
             _ => None,
@@ -90,7 +91,10 @@ impl Engine {
         let ended = self.run_task(work, Task::Inquire, None, hint, None).await?;
         let not_found_after_ms = self.not_found_after_ms(work.provider);
         let (memo, before) = (work.memo.clone(), work.transaction.status);
+        let told = if may_tell(&ended.step, before) { Some(self.told_before(work).await?) } else { None };
         let mut commit = Commit::open(self, work);
+        // The provider is asked again and again, and says the same of itself each time.
+        told.into_iter().for_each(|told| commit.only_new(told));
         // The number of inquiries is part of the sealed row.
         commit.remember(Some(memo));
         let mut counters = job.map(|job| Counters::read(&job.detail)).unwrap_or_default();
@@ -122,16 +126,21 @@ impl Engine {
             commit.note("asked", None, None, detail);
         }
         self.next_action(&mut commit, job, asked, counters, ask_at);
-        if let Asked::Callback { open, .. } = asked {
-            // With a schedule of its own running, a silent provider will be asked again anyway.
+        if let Asked::Callback { hint, open, waiting } = asked {
+            // With a schedule of its own running, a silent provider will be asked again anyway; but not with what the callback says.
             let open_job = job.is_some_and(|job| matches!(job.kind, JobKind::Inquire | JobKind::Late | JobKind::Run));
-            if (readable || open_job) && !ask_again {
+            let asked_anyway = open_job && hint.is_none_or(is_empty);
+            if (readable || asked_anyway) && !ask_again {
                 callbacks::done(&mut commit.batch, open);
             } else {
                 self.ask_later(&mut commit, open);
             }
+            if !readable && !waiting.is_empty() {
+                self.ask_later(&mut commit, waiting);
+            }
         }
-        commit.store().await
+        commit.store().await?;
+        Ok(readable)
     }
 
     /// Nobody else will ask about these callbacks: they are asked about on the common schedule, to its end.
@@ -263,6 +272,12 @@ impl Engine {
             commit.no_job();
             return commit.store().await;
         }
+        // What was approved is sent, also through an account that was switched off since; but not through one that lacks what the call needs.
+        if !self.configured(work.provider, &work.method) {
+            let mut commit = Commit::open(self, work);
+            self.run_later(&mut commit, job, "the account lacks a required setting", Json::Object(Vec::new()));
+            return commit.store().await;
+        }
         let mut token_hash = None;
         if task == Task::PayOut {
             // The first token was never told to anybody, and only its hash is kept: this call brings a new one.
@@ -316,6 +331,16 @@ impl Engine {
             }
             None => commit.stuck("the provider could not be reached for three days"),
         }
+    }
+}
+
+/// Whether what was found may have something to tell.
+fn may_tell(step: &Step, stands: TransactionStatus) -> bool {
+    match step {
+        // What contradicts an ending is an anomaly by the state table.
+        Step::Found(finding) => stands.is_final() || !finding.anomalies.is_empty() || !finding.notes.is_empty(),
+        Step::Silence(refusal) | Step::Refused(refusal) => refusal.anomaly.is_some(),
+        Step::Call(_) | Step::TryLater(_) => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The life of a transaction: created, sent, asked about, told about by callbacks, approved by people, recovered after crashes.
 //!
 //! * [`pay`](Engine::pay) creates; `calls` runs a provider's task; `created` ends it, with the answers of `answers`; `conclude` turns what was found into one commit;
-//! * `jobs` does what is due; `recover` takes over what a dead process left; `callbacks` is the inbox; `pages` is what a payer's browser sees of us; `decisions` is what people do.
+//! * `jobs` does what is due; `recover` takes over what a dead process left; `callbacks` is the inbox (`inbox`: what of it is kept); `pages` is what a payer's browser sees of us; `decisions` is what people do.
 
 pub(crate) mod account_cache;
 mod answers;
@@ -11,6 +11,7 @@ mod conclude;
 mod created;
 mod decisions;
 mod idempotency;
+pub(crate) mod inbox;
 mod jobs;
 mod lives;
 pub(crate) mod locks;
@@ -19,6 +20,7 @@ mod pages;
 mod pay;
 mod production;
 mod recover;
+mod retention;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -29,7 +31,7 @@ mod workers;
 
 pub use decisions::{DecisionError, TestResult};
 pub use idempotency::{IdempotencyTicket, KnownKey};
-pub use pages::Shown;
+pub use pages::{DeviceCheck, Shown};
 pub use pay::PayRequest;
 pub use production::may_be_production_base;
 pub use store::repository::holds::{Decision, Hold, HoldStatus};

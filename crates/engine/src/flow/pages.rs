@@ -5,6 +5,7 @@ use super::answers::calls_detail;
 use super::callbacks::token_hash;
 use super::calls::guarded;
 use super::conclude::Commit;
+use super::inbox::as_text;
 use super::jobs::{Asked, first_inquiry};
 use super::work::Work;
 use super::{EngineError, TransactionFilter};
@@ -12,7 +13,7 @@ use crate::core::Engine;
 use domain::urls::{ReturnResult, return_address};
 use domain::{CompanyId, Json, Transaction, TransactionId, TransactionStatus};
 use providers::pages::{BrowserReturn, Challenge, HostedForm, Opening, PageUrls};
-use providers::{Callback, Provider, Standing, Step, Task};
+use providers::{Callback, Finding, Provider, Standing, Step, Task};
 use std::time::Duration;
 use store::CommitError;
 use store::repository::jobs::{self, JobKind};
@@ -78,6 +79,17 @@ const OPENED_AGAIN_PAGE: u32 = 200;
 /// Longest token that is looked up, characters; ours are shorter.
 const TOKEN_MAX_CHARS: usize = 64;
 
+/// What became of a report about a device check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceCheck {
+    /// Read, whatever it said.
+    Taken,
+    /// There is no such address.
+    Unknown,
+    /// Too many came about this transaction.
+    TooMany,
+}
+
 /// What one of our pages answers.
 #[derive(Debug)]
 pub enum Shown {
@@ -109,12 +121,12 @@ impl Engine {
         if work.transaction.status != TransactionStatus::Pending {
             return Ok(Shown::Gone);
         }
-        // Told to the provider by the form; whatever token there was before has never left us.
-        let (callback_url, new_hash) = self.new_callback_token(work.provider);
-        work.callback_url = callback_url;
+        // Told to the provider by the form, which the browser sees: a token of its own.
+        let token = self.inner.random.token();
+        work.callback_url = self.callback_url(work.provider, &token);
         let opening = guarded(work.provider, || work.provider.open_page(&work.context(self, None)), || Opening::Closed);
         let Opening::Form(mut form) = opening else { return Ok(Shown::Gone) };
-        self.serve_form(&mut work, &mut form, new_hash).await
+        self.serve_form(&mut work, &mut form, Some(token_hash(&token))).await
     }
 
     /// `GET /3ds/{token}`: the device check or the challenge, as often as the browser asks while it is open.
@@ -198,14 +210,18 @@ impl Engine {
         let reading = guarded(work.provider, || work.provider.read_return(&work.context(self, None), &back), || None);
         let Some(reading) = reading else { return Ok(Shown::Unknown) };
         if reading.anomaly.is_some() || reading.note.is_some() {
+            // A browser comes back as often as somebody reloads it.
+            let told = self.told_before(&work).await?;
             let mut commit = Commit::open(self, &mut work);
-            if let Some(text) = &reading.anomaly {
-                commit.anomaly(text, "warning");
+            commit.only_new(told);
+            let shown = Finding {
+                anomalies: reading.anomaly.iter().cloned().collect(),
+                notes: reading.note.iter().cloned().collect(),
+                ..Finding::unchanged()
+            };
+            if commit.show(&shown) {
+                commit.store().await?;
             }
-            if let Some(text) = &reading.note {
-                commit.note("noted", None, None, Json::object([("text", Json::text(&**text))]));
-            }
-            commit.store().await?;
         }
         let target = target(&work, reading.result);
         drop(lock);
@@ -223,7 +239,7 @@ impl Engine {
         Ok(target.map_or(Shown::Over, Shown::Go))
     }
 
-    /// `POST /callbacks/{provider}/{token}/threeds`: the end of a device check.
+    /// `POST /callbacks/{provider}/{token}/threeds`: the end of a device check. So many are taken as of callbacks.
     ///
     /// # Errors
     /// [`EngineError`] when the store does not answer.
@@ -231,9 +247,17 @@ impl Engine {
         &self,
         provider: &str,
         token: &str,
-        headers: &[(String, String)],
+        headers: &[(String, Vec<u8>)],
         body: &[u8],
-    ) -> Result<bool, EngineError> {
+    ) -> Result<DeviceCheck, EngineError> {
+        let hash = token_hash(token);
+        let Some((_, id)) = page_tokens::find(self.store(), hash, Page::DeviceCheck).await? else {
+            return Ok(DeviceCheck::Unknown);
+        };
+        if self.inner.callback_rates.take(id).is_none() {
+            return Ok(DeviceCheck::TooMany);
+        }
+        let headers = &as_text(headers);
         anew(|| self.try_device_checked(provider, token, headers, body)).await
     }
 
@@ -243,10 +267,10 @@ impl Engine {
         token: &str,
         headers: &[(String, String)],
         body: &[u8],
-    ) -> Result<bool, EngineError> {
-        let Some((mut work, _lock)) = self.behind(token, Page::DeviceCheck).await? else { return Ok(false) };
+    ) -> Result<DeviceCheck, EngineError> {
+        let Some((mut work, _lock)) = self.behind(token, Page::DeviceCheck).await? else { return Ok(DeviceCheck::Unknown) };
         if work.provider.descriptor().name != provider {
-            return Ok(false);
+            return Ok(DeviceCheck::Unknown);
         }
         let callback = Callback {
             method: "POST",
@@ -263,7 +287,7 @@ impl Engine {
             commit.note("device_checked", None, None, Json::Object(Vec::new()));
             commit.store().await?;
         }
-        Ok(true)
+        Ok(DeviceCheck::Taken)
     }
 
     /// Hands a page of ours to whoever opens such pages here, if anybody does.
@@ -313,14 +337,14 @@ impl Engine {
     }
 
     /// Commits what the form wants remembered; then it may be served.
-    async fn serve_form(&self, work: &mut Work, form: &mut HostedForm, new_hash: Option<[u8; 32]>) -> Result<Shown, EngineError> {
+    async fn serve_form(&self, work: &mut Work, form: &mut HostedForm, notified: Option<[u8; 32]>) -> Result<Shown, EngineError> {
         let (company, id) = (work.company_id(), work.id());
-        if form.memo.is_some() || form.restarts_schedule || new_hash.is_some() {
+        if form.memo.is_some() || form.restarts_schedule || notified.is_some() {
             let mut commit = Commit::open(self, work);
             commit.remember(form.memo.take());
             commit.note("page_opened", None, None, Json::Object(Vec::new()));
-            if let Some(hash) = new_hash {
-                transactions::update_token(&mut commit.batch, company, id, hash);
+            if let Some(hash) = notified {
+                page_tokens::insert(&mut commit.batch, hash, company, id, Page::Notify);
             }
             if form.restarts_schedule {
                 let job = first_inquiry(&commit, None);
@@ -427,7 +451,7 @@ impl Engine {
         {
             return Ok(());
         }
-        self.inquire(&mut work, job.as_ref(), Asked::Return { hint }).await
+        self.inquire(&mut work, job.as_ref(), Asked::Return { hint }).await.map(drop)
     }
 
     fn to_merchant(&self, work: &Work) -> Shown {

@@ -1,7 +1,7 @@
 //! Creating a pay-in or a pay-out: rule, account, intent, call, outcome, answer.
 
 use super::answers::{ON_HOLD, failure_answer, plain_data};
-use super::calls::{self, Ended, StoredAt, guarded};
+use super::calls::{self, StoredAt, guarded};
 use super::idempotency::{IdempotencyTicket, KnownKey};
 use super::route::{self, NoRoute};
 use super::work::Work;
@@ -13,6 +13,7 @@ use crate::auth::Caller;
 use crate::core::Engine;
 use domain::urls::Environment;
 use domain::{ErrorCode, Json, Operation, PaymentMethod, SessionId, Transaction, TransactionId, TransactionStatus};
+use providers::card::CardData;
 use providers::fields::{Checked, Problems};
 use providers::{Account, CashierAnswer as ProviderAnswer, Finding, Order, Provider, Refusal, Standing, Step, Task};
 use store::repository::transactions::{self, TimelineEntry};
@@ -75,7 +76,7 @@ impl Engine {
         let (mut work, token_hash) = self.new_work(request, &route);
         let _lock = self.inner.locks.lock(work.id()).await;
         if held_by_rule {
-            return self.create_held(work, ticket.as_ref()).await;
+            return self.create_held(&mut work, ticket.as_ref()).await;
         }
         let task = match work.transaction.operation {
             Operation::PayIn => Task::PayIn,
@@ -84,6 +85,12 @@ impl Engine {
         let mut step = self.begin(&mut work, task, None);
         // It is in the call now, if it is needed at all.
         work.card = None;
+        if let Step::Found(mut finding) = step {
+            if work.provider.descriptor().card_data != CardData::None {
+                calls::card_numbers_masked(&mut finding);
+            }
+            return self.create_concluded(&mut work, token_hash, ticket.as_ref(), *finding).await;
+        }
         if let Step::Call(call) = &step
             && let Some(memo) = &call.memo
         {
@@ -103,7 +110,7 @@ impl Engine {
         match created {
             Ok(_) => {}
             Err(CommitError::Duplicate(keys::KEY_TAKEN)) => return self.key_taken(&work, ticket.as_ref()).await,
-            Err(CommitError::Duplicate(single_use::IN_FLIGHT)) => return self.create_in_flight(work, ticket.as_ref()).await,
+            Err(CommitError::Duplicate(single_use::IN_FLIGHT)) => return self.create_in_flight(&mut work, ticket.as_ref()).await,
             Err(error) => return Err(error.into()),
         }
         let ended = self.run_task(&mut work, task, Some((step, stored)), None, None).await?;
@@ -200,7 +207,8 @@ impl Engine {
 
     /// A new callback address for a transaction, and the SHA-256 of its token; none for providers that do not call back per transaction.
     pub(super) fn new_callback_token(&self, provider: &dyn Provider) -> (String, Option<[u8; 32]>) {
-        if !provider.descriptor().callbacks.per_transaction {
+        // Where a form of ours brings the address, it is made with the form.
+        if !provider.descriptor().callbacks.per_transaction || provider.descriptor().pages.pay {
             return (String::new(), None);
         }
         let token = self.inner.random.token();
@@ -255,17 +263,17 @@ impl Engine {
     }
 
     /// A pay-out that a rule holds: nobody is called before a person approves.
-    async fn create_held(&self, mut work: Work, ticket: Option<&IdempotencyTicket>) -> Result<CashierAnswer, EngineError> {
+    async fn create_held(&self, work: &mut Work, ticket: Option<&IdempotencyTicket>) -> Result<CashierAnswer, EngineError> {
         let finding = Finding::new(Standing::OnHold, "on_hold").message(ON_HOLD).answer(ProviderAnswer::Success {
             message: ON_HOLD.to_owned(),
-            data: plain_data(&work, ON_HOLD),
+            data: plain_data(work, ON_HOLD),
             redirect_url: None,
         });
-        self.create_concluded(&mut work, ticket, finding).await
+        self.create_concluded(work, None, ticket, finding).await
     }
 
     /// The voucher is in another unsettled transaction: refused without a call.
-    async fn create_in_flight(&self, mut work: Work, ticket: Option<&IdempotencyTicket>) -> Result<CashierAnswer, EngineError> {
+    async fn create_in_flight(&self, work: &mut Work, ticket: Option<&IdempotencyTicket>) -> Result<CashierAnswer, EngineError> {
         let Some(single) = work.provider.descriptor().single_use_field else {
             return Err(EngineError::Corrupt("a provider without a single-use field met one in flight".into()));
         };
@@ -274,25 +282,24 @@ impl Engine {
         let finding = Finding::new(Standing::Declined, single.status)
             .message(single.message)
             .answer(ProviderAnswer::Declined { message: single.message.to_owned(), data: None });
-        self.create_concluded(&mut work, ticket, finding).await
+        self.create_concluded(work, None, ticket, finding).await
     }
 
-    /// Creates and concludes without any call: two commits, the second by the same way as every outcome.
+    /// Creates and concludes without any call, in one commit: there is no moment at which it could be taken for one whose call was cut by a crash.
     async fn create_concluded(
         &self,
         work: &mut Work,
+        token_hash: Option<[u8; 32]>,
         ticket: Option<&IdempotencyTicket>,
         finding: Finding,
     ) -> Result<CashierAnswer, EngineError> {
-        work.transaction.timeline_length = 0;
-        let mut batch = self.creation(work, None, ticket)?;
-        jobs::put(&mut batch, &self.intent_job(work, Task::PayOut, None));
-        match self.store().commit(batch).await {
-            Ok(_) => {}
-            Err(CommitError::Duplicate(keys::KEY_TAKEN)) => return self.key_taken(work, ticket).await,
-            Err(error) => return Err(error.into()),
+        let creation = self.creation(work, token_hash, ticket)?;
+        match self.conclude_created(work, creation, &finding).await {
+            Err(EngineError::Commit(CommitError::Duplicate(keys::KEY_TAKEN))) => self.key_taken(work, ticket).await,
+            Err(EngineError::Commit(CommitError::Duplicate(single_use::IN_FLIGHT))) if !work.order.fields.secret.is_empty() => {
+                Box::pin(self.create_in_flight(work, ticket)).await
+            }
+            concluded => concluded,
         }
-        let ended = Ended { step: finding.step(), doubt: None, calls: Vec::new(), sent_at: None };
-        self.finish_creation(work, Task::PayOut, ended, false).await
     }
 }

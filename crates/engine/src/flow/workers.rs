@@ -9,7 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use store::repository::jobs::Job;
-use store::repository::{callbacks, idempotency, jobs, nodes, transactions};
+use store::repository::{callbacks, jobs, nodes, transactions};
 use store::{Batch, CommitError, Dialect, QueryError};
 use tokio::sync::Semaphore;
 
@@ -24,12 +24,9 @@ const POLL_MIN_MS: i64 = 50;
 /// A heartbeat is written this often, milliseconds, not scaled.
 const BEAT_MS: i64 = 1_000;
 /// Rows of processes dead for this long are removed, milliseconds.
-const FORGET_AFTER_MS: i64 = 24 * 3_600_000;
+pub(super) const FORGET_AFTER_MS: i64 = 24 * 3_600_000;
 /// How often changes of other processes are looked for, milliseconds.
 const DIRECTORY_MS: u64 = 500;
-/// How often expired rows are purged, and how many at once.
-const PURGE_MS: u64 = 60_000;
-const PURGE_ROWS: u32 = 5_000;
 /// How long a graceful stop waits for what is running.
 const STOP_WAIT: Duration = Duration::from_secs(8);
 /// A job that failed because the store was away, or because another process was faster, is tried again after this, milliseconds as written.
@@ -154,19 +151,6 @@ impl Engine {
             tokio::time::sleep(Duration::from_millis(DIRECTORY_MS)).await;
             if let Err(error) = self.directory().refresh().await {
                 tracing::warn!("looking for changed configuration: {error}");
-            }
-        }
-    }
-
-    async fn keep_tidy(self) {
-        loop {
-            tokio::time::sleep(Duration::from_millis(PURGE_MS)).await;
-            self.directory().flush_last_used().await;
-            let mut batch = Batch::new();
-            idempotency::purge(&mut batch, self.clock().now(), PURGE_ROWS);
-            nodes::forget(&mut batch, "", self.clock().now().plus_ms(-FORGET_AFTER_MS));
-            if let Err(error) = self.store().commit(batch).await {
-                tracing::warn!("purging expired keys: {error}");
             }
         }
     }

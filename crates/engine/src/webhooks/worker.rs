@@ -6,7 +6,6 @@
 use super::attempt::{ANSWER_MS, Report, attempt};
 use super::endpoints::{Breaker, Endpoint, PUT_OFF_MAX_MS};
 use crate::core::Engine;
-use domain::schedule::EVENTS_KEPT_MS;
 use domain::{CompanyId, MethodId, Timestamp};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -348,7 +347,7 @@ pub(super) async fn purge(engine: Engine) {
             () = tokio::time::sleep(PURGE_EVERY) => {}
         }
         for _ in 0..PURGE_ROUNDS {
-            let before = engine.clock().now().plus_ms(-EVENTS_KEPT_MS);
+            let before = engine.clock().now().plus_ms(-engine.config().retention.deliveries_ms);
             match events::purge(engine.store(), before, PURGE_ROWS).await {
                 Ok(purged) if purged == PURGE_ROWS as usize => {}
                 Ok(_) => break,

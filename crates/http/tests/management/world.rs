@@ -96,6 +96,7 @@ impl World {
             simulator_url: None,
             shop_url: None,
             shared_store: false,
+            retention: engine::core::Retention::default(),
             page_opener: None,
         };
         let clock = Clock::manual(Timestamp::parse("2026-05-17T09:00:00Z").unwrap());

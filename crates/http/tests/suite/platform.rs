@@ -63,6 +63,7 @@ impl Platform {
             simulator_url: None,
             shop_url: None,
             shared_store: false,
+            retention: engine::core::Retention::default(),
             page_opener: None,
         };
         let key = MasterKey::generate().unwrap();

@@ -85,6 +85,7 @@ impl OpenStore {
             simulator_url: None,
             shop_url: None,
             shared_store: self.shared,
+            retention: engine::core::Retention::default(),
             page_opener: None,
         };
         let engine = platform::engine(self.db, self.key, Clock::system(1), config).await?;

@@ -121,6 +121,7 @@ async fn start(args: SandboxArgs) -> Result<Running> {
         simulator_url: Some(addresses.simulators.clone()),
         shop_url: Some(addresses.shop.clone()),
         shared_store: database.is_shared(),
+        retention: config::retention_from(&config::variables())?,
         page_opener,
     };
     let engine = platform::engine(db, key, Clock::system(args.time_scale), settings).await?;

@@ -1,1 +1,158 @@
 //! What grows is capped, kept for a time that is a setting, and purged.
+
+use anyhow::{Result, ensure};
+use rusqlite::{Connection, params};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use testkit::client::{Client, bodies};
+use testkit::sandbox::{Options, Sandbox};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_mozarto");
+const DAY_MS: i64 = 24 * 3_600_000;
+/// Keys that are past their time: twenty seconds of a thousand payments a second.
+const KEYS: i64 = 20_000;
+/// Callbacks that are past their time, four to a transaction.
+const CALLBACKS: i64 = 8_000;
+
+fn open(data: &Path) -> Result<Connection> {
+    let db = Connection::open(data.join("mozarto.db"))?;
+    db.busy_timeout(Duration::from_secs(20))?;
+    Ok(db)
+}
+
+fn count(db: &Connection, sql: &str) -> Result<i64> {
+    Ok(db.query_row(sql, [], |row| row.get(0))?)
+}
+
+fn now_ms() -> Result<i64> {
+    Ok(i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis())?)
+}
+
+/// An id of ours: its time in milliseconds, then what makes it one.
+fn id(at_ms: i64, n: i64) -> String {
+    format!("{at_ms:012x}{n:012x}")
+}
+
+/// A store in which much is past its time.
+fn aged(data: &Path, company: &str) -> Result<()> {
+    let mut db = open(data)?;
+    let now = now_ms()?;
+    let all = db.transaction()?;
+    {
+        let mut key = all.prepare(
+            "INSERT INTO idempotency (company_id, path, idempotency_key, fingerprint, transaction_id, answer_status, answer, created_at, expires_at) \
+             VALUES (?1, 'POST /cashier', ?2, ?3, ?4, 200, ?5, ?6, ?7)",
+        )?;
+        let (print, answer) = ([1_u8; 32], [2_u8; 900]);
+        for n in 0..KEYS {
+            let made = now - 2 * DAY_MS;
+            key.execute(params![company, format!("old-{n}"), print, id(made, n), answer, made, now - DAY_MS])?;
+        }
+        // One of a transaction that is still open, and one whose time has not come.
+        key.execute(params![company, "open", print, id(1, 1), answer, 1, None::<i64>])?;
+        key.execute(params![company, "fresh", print, id(now, 1), answer, now, now + DAY_MS])?;
+        let mut callback = all.prepare(
+            "INSERT INTO callbacks (company_id, transaction_id, id, received_at, raw, due_at, attempt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
+        )?;
+        let raw = [3_u8; 2_000];
+        let old = now - 31 * DAY_MS;
+        for n in 0..CALLBACKS {
+            callback.execute(params![company, id(old - 1_000, n / 4), id(old, n), old, raw, None::<i64>])?;
+        }
+        // Of an old transaction, but of yesterday; and of one of 29 days ago.
+        callback.execute(params![company, id(old - 1_000, 0), id(now - DAY_MS, 1), now - DAY_MS, raw, None::<i64>])?;
+        callback.execute(params![
+            company,
+            id(now - 29 * DAY_MS, 0),
+            id(now - 29 * DAY_MS, 1),
+            now - 29 * DAY_MS,
+            raw,
+            None::<i64>
+        ])?;
+    }
+    all.commit()?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_past_its_time_goes_faster_than_it_comes() {
+    let data = tempfile::tempdir().unwrap();
+    let options = Options::new(BINARY, data.path()).auto_settle(10).variable("MOZARTO_LOG", "off");
+    let mut sandbox = Sandbox::start(options).await.unwrap();
+    sandbox.terminate().await.unwrap();
+    let company: String = open(data.path()).unwrap().query_row("SELECT id FROM companies", [], |row| row.get(0)).unwrap();
+    aged(data.path(), &company).unwrap();
+    let sandbox = Sandbox::start(sandbox.options.clone()).await.unwrap();
+    let client = Client::of(&sandbox);
+    let began = Instant::now();
+    let (mut paid, mut slowest) = (0_u32, Duration::ZERO);
+    let db = open(data.path()).unwrap();
+    let (keys, callbacks) = (
+        "SELECT COUNT(*) FROM idempotency WHERE idempotency_key LIKE 'old-%'",
+        "SELECT COUNT(*) FROM callbacks WHERE length(raw) = 2000",
+    );
+    // Payments go on beside it.
+    while count(&db, keys).unwrap() > 0 || count(&db, callbacks).unwrap() > 2 {
+        assert!(
+            began.elapsed() < Duration::from_secs(28),
+            "{} keys, {} callbacks left",
+            count(&db, keys).unwrap(),
+            count(&db, callbacks).unwrap()
+        );
+        let one = Instant::now();
+        let answer = client.cashier_with_key(&bodies::payone("PAYIN", "10.00"), &format!("new-{paid}")).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        slowest = slowest.max(one.elapsed());
+        paid += 1;
+    }
+    println!(
+        "{KEYS} keys and {CALLBACKS} callbacks went in {:?}; {paid} payments beside it, the slowest in {slowest:?}",
+        began.elapsed()
+    );
+    assert_eq!(count(&db, "SELECT COUNT(*) FROM idempotency WHERE idempotency_key IN ('open', 'fresh')").unwrap(), 2);
+    assert_eq!(count(&db, callbacks).unwrap(), 2, "those whose time has not come");
+    counted(&client).await.unwrap();
+}
+
+async fn counted(client: &Client) -> Result<()> {
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        let answer = client.send("GET", &format!("{}/metrics", client.base), &[], None).await?;
+        let text = String::from_utf8_lossy(&answer.bytes).into_owned();
+        let of = |kind: &str| {
+            let line = text.lines().find(|line| line.starts_with(&format!("mozarto_purged_total{{kind=\"{kind}\"}}")))?;
+            line.rsplit(' ').next()?.parse::<i64>().ok()
+        };
+        if (of("idempotency"), of("callbacks")) == (Some(KEYS), Some(CALLBACKS)) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < until, "{:?} {:?}", of("idempotency"), of("callbacks"));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// A shorter time is a setting; one that breaks what merchants are promised is refused by name.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_times_are_settings() {
+    let data = tempfile::tempdir().unwrap();
+    let options = Options::new(BINARY, data.path()).variable("MOZARTO_LOG", "off");
+    let mut sandbox = Sandbox::start(options).await.unwrap();
+    sandbox.terminate().await.unwrap();
+    let company: String = open(data.path()).unwrap().query_row("SELECT id FROM companies", [], |row| row.get(0)).unwrap();
+    aged(data.path(), &company).unwrap();
+    let _sandbox = Sandbox::start(sandbox.options.clone().variable("MOZARTO_RETENTION_CALLBACKS_DAYS", "7")).await.unwrap();
+    let db = open(data.path()).unwrap();
+    let until = Instant::now() + Duration::from_secs(25);
+    while count(&db, "SELECT COUNT(*) FROM callbacks").unwrap() > 1 {
+        assert!(Instant::now() < until, "{} are left", count(&db, "SELECT COUNT(*) FROM callbacks").unwrap());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let key = data.path().join("key");
+    std::fs::write(&key, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f").unwrap();
+    let mut command = std::process::Command::new(BINARY);
+    command.args(["config", "check"]).env("MOZARTO_ENVIRONMENT", "sandbox").env("MOZARTO_PUBLIC_URL", "http://127.0.0.1:1");
+    command.env("MOZARTO_MASTER_KEY_FILE", &key).env("MOZARTO_RETENTION_IDEMPOTENCY_HOURS", "1");
+    let output = command.output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!output.status.success() && said.contains("retention.idempotency_hours must be a number from 24 to 8760"), "{said}");
+}

@@ -271,7 +271,7 @@ pub(super) fn read_callback(account: &Account<'_>, callback: &Callback<'_>) -> C
                 kit::scalar(&body, "transactionId").map(|id| ("transactionId", Json::text(kit::provider_text(id)))),
             )),
         },
-        _ => CallbackOutcome::Anomaly("a PayOne callback cannot be read".to_owned()),
+        _ => CallbackOutcome::Hint(Json::object([("anomaly", Json::text("a PayOne callback cannot be read"))])),
     };
     let received = CallbackAnswer { status: 200, content_type: "application/json", body: r#"{"success":true}"#.to_owned() };
     reading(received, outcome)

@@ -1,7 +1,7 @@
 //! The inbox of provider callbacks: stored before the provider is answered.
 
 use super::read::parse;
-use crate::{Batch, CommitError, Driver, QueryError, Row};
+use crate::{Batch, CommitError, Driver, QueryError, Row, Value};
 use domain::{CompanyId, Timestamp, TransactionId};
 
 /// A callback that came in.
@@ -13,20 +13,62 @@ pub struct StoredCallback {
     pub transaction_id: TransactionId,
     /// Its id: they are processed in this order.
     pub id: TransactionId,
-    /// When it came.
+    /// When it came; of one that came again after it was processed, when it did.
     pub received_at: Timestamp,
     /// The sealed raw request.
     pub raw: Vec<u8>,
     /// How often it was tried.
     pub attempt: u32,
+    /// Keyed digest of what came and of how it was read: those of one digest are one row. `None`: from before there were any.
+    pub digest: Option<Vec<u8>>,
+    /// How often it came.
+    pub copies: i64,
+    /// What it gives to be seen is on the timeline already.
+    pub told: bool,
+    /// Of those that wait, what is kept first when there are too many.
+    pub weight: Weight,
 }
 
-const INSERT: &str = "INSERT INTO callbacks (company_id, transaction_id, id, received_at, raw, due_at, attempt, owner) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)";
-const OPEN: &str = "SELECT company_id, transaction_id, id, received_at, raw, attempt FROM callbacks \
+/// What a callback is worth while it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// For the timeline alone.
+    Seen = 0,
+    /// Has the provider asked, and says nothing.
+    Ask = 1,
+    /// Has the provider asked, with something that it says.
+    Hint = 2,
+    /// Proves something.
+    Fact = 3,
+}
+
+// Every value has its type in PostgreSQL's text: in a `SELECT` it would be taken for text.
+const INSERT: &str = "INSERT INTO callbacks (company_id, transaction_id, id, received_at, raw, due_at, attempt, owner, digest, weight) \
+                      SELECT ?1 /*pg ::text */, ?2 /*pg ::text */, ?3 /*pg ::text */, ?4 /*pg ::bigint */, ?5 /*pg ::bytea */, ?6 /*pg ::bigint */, \
+                      0, ?7 /*pg ::text */, ?8 /*pg ::bytea */, ?9 /*pg ::bigint */ WHERE NOT EXISTS \
+                      (SELECT 1 FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 AND digest = ?8)";
+/// One that came again: counted, and due as if it had come now. One that is worked on at this moment stays open: see [`done`].
+const AGAIN: &str = "UPDATE callbacks SET copies = copies + 1, \
+                     received_at = CASE WHEN due_at IS NULL THEN ?5 ELSE received_at END, attempt = CASE WHEN due_at IS NULL THEN 0 ELSE attempt END, \
+                     owner = CASE WHEN due_at IS NULL OR due_at > ?6 THEN ?7 ELSE owner END, \
+                     due_at = CASE WHEN due_at IS NULL OR due_at > ?6 THEN ?6 ELSE due_at END \
+                     WHERE company_id = ?1 AND transaction_id = ?2 AND digest = ?4 AND id <> ?3";
+/// Beyond the first 20 those stay that wait, by what they are worth, then the newest: 20 of them.
+const OVER_THE_CAP: &str = "DELETE FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 AND id IN (\
+                            SELECT id FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 AND id NOT IN (\
+                            SELECT id FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 ORDER BY id LIMIT 20) \
+                            ORDER BY CASE WHEN due_at IS NULL THEN 0 ELSE weight END DESC, id DESC LIMIT 1000 OFFSET 20)";
+const OPEN: &str = "SELECT company_id, transaction_id, id, received_at, raw, attempt, digest, copies, told, weight FROM callbacks \
                     WHERE company_id = ?1 AND transaction_id = ?2 AND due_at IS NOT NULL ORDER BY id LIMIT 256";
-const DONE: &str = "UPDATE callbacks SET due_at = NULL, owner = NULL WHERE company_id = ?1 AND transaction_id = ?2 AND id = ?3";
+const TOLD: &str = "UPDATE callbacks SET told = 1 WHERE company_id = ?1 AND transaction_id = ?2 AND id = ?3";
+const DONE: &str = "UPDATE callbacks SET told = 1, due_at = CASE WHEN copies = ?4 THEN NULL ELSE due_at END, \
+                    owner = CASE WHEN copies = ?4 THEN NULL ELSE owner END WHERE company_id = ?1 AND transaction_id = ?2 AND id = ?3";
 const LATER: &str = "UPDATE callbacks SET due_at = ?4, owner = NULL, attempt = attempt + ?5 \
                      WHERE company_id = ?1 AND transaction_id = ?2 AND id = ?3 AND due_at IS NOT NULL";
+/// Of transactions from before `?3`, so that it reads the beginning of the company's rows and no index is needed; those of older ones that came late are few.
+const PURGE: &str = "DELETE FROM callbacks WHERE (company_id, transaction_id, id) IN \
+                     (SELECT company_id, transaction_id, id FROM callbacks WHERE company_id = ?1 AND transaction_id >= ?2 AND transaction_id < ?3 \
+                     AND received_at < ?4 AND due_at IS NULL ORDER BY transaction_id, id LIMIT ?5) RETURNING transaction_id";
 const CLAIM: &str = "UPDATE callbacks SET owner = ?1, due_at = ?2 WHERE (company_id, transaction_id, id) IN \
                      (SELECT company_id, transaction_id, id FROM callbacks WHERE due_at <= ?3 ORDER BY due_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */) \
                      RETURNING company_id, transaction_id";
@@ -35,27 +77,83 @@ const RELEASE_UNKNOWN: &str = "UPDATE callbacks SET owner = NULL, due_at = ?1 WH
 const RELEASE_OTHERS: &str =
     "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at IS NOT NULL AND owner IS NOT NULL AND owner <> ?2";
 
-/// Adds a callback that this process works on at once: `due_at` is when another may take it.
-pub fn insert(batch: &mut Batch, callback: &StoredCallback, due_at: Timestamp, owner: &str) {
+/// Adds a callback, or counts it where one of its digest is there; `due_at` is when (another) may take it, `owner` who works on it until then.
+/// `crowded`: there may be more of the transaction's than are kept.
+pub fn insert(batch: &mut Batch, callback: &StoredCallback, due_at: Timestamp, owner: Option<&str>, crowded: bool) {
+    let (company, transaction, id) =
+        (callback.company_id.to_string(), callback.transaction_id.to_string(), callback.id.to_string());
+    let owner = || Value::from(owner.map(str::to_owned));
     let values = vec![
-        callback.company_id.to_string().into(),
-        callback.transaction_id.to_string().into(),
-        callback.id.to_string().into(),
+        (&*company).into(),
+        (&*transaction).into(),
+        (&*id).into(),
         callback.received_at.millis().into(),
         callback.raw.clone().into(),
         due_at.millis().into(),
-        owner.into(),
+        owner(),
+        callback.digest.clone().into(),
+        (callback.weight as i64).into(),
     ];
     batch.run(INSERT, values);
+    let again = vec![
+        (&*company).into(),
+        (&*transaction).into(),
+        id.into(),
+        callback.digest.clone().into(),
+        callback.received_at.millis().into(),
+        due_at.millis().into(),
+        owner(),
+    ];
+    batch.run(AGAIN, again);
+    if crowded {
+        batch.run(OVER_THE_CAP, vec![company.into(), transaction.into()]);
+    }
+}
+
+/// Marks what this callback gives to be seen as told.
+pub fn told(batch: &mut Batch, one: &StoredCallback) {
+    batch.run(TOLD, vec![one.company_id.to_string().into(), one.transaction_id.to_string().into(), one.id.to_string().into()]);
 }
 
 /// Marks these callbacks as processed. Each by its id: an earlier one may be stored later, by another process or another group of commits, and
-/// nobody has read that one.
+/// nobody has read that one. One that came again meanwhile stays open: what it announces may be newer than what was found.
 pub fn done(batch: &mut Batch, processed: &[StoredCallback]) {
     for one in processed {
-        batch
-            .run(DONE, vec![one.company_id.to_string().into(), one.transaction_id.to_string().into(), one.id.to_string().into()]);
+        let values = vec![
+            one.company_id.to_string().into(),
+            one.transaction_id.to_string().into(),
+            one.id.to_string().into(),
+            one.copies.into(),
+        ];
+        batch.run(DONE, values);
     }
+}
+
+/// Removes what was processed of callbacks that came before `before`, of the company's transactions from `from` on, up to `limit` at once. Answers how many, and
+/// the newest transaction among them.
+///
+/// # Errors
+/// [`CommitError`] when the store does not answer.
+pub async fn purge(
+    db: &dyn Driver,
+    company: CompanyId,
+    from: TransactionId,
+    before: Timestamp,
+    limit: u32,
+) -> Result<(usize, Option<TransactionId>), CommitError> {
+    let mut batch = Batch::new();
+    let values = vec![
+        company.to_string().into(),
+        from.to_string().into(),
+        // The first id of that time.
+        TransactionId::new(before, [0; 6]).to_string().into(),
+        before.millis().into(),
+        i64::from(limit).into(),
+    ];
+    batch.returning(PURGE, values);
+    let rows: Vec<Row> = db.commit(batch).await?.into_iter().flatten().collect();
+    let ids = rows.iter().map(|row| parse(row, 0).map_err(|error| CommitError::Corrupt(error.to_string())));
+    Ok((rows.len(), ids.collect::<Result<Vec<TransactionId>, _>>()?.into_iter().max()))
 }
 
 /// Puts these callbacks off. `tried`: this counts as an attempt.
@@ -132,5 +230,14 @@ fn callback(row: &Row) -> Result<StoredCallback, QueryError> {
         received_at: Timestamp::from_millis(row.int(3)?),
         raw: row.bytes(4)?,
         attempt: row.uint32(5)?,
+        digest: row.opt_bytes(6)?,
+        copies: row.int(7)?,
+        told: row.bool(8)?,
+        weight: match row.int(9)? {
+            0 => Weight::Seen,
+            1 => Weight::Ask,
+            3 => Weight::Fact,
+            _ => Weight::Hint,
+        },
     })
 }

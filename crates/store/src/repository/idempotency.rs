@@ -1,6 +1,6 @@
 //! Idempotency keys and their stored answers.
 
-use crate::{Batch, Driver, QueryError};
+use crate::{Batch, CommitError, Driver, QueryError};
 use domain::{CompanyId, Timestamp, TransactionId};
 
 /// A key as it is stored.
@@ -27,7 +27,7 @@ const FIND: &str = "SELECT fingerprint, transaction_id, answer_status, answer, e
 const ANSWER: &str = "UPDATE idempotency SET answer_status = ?3, answer = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND answer_status IS NULL";
 const FINAL: &str = "UPDATE idempotency SET expires_at = ?3 WHERE company_id = ?1 AND transaction_id = ?2";
 const PURGE: &str = "DELETE FROM idempotency WHERE (company_id, path, idempotency_key) IN (SELECT company_id, path, idempotency_key FROM idempotency \
-                     WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+                     WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING 1";
 
 /// Adds a key; an expired one of the same name gives way, a living one fails the batch with [`KEY_TAKEN`].
 pub fn insert(
@@ -63,9 +63,14 @@ pub fn expire(batch: &mut Batch, company: CompanyId, transaction: TransactionId,
     batch.run(FINAL, vec![company.to_string().into(), transaction.to_string().into(), at.millis().into()]);
 }
 
-/// Deletes up to `limit` expired keys.
-pub fn purge(batch: &mut Batch, now: Timestamp, limit: u32) {
-    batch.run(PURGE, vec![now.millis().into(), i64::from(limit).into()]);
+/// Deletes up to `limit` expired keys; answers how many.
+///
+/// # Errors
+/// [`CommitError`] when the store does not answer.
+pub async fn purge(db: &dyn Driver, now: Timestamp, limit: u32) -> Result<usize, CommitError> {
+    let mut batch = Batch::new();
+    batch.returning(PURGE, vec![now.millis().into(), i64::from(limit).into()]);
+    Ok(db.commit(batch).await?.iter().map(Vec::len).sum())
 }
 
 /// The key of that name.

@@ -18,6 +18,8 @@ pub enum Page {
     Back,
     /// `/callbacks/{provider}/{token}/threeds`.
     DeviceCheck,
+    /// `/callbacks/{provider}/{token}`, told to the provider by a form that the browser posts.
+    Notify,
 }
 
 impl Page {
@@ -27,6 +29,7 @@ impl Page {
             Self::Challenge => "challenge",
             Self::Back => "back",
             Self::DeviceCheck => "device_check",
+            Self::Notify => "notify",
         }
     }
 }

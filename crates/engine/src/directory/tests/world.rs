@@ -80,6 +80,7 @@ pub(crate) fn config(environment: Environment) -> Config {
         simulator_url: Some("http://127.0.0.1:8081".to_owned()),
         shop_url: Some("http://127.0.0.1:8082".to_owned()),
         shared_store: true,
+        retention: crate::core::Retention::default(),
         page_opener: None,
     }
 }

@@ -13,7 +13,7 @@ async fn call(world: &World, engine: &Engine) {
     let body =
         format!(r#"{{"referenceId":"{id}","currency":"CAD","amount":"100.00","status":"Approved","transactionId":"HS1"}}"#);
     let key = hmac::Key::new(hmac::HMAC_SHA256, psp::KEY.as_bytes());
-    let signature = hex::encode(hmac::sign(&key, body.as_bytes()).as_ref());
+    let signature = hex::encode(hmac::sign(&key, body.as_bytes()).as_ref()).into_bytes();
     let headers = [("x-signature".to_owned(), signature)];
     let answer = engine.callback("payone", &world.psp.callback_token(), "POST", "", &headers, body.as_bytes()).await;
     assert_eq!(answer.status, 200);
@@ -36,9 +36,13 @@ async fn a_callback_that_is_stored_late_is_still_processed() {
                 received_at: START,
                 raw: vec![0],
                 attempt: 0,
+                digest: None,
+                copies: 1,
+                told: false,
+                weight: callbacks::Weight::Hint,
             };
             let mut batch = Batch::new();
-            callbacks::insert(&mut batch, &stored, START.plus_ms(60_000), "another");
+            callbacks::insert(&mut batch, &stored, START.plus_ms(60_000), Some("another"), false);
             db.inner.commit(batch).await.unwrap();
         })
     });

@@ -60,6 +60,7 @@ async fn start(db: &Arc<Hooked>, key: &MasterKey) -> Engine {
         simulator_url: None,
         shop_url: None,
         shared_store: true,
+        retention: crate::core::Retention::default(),
         page_opener: None,
     };
     let key = MasterKey::from_text(&key.to_text()).unwrap();

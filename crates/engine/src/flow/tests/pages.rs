@@ -2,7 +2,7 @@
 
 use super::store::Act;
 use super::*;
-use crate::flow::Shown;
+use crate::flow::{DeviceCheck, Shown};
 use domain::TransactionStatus;
 use std::sync::Mutex;
 use tokio::io::AsyncWriteExt as _;
@@ -153,7 +153,7 @@ async fn a_token_opens_its_own_page_alone() {
         assert!(matches!(engine.browser_returned(provider, other, word, &[]).await, Ok(Shown::Unknown)), "{provider} {word}");
     }
     for (provider, other) in [("emerchantpay", &back), ("payone", &check)] {
-        assert!(!engine.device_checked(provider, other, &[], b"").await.unwrap(), "{provider}");
+        assert_eq!(engine.device_checked(provider, other, &[], b"").await.unwrap(), DeviceCheck::Unknown, "{provider}");
     }
     assert_eq!(gateway.count("POST /reconcile"), 0);
     let Ok(Shown::Go(url)) = engine.browser_returned("emerchantpay", &back, "failure", &[]).await else { panic!() };

@@ -50,6 +50,7 @@ fn config(shared_store: bool) -> Config {
         simulator_url: None,
         shop_url: None,
         shared_store,
+        retention: crate::core::Retention::default(),
         page_opener: None,
     }
 }
