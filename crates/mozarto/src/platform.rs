@@ -85,6 +85,7 @@ pub(crate) fn extra_routes(handle: PrometheusHandle) -> Router {
         }
     });
     let render = move || {
+        crate::logging::publish_dropped();
         let text = handle.render();
         async move { ([("content-type", "text/plain; version=0.0.4; charset=utf-8")], text) }
     };
