@@ -66,7 +66,7 @@ fn is_json(text: &str) -> bool {
         })
 }
 
-/// The `Idempotency-Key`, if there is one: 1 to 255 visible ASCII characters, once.
+/// The `Idempotency-Key`, if there is one: 1 to 255 visible ASCII characters, once. In double quotes, as the IETF's draft writes it, it is the same key.
 ///
 /// # Errors
 /// 400 for anything else.
@@ -75,9 +75,16 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refused> {
         |key: &&str| (1..=IDEMPOTENCY_KEY_MAX_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
     match single(headers, IDEMPOTENCY_KEY) {
         Ok(None) => Ok(None),
-        Ok(Some(key)) if visible(&key) => Ok(Some(key)),
-        _ => Err(reply::plain(400, "Idempotency-Key must be 1 to 255 visible ASCII characters").into()),
+        Ok(Some(key)) => {
+            let bare = key.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(key);
+            if visible(&bare) { Ok(Some(bare)) } else { Err(bad_key()) }
+        }
+        Err(Ambiguous) => Err(bad_key()),
     }
+}
+
+fn bad_key() -> Refused {
+    reply::plain(400, "Idempotency-Key must be 1 to 255 visible ASCII characters").into()
 }
 
 /// All headers as text, names in lower case; bytes that are no UTF-8 are replaced.
@@ -105,6 +112,10 @@ mod tests {
             assert_eq!(idempotency_key(&with(IDEMPOTENCY_KEY, &[good.as_bytes()])).unwrap(), Some(good));
         }
         assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
+        for (quoted, bare) in [("\"abc\"", "abc"), ("\"", "\""), ("a\"b\"", "a\"b\""), ("\"a", "\"a")] {
+            assert_eq!(idempotency_key(&with(IDEMPOTENCY_KEY, &[quoted.as_bytes()])).unwrap(), Some(bare), "{quoted}");
+        }
+        assert!(idempotency_key(&with(IDEMPOTENCY_KEY, &[b"\"\""])).is_err(), "nothing within the quotes");
         let too_long = "k".repeat(256);
         for bad in ["".as_bytes(), b"a b", b"a\tb", "\u{e9}".as_bytes(), b"\xff", too_long.as_bytes()] {
             assert_eq!(idempotency_key(&with(IDEMPOTENCY_KEY, &[bad])).unwrap_err().0.status, 400, "{bad:?}");

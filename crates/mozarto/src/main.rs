@@ -5,15 +5,19 @@ mod commands;
 mod config;
 mod fault;
 mod files;
+mod harden;
+mod limit_settings;
 mod logging;
 mod platform;
 mod sandbox;
 mod serve;
+mod toml_error;
 
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    harden::harden();
     let cli = cli::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

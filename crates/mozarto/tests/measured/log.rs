@@ -121,7 +121,8 @@ async fn full_disk() -> Result<()> {
     let inside = at("inside");
     std::fs::rename(at("starter"), &inside)?;
     // A namespace of its own for mounts; who is not root gets one of users with it.
-    let outside = format!("unshare -m true 2>/dev/null && exec unshare -m '{0}' \"$@\"; exec unshare -rm '{0}' \"$@\"", inside.display());
+    let outside =
+        format!("unshare -m true 2>/dev/null && exec unshare -m '{0}' \"$@\"; exec unshare -rm '{0}' \"$@\"", inside.display());
     let binary = starter(directory.path(), &outside)?;
     let set = |options: testkit::sandbox::Options| options.auto_settle(20).time_scale(20).variable("MOZARTO_LOG", "debug");
     let mut world = World::start_in(data, binary.to_str().context("a path")?, &["PAYONE"], set).await?;
