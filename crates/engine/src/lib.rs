@@ -14,6 +14,7 @@ pub mod core;
 pub mod directory;
 pub mod flow;
 pub mod random;
+pub mod shares;
 pub mod transport;
 pub mod webhooks;
 

@@ -1,6 +1,6 @@
 //! What the handlers share.
 
-use crate::gate::{Gate, Slot};
+use crate::gate::{Gate, no_place};
 use crate::headers;
 use crate::limits::Limits;
 use crate::observe::LoggedCompany;
@@ -8,7 +8,8 @@ use crate::reply::{self, Refused};
 use axum::response::Response;
 use domain::urls::Environment;
 use domain::{CompanyId, Scope};
-use engine::auth::{Caller, Wanted, challenge};
+use engine::auth::{AuthError, Caller, Wanted, challenge};
+use engine::shares::Place;
 use engine::{CashierAnswer, Engine};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::sync::Arc;
@@ -26,8 +27,8 @@ pub(crate) struct App {
 /// An authenticated request that has been let in.
 pub(crate) struct Admitted {
     pub(crate) caller: Caller,
-    /// Held until the request is answered.
-    pub(crate) _slot: Slot,
+    /// Held until the work is over.
+    pub(crate) place: Place,
 }
 
 /// What the access log and the headers of the answer are to know of a request, filled in as it becomes known.
@@ -62,16 +63,20 @@ impl App {
         Self { engine, gate: Arc::new(Gate::new(limits)) }
     }
 
-    /// The company token, then the rate.
+    /// The company token with one of the scopes that pay, then the rate. Which of them it needs is known only with `type`; a token with neither gets
+    /// no further, whatever its idempotency key.
     ///
     /// # Errors
     /// 401, 403, 429, 503.
-    pub(crate) async fn admit(&self, headers: &HeaderMap, seen: &mut Seen) -> Result<Admitted, Refused> {
+    pub(crate) async fn admit_payer(&self, headers: &HeaderMap, seen: &mut Seen) -> Result<Admitted, Refused> {
         let caller = self.caller(headers, seen).await?;
+        if caller.require(Scope::Payin).is_err() && caller.require(Scope::Payout).is_err() {
+            return Err(AuthError::Forbidden.into());
+        }
         self.let_in(caller)
     }
 
-    /// [`admit`](Self::admit) for reading: scope `read`, checked with the token and before the rate.
+    /// [`admit_payer`](Self::admit_payer) for reading: scope `read`, checked with the token and before the rate.
     pub(crate) async fn admit_reader(&self, headers: &HeaderMap, seen: &mut Seen) -> Result<Admitted, Refused> {
         let caller = self.caller(headers, seen).await?;
         caller.require(Scope::Read)?;
@@ -88,12 +93,20 @@ impl App {
     }
 
     fn let_in(&self, caller: Caller) -> Result<Admitted, Refused> {
-        let slot = self.gate.admit(caller.credential.id)?;
-        Ok(Admitted { caller, _slot: slot })
+        let place = self.gate.admit(caller.credential.id, caller.company.company.id)?;
+        Ok(Admitted { caller, place })
     }
 }
 
 impl Admitted {
+    /// Exchanges the place for one at the provider that is to be called.
+    ///
+    /// # Errors
+    /// 429 over a share, 503 over the whole.
+    pub(crate) fn at_provider(self, provider: &'static str) -> Result<Self, Refused> {
+        Ok(Self { caller: self.caller, place: self.place.at_provider(provider).map_err(no_place)? })
+    }
+
     /// Checks a scope of the token.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Response
 async fn pay(app: &App, request: Request, seen: &mut Seen) -> Result<CashierAnswer, Refused> {
     let (parts, body) = request.into_parts();
     let raw = body::Wiped(body::read(body).await?);
-    let admitted = app.admit(&parts.headers, seen).await?;
+    let admitted = app.admit_payer(&parts.headers, seen).await?;
     headers::json_media_type(&parts.headers)?;
     let idempotency = match known(app, &admitted, &parts, &raw.0).await? {
         Key::Use(ticket) => ticket,
@@ -47,11 +47,12 @@ async fn pay(app: &App, request: Request, seen: &mut Seen) -> Result<CashierAnsw
     if app.engine.config().environment == Environment::Sandbox {
         seen.warning = strangers::warning(provider, operation, &document.0);
     }
+    let admitted = admitted.at_provider(provider.descriptor().name)?;
     let checked = check(app, &admitted, &parts, &document.0, provider, operation, seen).await?;
     // Whatever card there was is in `checked` now, and nowhere else.
     drop((raw, document));
-    let Admitted { caller, _slot } = admitted;
-    Ok(app.engine.pay(PayRequest { caller, provider, operation, checked, idempotency }).await)
+    let Admitted { caller, place } = admitted;
+    Ok(app.engine.pay(PayRequest { caller, provider, operation, checked, idempotency, place: Some(place) }).await)
 }
 
 enum Key {
@@ -66,9 +67,24 @@ async fn known(app: &App, admitted: &Admitted, parts: &Parts, raw: &[u8]) -> Res
     let ticket = app.engine.idempotency_ticket(company, PATH, key, raw);
     match app.engine.known_key(company, &ticket).await? {
         KnownKey::New => Ok(Key::Use(Some(ticket))),
-        KnownKey::Answered(answer) => Ok(Key::Replay(answer)),
+        KnownKey::Answered(answer) => {
+            // Its body is that of the first request, so `type` is the stored answer's.
+            let document = body::WipedDocument(body::object(raw)?);
+            if let Ok(operation) = operation(&document.0) {
+                admitted.must_have(scope_of(operation))?;
+            }
+            Ok(Key::Replay(answer))
+        }
         KnownKey::Running => Err(reply::plain(409, "A request with this Idempotency-Key is still running").retry_after(1).into()),
         KnownKey::OtherBody => Err(reply::plain(422, "Idempotency-Key was used with another body").into()),
+    }
+}
+
+/// What a token needs for it.
+fn scope_of(operation: Operation) -> Scope {
+    match operation {
+        Operation::PayIn => Scope::Payin,
+        Operation::PayOut => Scope::Payout,
     }
 }
 
@@ -77,10 +93,7 @@ async fn known(app: &App, admitted: &Admitted, parts: &Parts, raw: &[u8]) -> Res
 fn dispatch(document: &Json, admitted: &Admitted) -> Result<(&'static dyn Provider, Operation), Refused> {
     let operation = operation(document);
     if let Ok(operation) = operation {
-        admitted.must_have(match operation {
-            Operation::PayIn => Scope::Payin,
-            Operation::PayOut => Scope::Payout,
-        })?;
+        admitted.must_have(scope_of(operation))?;
     }
     match (provider(document), operation) {
         (Ok(provider), Ok(operation)) => supported(provider, operation),

@@ -14,7 +14,8 @@ use axum::response::Response;
 use engine::CashierAnswer;
 use engine::random::Random;
 use futures::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use ipnet::IpNet;
 use metrics::SharedString;
 use std::panic::AssertUnwindSafe;
@@ -35,6 +36,26 @@ struct Edge {
 pub fn around(router: Router, limits: &Limits) -> Router {
     let edge = Edge { random: Random::default(), trusted_proxies: limits.trusted_proxies.clone(), body_read: limits.body_read };
     router.layer(middleware::from_fn_with_state(Arc::new(edge), pass))
+}
+
+/// Browsers that have met production over TLS do not come without it for a year.
+pub(crate) async fn only_over_tls(mut response: Response) -> Response {
+    response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    response
+}
+
+/// Whether it is clear which host is meant: exactly one `Host` that is a name, with a port or without; before HTTP/1.1 also none. Of two, a proxy may have
+/// looked at the other one.
+fn host_is_clear(request: &Request) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => {
+            let name = host.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
+            name.is_some_and(|name| !name.host().is_empty() && !name.as_str().contains('@'))
+        }
+        (None, None) => request.version() < Version::HTTP_11,
+        _ => false,
+    }
 }
 
 /// 404 for whatever has no route.
@@ -61,12 +82,16 @@ async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Re
     let mut request = if has_body { request.map(|body| Body::new(Deadline::new(body, edge.body_read))) } else { request };
     request.extensions_mut().insert(Client { ip, request_id: Arc::clone(&request_id) });
 
-    let span = tracing::info_span!("request", id = &*request_id);
-    let run = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
-    let mut response = run.await.unwrap_or_else(|_| {
-        tracing::error!(request_id = &*request_id, "a handler panicked");
-        reply::response(CashierAnswer::internal())
-    });
+    let mut response = if host_is_clear(&request) {
+        let span = tracing::info_span!("request", id = &*request_id);
+        let run = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
+        run.await.unwrap_or_else(|_| {
+            tracing::error!(request_id = &*request_id, "a handler panicked");
+            reply::response(CashierAnswer::internal())
+        })
+    } else {
+        reply::response(reply::plain(400, "A request names its host once"))
+    };
 
     if has_body
         && response.status().is_client_error()

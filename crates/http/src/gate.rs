@@ -1,48 +1,63 @@
-//! How much one caller, and all callers together, may ask at a time.
+//! How often one caller may ask, and how much may be worked on at a time.
 
 use crate::limits::{Limits, RATE_SWEEP_EVERY};
 use crate::reply::{self, Refused};
-use domain::CredentialId;
+use domain::{CompanyId, CredentialId};
+use engine::shares::{Full, Place, Shares};
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The rate limiter per credential and the cap on requests under way. Only authenticated credentials get in, so that strangers cannot fill the
+/// Seconds after which who found no place may try again.
+const AGAIN_S: u32 = 1;
+
+/// The rate limiter per credential and the places of work in flight. Only authenticated credentials get in, so that strangers cannot fill the
 /// memory of it; credentials unseen for a while are forgotten.
 #[derive(Debug)]
 pub struct Gate {
     rates: RateLimiter<CredentialId, HashMapStateStore<CredentialId>, DefaultClock>,
     clock: DefaultClock,
     checks: AtomicU32,
-    slots: Arc<Semaphore>,
-}
-
-/// A place among the requests under way; given back when dropped.
-#[derive(Debug)]
-pub struct Slot {
-    _permit: OwnedSemaphorePermit,
+    everybody: Arc<Shares>,
+    /// For the Management API alone, when nothing else is left for it.
+    reserve: Arc<Shares>,
 }
 
 impl Gate {
     /// A gate with these limits.
     pub fn new(limits: &Limits) -> Self {
         let quota = Quota::per_second(limits.requests_per_second).allow_burst(limits.burst);
+        let (everybody, reserve) = limits.shares();
         Self {
             rates: RateLimiter::hashmap(quota),
             clock: DefaultClock::default(),
             checks: AtomicU32::new(0),
-            slots: Arc::new(Semaphore::new(limits.in_flight_max)),
+            everybody: Shares::new(everybody),
+            reserve: Shares::new(reserve),
         }
     }
 
     /// Lets an authenticated request in.
     ///
     /// # Errors
-    /// 429 over the credential's rate, 503 when too many requests are under way; both with `Retry-After`.
-    pub fn admit(&self, credential: CredentialId) -> Result<Slot, Refused> {
+    /// 429 over the credential's rate or the company's share, 503 when there is no place at all; both with `Retry-After`.
+    pub fn admit(&self, credential: CredentialId, company: CompanyId) -> Result<Place, Refused> {
+        self.check_rate(credential)?;
+        self.everybody.enter(company).map_err(no_place)
+    }
+
+    /// [`Gate::admit`] for the Management API, which has a reserve.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn admit_manager(&self, credential: CredentialId, company: CompanyId) -> Result<Place, Refused> {
+        self.check_rate(credential)?;
+        self.everybody.enter(company).or_else(|_| self.reserve.enter(company)).map_err(no_place)
+    }
+
+    fn check_rate(&self, credential: CredentialId) -> Result<(), Refused> {
         if self.checks.fetch_add(1, Ordering::Relaxed) % RATE_SWEEP_EVERY == RATE_SWEEP_EVERY - 1 {
             self.rates.retain_recent();
             self.rates.shrink_to_fit();
@@ -51,10 +66,17 @@ impl Gate {
             let wait_ms = not_until.wait_time_from(self.clock.now()).as_millis();
             let seconds = u32::try_from(wait_ms.div_ceil(1000)).unwrap_or(u32::MAX).max(1);
             Refused::from(reply::too_many(seconds))
-        })?;
-        let permit = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| Refused::from(reply::overloaded()))?;
-        Ok(Slot { _permit: permit })
+        })
     }
+}
+
+/// Over a share, or over the whole.
+pub(crate) fn no_place(full: Full) -> Refused {
+    match full {
+        Full::Share => reply::too_many(AGAIN_S),
+        Full::Whole => reply::overloaded(),
+    }
+    .into()
 }
 
 #[cfg(test)]
@@ -66,6 +88,10 @@ mod tests {
 
     fn credential(n: u8) -> CredentialId {
         CredentialId::new(Timestamp::from_millis(1), [n; 6])
+    }
+
+    fn company(n: u8) -> CompanyId {
+        CompanyId::new(Timestamp::from_millis(1), [n; 6])
     }
 
     fn gate(rate: u32, burst: u32, in_flight: usize) -> Gate {
@@ -80,11 +106,11 @@ mod tests {
     #[test]
     fn the_burst_passes_then_the_rate_counts_per_credential() {
         let gate = gate(1, 3, 100);
-        let passed = (0..10).filter(|_| gate.admit(credential(1)).is_ok()).count();
+        let passed = (0..10).filter(|_| gate.admit(credential(1), company(1)).is_ok()).count();
         assert_eq!(passed, 3);
-        let refused = gate.admit(credential(1)).unwrap_err().0;
+        let refused = gate.admit(credential(1), company(1)).unwrap_err().0;
         assert_eq!((refused.status, refused.retry_after_s), (429, Some(1)));
-        assert!(gate.admit(credential(2)).is_ok(), "another credential is not concerned");
+        assert!(gate.admit(credential(2), company(1)).is_ok(), "another credential is not concerned");
     }
 
     #[test]
@@ -94,7 +120,7 @@ mod tests {
         let start = Instant::now();
         let mut passed = 0_u32;
         while start.elapsed() < Duration::from_millis(800) {
-            passed += u32::from(gate.admit(credential(1)).is_ok());
+            passed += u32::from(gate.admit(credential(1), company(1)).is_ok());
         }
         let expected = 1_000 + u32::try_from(start.elapsed().as_millis() * 2).unwrap();
         assert!((expected * 95 / 100..=expected * 105 / 100).contains(&passed), "{passed} of {expected}");
@@ -103,22 +129,37 @@ mod tests {
     #[test]
     fn a_slot_is_given_back() {
         let gate = gate(1_000, 1_000, 1);
-        let slot = gate.admit(credential(1)).unwrap();
-        let refused = gate.admit(credential(1)).unwrap_err().0;
+        let slot = gate.admit(credential(1), company(1)).unwrap();
+        let refused = gate.admit(credential(1), company(1)).unwrap_err().0;
         assert_eq!((refused.status, refused.retry_after_s), (503, Some(1)));
         drop(slot);
-        assert!(gate.admit(credential(1)).is_ok());
+        assert!(gate.admit(credential(1), company(1)).is_ok());
+    }
+
+    #[test]
+    fn management_has_a_reserve() {
+        let gate = gate(1_000, 1_000, 100);
+        let taken: Vec<_> = std::iter::from_fn(|| gate.admit(credential(1), company(1)).ok()).collect();
+        assert_eq!(taken.len(), 36);
+        let managing: Vec<_> = std::iter::from_fn(|| gate.admit_manager(credential(1), company(1)).ok()).collect();
+        assert_eq!(managing.len(), 64);
+        let refused = gate.admit_manager(credential(1), company(1)).unwrap_err().0;
+        assert_eq!((refused.status, refused.retry_after_s), (503, Some(1)));
+        // Another company has not had its share yet.
+        assert!(gate.admit_manager(credential(2), company(2)).is_ok());
+        let refused = gate.admit(credential(1), company(1)).unwrap_err().0;
+        assert_eq!((refused.status, refused.retry_after_s), (429, Some(1)));
     }
 
     #[test]
     fn credentials_unseen_are_forgotten() {
         let gate = gate(1_000, 1, 10);
         for n in 0..200 {
-            let _ = gate.admit(credential(n));
+            let _ = gate.admit(credential(n), company(1));
         }
         std::thread::sleep(Duration::from_millis(20));
         gate.checks.store(RATE_SWEEP_EVERY - 1, Ordering::Relaxed);
-        let _ = gate.admit(credential(7));
+        let _ = gate.admit(credential(7), company(1));
         assert_eq!(gate.rates.len(), 1);
     }
 }

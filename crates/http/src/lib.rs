@@ -30,8 +30,10 @@ pub use limits::Limits;
 pub use server::{Error, bind, serve};
 
 use app::App;
+use axum::middleware::map_response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use domain::urls::Environment;
 use engine::Engine;
 use std::sync::Arc;
 
@@ -40,6 +42,7 @@ use std::sync::Arc;
 /// want their own nest them below a path).
 pub fn router(engine: Engine, limits: &Limits, extra: Router) -> Router {
     let app = App::new(engine.clone(), limits);
+    let is_production = engine.config().environment == Environment::Production;
     // The same gate stands before the Management API, whose handlers find it among the request's extensions.
     let admin = admin::router(engine).layer(Extension(Arc::clone(&app.gate)));
     let router = Router::new()
@@ -63,5 +66,7 @@ pub fn router(engine: Engine, limits: &Limits, extra: Router) -> Router {
         .merge(extra)
         .method_not_allowed_fallback(edge::method_not_allowed)
         .fallback(edge::not_found);
-    edge::around(router, limits)
+    let router = edge::around(router, limits);
+    // Of TLS, which is in front, this is all that can be seen from here.
+    if is_production { router.layer(map_response(edge::only_over_tls)) } else { router }
 }

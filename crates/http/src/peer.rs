@@ -4,8 +4,9 @@ use axum::extract::{ConnectInfo, Request};
 use http::HeaderName;
 use http::request::Parts;
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -16,6 +17,59 @@ pub struct Client {
     pub ip: IpAddr,
     /// The id of the request. Always ours: a caller's own could carry anything into the logs.
     pub request_id: Arc<str>,
+}
+
+/// The open connections of each peer.
+#[derive(Debug)]
+pub(crate) struct Peers {
+    limit: usize,
+    open: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// One of a peer's connections; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct PeerSlot {
+    peers: Arc<Peers>,
+    peer: IpAddr,
+}
+
+impl Peers {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit, open: Mutex::default() })
+    }
+
+    /// One connection more of this peer, unless it has as many as it may have.
+    pub(crate) fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<PeerSlot> {
+        let peer = one_peer(ip);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(peer).or_default();
+        if *count >= self.limit {
+            return None;
+        }
+        *count += 1;
+        Some(PeerSlot { peers: Arc::clone(self), peer })
+    }
+}
+
+impl Drop for PeerSlot {
+    fn drop(&mut self) {
+        let mut open = self.peers.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.peer);
+            }
+        }
+    }
+}
+
+/// Whom an address stands for: of IPv6 everybody has 64 bits of them.
+fn one_peer(ip: IpAddr) -> IpAddr {
+    const NETWORK: u128 = !0 << 64;
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & NETWORK)),
+    }
 }
 
 /// The address that the request came from, as text.
@@ -72,6 +126,19 @@ mod tests {
         assert_eq!(ip("192.0.2.1", &["203.0.113.9"], &["10.0.0.0/8"]), "192.0.2.1");
         assert_eq!(ip("10.0.0.1", &["203.0.113.9"], &["10.0.0.0/8"]), "203.0.113.9");
         assert_eq!(ip("10.0.0.1", &[], &["10.0.0.0/8"]), "10.0.0.1");
+    }
+
+    #[test]
+    fn connections_are_counted_per_peer() {
+        let peers = Peers::new(2);
+        let enter = |ip: &str| peers.enter(ip.parse().unwrap());
+        let held = [enter("192.0.2.1").unwrap(), enter("192.0.2.1").unwrap()];
+        assert!(enter("192.0.2.1").is_none() && enter("192.0.2.2").is_some());
+        let neighbours = [enter("2001:db8::1").unwrap(), enter("2001:db8::ffff:2").unwrap()];
+        assert!(enter("2001:db8::3").is_none() && enter("2001:db8:0:1::3").is_some());
+        drop((held, neighbours));
+        assert!(enter("192.0.2.1").is_some());
+        assert!(peers.open.lock().unwrap().is_empty());
     }
 
     #[test]

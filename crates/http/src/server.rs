@@ -1,7 +1,8 @@
 //! The accept loop. Our own, because axum's has no time limit for a request's head, no cap on connections and no limit to its graceful stop.
 
 use crate::connection::{Connection, Socket};
-use crate::limits::{ACCEPT_PAUSE, BACKLOG, HEAD_MAX_BYTES, Limits};
+use crate::limits::{ACCEPT_PAUSE, BACKLOG, HEAD_MAX_BYTES, LINGER, LINGER_MAX_BYTES, Limits, REFUSED_LINGERING};
+use crate::peer::{PeerSlot, Peers};
 use crate::{observe, reply};
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -10,9 +11,11 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::io::{self, Read, Write};
+use ipnet::IpNet;
+use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -48,8 +51,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     let connections = TaskTracker::new();
     // Ends every connection, whether we were told to stop or the listener broke.
     let closing = stop.child_token();
-    let full = raw(&reply::overloaded());
-    let slots = Arc::new(Semaphore::new(limits.connections));
+    let mut door = Door::new(&limits);
     // Cancelled when draining has taken too long: what is still open is cut off.
     let cut = CancellationToken::new();
     let accepted = loop {
@@ -59,18 +61,16 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             next = listener.accept() => next,
         };
         match next {
-            Ok((stream, peer)) => match Arc::clone(&slots).try_acquire_owned() {
-                Ok(slot) => {
+            Ok((stream, peer)) => {
+                if let Some((stream, open)) = door.let_in(stream, peer) {
                     let connection = converse(stream, peer, router.clone(), &limits, closing.clone());
                     let cut = cut.clone();
-                    let open = Open::new(slot);
                     connections.spawn(async move {
                         cut.run_until_cancelled(connection).await;
                         drop(open);
                     });
                 }
-                Err(_) => refuse(stream, &full),
-            },
+            }
             Err(error) if of_one_connection(&error) => {}
             Err(error) if out_of_resources(&error) => {
                 tracing::warn!(%error, "connections cannot be accepted for the moment");
@@ -93,13 +93,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
 /// An open connection, as the cap and the gauge count it; also when its task ends by a panic.
 struct Open {
     _slot: OwnedSemaphorePermit,
-}
-
-impl Open {
-    fn new(slot: OwnedSemaphorePermit) -> Self {
-        observe::connection_opened();
-        Self { _slot: slot }
-    }
+    _of_peer: Option<PeerSlot>,
 }
 
 impl Drop for Open {
@@ -128,6 +122,8 @@ fn converse(
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.header_read).max_buf_size(HEAD_MAX_BYTES);
+    // A client that has said all it will say, and says so, still waits for the answer.
+    http.half_close(true);
     let served = http.serve_connection(io, service);
     async move {
         tokio::pin!(served);
@@ -145,20 +141,87 @@ fn converse(
     }
 }
 
-/// One connection too many: told so if the socket takes it at once, and closed.
-fn refuse(stream: TcpStream, answer: &[u8]) {
-    observe::connection_refused();
-    // Past the run time, which may not have heard yet that a socket so new can be written to. It does not block: nothing is waited for.
-    let Ok(mut stream) = stream.into_std() else { return };
-    let _ = stream.write(answer);
-    // What has come already is taken off, because closing over unread bytes resets the connection and takes the answer away.
-    let _ = stream.read(&mut [0; 4096]);
+/// Who may connect.
+struct Door {
+    slots: Arc<Semaphore>,
+    peers: Arc<Peers>,
+    trusted_proxies: Vec<IpNet>,
+    full: Arc<[u8]>,
+    too_many: Arc<[u8]>,
+    lingering: Arc<Semaphore>,
+}
+
+impl Door {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(limits.connections)),
+            peers: Peers::new(limits.connections_per_peer),
+            trusted_proxies: limits.trusted_proxies.clone(),
+            full: raw(&reply::overloaded()).into(),
+            too_many: raw(&reply::too_many(1)).into(),
+            lingering: Arc::new(Semaphore::new(REFUSED_LINGERING)),
+        }
+    }
+
+    /// Lets the connection in, or says why not and closes it.
+    fn let_in(&mut self, stream: TcpStream, peer: SocketAddr) -> Option<(TcpStream, Open)> {
+        let ip = peer.ip().to_canonical();
+        let of_peer = if self.trusted_proxies.iter().any(|net| net.contains(&ip)) {
+            None
+        } else {
+            let Some(slot) = self.peers.enter(ip) else {
+                let answer = Arc::clone(&self.too_many);
+                self.refuse(stream, answer);
+                return None;
+            };
+            Some(slot)
+        };
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+            let answer = Arc::clone(&self.full);
+            self.refuse(stream, answer);
+            return None;
+        };
+        observe::connection_opened();
+        Some((stream, Open { _slot: slot, _of_peer: of_peer }))
+    }
+
+    /// One connection too many: told so, listened to for a moment, and closed. What comes is thrown away: closing over unread bytes resets the connection
+    /// and takes the answer away. Of too many at once, only some are treated so well; to the others it is written if the socket takes it, and no more.
+    fn refuse(&self, mut stream: TcpStream, answer: Arc<[u8]>) {
+        observe::connection_refused();
+        let Ok(place) = Arc::clone(&self.lingering).try_acquire_owned() else {
+            // Past the run time, which may not have heard yet that a socket so new can be written to. It does not block: nothing is waited for.
+            let Ok(mut stream) = stream.into_std() else { return };
+            let _ = stream.write(&answer);
+            let _ = stream.read(&mut [0; 4096]);
+            return;
+        };
+        tokio::spawn(async move {
+            let farewell = async {
+                stream.write_all(&answer).await?;
+                stream.shutdown().await?;
+                let mut scratch = [0; 4096];
+                let mut left = LINGER_MAX_BYTES;
+                while left > 0 {
+                    match stream.read(&mut scratch).await? {
+                        0 => break,
+                        read => left = left.saturating_sub(read),
+                    }
+                }
+                io::Result::Ok(())
+            };
+            // A peer that is gone or slow has had its chance.
+            let _ = tokio::time::timeout(LINGER, farewell).await;
+            drop(place);
+        });
+    }
 }
 
 /// An answer as it stands on the wire, for connections that hyper never sees.
 fn raw(answer: &CashierAnswer) -> Vec<u8> {
+    let reason = http::StatusCode::from_u16(answer.status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
     let head = format!(
-        "HTTP/1.1 {} Service Unavailable\r\ncontent-type: application/json\r\ncache-control: no-store\r\n\
+        "HTTP/1.1 {} {reason}\r\ncontent-type: application/json\r\ncache-control: no-store\r\n\
          x-content-type-options: nosniff\r\nretry-after: {}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
         answer.status,
         answer.retry_after_s.unwrap_or(1),

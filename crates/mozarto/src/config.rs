@@ -1,14 +1,14 @@
 //! `mozarto.toml` and `MOZARTO_...`: read, checked, explained. Secrets come from the environment or a file, never from the command line.
 
-use anyhow::{Context, Result, bail};
+use crate::limit_settings::{LimitsFile, number};
+use crate::toml_error::explain;
+use anyhow::{Context, Result, anyhow, bail};
 use domain::Secret;
 use domain::urls::Environment;
 use engine::core::{ProviderConfig, Retention};
-use ipnet::IpNet;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use store::vault::MasterKey;
 
@@ -19,6 +19,7 @@ pub(crate) struct File {
     environment: Option<String>,
     public_url: Option<String>,
     listen: Option<String>,
+    metrics_listen: Option<String>,
     database: Option<String>,
     data: Option<PathBuf>,
     master_key_file: Option<PathBuf>,
@@ -29,15 +30,6 @@ pub(crate) struct File {
     retention: RetentionFile,
     #[serde(default)]
     providers: BTreeMap<String, ProviderFile>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LimitsFile {
-    requests_per_second: Option<NonZeroU32>,
-    burst: Option<NonZeroU32>,
-    connections: Option<usize>,
-    trusted_proxies: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -56,31 +48,20 @@ struct ProviderFile {
     base_url: Option<String>,
 }
 
-/// The limits that the operator may set.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LimitSettings {
-    /// Requests per second of one credential.
-    pub(crate) requests_per_second: Option<NonZeroU32>,
-    /// How many may come at once.
-    pub(crate) burst: Option<NonZeroU32>,
-    /// Connections at once.
-    pub(crate) connections: Option<usize>,
-    /// Proxies whose `X-Forwarded-For` counts (CIDR).
-    pub(crate) trusted_proxies: Vec<IpNet>,
-}
-
 /// What `serve` runs with.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) environment: Environment,
     pub(crate) public_url: String,
     pub(crate) listen: SocketAddr,
+    /// Where `/metrics` is; `None`: nowhere.
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// `postgres://...`; none: the embedded store in `data`.
     pub(crate) database: Option<Secret>,
     pub(crate) data: PathBuf,
     pub(crate) master_key: Option<MasterKeySource>,
     pub(crate) json_logs: bool,
-    pub(crate) limits: LimitSettings,
+    pub(crate) limits: http_api::Limits,
     pub(crate) retention: Retention,
     pub(crate) providers: BTreeMap<String, ProviderConfig>,
 }
@@ -109,7 +90,9 @@ pub(crate) type Variables = BTreeMap<String, String>;
 
 /// The variables of this process that are ours.
 pub(crate) fn variables() -> Variables {
-    std::env::vars().filter(|(name, _)| name.starts_with("MOZARTO_")).collect()
+    // Not `vars`, which panics over any variable that is no text; one of ours becomes a text that no setting takes.
+    let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
+    std::env::vars_os().map(|(name, value)| (text(name), text(value))).filter(|(name, _)| name.starts_with("MOZARTO_")).collect()
 }
 
 /// Names that belong to commands, not to the configuration.
@@ -124,7 +107,7 @@ pub(crate) fn load(file: Option<&Path>, variables: &Variables) -> Result<Setting
     let mut read = match file {
         Some(path) => {
             let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-            toml::from_str::<File>(&text).with_context(|| format!("in {}", path.display()))?
+            toml::from_str::<File>(&text).map_err(|error| anyhow!("{}, {}", path.display(), explain(&text, &error)))?
         }
         None => File::default(),
     };
@@ -133,20 +116,35 @@ pub(crate) fn load(file: Option<&Path>, variables: &Variables) -> Result<Setting
     let settings = check(read, variables, &mut problems);
     match settings {
         Some(settings) if problems.is_empty() => Ok(settings),
-        _ => bail!("the configuration is not usable:\n  - {}", problems.join("\n  - ")),
+        _ => {
+            let whence = file.map_or_else(|| "MOZARTO_...".to_owned(), |path| format!("{} and MOZARTO_...", path.display()));
+            bail!("the configuration ({whence}) is not usable:\n  - {}", problems.join("\n  - "))
+        }
     }
 }
 
-/// Provider settings from the environment alone: what the sandbox takes.
-pub(crate) fn providers_from(variables: &Variables) -> Result<BTreeMap<String, ProviderConfig>> {
+/// What the sandbox takes from the environment, which is all that it has.
+pub(crate) struct SandboxSettings {
+    pub(crate) providers: BTreeMap<String, ProviderConfig>,
+    pub(crate) limits: http_api::Limits,
+    /// `None`: not set.
+    pub(crate) metrics_listen: Option<Option<SocketAddr>>,
+}
+
+/// Reads it.
+pub(crate) fn of_sandbox(variables: &Variables) -> Result<SandboxSettings> {
+    const TAKEN: [&str; 3] = ["MOZARTO_PROVIDERS_", "MOZARTO_LIMITS_", "MOZARTO_METRICS_LISTEN"];
     let mut read = File::default();
     let mut problems = Vec::new();
-    let of_providers = variables.iter().filter(|(name, _)| name.starts_with("MOZARTO_PROVIDERS_"));
-    overlay(&mut read, &of_providers.map(|(k, v)| (k.clone(), v.clone())).collect(), &mut problems);
+    let taken = variables.iter().filter(|(name, _)| TAKEN.iter().any(|prefix| name.starts_with(prefix)));
+    overlay(&mut read, &taken.map(|(k, v)| (k.clone(), v.clone())).collect(), &mut problems);
+    let metrics_listen = read.metrics_listen.is_some().then(|| metrics_listen(read.metrics_listen.as_deref(), &mut problems));
+    let limits = read.limits.check(&mut problems);
+    let providers = provider_settings(read.providers, &mut problems);
     if !problems.is_empty() {
         bail!("the environment is not usable:\n  - {}", problems.join("\n  - "));
     }
-    Ok(provider_settings(read.providers, &mut Vec::new()))
+    Ok(SandboxSettings { providers, limits, metrics_listen })
 }
 
 /// How long things are kept, from the environment alone: what the sandbox takes.
@@ -177,16 +175,16 @@ fn overlay(file: &mut File, variables: &Variables, problems: &mut Vec<String>) {
             "DATA" => file.data = Some(value.into()),
             "MASTER_KEY_FILE" => file.master_key_file = Some(value.into()),
             "LOG_FORMAT" => file.log_format = text(),
-            "LIMITS_REQUESTS_PER_SECOND" => file.limits.requests_per_second = number(name, value, problems),
-            "LIMITS_BURST" => file.limits.burst = number(name, value, problems),
             "RETENTION_CALLBACKS_DAYS" => file.retention.callbacks_days = number(name, value, problems),
             "RETENTION_DELIVERIES_DAYS" => file.retention.deliveries_days = number(name, value, problems),
             "RETENTION_IDEMPOTENCY_HOURS" => file.retention.idempotency_hours = number(name, value, problems),
-            "LIMITS_CONNECTIONS" => file.limits.connections = number(name, value, problems),
-            "LIMITS_TRUSTED_PROXIES" => {
-                file.limits.trusted_proxies = Some(value.split(',').map(|part| part.trim().to_owned()).collect());
+            "METRICS_LISTEN" => file.metrics_listen = text(),
+            _ => {
+                let of_limits = key.strip_prefix("LIMITS_");
+                if !of_limits.is_some_and(|key| file.limits.overlay(key, name, value, problems)) {
+                    overlay_provider(file, name, key, value, problems);
+                }
             }
-            _ => overlay_provider(file, name, key, value, problems),
         }
     }
 }
@@ -218,14 +216,6 @@ fn overlay_provider(file: &mut File, name: &str, key: &str, value: &str, problem
     }
 }
 
-fn number<T: std::str::FromStr>(name: &str, value: &str, problems: &mut Vec<String>) -> Option<T> {
-    let parsed = value.parse().ok();
-    if parsed.is_none() {
-        problems.push(format!("{name} must be a number"));
-    }
-    parsed
-}
-
 fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Option<Settings> {
     let environment = match file.environment.as_deref() {
         Some(word) => word.parse().ok(),
@@ -237,6 +227,10 @@ fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Optio
     let listen: Option<SocketAddr> = file.listen.as_deref().unwrap_or("127.0.0.1:8080").parse().ok();
     if listen.is_none() {
         problems.push("listen must be an address with a port, such as 0.0.0.0:8080".to_owned());
+    }
+    let metrics_listen = metrics_listen(file.metrics_listen.as_deref(), problems);
+    if metrics_listen.is_some() && metrics_listen == listen {
+        problems.push("metrics_listen must be another address than listen".to_owned());
     }
     let public_url = public_url(file.public_url.as_deref(), environment, problems);
     let key_text = variables.get("MOZARTO_MASTER_KEY").map(|text| MasterKeySource::Text(Secret::new(text.clone())));
@@ -266,7 +260,7 @@ fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Optio
         }
     };
     let retention = retention(&file.retention, problems);
-    let trusted_proxies = networks(file.limits.trusted_proxies.unwrap_or_default(), problems);
+    let limits = file.limits.check(problems);
     let providers = provider_settings(file.providers, problems);
     if environment == Some(Environment::Production) {
         no_simulators(&providers, problems);
@@ -275,16 +269,12 @@ fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Optio
         environment: environment?,
         public_url: public_url?,
         listen: listen?,
+        metrics_listen,
         database: database.map(Secret::new),
         data: file.data.unwrap_or_else(|| PathBuf::from("./mozarto-data")),
         master_key,
         json_logs,
-        limits: LimitSettings {
-            requests_per_second: file.limits.requests_per_second,
-            burst: file.limits.burst,
-            connections: file.limits.connections,
-            trusted_proxies,
-        },
+        limits,
         retention,
         providers,
     })
@@ -313,25 +303,13 @@ fn retention(file: &RetentionFile, problems: &mut Vec<String>) -> Retention {
     }
 }
 
-fn networks(texts: Vec<String>, problems: &mut Vec<String>) -> Vec<IpNet> {
-    let read = |text: String| {
-        let net = text.parse().ok();
-        if net.is_none() {
-            problems.push(format!("limits.trusted_proxies: {text} is no network, such as 10.0.0.0/8"));
-        }
-        net
-    };
-    texts.into_iter().filter_map(read).collect()
-}
-
 fn public_url(text: Option<&str>, environment: Option<Environment>, problems: &mut Vec<String>) -> Option<String> {
     let Some(text) = text else {
         problems.push("public_url is missing: the address where providers and browsers reach this server".to_owned());
         return None;
     };
-    let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
-    let Some(url) = url else {
-        problems.push("public_url must be an http or https address".to_owned());
+    let Some(url) = bare_address(text) else {
+        problems.push(format!("public_url must be {BARE_ADDRESS}"));
         return None;
     };
     if environment == Some(Environment::Production) && url.scheme() != "https" {
@@ -340,12 +318,49 @@ fn public_url(text: Option<&str>, environment: Option<Environment>, problems: &m
     Some(text.trim_end_matches('/').to_owned())
 }
 
+/// What an address of a server is made of.
+const BARE_ADDRESS: &str = "an http or https address without user, query or fragment, such as https://pay.example";
+
+/// An address that paths can be put behind.
+fn bare_address(text: &str) -> Option<url::Url> {
+    // The reader would forgive blanks, line breaks and backslashes; what is put together from the text would not.
+    if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
+        return None;
+    }
+    let url = url::Url::parse(text).ok()?;
+    let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    // `https://@pay.example` has an empty user.
+    let is_ours =
+        matches!(url.scheme(), "http" | "https") && url.host().is_some() && url.port() != Some(0) && !text.contains('@');
+    (is_bare && is_ours).then_some(url)
+}
+
+/// Where `/metrics` is, unless it is set.
+pub(crate) const METRICS_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+
+fn metrics_listen(text: Option<&str>, problems: &mut Vec<String>) -> Option<SocketAddr> {
+    match text {
+        None => Some(METRICS_LISTEN),
+        Some("off") => None,
+        Some(text) => {
+            let read = text.parse().ok();
+            if read.is_none() {
+                problems.push("metrics_listen must be an address with a port, such as 127.0.0.1:9464, or \"off\"".to_owned());
+            }
+            read
+        }
+    }
+}
+
 fn provider_settings(read: BTreeMap<String, ProviderFile>, problems: &mut Vec<String>) -> BTreeMap<String, ProviderConfig> {
     let mut settings = BTreeMap::new();
     for (name, file) in read {
         if providers::by_name(&name).is_none() {
             problems.push(format!("[providers.{name}]: there is no such provider"));
             continue;
+        }
+        if file.base_url.as_deref().is_some_and(|text| bare_address(text).is_none()) {
+            problems.push(format!("providers.{name}.base_url must be {BARE_ADDRESS}"));
         }
         let config = ProviderConfig {
             not_found_after_s: file.not_found_after_seconds,
@@ -425,7 +440,7 @@ mod tests {
             "database must be",
             "NOBODY_BASE_URL is no setting",
             "TYPO is no setting",
-            "trusted_proxies: proxy is no network",
+            "trusted_proxies: entry 2 is no network",
             "retention.deliveries_days must be a number from 30 to 3650",
             "retention.idempotency_hours must be a number from 24 to 8760",
             "retention.callbacks_days must be a number from 1 to 3650",

@@ -37,6 +37,7 @@ impl DataDirectory {
             .mode(DIRECTORY_MODE)
             .create(&path)
             .with_context(|| format!("making the data directory {}", path.display()))?;
+        tighten(&path)?;
         let lock_path = path.join("lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(&lock_path)?;
         if fs4::FileExt::try_lock(&lock).is_err() {
@@ -55,6 +56,35 @@ impl DataDirectory {
         write_private(&path, key.to_text().as_bytes())?;
         Ok(key)
     }
+}
+
+/// Names of what is kept in the directory; the stores' own files (`-wal`, `-shm`) begin with theirs.
+const KEPT: [&str; 6] = ["mozarto.db", "simulators.db", "shop.db", "master.key", "sandbox.json", "lock"];
+
+/// Takes the rights of others away from the directory and from what is kept in it, where an earlier version, an unpacking or a copy has given them.
+fn tighten(directory: &Path) -> Result<()> {
+    take_from_others(directory, DIRECTORY_MODE)?;
+    for entry in std::fs::read_dir(directory).with_context(|| format!("reading {}", directory.display()))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_kept = name.to_str().is_some_and(|name| KEPT.iter().any(|kept| name.starts_with(kept)));
+        if is_kept && entry.file_type()?.is_file() {
+            take_from_others(&entry.path(), FILE_MODE)?;
+        }
+    }
+    Ok(())
+}
+
+fn take_from_others(path: &Path, mode: u32) -> Result<()> {
+    let found = std::fs::metadata(path).with_context(|| format!("looking at {}", path.display()))?.permissions().mode();
+    if found & 0o077 == 0 {
+        return Ok(());
+    }
+    // Only the owner can. What is open to others and not ours is no place for this.
+    let changed = std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode));
+    changed.with_context(|| {
+        format!("{} is open to others (mode {:o}) and not ours to close: it must belong to who runs this", path.display(), found & 0o777)
+    })
 }
 
 /// Writes a file that only its owner can read, whole or not at all.

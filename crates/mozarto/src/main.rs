@@ -5,31 +5,37 @@ mod commands;
 mod config;
 mod fault;
 mod files;
+mod harden;
+mod limit_settings;
 mod logging;
 mod platform;
 mod sandbox;
 mod serve;
+mod toml_error;
 
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    harden::harden();
     let cli = cli::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("mozarto: the run time cannot start: {error}");
+            logging::say(&format!("mozarto: the run time cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
     let result = runtime.block_on(commands::run(cli));
     // Threads that still wait for a provider must not hold the exit up: what they wait for is stored as an intent.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
-    match result {
+    let code = match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mozarto: {error:#}");
+            logging::say(&format!("mozarto: {error:#}"));
             ExitCode::FAILURE
         }
-    }
+    };
+    logging::finish();
+    code
 }

@@ -5,6 +5,7 @@ use axum::Router;
 use axum::routing::get;
 use engine::{Clock, Config, Engine};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use store::Driver;
@@ -13,10 +14,14 @@ use store::driver::sqlite::SqliteDriver;
 use store::migrate::migrations;
 use store::vault::MasterKey;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// Buckets of every histogram of seconds: from a tenth of a millisecond to a minute.
 const SECONDS_BUCKETS: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0, 60.0];
+
+/// Connections to the listener of the metrics.
+const METRICS_CONNECTIONS: usize = 64;
 
 /// Which store.
 #[derive(Debug, Clone)]
@@ -75,8 +80,30 @@ pub(crate) fn metrics() -> Result<PrometheusHandle> {
         .context("starting the metrics")
 }
 
-/// The routes beside the API: metrics and the back office.
-pub(crate) fn extra_routes(handle: PrometheusHandle) -> Router {
+/// The routes beside the API: the back office.
+pub(crate) fn pages() -> Router {
+    backoffice::router()
+}
+
+/// `GET /metrics`.
+pub(crate) fn metrics_route(handle: &PrometheusHandle) -> Router {
+    let handle = handle.clone();
+    let render = move || {
+        crate::logging::publish_dropped();
+        let text = handle.render();
+        async move { ([("content-type", "text/plain; version=0.0.4; charset=utf-8")], text) }
+    };
+    Router::new().route("/metrics", get(render))
+}
+
+/// Serves `/metrics` on a listener of its own until `stop`, and keeps the measurements small meanwhile. An address that is taken is an error where
+/// it `must_be` had; else it is told, and there is no listener.
+pub(crate) fn serve_metrics(
+    address: Option<SocketAddr>,
+    handle: &PrometheusHandle,
+    must_be: bool,
+    stop: &CancellationToken,
+) -> Result<()> {
     let upkeep = handle.clone();
     tokio::spawn(async move {
         loop {
@@ -84,11 +111,26 @@ pub(crate) fn extra_routes(handle: PrometheusHandle) -> Router {
             upkeep.run_upkeep();
         }
     });
-    let render = move || {
-        let text = handle.render();
-        async move { ([("content-type", "text/plain; version=0.0.4; charset=utf-8")], text) }
+    let Some(address) = address else { return Ok(()) };
+    let listener = match http_api::bind(address) {
+        Ok(listener) => listener,
+        Err(error) if must_be => {
+            let what = format!("the metrics cannot listen on {address}: choose another metrics_listen, or \"off\"");
+            return Err(anyhow::Error::new(error).context(what));
+        }
+        Err(error) => {
+            tracing::warn!(%address, "the metrics have no listener of their own: {error}");
+            return Ok(());
+        }
     };
-    Router::new().route("/metrics", get(render)).merge(backoffice::router())
+    let limits = http_api::Limits { connections: METRICS_CONNECTIONS, ..http_api::Limits::default() };
+    let served = http_api::serve(listener, metrics_route(handle), limits, stop.clone());
+    tokio::spawn(async move {
+        if let Err(error) = served.await {
+            tracing::error!("the metrics are no longer served: {error}");
+        }
+    });
+    Ok(())
 }
 
 /// Raises the soft limit of open files to the hard one: each connection in and each call out needs one, and the usual soft limit is 1024.

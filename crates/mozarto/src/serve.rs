@@ -6,6 +6,7 @@ use crate::files::DataDirectory;
 use crate::logging::{self, Format};
 use crate::platform::{self, Database, StopSignals};
 use anyhow::{Context, Result, bail};
+use domain::urls::Environment;
 use engine::{Clock, Config, Engine};
 use tokio_util::sync::CancellationToken;
 
@@ -25,9 +26,13 @@ pub(crate) async fn run(args: &ConfigArgs) -> Result<()> {
     platform::raise_file_limit();
     let listener = http_api::bind(settings.listen).with_context(|| format!("listening on {}", settings.listen))?;
     tracing::info!(address = %settings.listen, environment = settings.environment.as_str(), "ready");
-    let limits = limits(&settings);
-    let router = http_api::router(engine.clone(), &limits, platform::extra_routes(handle));
+    let limits = settings.limits.clone();
     let stop = CancellationToken::new();
+    let is_production = settings.environment == Environment::Production;
+    platform::serve_metrics(settings.metrics_listen, &handle, is_production, &stop)?;
+    // In production never where everybody comes.
+    let routes = if is_production { platform::pages() } else { platform::pages().merge(platform::metrics_route(&handle)) };
+    let router = http_api::router(engine.clone(), &limits, routes);
     let server = tokio::spawn(http_api::serve(listener, router, limits, stop.clone()));
     signals.asked_to_stop().await;
     tracing::info!("stopping");
@@ -71,20 +76,4 @@ async fn check_production(engine: &Engine) -> Result<()> {
         return Ok(());
     }
     bail!("these payment methods may not be used in production:\n  - {}", problems.join("\n  - "))
-}
-
-fn limits(settings: &Settings) -> http_api::Limits {
-    let mut limits = http_api::Limits::default();
-    let set = &settings.limits;
-    if let Some(value) = set.requests_per_second {
-        limits.requests_per_second = value;
-    }
-    if let Some(value) = set.burst {
-        limits.burst = value;
-    }
-    if let Some(value) = set.connections {
-        limits.connections = value;
-    }
-    limits.trusted_proxies.clone_from(&set.trusted_proxies);
-    limits
 }

@@ -37,6 +37,9 @@ pub enum VaultError {
     /// The text is not 32 bytes in hexadecimal or base64.
     #[error("a master key is 32 random bytes, written as 64 hexadecimal digits or in base64")]
     KeyText,
+    /// The key is one byte over and over: nobody's random bytes.
+    #[error("the master key is one byte over and over; make one, for example with `openssl rand -hex 32`")]
+    KeyGuessable,
     /// The file with the key cannot be read.
     #[error("the file with the master key cannot be read: {0}")]
     KeyFile(std::io::ErrorKind),
@@ -88,13 +91,21 @@ impl MasterKey {
     /// From 64 hexadecimal digits or base64 (either alphabet, padded or not); white space around it is ignored.
     ///
     /// # Errors
-    /// [`VaultError::KeyText`].
+    /// [`VaultError::KeyText`], [`VaultError::KeyGuessable`].
     pub fn from_text(text: &str) -> Result<Self, VaultError> {
+        let bytes = Self::bytes_of(text)?;
+        if bytes.iter().all(|byte| *byte == bytes[0]) {
+            return Err(VaultError::KeyGuessable);
+        }
+        Ok(Self::from_bytes(bytes))
+    }
+
+    fn bytes_of(text: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>, VaultError> {
         let text = text.trim();
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         if text.len() == 2 * KEY_BYTES {
             hex::decode_to_slice(text, &mut bytes[..]).map_err(|_| VaultError::KeyText)?;
-            return Ok(Self::from_bytes(bytes));
+            return Ok(bytes);
         }
         use base64::engine::general_purpose as engines;
         let text = text.trim_end_matches('=');
@@ -107,13 +118,13 @@ impl MasterKey {
             return Err(VaultError::KeyText);
         }
         bytes.copy_from_slice(&decoded);
-        Ok(Self::from_bytes(bytes))
+        Ok(bytes)
     }
 
     /// From a file that holds the text.
     ///
     /// # Errors
-    /// [`VaultError::KeyFile`], [`VaultError::KeyText`].
+    /// [`VaultError::KeyFile`], [`VaultError::KeyText`], [`VaultError::KeyGuessable`].
     pub fn from_file(path: &Path) -> Result<Self, VaultError> {
         use std::io::Read as _;
         let file = std::fs::File::open(path).map_err(|e| VaultError::KeyFile(e.kind()))?;

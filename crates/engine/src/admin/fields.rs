@@ -48,9 +48,12 @@ impl<'a> Fields<'a> {
     /// Begins with an object inside a body: its members are called `<prefix><name>`.
     pub fn inside(object: &'a Json, prefix: &'static str, what: &str, known: &[&str]) -> Self {
         let members = object.as_object().unwrap_or_default();
-        let strangers = members.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+        let strangers: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).filter(|name| !known.contains(name)).collect();
         // A name is a stranger's text: only its beginning is repeated.
-        let invalid = strangers.map(|(name, _)| format!("{prefix}{} is not a field of {what}", shown(name))).collect();
+        let mut invalid = strangers_named(&strangers, &format!("is not a field of {what}"), "fields");
+        for sentence in invalid.iter_mut().take(STRANGERS_NAMED) {
+            sentence.insert_str(0, prefix);
+        }
         Self { members, prefix, missing: Vec::new(), invalid }
     }
 
@@ -197,10 +200,22 @@ impl<'a> Fields<'a> {
 }
 
 /// Characters of a stranger's field or parameter name that a sentence repeats.
-const NAME_SHOWN_CHARS: usize = 40;
+const NAME_SHOWN_CHARS: usize = 64;
+/// How many strangers are named; of the others it is said how many there are.
+const STRANGERS_NAMED: usize = 20;
+
+/// A sentence for each of the first strangers (`<name> <what>`), and one for the rest of these `things`.
+pub(super) fn strangers_named(names: &[impl AsRef<str>], what: &str, things: &str) -> Vec<String> {
+    let mut sentences: Vec<_> =
+        names.iter().take(STRANGERS_NAMED).map(|name| format!("{} {what}", shown(name.as_ref()))).collect();
+    if names.len() > STRANGERS_NAMED {
+        sentences.push(format!("{} more {things} are not known", names.len() - STRANGERS_NAMED));
+    }
+    sentences
+}
 
 /// A name as a sentence may repeat it: short, and without control characters.
-pub(super) fn shown(name: &str) -> String {
+fn shown(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(NAME_SHOWN_CHARS).collect()
 }
 

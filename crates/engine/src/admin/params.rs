@@ -1,10 +1,10 @@
 //! Reading the query of Management lists: strict like bodies, because a misspelt filter that is ignored shows everything.
 
 use super::error::AdminError;
-use super::fields::shown;
+use super::fields::strangers_named;
 use domain::{Timestamp, limits};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The parameters of a list: its filters, `limit` and `cursor`.
 #[derive(Debug)]
@@ -17,13 +17,17 @@ impl<'a> Params<'a> {
     /// Begins with the query as it came. `filters` are the list's own; `limit` and `cursor` are always known.
     pub fn list(query: Option<&'a str>, filters: &[&str]) -> Self {
         let mut params = Self { given: BTreeMap::new(), complaints: Vec::new() };
+        let mut strangers = Vec::new();
+        let mut twice = BTreeSet::new();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if !filters.contains(&&*name) && name != "limit" && name != "cursor" {
-                params.complaints.push(format!("{} is not a parameter of this list", shown(&name)));
-            } else if params.given.insert(name.clone(), value).is_some() {
+                strangers.push(name);
+            } else if params.given.insert(name.clone(), value).is_some() && twice.insert(name.clone()) {
                 params.complaints.push(format!("{name} must be given once"));
             }
         }
+        let unknown = strangers_named(&strangers, "is not a parameter of this list", "parameters");
+        params.complaints.splice(..0, unknown);
         params
     }
 
@@ -33,7 +37,8 @@ impl<'a> Params<'a> {
     /// [`AdminError::Invalid`].
     pub fn none(query: Option<&str>) -> Result<(), AdminError> {
         let names = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-        let complaints: Vec<_> = names.map(|(name, _)| format!("{} is not a parameter of this call", shown(&name))).collect();
+        let names: Vec<_> = names.map(|(name, _)| name).collect();
+        let complaints = strangers_named(&names, "is not a parameter of this call", "parameters");
         if complaints.is_empty() { Ok(()) } else { Err(AdminError::Invalid(complaints)) }
     }
 

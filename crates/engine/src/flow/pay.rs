@@ -11,6 +11,7 @@ use crate::admin::error::MISSING;
 use crate::answer::CashierAnswer;
 use crate::auth::Caller;
 use crate::core::Engine;
+use crate::shares::Place;
 use domain::urls::Environment;
 use domain::{ErrorCode, Json, Operation, PaymentMethod, SessionId, Transaction, TransactionId, TransactionStatus};
 use providers::card::CardData;
@@ -32,13 +33,21 @@ pub struct PayRequest {
     pub checked: Checked,
     /// The idempotency key, when one was sent.
     pub idempotency: Option<IdempotencyTicket>,
+    /// Its place among the work in flight, kept until the work is over: also when nobody waits for the answer any more.
+    pub place: Option<Place>,
 }
 
 impl Engine {
     /// Creates a transaction and answers. Runs in a task of its own: a client that hangs up does not orphan an intent.
     pub async fn pay(&self, request: PayRequest) -> CashierAnswer {
         let engine = self.clone();
-        let task = self.inner.tasks.spawn(async move { engine.pay_in_task(request).await });
+        let mut request = request;
+        let place = request.place.take();
+        let task = self.inner.tasks.spawn(async move {
+            let answer = engine.pay_in_task(request).await;
+            drop(place);
+            answer
+        });
         match task.await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {

@@ -66,7 +66,7 @@ async fn run(route: &'static Route, engine: Engine, request: Request, seen: &mut
     seen.company = Some(caller.company.company.id);
     caller.require(route.scope)?;
     let gate = parts.extensions.get::<Arc<Gate>>();
-    let slot = gate.map(|gate| gate.admit(caller.credential.id)).transpose()?;
+    let slot = gate.map(|gate| gate.admit_manager(caller.credential.id, caller.company.company.id)).transpose()?;
     let body = object(route.body, &parts.headers, &bytes)?;
     let ids = ids(&mut parts).await?;
     let query = parts.uri.query().map(str::to_owned);

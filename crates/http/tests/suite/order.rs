@@ -18,7 +18,7 @@ fn fault(name: &'static str, status: u16, message: &'static str, put: impl Fn(Ca
 }
 
 /// Every fault that one call can have, in the order of the section; those of one place in the order stand in for each other.
-fn faults(used_key: &'static str, reader: String) -> Vec<Vec<Fault>> {
+fn faults(used_key: &'static str, reader: String, payer_out: String) -> Vec<Vec<Fault>> {
     let body = |from: &'static str, to: &'static str| {
         move |mut call: Call| {
             // An earlier fault may have taken the place away; then it is there already.
@@ -39,6 +39,7 @@ fn faults(used_key: &'static str, reader: String) -> Vec<Vec<Fault>> {
             fault("no token", 401, "Unauthorized", |call| call.without("authorization")),
             fault("another's token", 401, "Unauthorized", |call| call.with("authorization", "Bearer x.y.z")),
         ],
+        vec![fault("no scope that pays", 403, "Forbidden", move |call| scoped(call, &reader))],
         vec![fault("not JSON by its type", 415, "Content-Type must be application/json", |call| {
             call.with("content-type", "text/json")
         })],
@@ -51,11 +52,7 @@ fn faults(used_key: &'static str, reader: String) -> Vec<Vec<Fault>> {
             }),
         ],
         vec![fault("malformed", 400, "Request body is not valid JSON", body(r#""userId""#, r#"userId"#))],
-        vec![fault("no scope for it", 403, "Forbidden", move |call| {
-            // A token that is not there or not good is told before what it may do.
-            let good = call.headers.iter().any(|(name, value)| name == "authorization" && !value.ends_with(".z"));
-            if good { call.with("authorization", &format!("Bearer {reader}")) } else { call }
-        })],
+        vec![fault("no scope for it", 403, "Forbidden", move |call| scoped(call, &payer_out))],
         vec![
             fault("unknown provider", 400, "Unknown pspType: NOPE", body("PAYONE", "NOPE")),
             fault("no type", 400, "Missing required field: type", body(r#""type":"PAYIN","#, "")),
@@ -69,13 +66,20 @@ fn faults(used_key: &'static str, reader: String) -> Vec<Vec<Fault>> {
     ]
 }
 
+/// With another token; one that is not there or not good is told before what it may do.
+fn scoped(call: Call, token: &str) -> Call {
+    let good = call.headers.iter().any(|(name, value)| name == "authorization" && !value.ends_with(".z"));
+    if good { call.with("authorization", &format!("Bearer {token}")) } else { call }
+}
+
 #[tokio::test]
 async fn of_two_faults_the_earlier_one_is_told() {
     let platform = Platform::start().await;
     let first = platform.send(&platform.cashier(&format!("{PAY_IN} ")).header("idempotency-key", "used")).await;
     assert_eq!(first.status, 200, "{first:?}");
     let reader = platform.token(&[Scope::Read]).await;
-    let ranks = faults("used", reader);
+    let payer_out = platform.token(&[Scope::Payout]).await;
+    let ranks = faults("used", reader, payer_out);
     let mut pairs = 0;
     for (rank, group) in ranks.iter().enumerate() {
         for earlier in group {

@@ -36,7 +36,7 @@ async fn a_head_in_drops_does_not_last_longer() {
 
 #[tokio::test]
 async fn a_thousand_half_open_requests_hurt_nobody() {
-    let limits = Limits { header_read: Duration::from_secs(3), ..Limits::default() };
+    let limits = Limits { header_read: Duration::from_secs(3), connections_per_peer: 2_000, ..Limits::default() };
     let server = Server::start(small_router(), limits);
     let mut half_open = Vec::new();
     for _ in 0..1_000 {
@@ -134,6 +134,21 @@ async fn one_connection_too_many_is_told_so() {
     for mut peer in held {
         peer.hung_up().await;
     }
+    assert_eq!(server.ask("GET /now HTTP/1.1\r\nhost: x\r\n\r\n").await.status, 200);
+}
+
+#[tokio::test]
+async fn one_connection_too_many_of_a_peer_is_told_so_even_while_it_sends() {
+    let server = Server::start(small_router(), Limits { connections_per_peer: 2, ..quick() });
+    let _held = [server.connect().await, server.connect().await];
+    for _ in 0..20 {
+        let answer = server.ask("GET /now HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert_eq!((answer.status, answer.header("retry-after")), (429, Some("1")));
+        assert!(answer.body.contains(r#""isSuccess":false"#), "{answer:?}");
+    }
+    let proxy = Limits { connections_per_peer: 1, trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..quick() };
+    let server = Server::start(small_router(), proxy);
+    let _held = [server.connect().await, server.connect().await];
     assert_eq!(server.ask("GET /now HTTP/1.1\r\nhost: x\r\n\r\n").await.status, 200);
 }
 

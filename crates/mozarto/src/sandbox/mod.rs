@@ -12,7 +12,7 @@ use crate::files::DataDirectory;
 use crate::logging::{self, Format};
 use crate::platform::{self, Database, StopSignals};
 use crate::{config, sandbox::banner::Ready};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use domain::urls::Environment;
 use engine::{Clock, Config, Engine};
 use payer::Payer;
@@ -24,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Pages that wait for the payer of a sandbox that settles by itself; more are left to the next start.
 const PAGES_WAITING_MAX: usize = 100_000;
+
+/// Instead of `--database`.
+const SANDBOX_DATABASE: &str = "MOZARTO_SANDBOX_DATABASE";
 
 /// The three listeners, bound before anything starts, so that every part knows the others' addresses.
 struct Listeners {
@@ -105,6 +108,8 @@ struct Running {
 async fn start(args: SandboxArgs) -> Result<Running> {
     logging::start(Format::Text, if args.json { "warn" } else { "warn,mozarto=info" });
     let handle = platform::metrics()?;
+    not_on_the_command_line(args.database.as_deref())?;
+    let set = config::of_sandbox(&config::variables())?;
     let data = DataDirectory::open(&args.data)?;
     let key = data.master_key()?;
     platform::raise_file_limit();
@@ -117,7 +122,7 @@ async fn start(args: SandboxArgs) -> Result<Running> {
     let settings = Config {
         environment: Environment::Sandbox,
         public_url: addresses.platform.clone(),
-        providers: config::providers_from(&config::variables())?,
+        providers: set.providers,
         simulator_url: Some(addresses.simulators.clone()),
         shop_url: Some(addresses.shop.clone()),
         shared_store: database.is_shared(),
@@ -160,12 +165,29 @@ async fn start(args: SandboxArgs) -> Result<Running> {
         back_office_url: Some(format!("{}{}", addresses.platform, backoffice::PATH)),
     };
     let shop = part("demo shop", shop::serve(listeners.shop, shop_settings, stop.clone()));
-    let limits = http_api::Limits::default();
-    let router = http_api::router(engine.clone(), &limits, platform::extra_routes(handle));
+    let limits = set.limits;
+    // Whoever lets the ports be picked may run several of these: then none has a fixed one.
+    let metrics_listen = set.metrics_listen.unwrap_or((args.port != 0).then_some(config::METRICS_LISTEN));
+    platform::serve_metrics(metrics_listen, &handle, false, &stop)?;
+    let routes = platform::pages().merge(platform::metrics_route(&handle));
+    let router = http_api::router(engine.clone(), &limits, routes);
     let server = part("platform", http_api::serve(listeners.platform, router, limits, stop.clone()));
 
     Ready { demo: &demo, addresses: &addresses, data: &data.path }.tell(args.json)?;
     Ok(Running { engine, stop, parts: [simulators, shop, server], _data: data })
+}
+
+/// Everybody on the machine can read the arguments of a process.
+fn not_on_the_command_line(database: Option<&str>) -> Result<()> {
+    let has_password = |url: &&str| {
+        let asked_for = |url: url::Url| url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password");
+        url::Url::parse(url).is_ok_and(asked_for)
+    };
+    let from_environment = std::env::var(SANDBOX_DATABASE).ok();
+    if database.filter(has_password).is_some_and(|url| from_environment.as_deref() != Some(url)) {
+        bail!("--database holds a password, which every process of this machine can read: set {SANDBOX_DATABASE} instead");
+    }
+    Ok(())
 }
 
 /// Runs one of the three servers as a task; the sandbox ends when one fails.

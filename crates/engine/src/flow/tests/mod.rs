@@ -126,7 +126,7 @@ impl World {
         };
         let checked = fields::check(provider.descriptor().operation(operation).unwrap(), &request).unwrap();
         let idempotency = key.map(|key| self.ticket(engine, &caller, key));
-        PayRequest { caller, provider, operation, checked, idempotency }
+        PayRequest { caller, provider, operation, checked, idempotency, place: None }
     }
 
     fn ticket(&self, engine: &Engine, caller: &Caller, key: &str) -> IdempotencyTicket {

@@ -1,6 +1,7 @@
 //! The one thread that writes. It takes everything that waits, runs each batch in a savepoint, commits once and only
 //! then answers: with a sync of the disk per commit, that is what makes many small batches fast.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
@@ -44,7 +45,12 @@ pub(super) fn spawn(path: PathBuf, connection: Connection, mut queue: mpsc::Rece
     let mut writer = Writer { path, connection: Some(connection) };
     let serve = move || {
         while let Some(first) = queue.blocking_recv() {
-            writer.take(first, &mut queue);
+            // Whatever panics, the thread stays: who waits for what it had in hand learns that the outcome is unknown, and the connection, which
+            // was taken out, is made anew.
+            if catch_unwind(AssertUnwindSafe(|| writer.take(first, &mut queue))).is_err() {
+                writer.connection = None;
+                tracing::error!("the writer of the database panicked");
+            }
         }
         writer.finish();
     };
