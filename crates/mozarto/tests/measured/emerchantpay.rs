@@ -541,7 +541,8 @@ async fn wants_billing(hands: Hands) -> Result<()> {
     for (country, more, state_is_missing) in
         [("CA", whole, true), ("CA", &with_state, false), ("US", whole, true), ("US", &with_state, false), ("DE", whole, false)]
     {
-        let client = Client { user_token: user_from(country), ..hands.client.clone() };
+        let mut client = hands.client.clone();
+        client.user_token = user_from(country);
         let answer = client.cashier(&body("100.00", PLAIN, more)).await?;
         let missing = answer.text("/message") == "Missing required field: address.state";
         ensure!(missing == state_is_missing, "{country} {more}: {} {}", answer.status, answer.body);
