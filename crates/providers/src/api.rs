@@ -396,14 +396,14 @@ pub enum Reply {
 /// A provider's HTTP answer.
 #[derive(Clone)]
 pub struct Answer {
+    /// When it came: from then on counts what it says of time (`Retry-After`).
+    pub came_at: Timestamp,
     /// HTTP status.
     pub status: u16,
     /// Header names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body, at most [`domain::limits::PROVIDER_ANSWER_MAX_BYTES`].
     pub body: Vec<u8>,
-    /// When it came: from then on counts what it says of time (`Retry-After`).
-    pub came_at: Timestamp,
 }
 
 impl std::fmt::Debug for Answer {

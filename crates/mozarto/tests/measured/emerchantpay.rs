@@ -1,12 +1,11 @@
 //! eMerchantPay: disputes, refunds in parts, partial approvals, fields that a terminal wants; what browsers say of themselves; waits that are dates.
 
 use anyhow::{Context, Result, ensure};
-use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use std::time::Duration;
-use testkit::client::{Answer, Client, bodies};
+use testkit::client::{Answer, bodies};
 use testkit::table::Table;
 use testkit::world::{Hands, World};
 
@@ -38,7 +37,6 @@ async fn emerchantpay_as_it_is() {
     table.row("refunds: one part told three times", told_again(world.hands()));
     table.row("a partial approval is another amount", partial_approval(world.hands()));
     table.row("a retrieval request moves nothing", retrieval_request(world.hands()));
-    table.row("a notification that cannot be read", unreadable(world.hands()));
     for (http, body) in [
         (409, "<payment_response><status>error</status><code>500</code></payment_response>"),
         (409, "<payment_response><status>declined</status></payment_response>"),
@@ -51,7 +49,6 @@ async fn emerchantpay_as_it_is() {
     }
     table.row("a wait until a date", waits(world.hands()));
     // These change the gateway for all.
-    table.row_alone("a chargeback told in another encoding", other_encoding(world.hands())).await;
     table.row_alone("fields that a terminal wants", wants_billing(world.hands())).await;
     table.end().await;
 }
@@ -386,62 +383,6 @@ async fn retrieval_request(hands: Hands) -> Result<()> {
     let data = until(&hands, &id, |data| has_event(data, "anomaly", "retrieval request")).await?;
     ensure!(data["transaction_status"] == "Approved" && data["disputed"].is_null(), "{data}");
     hands.webhooks(&id, &["Approved"], LIMIT).await
-}
-
-// --- notifications ----------------------------------------------------------------------------
-
-/// The address of the payment's notifications, as the gateway was told it.
-async fn notification_url(hands: &Hands, id: &str) -> Result<String> {
-    let calls = sent(hands, id, "/process/").await?;
-    let told = calls.iter().find_map(|call| call.split("<notification_url>").nth(1)?.split('<').next());
-    Ok(told.context("the gateway was not told where to notify")?.to_owned())
-}
-
-async fn notify(hands: &Hands, id: &str, body: Vec<u8>) -> Result<Answer> {
-    let url = notification_url(hands, id).await?;
-    hands.client.send("POST", &url, &[("content-type", "application/x-www-form-urlencoded")], Some(body)).await
-}
-
-async fn other_encoding(hands: Hands) -> Result<()> {
-    let id = paid(&hands, "100.00").await?;
-    let unique_id = hands.managed(&id).await?["pspTransactionId"].as_str().unwrap_or_default().to_owned();
-    ensure!(asked_soon(&hands, &unique_id).await?, "its own notification was not asked about");
-    // The gateway's own notification is lost; a relay sends it in another encoding.
-    let settings = json!({"dropCallbacks": true});
-    let dropped = hands.client.control("PUT", "/emerchantpay/settings", Some(settings)).await?;
-    ensure!(dropped.status == 200, "{}", dropped.body);
-    let charged_back = at_gateway(&hands, &id, "chargeback").await;
-    hands.client.control("PUT", "/emerchantpay/settings", Some(json!({"dropCallbacks": false}))).await?;
-    charged_back?;
-    let signed = format!("{unique_id}emp-demo-secret-0001");
-    let signature = hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, signed.as_bytes()));
-    let mut body = format!("transaction_id={id}&unique_id={unique_id}&status=chargebacked&event=chargeback&rc_description=refus")
-        .into_bytes();
-    body.push(0xe9);
-    body.extend(format!("&signature={signature}").into_bytes());
-    let answer = notify(&hands, &id, body).await?;
-    ensure!(answer.status == 200 && String::from_utf8_lossy(&answer.bytes).contains(&unique_id), "{answer:?}");
-    let data = until(&hands, &id, |data| data["transaction_status"] == "Reversed").await?;
-    ensure!(data["disputed"] == true, "{data}");
-    Ok(())
-}
-
-/// Nothing in it, but it came to the payment's own address: the gateway is asked.
-async fn unreadable(hands: Hands) -> Result<()> {
-    for body in [&b""[..], b"{}", b"\xff\xfe", b"status=approved"] {
-        // Paid, so that no schedule asks; its own notification has been asked about.
-        let id = paid(&hands, "100.00").await?;
-        let unique_id = hands.managed(&id).await?["pspTransactionId"].as_str().unwrap_or_default().to_owned();
-        ensure!(asked_soon(&hands, &unique_id).await?, "its own notification was not asked about");
-        let before = sent(&hands, &unique_id, "/reconcile/").await?.len();
-        notify(&hands, &id, body.to_vec()).await?;
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
-        while sent(&hands, &unique_id, "/reconcile/").await?.len() == before {
-            ensure!(tokio::time::Instant::now() < deadline, "nobody asked after {body:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-    Ok(())
 }
 
 // --- the second call, waits, wants ------------------------------------------------------------

@@ -29,9 +29,7 @@ pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackRe
     }
     let value = |name| kit::form_value(callback.body, name);
     let Some(unique_id) = value("unique_id").filter(|id| record::is_unique_id(id)) else {
-        // Nothing in it can be read, but it came to this transaction's own address.
-        let outcome = CallbackOutcome::Hint(Json::object::<String>([]));
-        return CallbackReading { answer: CallbackAnswer::empty(400), outcome, locate: None };
+        return CallbackReading::refused(400);
     };
     let signature = value("signature").unwrap_or_default();
     if !is_signed(&unique_id, &signature, account.text("password")) {

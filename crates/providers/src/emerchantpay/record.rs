@@ -89,7 +89,7 @@ impl Record {
 
     /// Minor units.
     pub(super) fn amount(&self) -> Option<i64> {
-        kit::minor_units(self.text("amount")?)
+        kit::whole_number(self.text("amount")?)
     }
 
     /// Whether less was approved than was asked for.
