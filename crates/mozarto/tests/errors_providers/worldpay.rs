@@ -116,7 +116,13 @@ async fn status_rows(hands: &Hands, rows: &mut Rows) {
         ("REFUNDED", "Reversed"),
         ("REFUNDED_BY_MERCHANT", "Reversed"),
         ("CHARGED_BACK", "Reversed"),
+        // What can only follow a payment proves it.
+        ("SENT_FOR_REFUND", "Approved"),
+        ("REFUND_FAILED", "Approved"),
+        ("DISPUTED_FUNDS_HELD", "Approved"),
+        ("CHARGEBACK_REVERSED", "Approved"),
         ("SENT_FOR_AUTHORISATION", "Pending"),
+        ("WAITING_FOR_AUTHORISATION", "Pending"),
         ("SHOPPER_REDIRECTED", "Pending"),
         ("WAITING_FOR_SHOPPER", "Pending"),
         ("SIGNED_FORM_RECEIVED", "Pending"),
@@ -136,7 +142,7 @@ async fn status_rows(hands: &Hands, rows: &mut Rows) {
     for event in ["SENT_FOR_REFUND", "REFUND_WEBFORM_ISSUED", "INFORMATION_REQUESTED", "INFORMATION_SUPPLIED"] {
         rows.row(&format!("after the approval: {event}"), only_told(hands, event, false)).await;
     }
-    for event in ["CAPTURE_FAILED", "REFUND_FAILED", "CHARGEBACK_REVERSED", "ODD_WORD"] {
+    for event in ["CAPTURE_FAILED", "REFUSED_BY_BANK", "REVOKED", "REFUND_FAILED", "CHARGEBACK_REVERSED", "ODD_WORD"] {
         rows.row(&format!("after the approval: {event}"), only_told(hands, event, true)).await;
     }
 }
@@ -160,7 +166,7 @@ async fn inquiry_rows(hands: &Hands, rows: &mut Rows) {
         ("401", json!({"http": 401})),
         ("no XML", says(200, json!("<html>"))),
         ("error 1", error("1", "Internal error")),
-        ("not switched on", error("5", "Inquiries are not enabled")),
+        ("error 5", error("5", "Could not find payment for order")),
         ("cut off", says(200, json!(format!("<paymentService><reply><orderStatus>{whole}")))),
     ] {
         rows.row(&format!("inquiry: {name}"), stays(hands, |_| upstream.clone())).await;

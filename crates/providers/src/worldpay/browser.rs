@@ -3,7 +3,7 @@
 use super::order;
 use crate::api::{Context, Order};
 use crate::kit;
-use crate::pages::{BrowserReturn, HostedForm, Opening, ReturnReading};
+use crate::pages::{BrowserReturn, Challenge, HostedForm, Opening, ReturnReading};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,6 +23,9 @@ const CHALLENGE_LIVE: &str = "https://centinelapi.cardinalcommerce.com/V2/Cruise
 /// In the memo: the challenge, with the time at which it came.
 pub(super) const CHALLENGE: &str = "challenge";
 pub(super) const CAME_AT: &str = "cameAt";
+/// In it: it is the second one; and the browser has been sent there.
+pub(super) const SECOND: &str = "second";
+const SENT: &str = "sent";
 
 /// The children of `browser`, in the order of the DTD; nothing that is not known.
 pub(super) fn fingerprint(order: &Order) -> Vec<(&'static str, String)> {
@@ -58,6 +61,17 @@ pub(super) fn open_challenge<'a>(cx: &Context<'a>) -> Option<&'a Json> {
     waits.then(|| cx.memo.get(CHALLENGE)).flatten()
 }
 
+/// How the challenge goes on for a browser that is through with one: a second one is shown to it first.
+pub(super) fn way_on(cx: &Context<'_>) -> Challenge {
+    match open_challenge(cx) {
+        Some(challenge) if challenge.get(SECOND).is_some() && challenge.get(SENT).is_none() => {
+            Challenge::Go(cx.pages.challenge.clone())
+        }
+        Some(_) => Challenge::Wait,
+        None => Challenge::Over,
+    }
+}
+
 /// Our page: a form that takes the browser to the challenge.
 pub(super) fn open(cx: &Context<'_>) -> Opening {
     let Some(challenge) = open_challenge(cx) else { return Opening::Closed };
@@ -66,11 +80,17 @@ pub(super) fn open(cx: &Context<'_>) -> Opening {
         Environment::Production => CHALLENGE_LIVE,
     };
     let jwt = jwt(&claims(cx, challenge), cx.account.text("threeDsJwtKey"));
+    let memo = challenge.get(SECOND).filter(|_| challenge.get(SENT).is_none()).map(|_| {
+        let (mut memo, mut challenge) = (cx.memo.clone(), challenge.clone());
+        challenge.set(SENT, Json::Bool(true));
+        memo.set(CHALLENGE, challenge);
+        memo
+    });
     Opening::Form(Box::new(HostedForm {
         action: cx.account.settings.text("threeDsChallengeUrl").unwrap_or(by_default).to_owned(),
         fields: vec![("JWT", Secret::new(jwt)), ("MD", Secret::new(cx.order.transaction_id.to_string()))],
         hidden: false,
-        memo: None,
+        memo,
         restarts_schedule: false,
     }))
 }

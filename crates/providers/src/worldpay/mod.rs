@@ -4,6 +4,7 @@
 mod browser;
 mod notify;
 mod order;
+mod record;
 mod reply;
 #[cfg(test)]
 mod tests;
@@ -149,12 +150,13 @@ static DESCRIPTOR: Descriptor = Descriptor {
         error(2, Signal::TimedOut, ErrorCode::PspTimeout),
         error(2, Signal::Unavailable, ErrorCode::PspUnavailable),
         error(2, Signal::ErrorCode(&["8"]), ErrorCode::PspUnavailable),
-        // Error 7 (row 3) and REFUSED (row 4) answer without an `errorCode`.
+        // Error 7 and error 5 about the payment details (row 3), and REFUSED (row 4) answer without an `errorCode`.
         error(5, Signal::ErrorCode(&reply::REFUSALS), ErrorCode::UnknownPspError),
         error(5, Signal::Otherwise, ErrorCode::UnknownPspError),
     ],
     statuses: &[
         status("SENT_FOR_AUTHORISATION", Standing::Pending),
+        status("WAITING_FOR_AUTHORISATION", Standing::Pending),
         status("SHOPPER_REDIRECTED", Standing::Pending),
         status("WAITING_FOR_SHOPPER", Standing::Pending),
         status("OPEN", Standing::Pending),
@@ -173,17 +175,31 @@ static DESCRIPTOR: Descriptor = Descriptor {
         status("ERROR", Standing::Unchanged),
         status("FAILURE", Standing::Unchanged),
         status("QUERY_REQUIRED", Standing::Unchanged),
-        // A partial refund changes nothing.
+        // While something is left of the payment: Approved.
         status("REFUNDED", Standing::Reversed),
         status("REFUNDED_BY_MERCHANT", Standing::Reversed),
         status("CHARGED_BACK", Standing::Reversed),
+        // These can only follow a payment.
+        status(record::PROVING[0], Standing::Approved),
+        status(record::PROVING[1], Standing::Approved),
+        status(record::PROVING[2], Standing::Approved),
+        status(record::PROVING[3], Standing::Approved),
+        status(record::PROVING[4], Standing::Approved),
+        status(record::PROVING[5], Standing::Approved),
+        status(record::PROVING[6], Standing::Approved),
+        status(record::PROVING[7], Standing::Approved),
+        status(record::PROVING[8], Standing::Approved),
+        status(record::PROVING[9], Standing::Approved),
+        status(record::PROVING[10], Standing::Approved),
+        status(record::PROVING[11], Standing::Approved),
+        status(record::PROVING[12], Standing::Approved),
+        status(record::PROVING[13], Standing::Approved),
+        status(record::PROVING[14], Standing::Approved),
         status("CAPTURE_FAILED", Standing::Unchanged),
-        status("SENT_FOR_REFUND", Standing::Unchanged),
-        status("REFUND_FAILED", Standing::Unchanged),
-        status("REFUND_WEBFORM_ISSUED", Standing::Unchanged),
-        status("INFORMATION_REQUESTED", Standing::Unchanged),
-        status("INFORMATION_SUPPLIED", Standing::Unchanged),
-        status("CHARGEBACK_REVERSED", Standing::Unchanged),
+        status("REFUSED_BY_BANK", Standing::Unchanged),
+        status("REVOKE_REQUESTED", Standing::Unchanged),
+        status("REVOKED", Standing::Unchanged),
+        status("REVOKE_FAILED", Standing::Unchanged),
     ],
     unknown_fate: UnknownFate::Accepted,
     release_again: false,
@@ -318,7 +334,7 @@ impl Provider for Worldpay {
             order::HOSTED => reply::hosted(cx, reply),
             order::DIRECT => reply::direct(cx, reply),
             order::CONTINUE => reply::went_on(cx, reply),
-            order::INQUIRY => reply::inquired(cx, reply),
+            order::INQUIRY => record::inquired(cx, reply),
             order::TEST => reply::tested(reply),
             other => Finding::anomaly(format!("Worldpay has no step {}", kit::provider_text(other))).step(),
         }
@@ -328,9 +344,10 @@ impl Provider for Worldpay {
         notify::read(account, callback)
     }
 
-    /// Token ids are up to 19 digits long.
+    /// Token ids are up to 19 digits long; references of a journal, which tell one refund from another, 12.
     fn is_reference(&self, element: &str, text: &str) -> bool {
-        element == "paymentTokenID" && text.len() <= kit::PROVIDER_TEXT_MAX_CHARS
+        let of_journal = element.starts_with("journalReference ") && !notify::has_more_digits(element, notify::REFERENCE_DIGITS);
+        of_journal || element == "paymentTokenID" && text.len() <= kit::PROVIDER_TEXT_MAX_CHARS
     }
 
     fn fits(&self, account: &Account<'_>, request: &Checked) -> Problems {
@@ -350,7 +367,7 @@ impl Provider for Worldpay {
     }
 
     fn challenge(&self, cx: &Context<'_>) -> Challenge {
-        if browser::open_challenge(cx).is_some() { Challenge::Wait } else { Challenge::Over }
+        browser::way_on(cx)
     }
 
     fn read_return(&self, cx: &Context<'_>, back: &BrowserReturn<'_>) -> Option<ReturnReading> {

@@ -1,13 +1,15 @@
 //! Worldpay's notifications to an account's address: unsigned, so hints; always answered `[OK]`, for anything else holds back those that follow. Sheet: "Callbacks".
 
-use super::{reply, told};
+use super::{record, reply, told};
 use crate::api::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Locate};
 use crate::kit;
 use crate::xml::{self, Element};
-use domain::Json;
+use domain::{Json, Money};
 
-/// Longest part of a key or an event, characters.
-const PART_MAX_CHARS: usize = 64;
+/// Digits of a refund's reference: fewer than a card's number has, but for a few.
+pub(super) const REFERENCE_DIGITS: usize = 12;
+/// The account of what was captured.
+const CAPTURED: &str = "IN_PROCESS_CAPTURED";
 
 pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {
     let root = xml::parse(callback.body).filter(|root| root.name == "paymentService" && callback.method == "POST");
@@ -33,26 +35,35 @@ fn outcome(account: &Account<'_>, callback: &Callback<'_>, root: &Element, event
         return anomaly("order");
     }
     let payment = event.child("payment");
-    let word = payment.map_or(reply::NO_NEWS, reply::event);
-    let of_refund = reply::is_refund(word);
+    let word = payment.map_or(reply::NO_NEWS, record::event);
+    let of_refund = record::is_refund(word);
     if let (Some(payment), Some(amount)) = (payment, callback.amount)
-        && let Some(what) = reply::foreign_amount(payment, amount, of_refund)
+        && let Some(what) = record::foreign_amount(payment, amount, of_refund)
     {
         return anomaly(what);
     }
-    let journal = event.child("journal");
-    let part = |text: Option<&str>| text.unwrap_or_default().chars().take(PART_MAX_CHARS).collect::<String>();
-    let attribute = |name| part(journal.and_then(|journal| journal.attribute(name)));
-    let moved = journal.and_then(|journal| journal.find("amount")).and_then(|amount| amount.attribute("value"));
-    let reference = journal.and_then(|journal| journal.find("journalReference"));
-    let reference = part(reference.and_then(|reference| reference.attribute("reference")));
-    let key = [attribute("journalType"), reference, part(moved)].join(" ");
-    let mut hint = Json::object([("event", Json::text(kit::provider_text(word))), ("key", Json::text(kit::provider_text(&key)))]);
-    if let Some(value) = moved.filter(|value| of_refund && value.parse::<i64>().is_ok()) {
-        hint.set("refunded", Json::text(value));
+    let mut notice = Json::object([(told::EVENT, Json::text(kit::provider_text(word)))]);
+    if let Some(minor) = callback.amount.and_then(|ours| part(event, ours)).filter(|_| of_refund) {
+        notice.set(told::MINOR, Json::text(minor.to_string()));
     }
+    let note = format!("Worldpay notified {}", kit::provider_text(word));
+    let mut hint = Json::object([(told::notice_name(callback.body).as_str(), notice), ("note", Json::text(note))]);
     if let Some(token) = told::token(event) {
         hint.set("token", token);
     }
     CallbackOutcome::Hint(hint)
+}
+
+/// What a refund's journal books in the order's currency, minor units: on the account of what is captured, else on the first.
+fn part(event: &Element, ours: Money) -> Option<i64> {
+    let bookings = event.child("journal")?.children_named("accountTx");
+    let minor = |booking: &Element| record::in_our_currency(booking.child("amount")?, ours).filter(|minor| *minor > 0);
+    let ours: Vec<(bool, i64)> =
+        bookings.filter_map(|booking| Some((booking.attribute("accountType") == Some(CAPTURED), minor(booking)?))).collect();
+    ours.iter().find(|(captured, _)| *captured).or(ours.first()).map(|(_, minor)| *minor)
+}
+
+/// Whether a tag has more digits in all; the text behind it is none of its own.
+pub(super) fn has_more_digits(tag: &str, most: usize) -> bool {
+    tag.bytes().filter(u8::is_ascii_digit).count() > most
 }

@@ -1,12 +1,26 @@
-//! What goes on the timeline beside the events: notifications, FraudSight, shopper tokens. Each thing once.
+//! What goes on the timeline beside the events (FraudSight, shopper tokens), and what notifications told of refunds: each part once, by its bytes.
 
 use crate::api::{Context, Finding, Memo, Step};
 use crate::kit;
 use crate::xml::Element;
-use domain::{Json, Money};
+use aws_lc_rs::digest;
+use domain::Json;
 
-/// Most things that are remembered as told.
-const TOLD_MAX: usize = 64;
+/// Most parts that are remembered.
+const PARTS_MAX: usize = 64;
+/// Bytes of a notification's digest that name it.
+const NAME_BYTES: usize = 16;
+/// How the members of the hint begin that are notifications; the name of its bytes follows.
+const NOTICE: &str = "notice ";
+/// In the memo: the refunds that notifications told of, by name.
+const PARTS: &str = "parts";
+/// Members of a notice and of a part.
+pub(super) const EVENT: &str = "event";
+pub(super) const MINOR: &str = "minor";
+const OPEN: &str = "open";
+const TWICE: &str = "twice";
+/// A member of the hint that the inbox may add: how often these bytes came.
+const COPIES: &str = "copies";
 
 /// A shopper token of a reply or a notification: its id, expiry and card.
 pub(super) fn token(of: &Element) -> Option<Json> {
@@ -26,46 +40,48 @@ pub(super) fn token(of: &Element) -> Option<Json> {
     Some(Json::object(members.map(|(name, text)| (name, Json::text(kit::provider_text(text))))))
 }
 
-/// What goes on the timeline, each thing once: inquiries repeat themselves.
+/// The member of a hint for a notification of these bytes. Its name is made of letters: a run of digits could be taken for a card's number and masked.
+pub(super) fn notice_name(body: &[u8]) -> String {
+    let hash = digest::digest(&digest::SHA256, body);
+    let letters = hash.as_ref().iter().take(NAME_BYTES).flat_map(|byte| [byte >> 4, byte & 0x0f]);
+    format!("{NOTICE}{}", letters.map(|half| char::from(b'a' + half)).collect::<String>())
+}
+
+/// The notifications that started this inquiry: name and what was read.
+pub(super) fn notices<'a>(cx: &Context<'a>) -> impl Iterator<Item = (&'a str, &'a Json)> {
+    let members = cx.hint.and_then(Json::as_object).unwrap_or_default();
+    members.iter().filter_map(|(name, notice)| Some((name.strip_prefix(NOTICE)?, notice)))
+}
+
+fn minor(json: &Json, name: &str) -> Option<i64> {
+    kit::scalar(json, name)?.parse().ok()
+}
+
+/// What an inquiry brings beside the payment's event.
 pub(super) struct Told {
     memo: Memo,
-    told: Vec<Json>,
     notes: Vec<String>,
     anomalies: Vec<String>,
 }
 
 impl Told {
     pub(super) fn of(cx: &Context<'_>) -> Self {
-        let told = cx.memo.get("told").and_then(Json::as_array).unwrap_or_default().to_vec();
-        Self { memo: cx.memo.clone(), told, notes: Vec::new(), anomalies: Vec::new() }
+        Self { memo: cx.memo.clone(), notes: Vec::new(), anomalies: Vec::new() }
     }
 
-    fn is_new(&mut self, key: &str) -> bool {
-        let new = self.told.len() < TOLD_MAX && !self.told.iter().any(|known| known.as_str() == Some(key));
-        if new {
-            self.told.push(Json::text(key));
-        }
-        new
+    pub(super) fn note(&mut self, text: impl Into<String>) {
+        self.notes.push(text.into());
     }
 
-    pub(super) fn note(&mut self, key: &str, text: impl FnOnce() -> String) {
-        if self.is_new(key) {
-            self.notes.push(text());
-        }
-    }
-
-    pub(super) fn anomaly(&mut self, text: String) {
-        if self.is_new(&text) {
-            self.anomalies.push(text);
-        }
+    pub(super) fn anomaly(&mut self, text: impl Into<String>) {
+        self.anomalies.push(text.into());
     }
 
     /// What an order's status brings beside its events.
     pub(super) fn read(&mut self, cx: &Context<'_>, order: &Element) {
         if let Some(score) = order.find("FraudSight") {
             let part = |name| kit::provider_text(score.attribute(name).unwrap_or_default());
-            let text = format!("FraudSight: score {}, {}", part("score"), part("message"));
-            self.note(&text.clone(), || text);
+            self.note(format!("FraudSight: score {}, {}", part("score"), part("message")));
         }
         self.token(cx, token(order));
     }
@@ -76,38 +92,77 @@ impl Told {
         let part = |name| token.str_at(name).unwrap_or_default();
         let text =
             format!("shopper token ({}): {} ending in {}, until {}", part("event"), part("brand"), part("last4"), part("expiry"));
-        if self.is_new(&text) {
-            self.notes.push(text);
-            self.memo.set("token", token);
-        }
+        self.note(text);
+        self.memo.set("token", token);
     }
 
-    /// The notification that has Worldpay asked.
-    pub(super) fn hint(&mut self, cx: &Context<'_>) {
+    /// The notifications that have Worldpay asked. One whose bytes came before, and were worked off, has come again.
+    pub(super) fn hint(&mut self, cx: &Context<'_>, is_refund: impl Fn(&str) -> bool) {
         let Some(hint) = cx.hint else { return };
-        let part = |name| hint.str_at(name).unwrap_or_default();
-        let key = format!("{} {}", part("event"), part("key"));
-        if self.is_new(&key) {
-            self.notes.push(format!("Worldpay notified {}", part("event")));
-            let refunded = |json: &Json, name| kit::scalar(json, name).and_then(|value| value.parse::<i64>().ok());
-            if let Some(more) = refunded(hint, "refunded") {
-                let sum = refunded(&self.memo, "refunded").unwrap_or_default().saturating_add(more);
-                self.memo.set("refunded", Json::from(sum));
-            }
-        }
         self.token(cx, hint.get("token").cloned());
+        let copies = minor(hint, COPIES).unwrap_or(1);
+        let mut parts = self.parts_json();
+        for (name, notice) in notices(cx).filter(|(_, notice)| notice.str_at(EVENT).is_some_and(&is_refund)) {
+            let known = parts.get(name).cloned();
+            let again = known.as_ref().is_some_and(|part| part.get(OPEN).is_none() || part.get(TWICE).is_some());
+            if known.is_none() && parts.as_object().is_none_or(|parts| parts.len() >= PARTS_MAX) {
+                continue;
+            }
+            let mut part = Json::object([(OPEN, Json::Bool(true)), (MINOR, notice.get(MINOR).cloned().unwrap_or(Json::Null))]);
+            if again || copies > 1 {
+                part.set(TWICE, Json::Bool(true));
+            }
+            parts.set(name, part);
+        }
+        if parts.as_object().is_some_and(|parts| !parts.is_empty()) {
+            self.memo.set(PARTS, parts);
+        }
     }
 
-    /// Whether the refunds notified so far leave something of the payment.
-    pub(super) fn is_partial(&self, ours: Money) -> bool {
-        let refunded = kit::scalar(&self.memo, "refunded").and_then(|value| value.parse::<i64>().ok());
-        refunded.is_some_and(|sum| sum < ours.minor())
+    fn parts_json(&self) -> Json {
+        self.memo.get(PARTS).cloned().unwrap_or_else(|| Json::Object(Vec::new()))
+    }
+
+    /// The parts that notifications told of: name, and minor units where they are known.
+    pub(super) fn parts(&self) -> Vec<(String, Option<i64>)> {
+        let parts = self.parts_json();
+        parts.as_object().unwrap_or_default().iter().map(|(name, part)| (name.clone(), minor(part, MINOR))).collect()
+    }
+
+    /// Whether one of them came twice.
+    pub(super) fn came_twice(&self) -> bool {
+        self.parts_json().as_object().unwrap_or_default().iter().any(|(_, part)| part.get(TWICE).is_some())
+    }
+
+    /// How many chargebacks were won, with the one that is open: what tells one from another.
+    pub(super) fn chargeback(&mut self, won: bool) -> String {
+        let before = minor(&self.memo, "chargebacksWon").unwrap_or_default();
+        let open = self.memo.get("chargebackOpen").is_some();
+        let number = if won && !open && before > 0 { before } else { before + 1 };
+        if won {
+            self.memo.set("chargebacksWon", Json::from(number));
+            self.memo.remove("chargebackOpen");
+        } else {
+            self.memo.set("chargebackOpen", Json::Bool(true));
+        }
+        format!("chargeback {number}")
     }
 
     pub(super) fn step(mut self, cx: &Context<'_>, finding: Finding) -> Step {
-        self.memo.set("told", Json::Array(self.told));
-        let changed = self.memo != *cx.memo && !(self.notes.is_empty() && self.anomalies.is_empty());
-        let memo = if changed { Some(self.memo) } else { None };
+        // What is asked about again is not worked off.
+        if !finding.ask_again {
+            let mut parts = self.parts_json();
+            let names: Vec<String> = parts.as_object().unwrap_or_default().iter().map(|(name, _)| name.clone()).collect();
+            for name in names {
+                let mut part = parts.get(&name).cloned().unwrap_or(Json::Null);
+                part.remove(OPEN);
+                parts.set(&name, part);
+            }
+            if self.memo.get(PARTS).is_some() {
+                self.memo.set(PARTS, parts);
+            }
+        }
+        let memo = (self.memo != *cx.memo).then_some(self.memo);
         let mut finding = Finding { memo: finding.memo.or(memo), ..finding };
         finding.notes.extend(self.notes);
         finding.with_anomalies(self.anomalies).step()

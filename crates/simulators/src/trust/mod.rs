@@ -9,7 +9,7 @@
 //!
 //! Ledger: a pay-in at its successful AUTH. References: `orderreference`, `transactionreference`.
 //! State words: `waiting`, `expired`, else `errorcode` and, when that is 0, `settlestatus`: `0/0`, `70000`, `0/3`;
-//! `refunded`. In parts (`?minorUnits=`): `refund`, and `lower`, which settles so much less.
+//! `refunded`. In parts (`?minor=`): `refund`, and `lower`, which settles so much less.
 
 mod attempt;
 mod card;

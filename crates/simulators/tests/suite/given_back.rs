@@ -26,7 +26,7 @@ fn told(world: &World, code: &str, event: &str) -> Vec<String> {
 }
 
 async fn part(world: &World, provider: &str, reference: &str, outcome: &str, minor: i64) -> (u16, Value) {
-    world.post(&format!("/control/{provider}/{reference}/{outcome}?minorUnits={minor}")).await
+    world.post(&format!("/control/{provider}/{reference}/{outcome}?minor={minor}")).await
 }
 
 async fn account(world: &World, more: Value) {

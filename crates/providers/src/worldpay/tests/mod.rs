@@ -1,6 +1,7 @@
 mod browser;
 mod notify;
 mod orders;
+mod refunds;
 mod replies;
 mod settings;
 

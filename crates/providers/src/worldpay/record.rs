@@ -1,0 +1,330 @@
+//! Worldpay's records: what an inquiry answers, which payment of an order counts, what is left of it. Sheet: "Inquiry", "Status and error mapping", "Refunds in parts".
+
+use super::browser;
+use super::reply::{NO_NEWS, Said, document, refusal, return_code, said};
+use super::told::{self, EVENT, Told};
+use super::{DESCRIPTOR, is_direct};
+use crate::api::{Context, Finding, Reply, Standing, Step, TurnKind};
+use crate::descriptor::StatusRow;
+use crate::kit;
+use crate::xml::Element;
+use domain::{Money, TransactionStatus};
+
+/// Hosted orders that nobody has paid are over after that, milliseconds.
+const HOSTED_LIFE_MS: i64 = 24 * 60 * 60 * 1_000;
+/// Events of a refund.
+const REFUNDED: [&str; 2] = ["REFUNDED", "REFUNDED_BY_MERCHANT"];
+const CHARGED_BACK: &str = "CHARGED_BACK";
+const CHARGEBACK_WON: &str = "CHARGEBACK_REVERSED";
+/// Events that can only follow a payment and say nothing of what is left of it.
+pub(super) const PROVING: [&str; 15] = [
+    "SENT_FOR_REFUND",
+    "SENT_FOR_FAST_REFUND",
+    "REFUND_REQUESTED",
+    "REFUND_RECEIVED",
+    "REFUND_FAILED",
+    "REFUND_EXPIRED",
+    "REFUND_REVERSED",
+    "REFUND_WEBFORM_ISSUED",
+    "INFORMATION_REQUESTED",
+    "INFORMATION_SUPPLIED",
+    "DISPUTED_FUNDS_HELD",
+    "DISPUTED_FUNDS_RELEASED",
+    "DISPUTE_EXPIRED",
+    "DISPUTE_RESERVE_RELEASED",
+    CHARGEBACK_WON,
+];
+/// Events that a person should see; those that prove no payment change nothing.
+const SHOWN: [&str; 9] = [
+    "CAPTURE_FAILED",
+    "REFUSED_BY_BANK",
+    "REVOKE_REQUESTED",
+    "REVOKED",
+    "REVOKE_FAILED",
+    "REFUND_FAILED",
+    "REFUND_EXPIRED",
+    "REFUND_REVERSED",
+    CHARGEBACK_WON,
+];
+/// The course of a payment: what comes later stands later.
+const COURSE: [&[&str]; 10] = [
+    &[NO_NEWS, "OPEN", "SHOPPER_REDIRECTED", "WAITING_FOR_SHOPPER", "SIGNED_FORM_RECEIVED"],
+    &["SENT_FOR_AUTHORISATION", "WAITING_FOR_AUTHORISATION"],
+    &["REFUSED", "ERROR", "FAILURE", "QUERY_REQUIRED"],
+    &["AUTHORISED"],
+    &["CANCELLED", "SHOPPER_CANCELLED", "VOIDED", "EXPIRED"],
+    &["CAPTURED", "CAPTURE_FAILED"],
+    &["SETTLED", "SETTLED_BY_MERCHANT"],
+    &[
+        "SENT_FOR_REFUND",
+        "SENT_FOR_FAST_REFUND",
+        "REFUND_REQUESTED",
+        "REFUND_RECEIVED",
+        "REFUND_WEBFORM_ISSUED",
+        "INFORMATION_REQUESTED",
+        "INFORMATION_SUPPLIED",
+        "DISPUTED_FUNDS_HELD",
+    ],
+    &["REFUNDED", "REFUNDED_BY_MERCHANT", CHARGED_BACK],
+    &[
+        "REFUND_FAILED",
+        "REFUND_EXPIRED",
+        "REFUND_REVERSED",
+        "DISPUTED_FUNDS_RELEASED",
+        "DISPUTE_EXPIRED",
+        "DISPUTE_RESERVE_RELEASED",
+        CHARGEBACK_WON,
+    ],
+];
+
+/// How far a payment has come.
+fn stage(event: &str) -> Option<usize> {
+    COURSE.iter().position(|events| events.contains(&event))
+}
+
+fn row(event: &str) -> Option<&'static StatusRow> {
+    DESCRIPTOR.statuses.iter().find(|row| row.word == event)
+}
+
+/// The status word of an event.
+pub(super) fn word(row: &StatusRow) -> &'static str {
+    row.status.unwrap_or(row.word)
+}
+
+/// `lastEvent` of a payment.
+pub(super) fn event(payment: &Element) -> &str {
+    payment.child("lastEvent").map(|event| event.text.trim()).filter(|event| !event.is_empty()).unwrap_or(NO_NEWS)
+}
+
+pub(super) fn is_refund(event: &str) -> bool {
+    REFUNDED.contains(&event)
+}
+
+/// What in a payment's amount is not ours. `part`: less of it is as good as all.
+pub(super) fn foreign_amount(payment: &Element, ours: Money, part: bool) -> Option<&'static str> {
+    let amount = payment.child("amount")?;
+    let attribute = |name| amount.attribute(name);
+    if attribute("currencyCode").is_some_and(|code| code != ours.currency().code()) {
+        return Some("currency");
+    }
+    let same_value = |text: &str| text.parse::<i64>().is_ok_and(|value| value == ours.minor() || part && value < ours.minor());
+    let same_digits = |text: &str| text == ours.currency().digits().to_string();
+    let same = attribute("value").is_none_or(same_value) && attribute("exponent").is_none_or(same_digits);
+    (!same).then_some("amount")
+}
+
+/// An amount in the order's currency, minor units; `None`: in another one, or not to be read.
+pub(super) fn in_our_currency(amount: &Element, ours: Money) -> Option<i64> {
+    let digits = ours.currency().digits().to_string();
+    let ours = amount.attribute("currencyCode") == Some(ours.currency().code())
+        && amount.attribute("exponent").is_none_or(|exponent| exponent == digits);
+    amount.attribute("value").filter(|_| ours)?.parse().ok()
+}
+
+/// The payment that counts: a success, else one that was paid, else one in progress, else the last; and whether there are two successes.
+fn chosen(order: &Element) -> Option<(&Element, bool)> {
+    let payments = || order.children_named("payment");
+    let standing = |payment: &Element| row(event(payment)).map(|row| row.standing);
+    let success = |payment: &&Element| standing(payment) == Some(Standing::Approved) && !PROVING.contains(&event(payment));
+    let paid = |payment: &&Element| matches!(standing(payment), Some(Standing::Approved | Standing::Reversed));
+    let open = |payment: &&Element| standing(payment) == Some(Standing::Pending);
+    let chosen = payments().find(success).or_else(|| payments().find(paid)).or_else(|| payments().find(open));
+    Some((chosen.or_else(|| payments().last())?, payments().filter(success).count() > 1))
+}
+
+/// How the payment that counts stands by the table; an error says what contradicts.
+pub(super) fn payment<'a>(cx: &Context<'_>, order: &'a Element) -> Result<Option<(&'a Element, &'static StatusRow)>, String> {
+    let Some((payment, _)) = chosen(order) else { return Ok(None) };
+    let event = event(payment);
+    let Some(row) = row(event) else { return Err(format!("Worldpay's event is unknown: {}", kit::provider_text(event))) };
+    match foreign_amount(payment, cx.order.amount, is_refund(event)) {
+        Some(what) => Err(format!("Worldpay's payment has another {what}")),
+        None => Ok(Some((payment, row))),
+    }
+}
+
+/// A call 6 answered, or not.
+pub(super) fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
+    let root = document(reply);
+    let order = match root.as_ref().and_then(|root| said(cx, root)) {
+        Some(Said::Order(order)) => Some(order),
+        Some(Said::Error { code: "5", .. }) => None,
+        Some(Said::Other(what)) => return Finding::anomaly(format!("Worldpay's record has another {what}")).step(),
+        Some(Said::Error { .. }) | None => return Step::Silence(refusal(reply)),
+    };
+    let mut told = Told::of(cx);
+    told.hint(cx, is_refund);
+    let found = match order.map(|order| payment(cx, order)).transpose() {
+        Ok(found) => found.flatten(),
+        Err(anomaly) => return told.step(cx, Finding::anomaly(anomaly)),
+    };
+    if let Some(order) = order {
+        told.read(cx, order);
+        if chosen(order).is_some_and(|(_, two)| two) {
+            told.anomaly("Worldpay has two successful payments of this order");
+        }
+    }
+    let mut finding = match found {
+        None => absent(cx),
+        Some((payment, row)) => of_event(cx, &mut told, payment, row),
+    };
+    finding.ask_again |= is_behind(cx, order, found.map(|(_, row)| row.word));
+    told.step(cx, finding)
+}
+
+fn of_event(cx: &Context<'_>, told: &mut Told, payment: &Element, row: &'static StatusRow) -> Finding {
+    let word = row.word;
+    if is_refund(word) {
+        return refunded(cx, told, payment, word);
+    }
+    if word == CHARGED_BACK {
+        return Finding::new(Standing::Reversed, word).turn(TurnKind::ChargedBack, told.chargeback(false), None);
+    }
+    let proves = PROVING.contains(&word);
+    if SHOWN.contains(&word) {
+        told.anomaly(format!("Worldpay says {word}"));
+    } else if proves {
+        told.note(format!("Worldpay says {word}"));
+    }
+    match proves {
+        true if word == CHARGEBACK_WON => {
+            Finding::new(Standing::Approved, word).turn(TurnKind::ChargebackWon, told.chargeback(true), None)
+        }
+        true => Finding::new(Standing::Approved, word),
+        false if SHOWN.contains(&word) => Finding::unchanged(),
+        false => concluded(cx, payment, row),
+    }
+}
+
+// --- refunds ----------------------------------------------------------------------------------
+
+/// What a record says is left of a payment.
+enum Left {
+    /// No balance is given.
+    Unsaid,
+    /// Not all of it in the order's currency, or not to be read: it decides nothing.
+    Elsewhere,
+    /// Minor units.
+    Known(i64),
+}
+
+/// The sum of the balances, credit less debit.
+fn left(payment: &Element, ours: Money) -> Left {
+    let mut sum = Left::Unsaid;
+    for balance in payment.children_named("balance") {
+        let amount = balance.child("amount");
+        let side = amount.and_then(|amount| amount.attribute("debitCreditIndicator")).unwrap_or("credit");
+        let minor = amount.and_then(|amount| in_our_currency(amount, ours)).filter(|_| matches!(side, "credit" | "debit"));
+        let before = if let Left::Known(before) = sum { before } else { 0 };
+        match minor.and_then(|minor| before.checked_add(if side == "debit" { -minor } else { minor })) {
+            Some(after) => sum = Left::Known(after),
+            None => return Left::Elsewhere,
+        }
+    }
+    sum
+}
+
+/// What is left decides, as the record says it; else the parts that notifications told of.
+fn refunded(cx: &Context<'_>, told: &mut Told, payment: &Element, word: &str) -> Finding {
+    let (ours, left) = (cx.order.amount, left(payment, cx.order.amount));
+    let parts = told.parts();
+    let known: i64 = parts.iter().filter_map(|(_, minor)| *minor).fold(0, i64::saturating_add);
+    let mut finding = Finding::new(Standing::Approved, word);
+    // Of a payment that is over the parts are counted already.
+    if cx.status != TransactionStatus::Reversed {
+        for (name, minor) in parts.iter().filter(|(_, minor)| minor.is_some()) {
+            finding = finding.turn(TurnKind::Refunded, name.clone(), *minor);
+        }
+    }
+    let nothing_known = parts.iter().all(|(_, minor)| minor.is_none());
+    match left {
+        Left::Known(left) if left > ours.minor() => {
+            told.anomaly("Worldpay's balance is more than was paid");
+            finding.turns.clear();
+        }
+        Left::Known(left) => {
+            if left < 0 {
+                told.anomaly("Worldpay's balance says that more was refunded than was paid");
+            }
+            let given_back = ours.minor() - left.max(0);
+            finding.given_back = Some(given_back);
+            // A record that is some minutes old has not heard of them yet.
+            finding.ask_again = known > given_back;
+            if left <= 0 {
+                finding.standing = Standing::Reversed;
+            }
+        }
+        // Less than the whole, although it should be the whole: a part at least.
+        Left::Unsaid if nothing_known && foreign_amount(payment, ours, false).is_some() => {
+            told.note("Worldpay says that a part was refunded");
+        }
+        Left::Unsaid if nothing_known => finding.standing = Standing::Reversed,
+        Left::Unsaid | Left::Elsewhere => {
+            by_parts(told, &mut finding, known >= ours.minor(), nothing_known || known_in_part(&parts))
+        }
+    }
+    finding
+}
+
+fn known_in_part(parts: &[(String, Option<i64>)]) -> bool {
+    parts.iter().any(|(_, minor)| minor.is_none())
+}
+
+/// The record says nothing of what is left: the engine counts the parts, and nothing is guessed of what they leave open.
+fn by_parts(told: &mut Told, finding: &mut Finding, whole: bool, unknown: bool) {
+    if whole {
+        finding.standing = Standing::Reversed;
+    } else if told.came_twice() {
+        told.anomaly("a refund was told twice without a reference: look it up");
+        finding.ask_again = true;
+    } else if unknown {
+        told.anomaly("a refund was told without its part in the order's currency: look it up");
+    }
+}
+
+// --- the course of a payment ------------------------------------------------------------------
+
+/// Whether what Worldpay has notified is newer than what its record shows, a copy some minutes old.
+fn is_behind(cx: &Context<'_>, order: Option<&Element>, found: Option<&str>) -> bool {
+    told::notices(cx).filter_map(|(_, notice)| notice.str_at(EVENT)).any(|notified| {
+        let shown = order.is_some_and(|order| order.children_named("payment").any(|payment| event(payment) == notified));
+        stage(notified).is_some_and(|stage_notified| !shown && found.and_then(stage).is_none_or(|stage| stage <= stage_notified))
+    })
+}
+
+/// What a payment's event means where the transaction stands.
+pub(super) fn concluded(cx: &Context<'_>, payment: &Element, row: &'static StatusRow) -> Finding {
+    use TransactionStatus::{Approved, Created, Reversed};
+    let after_approval = matches!(cx.status, Approved | Reversed);
+    match row.standing {
+        Standing::Approved => Finding { word_follows: true, ..Finding::new(Standing::Approved, row.word) },
+        Standing::Cancelled | Standing::Expired if after_approval => Finding::new(Standing::Reversed, row.word),
+        Standing::Declined => match return_code(payment) {
+            Some((code, text)) => Finding::new(Standing::Declined, row.word).message(format!("{text} ({code})")),
+            None => Finding::new(Standing::Declined, row.word),
+        },
+        Standing::Pending if cx.status == Created => Finding::new(Standing::Pending, word(row)),
+        Standing::Pending if stage(row.word) == Some(0) => waiting(cx, word(row)),
+        Standing::Pending => Finding::new(Standing::Unchanged, word(row)),
+        standing => Finding::new(standing, word(row)),
+    }
+}
+
+/// Error 5: no payment yet, or no order.
+fn absent(cx: &Context<'_>) -> Finding {
+    let asked_about = is_direct(cx.order) && browser::runs_out_at(cx).is_none();
+    if asked_about { Finding::new(Standing::NotFound, "") } else { waiting(cx, "") }
+}
+
+/// The payer has not paid: over once nobody is waited for any more.
+fn waiting(cx: &Context<'_>, word: &str) -> Finding {
+    let until = match is_direct(cx.order) {
+        true => browser::runs_out_at(cx),
+        false => Some(cx.order.created_at.plus_ms(cx.scaled_ms(HOSTED_LIFE_MS))),
+    };
+    match until.filter(|_| cx.status == TransactionStatus::Pending) {
+        Some(until) if cx.now >= until => Finding::new(Standing::Expired, "EXPIRED"),
+        Some(until) => Finding::new(Standing::Unchanged, word).ask_at(until),
+        None => Finding::new(Standing::Unchanged, word),
+    }
+}
