@@ -83,7 +83,11 @@ fn take_from_others(path: &Path, mode: u32) -> Result<()> {
     // Only the owner can. What is open to others and not ours is no place for this.
     let changed = std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode));
     changed.with_context(|| {
-        format!("{} is open to others (mode {:o}) and not ours to close: it must belong to who runs this", path.display(), found & 0o777)
+        format!(
+            "{} is open to others (mode {:o}) and not ours to close: it must belong to who runs this",
+            path.display(),
+            found & 0o777
+        )
     })
 }
 

@@ -27,7 +27,8 @@ async fn a_silent_provider_and_clients_that_hang_up() {
 /// Makes another company before the sandbox runs; answers its tokens.
 fn another_company(data: &Path) -> Result<Value> {
     let mut command = Command::new(BINARY);
-    let output = command.args(["company", "create", "--name", "Other Ltd", "--country", "DE", "--json", "--data"]).arg(data).output()?;
+    let output =
+        command.args(["company", "create", "--name", "Other Ltd", "--country", "DE", "--json", "--data"]).arg(data).output()?;
     serde_json::from_slice(&output.stdout).with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
 }
 

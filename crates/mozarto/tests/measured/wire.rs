@@ -215,7 +215,10 @@ async fn production() -> Result<()> {
     let listen = free()?;
     let mut elsewhere = serve("sandbox", other.path(), listen, &metrics.to_string()).stderr(Stdio::null()).spawn()?;
     ready(&mut elsewhere, listen).await?;
-    ensure!(get(listen, "/metrics").await.is_some_and(|answer| answer.status() == 200), "a sandbox shows them on its own address");
+    ensure!(
+        get(listen, "/metrics").await.is_some_and(|answer| answer.status() == 200),
+        "a sandbox shows them on its own address"
+    );
     let answer = get(listen, "/healthz").await.context("no answer")?;
     ensure!(!answer.headers().contains_key("strict-transport-security"), "a sandbox has no TLS");
     Ok(())
