@@ -283,12 +283,25 @@ fn a_callback_with_a_wrong_signature_is_401_and_an_anomaly() {
 #[test]
 fn a_signed_callback_about_something_else_is_an_anomaly() {
     let world = world(Operation::PayIn);
-    for (from, to) in [("100.00", "1.00"), ("CAD", "EUR"), (TRANSACTION, "64a1f2b3c4d5e6f7a8b9c0d2"), ("{", "[")] {
+    for (from, to) in [("100.00", "1.00"), ("CAD", "EUR"), (TRANSACTION, "64a1f2b3c4d5e6f7a8b9c0d2")] {
         let body = BODY.replacen(from, to, 1);
         let signed = signature(&crate::kit::hmac_sha256_hex(b"payone-key-0001", body.as_bytes()));
         let reading = world.callback(&signed, body.as_bytes(), true);
         assert_eq!(reading.answer.status, 200);
         assert!(matches!(reading.outcome, CallbackOutcome::Anomaly(_)), "{to}");
+    }
+}
+
+/// Whoever has the key and the transaction's own address means that transaction.
+#[test]
+fn a_signed_callback_that_cannot_be_read_is_asked_about() {
+    let world = world(Operation::PayIn);
+    for body in ["", "[", "[]", "\u{feff}"] {
+        let signed = signature(&crate::kit::hmac_sha256_hex(b"payone-key-0001", body.as_bytes()));
+        let reading = world.callback(&signed, body.as_bytes(), true);
+        assert_eq!(reading.answer.status, 200);
+        let CallbackOutcome::Hint(hint) = reading.outcome else { panic!("{body}") };
+        assert_eq!(hint.to_text(), r#"{"anomaly":"a PayOne callback cannot be read"}"#);
     }
 }
 
