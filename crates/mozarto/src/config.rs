@@ -330,8 +330,7 @@ fn bare_address(text: &str) -> Option<url::Url> {
     let url = url::Url::parse(text).ok()?;
     let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     // `https://@pay.example` has an empty user.
-    let is_ours =
-        matches!(url.scheme(), "http" | "https") && url.host().is_some() && url.port() != Some(0) && !text.contains('@');
+    let is_ours = matches!(url.scheme(), "http" | "https") && url.host().is_some() && !text.contains('@');
     (is_bare && is_ours).then_some(url)
 }
 

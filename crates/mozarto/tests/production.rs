@@ -30,6 +30,8 @@ fn mozarto(environment: &str, data: &Path, listen: &str, arguments: &[&str]) -> 
         command.env_remove(name);
     }
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    // Others may be running on this machine.
+    command.env("MOZARTO_METRICS_LISTEN", "off");
     command.env("MOZARTO_ENVIRONMENT", environment).env("MOZARTO_PUBLIC_URL", "https://pay.example");
     command.env("MOZARTO_LISTEN", listen).env("MOZARTO_DATA", data).env("MOZARTO_MASTER_KEY", MASTER_KEY);
     command

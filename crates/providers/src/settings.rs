@@ -10,6 +10,8 @@ use url::{Host, Url};
 /// The fields that are the same for all providers. One that a provider's own table does not have is ignored (Flexepin's sheet says so of `webhookUrl`), so that one
 /// template can be sent for every provider.
 const COMMON_FIELDS: [&str; 5] = ["accountName", "webhookUrl", "isWebhookSecured", "siteUrl", "baseUrl"];
+/// How many unknown fields are named; of the others it is said how many there are.
+const STRANGERS_NAMED: usize = 20;
 /// Longest name of an unknown field that a sentence repeats, characters.
 const NAME_SHOWN_MAX_CHARS: usize = 64;
 /// Between the name of a setting that is an object and a member's.
@@ -42,10 +44,11 @@ pub fn apply(descriptor: &Descriptor, current: &Settings, patch: &Json, cx: &Set
     }
     problems.extend(retired(descriptor, patch));
     let mut settings = current.clone();
-    for (name, value) in &members(descriptor, patch, &mut problems) {
+    let mut strangers = Vec::new();
+    for (name, value) in &members(descriptor, patch, &mut problems, &mut strangers) {
         let Some(setting) = setting_of(descriptor, name) else {
             if !COMMON_FIELDS.contains(&name.as_str()) {
-                problems.push(not_a_field(name, descriptor));
+                strangers.push(name.clone());
             }
             continue;
         };
@@ -72,6 +75,10 @@ pub fn apply(descriptor: &Descriptor, current: &Settings, patch: &Json, cx: &Set
             Err(sentence) => problems.push(sentence),
         }
     }
+    problems.extend(strangers.iter().take(STRANGERS_NAMED).map(|name| not_a_field(name, descriptor)));
+    if strangers.len() > STRANGERS_NAMED {
+        problems.push(format!("{} more fields are not known", strangers.len() - STRANGERS_NAMED));
+    }
     problems.extend(parted(descriptor, &settings, patch));
     if uses_aliases(descriptor, &settings)
         && descriptor.setting_aliases.iter().any(|alias| settings.0.contains_key(alias.setting))
@@ -92,13 +99,18 @@ fn parted(descriptor: &Descriptor, settings: &Settings, patch: &Json) -> Vec<Str
 }
 
 /// The members of a patch, those of a setting that is an object under their whole names.
-fn members(descriptor: &Descriptor, patch: &Json, problems: &mut Vec<String>) -> Vec<(String, Json)> {
+fn members(
+    descriptor: &Descriptor,
+    patch: &Json,
+    problems: &mut Vec<String>,
+    strangers: &mut Vec<String>,
+) -> Vec<(String, Json)> {
     let mut members = Vec::new();
     for (name, value) in patch.as_object().unwrap_or_default() {
         let whole = |inner: &str| format!("{name}{OBJECT_SEPARATOR}{inner}");
         let of_object = || descriptor.settings.iter().filter(|setting| setting.name.starts_with(&whole("")));
         match value {
-            _ if name.contains(OBJECT_SEPARATOR) => problems.push(not_a_field(name, descriptor)),
+            _ if name.contains(OBJECT_SEPARATOR) => strangers.push(name.clone()),
             _ if of_object().next().is_none() => members.push((name.clone(), value.clone())),
             Json::Object(inner) => members.extend(inner.iter().map(|(inner, value)| (whole(inner), value.clone()))),
             Json::Null => members.extend(of_object().map(|setting| (setting.name.to_owned(), Json::Null))),

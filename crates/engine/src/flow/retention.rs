@@ -3,12 +3,14 @@
 use super::workers::FORGET_AFTER_MS;
 use crate::core::Engine;
 use domain::{CompanyId, Timestamp, TransactionId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::repository::{callbacks, companies, idempotency, nodes};
 use store::{Batch, CommitError};
 
 /// How often it is looked for.
 const EVERY: Duration = Duration::from_secs(10);
+/// How often each company's callbacks are looked through.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// The first look after a start: what has piled up while nothing ran begins to go at once.
 const FIRST: Duration = Duration::from_secs(1);
 /// Rows removed in one commit: few enough that payments beside it do not wait for it.
@@ -22,9 +24,15 @@ impl Engine {
     /// Removes what is past its time, until the platform stops.
     pub(super) async fn keep_tidy(self) {
         tokio::time::sleep(FIRST).await;
+        let mut swept: Option<Instant> = None;
         loop {
             self.directory().flush_last_used().await;
-            if let Err(error) = self.tidy().await {
+            let mut tidied = self.tidy().await;
+            if tidied.is_ok() && swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
+                swept = Some(Instant::now());
+                tidied = self.tidy_callbacks().await;
+            }
+            if let Err(error) = tidied {
                 tracing::warn!("removing what is past its time: {error}");
             }
             tokio::time::sleep(EVERY).await;
@@ -43,7 +51,7 @@ impl Engine {
             }
             tokio::time::sleep(PAUSE).await;
         }
-        self.tidy_callbacks().await
+        Ok(())
     }
 
     /// Company by company: a company's rows lie in the order of its transactions' age.

@@ -296,6 +296,19 @@ fn a_signed_callback_about_something_else_is_an_anomaly() {
     assert!(matches!(world.callback(&signed, body.as_bytes(), true).outcome, CallbackOutcome::Hint(_)));
 }
 
+/// Whoever has the key and the transaction's own address means that transaction.
+#[test]
+fn a_signed_callback_that_cannot_be_read_is_asked_about() {
+    let world = world(Operation::PayIn);
+    for body in ["", "[", "[]", "\u{feff}"] {
+        let signed = signature(&crate::kit::hmac_sha256_hex(b"payone-key-0001", body.as_bytes()));
+        let reading = world.callback(&signed, body.as_bytes(), true);
+        assert_eq!(reading.answer.status, 200);
+        let CallbackOutcome::Hint(hint) = reading.outcome else { panic!("{body}") };
+        assert_eq!(hint.to_text(), r#"{"anomaly":"a PayOne callback cannot be read"}"#);
+    }
+}
+
 #[test]
 fn test_connection_tells_a_wrong_key_from_an_unknown_reference() {
     let mut world = world(Operation::PayIn);

@@ -1,7 +1,7 @@
 //! The inbox of provider callbacks: stored before the provider is answered.
 
 use super::read::parse;
-use crate::{Batch, CommitError, Driver, QueryError, Row, Value};
+use crate::{Batch, CommitError, Dialect, Driver, QueryError, Row, Value};
 use domain::{CompanyId, Timestamp, TransactionId};
 
 /// A callback that came in.
@@ -66,9 +66,25 @@ const DONE: &str = "UPDATE callbacks SET told = 1, due_at = CASE WHEN copies = ?
 const LATER: &str = "UPDATE callbacks SET due_at = ?4, owner = NULL, attempt = attempt + ?5 \
                      WHERE company_id = ?1 AND transaction_id = ?2 AND id = ?3 AND due_at IS NOT NULL";
 /// Of transactions from before `?3`, so that it reads the beginning of the company's rows and no index is needed; those of older ones that came late are few.
-const PURGE: &str = "DELETE FROM callbacks WHERE (company_id, transaction_id, id) IN \
-                     (SELECT company_id, transaction_id, id FROM callbacks WHERE company_id = ?1 AND transaction_id >= ?2 AND transaction_id < ?3 \
-                     AND received_at < ?4 AND due_at IS NULL ORDER BY transaction_id, id LIMIT ?5) RETURNING transaction_id";
+macro_rules! past {
+    ($columns:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM callbacks WHERE company_id = ?1 AND transaction_id >= ?2 AND transaction_id < ?3 AND received_at < ?4 AND due_at IS NULL \
+             ORDER BY transaction_id, id LIMIT ?5"
+        )
+    };
+}
+const PURGE_SQLITE: &str = concat!(
+    "DELETE FROM callbacks WHERE (company_id, transaction_id, id) IN (",
+    past!("company_id, transaction_id, id"),
+    ") RETURNING transaction_id"
+);
+// By the rows' places, whatever the planner thinks of the table; what another process removes at this moment is left to it.
+const PURGE_POSTGRES: &str =
+    concat!("DELETE FROM callbacks WHERE ctid = ANY(ARRAY(", past!("ctid"), " FOR UPDATE SKIP LOCKED)) RETURNING transaction_id");
+const ANY_PAST: &str = past!("1");
 const CLAIM: &str = "UPDATE callbacks SET owner = ?1, due_at = ?2 WHERE (company_id, transaction_id, id) IN \
                      (SELECT company_id, transaction_id, id FROM callbacks WHERE due_at <= ?3 ORDER BY due_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */) \
                      RETURNING company_id, transaction_id";
@@ -141,16 +157,23 @@ pub async fn purge(
     before: Timestamp,
     limit: u32,
 ) -> Result<(usize, Option<TransactionId>), CommitError> {
+    let values = |limit: u32| -> Vec<Value> {
+        vec![
+            company.to_string().into(),
+            from.to_string().into(),
+            // The first id of that time.
+            TransactionId::new(before, [0; 6]).to_string().into(),
+            before.millis().into(),
+            i64::from(limit).into(),
+        ]
+    };
+    // Nearly always there is nothing: that is no reason to write.
+    let any = db.query(ANY_PAST, values(1)).await.map_err(|error| CommitError::Unavailable(error.to_string()))?;
+    if any.is_empty() {
+        return Ok((0, None));
+    }
     let mut batch = Batch::new();
-    let values = vec![
-        company.to_string().into(),
-        from.to_string().into(),
-        // The first id of that time.
-        TransactionId::new(before, [0; 6]).to_string().into(),
-        before.millis().into(),
-        i64::from(limit).into(),
-    ];
-    batch.returning(PURGE, values);
+    batch.returning(if db.dialect() == Dialect::Sqlite { PURGE_SQLITE } else { PURGE_POSTGRES }, values(limit));
     let rows: Vec<Row> = db.commit(batch).await?.into_iter().flatten().collect();
     let ids = rows.iter().map(|row| parse(row, 0).map_err(|error| CommitError::Corrupt(error.to_string())));
     Ok((rows.len(), ids.collect::<Result<Vec<TransactionId>, _>>()?.into_iter().max()))

@@ -1,6 +1,6 @@
 //! Idempotency keys and their stored answers.
 
-use crate::{Batch, CommitError, Driver, QueryError};
+use crate::{Batch, CommitError, Dialect, Driver, QueryError};
 use domain::{CompanyId, Timestamp, TransactionId};
 
 /// A key as it is stored.
@@ -26,8 +26,12 @@ const FIND: &str = "SELECT fingerprint, transaction_id, answer_status, answer, e
                     WHERE company_id = ?1 AND path = ?2 AND idempotency_key = ?3";
 const ANSWER: &str = "UPDATE idempotency SET answer_status = ?3, answer = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND answer_status IS NULL";
 const FINAL: &str = "UPDATE idempotency SET expires_at = ?3 WHERE company_id = ?1 AND transaction_id = ?2";
-const PURGE: &str = "DELETE FROM idempotency WHERE (company_id, path, idempotency_key) IN (SELECT company_id, path, idempotency_key FROM idempotency \
-                     WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING 1";
+const PURGE_SQLITE: &str = "DELETE FROM idempotency WHERE (company_id, path, idempotency_key) IN (SELECT company_id, path, idempotency_key FROM idempotency \
+                            WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING 1";
+// By the rows' places, whatever the planner thinks of the table; what another process removes at this moment is left to it.
+const PURGE_POSTGRES: &str = "DELETE FROM idempotency WHERE ctid = ANY(ARRAY(SELECT ctid FROM idempotency \
+                              WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2 FOR UPDATE SKIP LOCKED)) RETURNING 1";
+const ANY_EXPIRED: &str = "SELECT 1 FROM idempotency WHERE expires_at <= ?1 LIMIT 1";
 
 /// Adds a key; an expired one of the same name gives way, a living one fails the batch with [`KEY_TAKEN`].
 pub fn insert(
@@ -68,8 +72,14 @@ pub fn expire(batch: &mut Batch, company: CompanyId, transaction: TransactionId,
 /// # Errors
 /// [`CommitError`] when the store does not answer.
 pub async fn purge(db: &dyn Driver, now: Timestamp, limit: u32) -> Result<usize, CommitError> {
+    let any =
+        db.query(ANY_EXPIRED, vec![now.millis().into()]).await.map_err(|error| CommitError::Unavailable(error.to_string()))?;
+    if any.is_empty() {
+        return Ok(0);
+    }
+    let sql = if db.dialect() == Dialect::Sqlite { PURGE_SQLITE } else { PURGE_POSTGRES };
     let mut batch = Batch::new();
-    batch.returning(PURGE, vec![now.millis().into(), i64::from(limit).into()]);
+    batch.returning(sql, vec![now.millis().into(), i64::from(limit).into()]);
     Ok(db.commit(batch).await?.iter().map(Vec::len).sum())
 }
 

@@ -1,7 +1,8 @@
-//! Events and deliveries, on both engines: the order of a transaction, leases, replays, the feed, retention.
+//! Events, deliveries and callbacks, on both engines: the order of a transaction, leases, replays, the feed, the inbox, retention.
 
 mod bed;
 mod feed;
+mod inbox;
 mod work;
 
 macro_rules! on_both {
@@ -34,6 +35,9 @@ on_both! {
     work::lists_are_filtered_and_paged,
     feed::in_commit_order_without_samples,
     feed::old_events_go_with_their_deliveries,
+    inbox::identical_callbacks_are_one_row,
+    inbox::the_first_and_the_newest_are_kept,
+    inbox::old_callbacks_and_keys_go,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
