@@ -8,6 +8,7 @@ pub mod cleo;
 mod countries;
 pub mod demo;
 pub mod descriptor;
+mod dressing;
 pub mod docs;
 pub mod emerchantpay;
 pub mod fields;

@@ -78,7 +78,8 @@ pub fn judge(rows: &[ErrorRow], reply: &Reply) -> Refusal {
 
 /// A provider's raw answer as `data` shows it: JSON as it is, else a text of at most 4 KiB.
 pub fn raw(answer: &Answer) -> Json {
-    if let Some(json) = answer.json() {
+    // As it was written, numbers too.
+    if let Ok(json) = Json::parse(&answer.body) {
         return json;
     }
     let text = answer.text();

@@ -245,7 +245,8 @@ impl Engine {
                     hint = Some(joined(hint, json));
                     asked = true;
                 }
-                CallbackOutcome::Fact(finding) => {
+                CallbackOutcome::Fact(mut finding) => {
+                    commit.work.masker().finding(&mut finding);
                     commit.settle(&finding, &Json::object([("by", Json::text("callback"))]));
                     touched = true;
                 }
@@ -287,7 +288,7 @@ impl Engine {
 fn show_hint(commit: &mut Commit<'_>, hint: &Json) -> bool {
     let (note, anomaly) = (hint.str_at("note"), hint.str_at("anomaly"));
     if let Some(text) = note {
-        commit.note("noted", None, None, Json::object([("text", Json::text(text))]));
+        commit.noted(text);
     }
     if let Some(text) = anomaly {
         commit.anomaly(text, "warning");

@@ -67,8 +67,20 @@ impl<'a> Commit<'a> {
         transactions::add_to_timeline(&mut self.batch, t.company_id, t.id, &entry);
     }
 
+    /// A text with words of a provider or a browser in it, fit for a timeline and a log: without secrets.
+    fn shown(&self, text: &str) -> String {
+        self.work.masker().text(text).into_owned()
+    }
+
+    /// Adds what somebody told to the timeline.
+    pub(super) fn noted(&mut self, text: &str) {
+        let text = Json::text(self.shown(text));
+        self.note("noted", None, None, Json::object([("text", text)]));
+    }
+
     /// Shows something that should not be.
     pub(super) fn anomaly(&mut self, text: &str, severity: &str) {
+        let text = &*self.shown(text);
         metrics::counter!("mozarto_anomalies_total", "provider" => self.work.provider.descriptor().name).increment(1);
         tracing::warn!(transaction = %self.work.id(), severity, "anomaly: {text}");
         self.note("anomaly", None, None, Json::object([("text", Json::text(text)), ("severity", Json::text(severity))]));
@@ -171,7 +183,7 @@ impl<'a> Commit<'a> {
             self.anomaly(text, "warning");
         }
         for text in &finding.notes {
-            self.note("noted", None, None, Json::object([("text", Json::text(&**text))]));
+            self.noted(text);
         }
     }
 

@@ -82,8 +82,8 @@ impl Engine {
             Operation::PayOut => Task::PayOut,
         };
         let mut step = self.begin(&mut work, task, None);
-        // It is in the call now, if it is needed at all.
-        work.card = None;
+        // It is in the call now, if it is needed at all; and looked for in what comes of that.
+        work.sent_card = work.card.take();
         if let Step::Call(call) = &step
             && let Some(memo) = &call.memo
         {
@@ -191,7 +191,9 @@ impl Engine {
             base_url,
             pages,
             card: checked.card,
+            sent_card: None,
             account_cache: None,
+            sent_headers: Vec::new(),
         };
         (work, token_hash)
     }

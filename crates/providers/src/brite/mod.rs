@@ -172,7 +172,7 @@ impl Provider for Brite {
         if callback.method != "POST" {
             return CallbackReading::refused(405);
         }
-        let Some(body) = Json::parse(callback.body).ok().filter(Json::is_object) else { return CallbackReading::refused(400) };
+        let Some(body) = callback.json() else { return CallbackReading::refused(400) };
         let ids = ["transaction_id", "session_id"].into_iter();
         let hint = Json::object(ids.filter_map(|name| Some((name, Json::text(kit::token(&body, name)?)))));
         CallbackReading { answer: CallbackAnswer::empty(200), outcome: CallbackOutcome::Hint(hint), locate: None }

@@ -340,7 +340,7 @@ pub(super) fn read_callback(callback: &Callback<'_>) -> CallbackReading {
     if callback.method != "POST" {
         return CallbackReading::refused(405);
     }
-    let Some(body) = Json::parse(callback.body).ok().filter(Json::is_object) else { return CallbackReading::refused(400) };
+    let Some(body) = callback.json() else { return CallbackReading::refused(400) };
     let foreign = match (callback.transaction_id, callback.amount) {
         (Some(id), Some(amount)) => foreign(&body, id, amount),
         _ => None,

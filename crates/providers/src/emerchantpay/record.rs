@@ -76,7 +76,7 @@ impl Record {
 
     /// Minor units.
     pub(super) fn amount(&self) -> Option<i64> {
-        self.text("amount")?.parse().ok()
+        kit::whole_number(self.text("amount")?)
     }
 
     /// What in it is not our transaction's; the amount comes last.

@@ -13,7 +13,7 @@ pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
     if callback.method != "POST" {
         return CallbackReading::refused(405);
     }
-    let Some(body) = kit::json_or_form(callback.body) else { return CallbackReading::refused(400) };
+    let Some(body) = kit::json_or_form(&callback.text()) else { return CallbackReading::refused(400) };
     if let Some(hash) = kit::scalar(&body, "webhook_test") {
         let echoed: String = hash.chars().take(WEBHOOK_TEST_MAX_CHARS).collect();
         let body = Json::object([("message", Json::text(echoed))]).to_text();

@@ -264,7 +264,7 @@ pub(super) fn read_callback(account: &Account<'_>, callback: &Callback<'_>) -> C
             CallbackOutcome::Anomaly("a PayOne callback has a missing or wrong signature".to_owned()),
         );
     }
-    let outcome = match (Json::parse(callback.body).ok().filter(Json::is_object), callback.transaction_id, callback.amount) {
+    let outcome = match (callback.json(), callback.transaction_id, callback.amount) {
         (Some(body), Some(id), Some(amount)) => match foreign(&body, id, amount) {
             Some(what) => CallbackOutcome::Anomaly(format!("a PayOne callback has another {what}")),
             None => CallbackOutcome::Hint(Json::object(

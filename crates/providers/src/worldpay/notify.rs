@@ -10,7 +10,7 @@ use domain::Json;
 const PART_MAX_CHARS: usize = 64;
 
 pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {
-    let root = xml::parse(callback.body).filter(|root| root.name == "paymentService" && callback.method == "POST");
+    let root = xml::parse(&callback.text()).filter(|root| root.name == "paymentService" && callback.method == "POST");
     let event = root.as_ref().and_then(|root| root.child("notify")?.child("orderStatusEvent"));
     let named = event.and_then(|event| event.attribute("orderCode")).and_then(|code| code.parse().ok());
     let outcome = match (&root, event) {
@@ -48,7 +48,7 @@ fn outcome(account: &Account<'_>, callback: &Callback<'_>, root: &Element, event
     let reference = part(reference.and_then(|reference| reference.attribute("reference")));
     let key = [attribute("journalType"), reference, part(moved)].join(" ");
     let mut hint = Json::object([("event", Json::text(kit::provider_text(word))), ("key", Json::text(kit::provider_text(&key)))]);
-    if let Some(value) = moved.filter(|value| of_refund && value.parse::<i64>().is_ok()) {
+    if let Some(value) = moved.filter(|value| of_refund && kit::whole_number(value).is_some()) {
         hint.set("refunded", Json::text(value));
     }
     if let Some(token) = told::token(event) {

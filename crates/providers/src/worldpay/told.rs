@@ -89,7 +89,7 @@ impl Told {
         let key = format!("{} {}", part("event"), part("key"));
         if self.is_new(&key) {
             self.notes.push(format!("Worldpay notified {}", part("event")));
-            let refunded = |json: &Json, name| kit::scalar(json, name).and_then(|value| value.parse::<i64>().ok());
+            let refunded = |json: &Json, name| kit::scalar(json, name).and_then(kit::whole_number);
             if let Some(more) = refunded(hint, "refunded") {
                 let sum = refunded(&self.memo, "refunded").unwrap_or_default().saturating_add(more);
                 self.memo.set("refunded", Json::from(sum));
