@@ -37,7 +37,7 @@ pub(crate) async fn receive(
     let query = parts.uri.query().unwrap_or_default();
     let headers = headers::as_text(&parts.headers);
     // From here on it is what it says: what is stored is what was read.
-    let unpacked = engine::transport::packed::unpacked_callback(&headers, &body);
+    let unpacked = engine::transport::packed::unpacked_callback(&parts.headers, &body);
     let body = unpacked.as_deref().unwrap_or(&body);
     let answer = app.engine.callback(&provider, &token, parts.method.as_str(), query, &headers, body).await;
     response(answer)

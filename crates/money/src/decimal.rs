@@ -216,7 +216,9 @@ mod tests {
             assert_eq!(Decimal::read(endless).unwrap().to_plain(), None, "{endless}");
             assert_eq!(Decimal::read(endless).unwrap().scaled(2), None, "{endless}");
         }
-        for (literal, digits, scaled) in [("1.0E7", 2, Some(1_000_000_000)), ("1000E-3", 0, Some(1)), ("1001E-3", 2, None), ("1E-2", 2, Some(1))] {
+        for (literal, digits, scaled) in
+            [("1.0E7", 2, Some(1_000_000_000)), ("1000E-3", 0, Some(1)), ("1001E-3", 2, None), ("1E-2", 2, Some(1))]
+        {
             assert_eq!(Decimal::read(literal).unwrap().scaled(digits), scaled, "{literal}");
         }
         for bad in ["1e", "1e+", "1e1.0", "e1", "1E 2", "1e1 ", "0x1e1"] {

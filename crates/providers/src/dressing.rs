@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn forms_of_either_set() {
-        let pairs = |header, body: &[u8]| form(header, body).into_iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("|");
+        let pairs =
+            |header, body: &[u8]| form(header, body).into_iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("|");
         assert_eq!(pairs(None, b"a=Jos%E9&b=1+2&&c&=d&e=%3D%"), "a=José|b=1 2|c=|=d|e==%");
         assert_eq!(pairs(None, b"a=Jos\xE9"), "a=José");
         assert_eq!(pairs(None, "a=Jos%C3%A9&b=é".as_bytes()), "a=José|b=é");

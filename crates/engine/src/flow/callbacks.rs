@@ -288,7 +288,7 @@ impl Engine {
 fn show_hint(commit: &mut Commit<'_>, hint: &Json) -> bool {
     let (note, anomaly) = (hint.str_at("note"), hint.str_at("anomaly"));
     if let Some(text) = note {
-        commit.noted(text);
+        commit.note("noted", None, None, Json::object([("text", Json::text(text))]));
     }
     if let Some(text) = anomaly {
         commit.anomaly(text, "warning");
@@ -333,8 +333,11 @@ fn to_document(incoming: Incoming<'_>, provider: &'static dyn Provider) -> Json 
     }
     let body = match std::str::from_utf8(incoming.body) {
         Ok(text) if of_card_provider => Cow::Owned(masked_body(text, provider).into_bytes()),
-        // What is no text at all is no callback of any provider's.
-        Err(_) if of_card_provider => Cow::Borrowed(&b""[..]),
+        // Byte for byte: what is masked are digits, whatever the other letters mean.
+        Err(_) if of_card_provider => {
+            let letters: String = incoming.body.iter().map(|byte| char::from(*byte)).collect();
+            Cow::Owned(masked_body(&letters, provider).chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect())
+        }
         _ => Cow::Borrowed(incoming.body),
     };
     Json::object([

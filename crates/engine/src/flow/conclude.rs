@@ -63,6 +63,9 @@ impl<'a> Commit<'a> {
             return;
         }
         t.timeline_length += 1;
+        // What is noted are words of a provider or a browser.
+        let detail = if event == "noted" { self.work.masker().json(detail) } else { detail };
+        let t = &self.work.transaction;
         let entry = TimelineEntry { n: t.timeline_length, at: self.now, event: event.to_owned(), from, to, detail };
         transactions::add_to_timeline(&mut self.batch, t.company_id, t.id, &entry);
     }
@@ -70,12 +73,6 @@ impl<'a> Commit<'a> {
     /// A text with words of a provider or a browser in it, fit for a timeline and a log: without secrets.
     fn shown(&self, text: &str) -> String {
         self.work.masker().text(text).into_owned()
-    }
-
-    /// Adds what somebody told to the timeline.
-    pub(super) fn noted(&mut self, text: &str) {
-        let text = Json::text(self.shown(text));
-        self.note("noted", None, None, Json::object([("text", text)]));
     }
 
     /// Shows something that should not be.
@@ -183,7 +180,7 @@ impl<'a> Commit<'a> {
             self.anomaly(text, "warning");
         }
         for text in &finding.notes {
-            self.noted(text);
+            self.note("noted", None, None, Json::object([("text", Json::text(&**text))]));
         }
     }
 

@@ -203,7 +203,7 @@ impl Engine {
                 commit.anomaly(text, "warning");
             }
             if let Some(text) = &reading.note {
-                commit.noted(text);
+                commit.note("noted", None, None, Json::object([("text", Json::text(&**text))]));
             }
             commit.store().await?;
         }

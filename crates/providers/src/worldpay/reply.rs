@@ -116,7 +116,8 @@ pub(super) fn foreign_amount(payment: &Element, ours: Money, part: bool) -> Opti
     if attribute("currencyCode").is_some_and(|code| code != ours.currency().code()) {
         return Some("currency");
     }
-    let same_value = |text: &str| kit::whole_number(text).is_some_and(|value| value == ours.minor() || part && value < ours.minor());
+    let same_value =
+        |text: &str| kit::whole_number(text).is_some_and(|value| value == ours.minor() || part && value < ours.minor());
     let same_digits = |text: &str| kit::whole_number(text) == Some(i64::from(ours.currency().digits()));
     let same = attribute("value").is_none_or(same_value) && attribute("exponent").is_none_or(same_digits);
     (!same).then_some("amount")

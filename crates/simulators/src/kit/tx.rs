@@ -12,6 +12,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::Error;
+use super::dress::Dress;
+use super::echo::Echo;
 use super::jobs::Callback;
 use super::seal::Seal;
 use super::text::timestamp_of;
@@ -54,11 +56,27 @@ pub(crate) struct ProviderSettings {
     pub(crate) drop_callbacks: bool,
     /// Besides the true callbacks, success is told for what nobody paid, with a wrong signature.
     pub(crate) forge_callbacks: bool,
+    /// Every answer wears this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dress: Option<Dress>,
+    /// Every callback wears this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dress_callbacks: Option<Dress>,
+    /// What it is sent comes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) echo: Option<Echo>,
 }
 
 impl Default for ProviderSettings {
     fn default() -> Self {
-        Self { settle_delay_ms: 500, drop_callbacks: false, forge_callbacks: false }
+        Self {
+            settle_delay_ms: 500,
+            drop_callbacks: false,
+            forge_callbacks: false,
+            dress: None,
+            dress_callbacks: None,
+            echo: None,
+        }
     }
 }
 

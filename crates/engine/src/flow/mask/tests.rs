@@ -75,8 +75,18 @@ fn addresses_of_ours_with_their_tokens() {
             assert!(masked.contains(MASK), "{form}: {echoed}");
             assert!(!masked.to_lowercase().contains(&TOKEN.to_lowercase()[20..]), "{form}: {masked}");
         }
-        assert_eq!(masker.text("callbacks payone are not signed, so they are hints for the platform"), "callbacks payone are not signed, so they are hints for the platform");
-        assert_eq!(masker.text(&format!("to {url} (refused)")), if known { "to https://gw.example/***/*** (refused)".replace("***/***", "***") } else { "to https://gw.example/*** (refused)".to_owned() });
+        assert_eq!(
+            masker.text("callbacks payone are not signed, so they are hints for the platform"),
+            "callbacks payone are not signed, so they are hints for the platform"
+        );
+        assert_eq!(
+            masker.text(&format!("to {url} (refused)")),
+            if known {
+                "to https://gw.example/***/*** (refused)".replace("***/***", "***")
+            } else {
+                "to https://gw.example/*** (refused)".to_owned()
+            }
+        );
     }
 }
 
@@ -87,7 +97,15 @@ fn ordinary_texts_stay() {
         masker.secret(secret);
     }
     for text in [
-        "abc", "the latest attestation", "spinning 11", "John was refused, Doe too", "johndoe", "a superb secret", "Test2", "", "!?",
+        "abc",
+        "the latest attestation",
+        "spinning 11",
+        "John was refused, Doe too",
+        "johndoe",
+        "a superb secret",
+        "Test2",
+        "",
+        "!?",
         "payment 20261129192423 of 100.00 EUR declined: insufficient funds",
     ] {
         assert_eq!(masker.text(text), text);
@@ -108,7 +126,8 @@ fn a_document_in_all_its_parts() {
     let mut masker = Masker::new("payone");
     masker.secret("sk-12345-abc");
     masker.secret("12345678");
-    let json = Json::parse(br#"{"err":"key sk-12345-abc refused","list":["sk-12345-ABC"],"sk-12345-abc":12345678,"n":7}"#).unwrap();
+    let json =
+        Json::parse(br#"{"err":"key sk-12345-abc refused","list":["sk-12345-ABC"],"sk-12345-abc":12345678,"n":7}"#).unwrap();
     assert_eq!(masker.json(json).to_text(), r#"{"err":"key *** refused","list":["***"],"***":"***","n":7}"#);
     let cut = format!("{} sk-12345-a", "an answer that was cut behind its sixtieth character, or later: ");
     assert!(masker.text(&cut).ends_with(": ***") || masker.text(&cut).ends_with(" ***"), "{}", masker.text(&cut));
