@@ -39,7 +39,10 @@ pub(crate) async fn receive(
     }
     let query = parts.uri.query().unwrap_or_default();
     let headers = headers::as_bytes(&parts.headers);
-    let answer = app.engine.callback(&provider, &token, parts.method.as_str(), query, &headers, &body).await;
+    // From here on it is what it says: what is stored is what was read.
+    let unpacked = engine::transport::packed::unpacked_callback(&parts.headers, &body);
+    let body = unpacked.as_deref().unwrap_or(&body);
+    let answer = app.engine.callback(&provider, &token, parts.method.as_str(), query, &headers, body).await;
     response(answer)
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::Currency;
-use crate::decimal::{Decimal, Unreadable};
+use crate::decimal::{Decimal, Malformed};
 
 /// The most significant digits that a `baseamount` may have (Cashier API, "Money").
 pub const MAX_SIGNIFICANT_DIGITS: usize = 15;
@@ -43,9 +43,6 @@ pub enum DecimalError {
     /// A minus sign (`-0` included).
     #[error("amount is negative")]
     Negative,
-    /// A number with an exponent.
-    #[error("amount has an exponent")]
-    Exponent,
     /// A decimal other than zero beyond the currency's digits.
     #[error("amount has more than {} decimals for {}", .0.digits(), .0.code())]
     TooManyDecimals(Currency),
@@ -54,13 +51,17 @@ pub enum DecimalError {
     TooLarge,
 }
 
-impl From<Unreadable> for DecimalError {
-    fn from(unreadable: Unreadable) -> Self {
-        match unreadable {
-            Unreadable::Malformed => Self::Malformed,
-            Unreadable::Exponent => Self::Exponent,
-        }
+impl From<Malformed> for DecimalError {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
     }
+}
+
+/// The plain form of a JSON number's literal, by which two literals of one value are equal: `1.0E7` and `10000000.00` are `10000000`. `None` for what is no JSON number, and
+/// for one that would be longer than any amount, code or id.
+#[must_use]
+pub fn plain_number(literal: &str) -> Option<String> {
+    Decimal::read(literal).ok()?.to_plain()
 }
 
 impl Money {
@@ -117,7 +118,7 @@ impl Money {
     /// The first of the [`AmountError`]s that applies, in the order of their definition.
     pub fn parse_base_amount(literal: &str, currency: Currency) -> Result<Self, AmountError> {
         let decimal = Decimal::read(literal).map_err(|_| AmountError::NotAboveZero)?;
-        if decimal.negative || decimal.is_zero() {
+        if decimal.has_exponent || decimal.negative || decimal.is_zero() {
             return Err(AmountError::NotAboveZero);
         }
         if decimal.decimals() > usize::from(currency.digits()) {
@@ -131,10 +132,10 @@ impl Money {
     }
 
     /// Reads a provider's amount in major units: the literal of a JSON number (`25`, `25.0`), the content of a string
-    /// (`25.00`), or the literal of a JSON string, quotes included (`"25.00"`). Zero is allowed.
+    /// (`25.00`), or the literal of a JSON string, quotes included (`"25.00"`). The value counts, not the literal: `2.5e1` is 25. Zero is allowed.
     ///
     /// # Errors
-    /// [`DecimalError`]: a sign, an exponent, blanks, separators, or decimals other than zero beyond the currency's digits.
+    /// [`DecimalError`]: a sign, blanks, separators, or decimals other than zero beyond the currency's digits.
     pub fn parse_decimal(text: &str, currency: Currency) -> Result<Self, DecimalError> {
         let unquoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
         let decimal = Decimal::read(unquoted)?;
@@ -145,6 +146,22 @@ impl Money {
             return Err(DecimalError::TooManyDecimals(currency));
         }
         let minor = decimal.scaled(currency.digits()).ok_or(DecimalError::TooLarge)?;
+        Ok(Self { minor, currency })
+    }
+
+    /// Reads a provider's amount in minor units (EUR: cents), by its value: `1000`, `1000.00`, `1.0E3`. Zero is allowed.
+    ///
+    /// # Errors
+    /// [`DecimalError`]: a sign, blanks, separators, or a fraction of a minor unit.
+    pub fn parse_minor(text: &str, currency: Currency) -> Result<Self, DecimalError> {
+        let decimal = Decimal::read(text)?;
+        if decimal.negative {
+            return Err(DecimalError::Negative);
+        }
+        if decimal.decimals() > 0 {
+            return Err(DecimalError::Malformed);
+        }
+        let minor = decimal.scaled(0).ok_or(DecimalError::TooLarge)?;
         Ok(Self { minor, currency })
     }
 

@@ -16,6 +16,6 @@ mod currency;
 mod decimal;
 mod plain;
 
-pub use amount::{AmountError, DecimalError, MAX_SIGNIFICANT_DIGITS, Money};
+pub use amount::{AmountError, DecimalError, MAX_SIGNIFICANT_DIGITS, Money, plain_number};
 pub use currency::Currency;
 pub use plain::PlainNumber;

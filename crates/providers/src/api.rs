@@ -402,7 +402,7 @@ pub struct Answer {
     pub status: u16,
     /// Header names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body, at most [`domain::limits::PROVIDER_ANSWER_MAX_BYTES`].
+    /// The body, of at most [`domain::limits::PROVIDER_ANSWER_MAX_BYTES`] as it came unpacked; without a byte order mark, and in UTF-8 where its character set is known.
     pub body: Vec<u8>,
 }
 
@@ -413,14 +413,24 @@ impl std::fmt::Debug for Answer {
 }
 
 impl Answer {
+    /// An answer as it came: the body is undressed here, once (providers/common, "Reading a provider's answers").
+    pub fn received(status: u16, headers: Vec<(String, String)>, body: Vec<u8>, came_at: Timestamp) -> Self {
+        let said = headers.iter().find(|(key, _)| key == "content-type").map(|(_, value)| value.as_str());
+        let undressed = match crate::dressing::undressed(said, &body) {
+            std::borrow::Cow::Borrowed(same) if same.len() == body.len() => None,
+            other => Some(other.into_owned()),
+        };
+        Self { status, headers, body: undressed.unwrap_or(body), came_at }
+    }
+
     /// The value of a header; the name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as exact JSON.
+    /// The body as JSON, numbers of one value in one text.
     pub fn json(&self) -> Option<Json> {
-        Json::parse(&self.body).ok()
+        Json::parse(&self.body).ok().map(crate::dressing::plain_numbers)
     }
 
     /// The body as text, bad UTF-8 replaced.

@@ -1,7 +1,9 @@
 //! What a provider's callback is, and what it says. Part of the contract in [`crate::api`].
 
 use crate::api::Finding;
+use crate::dressing;
 use domain::{Json, Money, TransactionId};
+use std::borrow::Cow;
 
 /// A callback as it came in.
 #[derive(Clone, Copy)]
@@ -12,7 +14,7 @@ pub struct Callback<'a> {
     pub query: &'a str,
     /// Header names in lower case.
     pub headers: &'a [(String, String)],
-    /// The raw bytes.
+    /// The bytes as they came, unpacked: what a signature may cover. For reading there are [`Callback::text`], [`Callback::json`] and [`Callback::form`].
     pub body: &'a [u8],
     /// The transaction that the token belongs to, where it is a transaction's.
     pub transaction_id: Option<TransactionId>,
@@ -30,6 +32,21 @@ impl Callback<'_> {
     /// The value of a header; the name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body in UTF-8 where its character set is known, without a byte order mark: the same bytes whenever it is read.
+    pub fn text(&self) -> Cow<'_, [u8]> {
+        dressing::undressed(self.header("content-type"), self.body)
+    }
+
+    /// The body as a JSON object, numbers of one value in one text.
+    pub fn json(&self) -> Option<Json> {
+        Json::parse(&self.text()).ok().filter(Json::is_object).map(dressing::plain_numbers)
+    }
+
+    /// The pairs of a body in the form encoding.
+    pub fn form(&self) -> Vec<(String, String)> {
+        dressing::form(self.header("content-type"), self.body)
     }
 }
 

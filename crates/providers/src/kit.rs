@@ -1,6 +1,7 @@
 //! Small things that several providers need.
 
 use crate::api::{Context, Reply};
+use crate::dressing;
 use aws_lc_rs::digest::{self, Algorithm};
 use aws_lc_rs::{constant_time, hmac};
 use base64::Engine as _;
@@ -55,11 +56,11 @@ pub(crate) fn host_and_path(url: &str) -> String {
 
 /// An object in JSON, or in the form encoding; of a name that stands twice the last value counts.
 pub(crate) fn json_or_form(body: &[u8]) -> Option<Json> {
-    match Json::parse(body) {
+    match Json::parse(body).map(dressing::plain_numbers) {
         Ok(json) => json.is_object().then_some(json),
         Err(_) if body.contains(&b'=') && !body.trim_ascii_start().starts_with(b"{") => {
             let mut object = Json::object::<String>([]);
-            for (name, value) in form_urlencoded::parse(body) {
+            for (name, value) in dressing::form(None, body) {
                 object.set(&name, Json::text(value));
             }
             Some(object)
@@ -70,9 +71,9 @@ pub(crate) fn json_or_form(body: &[u8]) -> Option<Json> {
 
 /// A form's value; `None` when it is absent, empty, or there twice.
 pub(crate) fn form_value(body: &[u8], name: &str) -> Option<String> {
-    let mut named = form_urlencoded::parse(body).filter(|(key, _)| key == name);
+    let mut named = dressing::form(None, body).into_iter().filter(|(key, _)| key == name);
     let (first, second) = (named.next()?.1, named.next());
-    (second.is_none() && !first.is_empty()).then(|| first.into_owned())
+    (second.is_none() && !first.is_empty()).then_some(first)
 }
 
 /// Longest language tag, characters (RFC 5646: room for every registered tag).
@@ -132,12 +133,6 @@ pub(crate) fn cut(literal: &str) -> Option<Cut> {
     Some(Cut { negative, whole, has_fraction: rest.bytes().any(|byte| byte != b'0') })
 }
 
-/// A whole number by its value, however it is written: `15000`, `015000`, `15000.00`, `1.5E4`.
-pub(crate) fn whole_number(text: &str) -> Option<i64> {
-    let number = cut(text).filter(|cut| !cut.has_fraction)?;
-    Some(if number.negative { -number.whole } else { number.whole })
-}
-
 /// Letters, digits, `.`, `_`, `-`: `[A-Za-z0-9._-]{1,<max>}`.
 pub(crate) fn is_word(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
@@ -180,6 +175,11 @@ pub(crate) fn scalar<'a>(body: &'a Json, name: &str) -> Option<&'a str> {
 /// A text or number that is kept or sent back as it is (an id, an address): `None` also when it is longer than what is kept.
 pub(crate) fn token<'a>(body: &'a Json, name: &str) -> Option<&'a str> {
     scalar(body, name).filter(|text| text.chars().count() <= PROVIDER_TEXT_MAX_CHARS)
+}
+
+/// A whole number by its value, however it is written: `15000`, `015000`, `15000.00`, `1.5E4`.
+pub(crate) fn whole_number(text: &str) -> Option<i64> {
+    text.parse().ok().or_else(|| money::plain_number(text)?.parse().ok())
 }
 
 /// An amount in major units, as text or number.

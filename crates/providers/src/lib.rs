@@ -10,6 +10,7 @@ mod countries;
 pub mod demo;
 pub mod descriptor;
 pub mod docs;
+mod dressing;
 pub mod emerchantpay;
 pub mod fields;
 pub mod finding;

@@ -88,7 +88,8 @@ fn retry_after_s(value: &str, came_at: Timestamp) -> Option<u32> {
 
 /// A provider's raw answer as `data` shows it: JSON as it is, else a text of at most 4 KiB.
 pub fn raw(answer: &Answer) -> Json {
-    if let Some(json) = answer.json() {
+    // As it was written, numbers too.
+    if let Ok(json) = Json::parse(&answer.body) {
         return json;
     }
     let text = answer.text();

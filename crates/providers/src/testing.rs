@@ -32,7 +32,7 @@ pub(crate) fn json(text: &str) -> Json {
 }
 
 pub(crate) fn answer(status: u16, body: impl Into<Vec<u8>>) -> Reply {
-    Reply::Answer(Answer { status, headers: Vec::new(), body: body.into(), came_at: now() })
+    Reply::Answer(Answer::received(status, Vec::new(), body.into(), now()))
 }
 
 pub(crate) fn sandbox() -> SettingContext {

@@ -61,7 +61,9 @@ impl Element {
 
 /// Reads a whole document; `None` when it is cut off, malformed, too deep, too long, or declares entities of its own.
 pub(crate) fn parse(body: &[u8]) -> Option<Element> {
-    let mut reader = Reader::from_str(std::str::from_utf8(body).ok()?);
+    // Whoever receives a body has skipped the mark that may stand before it; one more is content, which the reader would pass over.
+    let text = std::str::from_utf8(body).ok().filter(|text| !text.starts_with('\u{feff}'))?;
+    let mut reader = Reader::from_str(text);
     let mut open: Vec<Element> = Vec::new();
     let mut root = None;
     let mut elements = 0;

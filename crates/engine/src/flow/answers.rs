@@ -1,6 +1,5 @@
 //! What the Cashier call is answered, built from the transaction and what was found.
 
-use super::mask::mask;
 use super::work::Work;
 use crate::answer::{CashierAnswer, ProviderFailure};
 use domain::{ErrorCode, Json, TransactionData, TransactionStatus, amounts};
@@ -43,8 +42,7 @@ pub(super) fn found_answer(work: &Work, finding: &Finding) -> CashierAnswer {
             CashierAnswer::success(Some(message), data.clone(), Some(shown(work)))
         }
         Some(ProviderAnswer::Declined { message, data }) => {
-            let data = data.clone().map(|data| mask(data, &work.secrets()));
-            CashierAnswer::declined(message, work.id().to_string(), data, shown(work))
+            CashierAnswer::declined(message, work.id().to_string(), data.clone(), shown(work))
         }
         None => recovered_answer(work),
     }
@@ -89,16 +87,15 @@ pub(super) fn doubt_answer(work: &Work) -> CashierAnswer {
     }
 }
 
-/// The error row, with the provider's words masked. Beside a transaction that has not ended it says that its outcome is open.
+/// The error row. The provider's words in it were masked when its task ended. Beside a transaction that has not ended it says that its outcome is open.
 pub(super) fn failure_answer(refusal: &Refusal, work: Option<&Work>) -> CashierAnswer {
-    let secrets = work.map(Work::secrets).unwrap_or_default();
     CashierAnswer::provider_failure(ProviderFailure {
         code: refusal.code,
         message: None,
         stored: work.is_some_and(|work| work.has_key),
         open: work.is_some_and(|work| !work.transaction.status.is_final()),
         retry_after_s: refusal.retry_after_s,
-        data: refusal.data.clone().map(|data| mask(data, &secrets)),
+        data: refusal.data.clone(),
         transaction_id: work.map(|work| work.id().to_string()),
         transaction: work.map(shown),
     })

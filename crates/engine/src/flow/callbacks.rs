@@ -306,7 +306,8 @@ impl Engine {
                     }
                     add_to(&mut asked, inbox::facts_of(&hint), callback);
                 }
-                Some(CallbackOutcome::Fact(finding)) => {
+                Some(CallbackOutcome::Fact(mut finding)) => {
+                    commit.work.masker().finding(&mut finding);
                     commit.settle(&finding, &Json::object([("by", Json::text("callback"))]));
                     settled.push(callback);
                     touched = true;

@@ -63,6 +63,26 @@ pub(super) fn guarded<T>(provider: &dyn providers::Provider, code: impl FnOnce()
     })
 }
 
+/// Nothing that was sent to the provider is shown because it sends it back. A page whose address holds a secret is no page: nobody is sent there.
+fn without_secrets(work: &Work, mut ended: Ended) -> Ended {
+    match &mut ended.step {
+        Step::Found(finding) => {
+            let masker = work.masker();
+            if masker.spoils(finding) {
+                let anomaly = Some("the address of the provider's page holds a secret of the account".to_owned());
+                ended.step = Step::Silence(Refusal { anomaly, ..Refusal::of(ErrorCode::UnknownPspError) });
+            } else {
+                masker.finding(finding);
+            }
+        }
+        Step::Refused(refusal) | Step::Silence(refusal) if refusal.data.is_some() || refusal.anomaly.is_some() => {
+            work.masker().refusal(refusal);
+        }
+        Step::Refused(_) | Step::Silence(_) | Step::Call(_) | Step::TryLater(_) => {}
+    }
+    ended
+}
+
 /// Of a card provider no text is kept, shown or logged that may hold a card number.
 fn without_card_numbers(mut ended: Ended) -> Ended {
     match &mut ended.step {
@@ -125,7 +145,10 @@ impl Engine {
         if task == Task::Inquire {
             work.inquiries += 1;
         }
-        let ended = self.run_steps(work, task, first, hint, &mut new_token).await?;
+        let ended = self.run_steps(work, task, first, hint, &mut new_token).await;
+        let ended = ended.map(|ended| without_secrets(work, ended));
+        work.sent_card = None;
+        let ended = ended?;
         Ok(if work.provider.descriptor().card_data == CardData::None { ended } else { without_card_numbers(ended) })
     }
 
@@ -167,6 +190,7 @@ impl Engine {
                 ended.sent_at = Some(self.clock().now());
             }
             let sent = Sent { step: call.step.to_owned(), scratch: call.scratch.clone() };
+            work.sends(&call);
             let reply = self.send(work, call, &mut ended.calls).await;
             self.remember(work, hint, &sent, &reply);
             step =
@@ -282,12 +306,7 @@ impl Engine {
         metrics::histogram!("mozarto_provider_call_seconds", "provider" => name, "step" => call.step).record(elapsed);
         let reply = match result {
             Ok(incoming) if incoming.truncated => Reply::Lost(Lost::TooLarge),
-            Ok(incoming) => Reply::Answer(Answer {
-                status: incoming.status,
-                headers: incoming.headers,
-                body: incoming.body,
-                came_at: self.clock().now(),
-            }),
+            Ok(incoming) => Reply::Answer(Answer::received(incoming.status, incoming.headers, incoming.body, self.clock().now())),
             Err(failure) => Reply::Lost(lost(failure)),
         };
         let outcome = match &reply {

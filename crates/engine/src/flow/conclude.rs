@@ -83,6 +83,9 @@ impl<'a> Commit<'a> {
     fn entry(&mut self, event: &str, from: Option<TransactionStatus>, to: Option<TransactionStatus>, detail: Json) {
         let t = &mut self.work.transaction;
         t.timeline_length += 1;
+        // What is noted are words of a provider or a browser.
+        let detail = if event == "noted" { self.work.masker().json(detail) } else { detail };
+        let t = &self.work.transaction;
         let entry = TimelineEntry { n: t.timeline_length, at: self.now, event: event.to_owned(), from, to, detail };
         transactions::add_to_timeline(&mut self.batch, t.company_id, t.id, &entry);
     }
@@ -106,8 +109,14 @@ impl<'a> Commit<'a> {
         self.creation = Some(creation);
     }
 
+    /// A text with words of a provider or a browser in it, fit for a timeline and a log: without secrets.
+    fn shown(&self, text: &str) -> String {
+        self.work.masker().text(text).into_owned()
+    }
+
     /// Shows something that should not be. Answers whether it was told now.
     pub(super) fn anomaly(&mut self, text: &str, severity: &str) -> bool {
+        let text = &*self.shown(text);
         if !self.is_news(text) {
             return false;
         }

@@ -3,7 +3,6 @@
 use super::EngineError;
 use super::conclude::Commit;
 use super::jobs::Asked;
-use super::mask::mask_text;
 use super::work::Work;
 use crate::auth::Caller;
 use crate::core::Engine;
@@ -253,7 +252,7 @@ impl Engine {
             Ok(Step::Found(finding)) => {
                 let ok = finding.proven;
                 let message = finding.message.unwrap_or_else(|| "The provider answered".to_owned());
-                (ok, mask_text(&message, &work.secrets()))
+                (ok, message)
             }
             Ok(Step::Refused(refusal) | Step::Silence(refusal)) => (false, refusal.code.message().to_owned()),
             Ok(Step::TryLater(why)) => (false, why.to_owned()),
@@ -309,8 +308,10 @@ impl Engine {
             base_url: self.base_url(provider, method).unwrap_or_default(),
             pages: PageUrls::default(),
             card: None,
+            sent_card: None,
             account_cache: None,
             turns: Vec::new(),
+            sent_headers: Vec::new(),
         }
     }
 

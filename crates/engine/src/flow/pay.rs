@@ -92,8 +92,8 @@ impl Engine {
             Operation::PayOut => Task::PayOut,
         };
         let mut step = self.begin(&mut work, task, None);
-        // It is in the call now, if it is needed at all.
-        work.card = None;
+        // It is in the call now, if it is needed at all; and looked for in what comes of that.
+        work.sent_card = work.card.take();
         if let Step::Found(mut finding) = step {
             if work.provider.descriptor().card_data != CardData::None {
                 calls::card_numbers_masked(&mut finding);
@@ -208,8 +208,10 @@ impl Engine {
             base_url,
             pages,
             card: checked.card,
+            sent_card: None,
             account_cache: None,
             turns: Vec::new(),
+            sent_headers: Vec::new(),
         };
         (work, token_hash)
     }

@@ -1,5 +1,6 @@
 //! A transaction in hand: everything that a use case needs to go on with it.
 
+use super::mask::Masker;
 use super::turns::Counted;
 use super::{EngineError, pages, turns};
 use crate::core::Engine;
@@ -7,7 +8,7 @@ use crate::directory::CompanySnapshot;
 use domain::{CompanyId, Json, PaymentMethod, Secret, Transaction, TransactionId};
 use providers::card::Card;
 use providers::pages::PageUrls;
-use providers::{Account, Context, Fields, Memo, Order, Provider};
+use providers::{Account, Call, Context, Fields, Memo, Order, Provider};
 use std::sync::Arc;
 use store::repository::transactions::{self, StoredTransaction};
 
@@ -32,9 +33,16 @@ pub(super) struct Work {
     pub(super) card: Option<Card>,
     /// What was counted of the money that went back.
     pub(super) turns: Vec<Counted>,
+    /// The card that is on its way: until the answers to that are masked.
+    pub(super) sent_card: Option<Card>,
     /// What the provider keeps for the account, as it was before the step at hand.
     pub(super) account_cache: Option<Secret>,
+    /// The bearer headers of the calls that were made.
+    pub(super) sent_headers: Vec<Secret>,
 }
+
+/// Headers that open something to whoever has them.
+const BEARER_HEADERS: [&str; 5] = ["authorization", "proxy-authorization", "authentication", "x-api-key", "cookie"];
 
 impl Work {
     pub(super) fn company_id(&self) -> CompanyId {
@@ -71,11 +79,29 @@ impl Work {
         }
     }
 
-    /// The texts that must not be seen in what the provider says.
-    pub(super) fn secrets(&self) -> Vec<&str> {
+    /// What must not be seen in what the provider says: whatever was really sent, and the address that it calls back to.
+    pub(super) fn masker(&self) -> Masker {
+        let mut masker = Masker::new(self.provider.descriptor().name);
         let of_account = self.method.settings.secrets();
         let of_order = self.order.fields.secret.values().map(Secret::expose);
-        of_account.chain(of_order).chain(self.account_cache.as_ref().map(Secret::expose)).collect()
+        for secret in of_account.chain(of_order).chain(self.account_cache.as_ref().map(Secret::expose)) {
+            masker.secret(secret);
+        }
+        self.sent_headers.iter().for_each(|value| masker.header(value.expose()));
+        masker.address(&self.callback_url);
+        if let Some(card) = self.sent_card.as_ref().or(self.card.as_ref()) {
+            masker.card(card);
+        }
+        masker
+    }
+
+    /// Remembers what a call gives the provider to know.
+    pub(super) fn sends(&mut self, call: &Call) {
+        for (_, value) in call.headers.iter().filter(|(name, _)| BEARER_HEADERS.contains(name)) {
+            if !self.sent_headers.iter().any(|known| known.expose() == value.expose()) {
+                self.sent_headers.push(value.clone());
+            }
+        }
     }
 
     /// The order's fields and the memo, sealed for their row.
@@ -188,8 +214,10 @@ impl Engine {
             base_url,
             pages: unsealed.pages,
             card: None,
+            sent_card: None,
             account_cache: None,
             turns: unsealed.turns,
+            sent_headers: Vec::new(),
         })
     }
 }

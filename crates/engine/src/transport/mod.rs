@@ -3,6 +3,7 @@
 //! * Redirects, proxies and retries are off: one [`Outgoing`] is one request to one address that was looked at.
 //! * HTTP/1.1 only: a connection carries one request at a time, so that its end tells about that request alone.
 //! * `guard` and `resolver` decide what may be dialled; `connector` keeps the time limits.
+//! * Nobody is asked for compressed answers; who sends one all the same is understood, within the same limit (`packed`).
 //!
 //! **Never twice.** The client library underneath (hyper-util's pooled client) sends a request again on its own when a pooled connection turns out
 //! to be closed; the client that we use has no switch for it. Reading it shows that this is safe: it happens only when the connection hands the
@@ -14,6 +15,7 @@
 
 mod connector;
 pub mod guard;
+pub mod packed;
 mod resolver;
 #[cfg(test)]
 mod tests;
@@ -288,6 +290,12 @@ impl Transport {
             Some(Err(failure)) => Some(failure),
             None => Some(Failure::Timeout),
         };
+        // One that is not whole cannot be inflated to its end: it is not what it says, and stays as it is.
+        if broke_off.is_none() && !incoming.truncated {
+            let encoding = packed::named(&incoming.headers);
+            let packed = std::mem::take(&mut incoming.body);
+            (incoming.body, incoming.truncated) = packed::unpack(&encoding, packed, outgoing.read_max_bytes);
+        }
         Ok((incoming, broke_off))
     }
 }
@@ -327,7 +335,8 @@ fn unsendable(what: &str) -> Failure {
 }
 
 fn header_map(headers: &[(&str, &str)]) -> Option<HeaderMap> {
-    let mut map = HeaderMap::with_capacity(headers.len());
+    let mut map = HeaderMap::with_capacity(headers.len() + 1);
+    map.insert(reqwest::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     for (name, value) in headers {
         let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
         let mut value = HeaderValue::from_str(value).ok()?;

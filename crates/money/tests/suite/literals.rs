@@ -113,8 +113,13 @@ fn provider_values_that_cannot_be_read() {
         ("-0", DecimalError::Negative, "amount is negative"),
         ("-25.00", DecimalError::Negative, "amount is negative"),
         ("\"-25.00\"", DecimalError::Negative, "amount is negative"),
-        ("2.5e1", DecimalError::Exponent, "amount has an exponent"),
-        ("25E0", DecimalError::Exponent, "amount has an exponent"),
+        ("25e", DecimalError::Malformed, "amount is not a decimal number"),
+        ("2.5e+1.0", DecimalError::Malformed, "amount is not a decimal number"),
+        ("-2.5e1", DecimalError::Negative, "amount is negative"),
+        ("25001E-3", DecimalError::TooManyDecimals(eur), "amount has more than 2 decimals for EUR"),
+        ("1E-3000000000", DecimalError::TooManyDecimals(eur), "amount has more than 2 decimals for EUR"),
+        ("1E17", DecimalError::TooLarge, "amount is too large"),
+        ("1E3000000000", DecimalError::TooLarge, "amount is too large"),
         ("25.001", DecimalError::TooManyDecimals(eur), "amount has more than 2 decimals for EUR"),
         ("92233720368547758.08", DecimalError::TooLarge, "amount is too large"),
         ("92233720368547759", DecimalError::TooLarge, "amount is too large"),
@@ -136,9 +141,24 @@ fn provider_values_at_the_edges() {
         ("25.0", "JPY", 25),
         ("92233720368547758.07", "EUR", i64::MAX),
         ("9223372036854775807", "JPY", i64::MAX),
+        ("2.5e1", "EUR", 2_500),
+        ("25E0", "EUR", 2_500),
+        ("1.0E7", "CLP", 10_000_000),
+        ("2500000E-5", "EUR", 2_500),
+        ("0E400", "EUR", 0),
     ];
     for (text, code, minor) in cases {
         assert_eq!(Money::parse_decimal(text, currency(code)), Ok(money(minor, code)), "{text}");
         assert_eq!(Money::parse_decimal(&format!("\"{text}\""), currency(code)), Ok(money(minor, code)), "{text}");
+    }
+}
+
+#[test]
+fn minor_units_by_their_value() {
+    for (text, minor) in [("15000", 15_000), ("15000.00", 15_000), ("1.5E4", 15_000), ("0", 0), ("150000E-1", 15_000)] {
+        assert_eq!(Money::parse_minor(text, currency("EUR")), Ok(money(minor, "EUR")), "{text}");
+    }
+    for text in ["", "150.5", "-15000", "1.5E-1", "15 000", "1E19", "+1", "015000"] {
+        assert!(Money::parse_minor(text, currency("EUR")).is_err(), "{text}");
     }
 }

@@ -19,6 +19,7 @@ mod retention;
 mod secrets;
 mod settings;
 mod shares;
+mod ten;
 mod trust;
 mod vouchers_and_banks;
 mod wire;

@@ -174,7 +174,7 @@ impl Provider for Brite {
             return CallbackReading::refused(405);
         }
         // It came to a transaction's own address: that one is asked about, whatever is in it.
-        let body = Json::parse(callback.body).ok().filter(Json::is_object).unwrap_or_else(|| Json::object::<String>([]));
+        let body = callback.json().filter(Json::is_object).unwrap_or_else(|| Json::object::<String>([]));
         let ids = ["transaction_id", "session_id"].into_iter();
         let hint = Json::object(ids.filter_map(|name| Some((name, Json::text(kit::token(&body, name)?)))));
         CallbackReading { answer: CallbackAnswer::empty(200), outcome: CallbackOutcome::Hint(hint), locate: None }

@@ -341,7 +341,7 @@ pub(super) fn read_callback(callback: &Callback<'_>) -> CallbackReading {
         return CallbackReading::refused(405);
     }
     // It came to a transaction's own address: that one is asked about, whatever is in it.
-    let body = Json::parse(callback.body).ok().filter(Json::is_object);
+    let body = callback.json().filter(Json::is_object);
     let foreign = match (&body, callback.transaction_id, callback.amount) {
         (Some(body), Some(id), Some(amount)) => foreign(body, id, amount),
         _ => None,

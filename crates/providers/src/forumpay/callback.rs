@@ -15,7 +15,7 @@ pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
     }
     // What came to a transaction's own address asks about that transaction, whatever is in it.
     let nothing = || callback.transaction_id.map(|_| Json::object::<String>([]));
-    let Some(body) = kit::json_or_form(callback.body).or_else(nothing) else { return CallbackReading::refused(400) };
+    let Some(body) = kit::json_or_form(&callback.text()).or_else(nothing) else { return CallbackReading::refused(400) };
     if let Some(hash) = kit::scalar(&body, "webhook_test") {
         let echoed: String = hash.chars().take(WEBHOOK_TEST_MAX_CHARS).collect();
         let body = Json::object([("message", Json::text(echoed))]).to_text();

@@ -13,7 +13,7 @@ pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
     if callback.method != "POST" {
         return CallbackReading::refused(405);
     }
-    let body = kit::json_or_form(callback.body).unwrap_or_else(|| Json::object::<String>([]));
+    let body = kit::json_or_form(&callback.text()).unwrap_or_else(|| Json::object::<String>([]));
     let of_query = || {
         form_urlencoded::parse(callback.query.as_bytes()).find(|(name, _)| name == "transaction").map(|(_, id)| id.into_owned())
     };

@@ -5,9 +5,7 @@ use super::wire;
 use crate::api::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading};
 use crate::kit;
 use domain::Json;
-use std::borrow::Cow;
 use std::collections::BTreeSet;
-use url::form_urlencoded;
 
 /// The fields of a callback, `hash` included. The signature joins their values without separators, so that characters could be moved into a field of another name.
 const FIELDS: [&str; 18] = [
@@ -31,13 +29,13 @@ const FIELDS: [&str; 18] = [
     "transactionId",
 ];
 
-type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+type Pairs = Vec<(String, String)>;
 
 pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {
     if callback.method != "POST" {
         return CallbackReading::refused(405);
     }
-    let fields: Pairs<'_> = form_urlencoded::parse(callback.body).collect();
+    let fields: Pairs = callback.form();
     if !is_signed(account, &fields) {
         let outcome = CallbackOutcome::Anomaly("a Neosurf callback has a missing or wrong hash".to_owned());
         return CallbackReading { answer: CallbackAnswer::empty(403), outcome, locate: None };
@@ -47,7 +45,7 @@ pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackRe
 }
 
 /// The hash over every received field except itself.
-fn is_signed(account: &Account<'_>, fields: &Pairs<'_>) -> bool {
+fn is_signed(account: &Account<'_>, fields: &Pairs) -> bool {
     let (hashes, values): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, _)| name == "hash");
     let [(_, presented)] = hashes.as_slice() else { return false };
     let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -56,7 +54,7 @@ fn is_signed(account: &Account<'_>, fields: &Pairs<'_>) -> bool {
     !key.is_empty() && kit::same_bytes(&wire::signature(&values, key), &presented.to_ascii_lowercase())
 }
 
-fn outcome(account: &Account<'_>, callback: &Callback<'_>, fields: &Pairs<'_>) -> CallbackOutcome {
+fn outcome(account: &Account<'_>, callback: &Callback<'_>, fields: &Pairs) -> CallbackOutcome {
     let (Some(id), Some(amount)) = (callback.transaction_id, callback.amount) else { return CallbackOutcome::Ignore };
     let text = |name: &str| fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| &**value);
     let (merchant, sub_merchant, id) = (account.text("merchantId"), wire::sub_merchant(account), id.to_string());

@@ -44,7 +44,7 @@ pub(super) fn finding(said: &Said<'_>) -> Finding {
 
 /// Whether an amount in minor units and a currency in any case are ours.
 pub(super) fn is_our_amount(text: &str, ours: Money) -> bool {
-    text.parse::<i64>() == Ok(ours.minor())
+    kit::whole_number(text) == Some(ours.minor())
 }
 
 fn details(reply: &Reply) -> Option<Element> {

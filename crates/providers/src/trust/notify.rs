@@ -10,7 +10,6 @@ use crate::card::mask_numbers;
 use crate::kit;
 use crate::pages::{BrowserReturn, ReturnReading};
 use domain::Json;
-use url::form_urlencoded;
 
 const HASH: &str = "responsesitesecurity";
 const NOTIFICATION: &str = "notificationreference";
@@ -32,7 +31,7 @@ pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackRe
     if callback.method != "POST" {
         return CallbackReading::refused(405);
     }
-    let fields: Vec<(String, String)> = form_urlencoded::parse(callback.body).into_owned().collect();
+    let fields: Vec<(String, String)> = callback.form();
     let locate = callback
         .transaction_id
         .is_none()

@@ -337,20 +337,20 @@ fn raw_status(record: &Json) -> String {
 /// What in a record or a notification is not our payment's, wherever it is present.
 pub(super) fn foreign(record: &Json, account: &Account<'_>, order: &str, amount: Money) -> Option<&'static str> {
     let differs = |name: &str, ours: &str| record.get(name).is_some_and(|value| value.as_scalar() != Some(ours));
-    let refunded = |text: &str| text.parse::<i64>().is_ok_and(|part| (1..=amount.minor()).contains(&part));
+    let refunded = |text: &str| kit::whole_number(text).is_some_and(|part| (1..=amount.minor()).contains(&part));
     let part = record.str_at("requesttypedescription") == Some(REFUND) && kit::scalar(record, "baseamount").is_some_and(refunded);
     [
         ("order", differs("orderreference", order)),
         ("site", differs("sitereference", account.text("sitereference"))),
         ("currency", differs("currencyiso3a", amount.currency().code())),
-        ("amount", differs("baseamount", &amount.minor().to_string()) && !part),
+        ("amount", record.get("baseamount").is_some() && !is_amount(record, amount) && !part),
     ]
     .into_iter()
     .find_map(|(what, foreign)| foreign.then_some(what))
 }
 
 fn is_amount(record: &Json, amount: Money) -> bool {
-    kit::scalar(record, "baseamount") == Some(&*amount.minor().to_string())
+    kit::scalar(record, "baseamount").and_then(kit::whole_number) == Some(amount.minor())
 }
 
 /// `411111******0211`, of a number whose middle is blanked.

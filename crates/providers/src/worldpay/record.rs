@@ -107,18 +107,19 @@ pub(super) fn foreign_amount(payment: &Element, ours: Money, part: bool) -> Opti
     if attribute("currencyCode").is_some_and(|code| code != ours.currency().code()) {
         return Some("currency");
     }
-    let same_value = |text: &str| text.parse::<i64>().is_ok_and(|value| value == ours.minor() || part && value < ours.minor());
-    let same_digits = |text: &str| text == ours.currency().digits().to_string();
+    let same_value =
+        |text: &str| kit::whole_number(text).is_some_and(|value| value == ours.minor() || part && value < ours.minor());
+    let same_digits = |text: &str| kit::whole_number(text) == Some(i64::from(ours.currency().digits()));
     let same = attribute("value").is_none_or(same_value) && attribute("exponent").is_none_or(same_digits);
     (!same).then_some("amount")
 }
 
 /// An amount in the order's currency, minor units; `None`: in another one, or not to be read.
 pub(super) fn in_our_currency(amount: &Element, ours: Money) -> Option<i64> {
-    let digits = ours.currency().digits().to_string();
+    let digits = Some(i64::from(ours.currency().digits()));
     let ours = amount.attribute("currencyCode") == Some(ours.currency().code())
-        && amount.attribute("exponent").is_none_or(|exponent| exponent == digits);
-    amount.attribute("value").filter(|_| ours)?.parse().ok()
+        && amount.attribute("exponent").is_none_or(|exponent| kit::whole_number(exponent) == digits);
+    kit::whole_number(amount.attribute("value").filter(|_| ours)?)
 }
 
 /// The payment that counts: a success, else one that was paid, else one in progress, else the last; and whether there are two successes.

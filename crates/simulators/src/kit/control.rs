@@ -14,6 +14,7 @@ use rusqlite::params;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::dress::Dress;
 use super::page;
 use super::provider::{COMMON_OUTCOMES, plain_outcome};
 use super::sim::Sim;
@@ -141,6 +142,10 @@ async fn merge_settings(State(sim): Shared, Path(provider): Path<String>, body: 
         }
         match serde_json::from_value::<ProviderSettings>(whole) {
             Ok(settings) => {
+                let worn = settings.dress.iter().chain(&settings.dress_callbacks);
+                if let Some(error) = worn.filter_map(|dress| dress.check().err()).next() {
+                    return Ok(failure(400, &error));
+                }
                 tx.put_settings(&settings)?;
                 Ok(Reply::json(200, &serde_json::to_value(&settings)?))
             }
@@ -241,6 +246,9 @@ struct Override {
     /// A text is sent as it is, anything else as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body: Option<Value>,
+    /// It is said in another dress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dress: Option<Dress>,
     /// 0 takes all waiting overrides back.
     #[serde(default = "once")]
     times: u32,
@@ -258,6 +266,9 @@ async fn next_answer(State(sim): Shared, Path(provider): Path<String>, body: Byt
         };
         if !(200..=599).contains(&next.http) || next.times > OVERRIDE_TIMES_MAX {
             return Ok(failure(400, "http must be 200 to 599, times at most 1000000"));
+        }
+        if let Some(Err(error)) = next.dress.as_ref().map(Dress::check) {
+            return Ok(failure(400, &error));
         }
         let connection = tx.connection();
         if next.times == 0 {
@@ -327,6 +338,9 @@ fn override_reply(next: &Override) -> Reply {
         if !name.eq_ignore_ascii_case("content-length") && !name.eq_ignore_ascii_case("transfer-encoding") {
             reply = reply.header(name, &text);
         }
+    }
+    if let Some(dress) = &next.dress {
+        dress.put_on(&mut reply);
     }
     reply
 }

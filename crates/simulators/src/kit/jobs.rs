@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::dress::Dress;
 use super::sim::Sim;
 use super::tx::{Armed, Tx, now_ms};
 use super::{Error, Provider};
@@ -110,7 +111,7 @@ enum Due {
     /// Nothing left to do here.
     Done,
     /// A callback to send; `dropped`: only to be counted as sent.
-    Send { callback: Box<Callback>, dropped: bool },
+    Send { callback: Box<Callback>, dropped: bool, dress: Option<Dress> },
 }
 
 /// The client of all callbacks: no redirects, no proxies, no retries, pooled.
@@ -201,7 +202,7 @@ async fn run_claimed(sim: &Arc<Sim>, slots: &Semaphore, id: i64) {
         tokio::time::sleep(DISK_RETRY).await;
         due = begin(sim, id).await;
     }
-    let Ok(Due::Send { callback, dropped }) = due else {
+    let Ok(Due::Send { callback, dropped, dress }) = due else {
         return;
     };
     let acknowledged = if dropped {
@@ -209,7 +210,7 @@ async fn run_claimed(sim: &Arc<Sim>, slots: &Semaphore, id: i64) {
     } else {
         // The semaphore is never closed, so a permit always comes.
         let _slot = slots.acquire().await;
-        post(sim, &callback).await
+        post(sim, &callback, dress.as_ref()).await
     };
     for _ in 0..DISK_RETRIES {
         let Err(error) = finish(sim, id, acknowledged).await else {
@@ -255,7 +256,8 @@ async fn begin(sim: &Arc<Sim>, id: i64) -> Result<Due, Error> {
             {
                 callback.body = callback.body.replace(ACCOUNT_NAME, &name);
             }
-            Ok(Due::Send { callback: Box::new(callback), dropped: inner.settings()?.drop_callbacks })
+            let settings = inner.settings()?;
+            Ok(Due::Send { callback: Box::new(callback), dropped: settings.drop_callbacks, dress: settings.dress_callbacks })
         })
         .await
 }
@@ -276,9 +278,13 @@ fn lane_is_busy(tx: &Tx<'_>, provider: &str, lane: &str, id: i64) -> Result<bool
 }
 
 /// Sends a callback once; `true` when the receiver acknowledged it.
-async fn post(sim: &Sim, callback: &Callback) -> bool {
-    let mut request = sim.client.post(&callback.url).body(callback.body.clone());
-    for (name, value) in &callback.headers {
+async fn post(sim: &Sim, callback: &Callback, dress: Option<&Dress>) -> bool {
+    let (mut headers, mut body) = (callback.headers.clone(), callback.body.clone().into_bytes());
+    if let Some(dress) = dress {
+        dress.bytes(&mut headers, &mut body);
+    }
+    let mut request = sim.client.post(&callback.url).body(body);
+    for (name, value) in &headers {
         request = request.header(name, value);
     }
     let mut answer = match request.send().await {

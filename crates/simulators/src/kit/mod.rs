@@ -4,6 +4,8 @@
 mod call;
 mod calls;
 mod control;
+mod dress;
+mod echo;
 mod fields;
 mod jobs;
 mod page;

@@ -17,7 +17,7 @@ use super::reply::Fault;
 use super::seal::Seal;
 use super::server;
 use super::store::{Context, Store};
-use super::tx::{Pace, Waiters, now_ms};
+use super::tx::{Pace, ProviderSettings, Waiters, now_ms};
 use super::{Call, Error, Provider, Reply};
 use crate::Settings;
 
@@ -28,6 +28,17 @@ const HANG_MS: u64 = 120_000;
 /// Scenario 10: the answer waits this long (unscaled) for the callback, and at least the floor of real time.
 const AFTER_CALLBACK_MS: u64 = 2_000;
 const AFTER_CALLBACK_FLOOR_MS: u64 = 200;
+
+/// What was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A page, for a person.
+    Page,
+    /// A call.
+    Answer,
+    /// A call, with what it was sent.
+    Echo,
+}
 
 /// What all requests and jobs share.
 pub(crate) struct Sim {
@@ -85,22 +96,36 @@ impl Sim {
             .run(provider, move |tx| {
                 let provider = sim.provider(provider).ok_or(Error::NotKept("no such simulator".to_owned()))?;
                 if provider.is_page_call(&read) {
-                    return Ok((provider.page(tx, &read)?, true));
+                    return Ok((provider.page(tx, &read)?, Kind::Page));
                 }
-                match control::take_override(tx, &read)? {
-                    Some(reply) => Ok((reply, false)),
-                    None => Ok((provider.upstream(tx, &read)?, false)),
+                if let Some(reply) = control::take_override(tx, &read)? {
+                    return Ok((reply, Kind::Answer));
                 }
+                let ProviderSettings { dress, echo, .. } = tx.settings()?;
+                let mut reply = match echo.as_ref().and_then(|echo| echo.instead(&read)) {
+                    Some(reply) => reply,
+                    None => provider.upstream(tx, &read)?,
+                };
+                let kind = if echo.is_some() { Kind::Echo } else { Kind::Answer };
+                if let Some(echo) = echo {
+                    echo.within(&read, &mut reply);
+                }
+                if let Some(dress) = dress {
+                    dress.put_on(&mut reply);
+                }
+                Ok((reply, kind))
             })
             .await;
-        let (mut reply, is_page) = answered.unwrap_or_else(|error| {
+        let (mut reply, kind) = answered.unwrap_or_else(|error| {
             tracing::error!(%error, provider, "a simulator could not answer");
-            (Reply::json(503, &json!({"error": "the simulator could not keep this"})), false)
+            (Reply::json(503, &json!({"error": "the simulator could not keep this"})), Kind::Answer)
         });
         if let Some(provider) = self.provider(provider)
-            && !is_page
+            && kind != Kind::Page
         {
-            self.calls.note(provider, at_ms, &call, &reply);
+            // What it was sent, in whatever form, is not kept a second time.
+            let told = (kind == Kind::Echo).then(|| Reply::text(reply.status, "text/plain", "(an echo)"));
+            self.calls.note(provider, at_ms, &call, told.as_ref().unwrap_or(&reply));
         }
         if let Some(sent) = reply.after.take() {
             let limit = self.pace.scaled(AFTER_CALLBACK_MS).max(AFTER_CALLBACK_FLOOR_MS);

@@ -12,6 +12,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::Error;
+use super::dress::Dress;
+use super::echo::Echo;
 use super::jobs::Callback;
 use super::seal::Seal;
 use super::text::timestamp_of;
@@ -60,11 +62,29 @@ pub(crate) struct ProviderSettings {
     /// Records leave out what the provider does not promise to have in them (Brite: reference and session of a transaction). Shown once it is set.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) short_records: bool,
+    /// Every answer wears this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dress: Option<Dress>,
+    /// Every callback wears this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dress_callbacks: Option<Dress>,
+    /// What it is sent comes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) echo: Option<Echo>,
 }
 
 impl Default for ProviderSettings {
     fn default() -> Self {
-        Self { settle_delay_ms: 500, drop_callbacks: false, forge_callbacks: false, short_callbacks: false, short_records: false }
+        Self {
+            settle_delay_ms: 500,
+            drop_callbacks: false,
+            forge_callbacks: false,
+            short_callbacks: false,
+            short_records: false,
+            dress: None,
+            dress_callbacks: None,
+            echo: None,
+        }
     }
 }
 

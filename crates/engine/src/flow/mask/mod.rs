@@ -1,0 +1,308 @@
+//! Taking secrets out of what a provider said, before it is kept, logged or shown: a provider that echoes gives nothing away.
+//!
+//! What is looked for is what was really sent: the account's secrets, the order's, the bearer headers of the calls, the callback address, the card while its call runs. It is
+//! found in every form of providers/common, "Reading a provider's answers": both sides are reduced to their letters and digits in lower case, after escapes were taken off
+//! (`letters`), so that case, separators, folding and escaping do not matter; and the forms that encode bytes anew (base64, hexadecimal) are needles of their own.
+//!
+//! **What stays readable.** A text of eight letters and digits or more is found anywhere, in parts of words and across blanks. A shorter one (from four on; a CVV from three) only
+//! as whole words, for it would blank out parts of ordinary ones. One that is shorter still is not looked for by itself: nobody is kept out by three letters, and its base64 as part
+//! of a Basic pair is found as what was sent.
+
+mod letters;
+
+use self::letters::Letters;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use domain::Json;
+use providers::card::Card;
+use providers::{CashierAnswer, Finding, Refusal};
+use std::borrow::Cow;
+use zeroize::Zeroizing;
+
+/// What stands in the place of a secret.
+const MASK: &str = "***";
+/// From so many letters and digits on a secret is found anywhere.
+const ANYWHERE_MIN: usize = 8;
+/// Shorter ones are not looked for.
+const WORDS_MIN: usize = 4;
+/// A secret that is nearly all punctuation is looked for as it is written, from so many characters on.
+const VERBATIM_MIN: usize = 6;
+/// A text as long as this may have been cut: the beginning of a secret at its end counts too, from [`ANYWHERE_MIN`] letters and digits on.
+const PERHAPS_CUT_CHARS: usize = 60;
+/// Characters of a callback token.
+const TOKEN_CHARS: usize = 43;
+/// After the words of a callback address, so many of its token's characters make it one.
+const TOKEN_PART_MIN: usize = 16;
+
+/// How a needle is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Its letters and digits, whatever stands between them.
+    Anywhere,
+    /// As whole words.
+    Words,
+    /// Character for character, in either case.
+    Verbatim,
+    /// Part of something encoded: all of that goes.
+    Encoded,
+    /// The beginning of an address of ours: the token behind it goes too.
+    Address,
+}
+
+struct Needle {
+    text: Zeroizing<String>,
+    /// For [`Way::Words`]: where a new word begins, as numbers of letters before it.
+    words: Vec<usize>,
+    way: Way,
+    /// A card's CVV: not looked for in numbers and ids, which three digits would spoil.
+    short: bool,
+}
+
+/// Everything that must not be seen of one transaction.
+pub(super) struct Masker(Vec<Needle>);
+
+impl Masker {
+    /// A masker of the addresses to which this provider calls back.
+    pub(super) fn new(provider: &str) -> Self {
+        let mut masker = Self(Vec::new());
+        let address = format!("/callbacks/{provider}/");
+        masker.add(&letters::plain(&address), Way::Address);
+        masker.encoded(address.as_bytes(), false);
+        masker
+    }
+
+    fn add(&mut self, text: &str, way: Way) {
+        let text = Zeroizing::new(text.to_owned());
+        if !text.is_empty() && !self.0.iter().any(|needle| needle.way == way && *needle.text == *text) {
+            self.0.push(Needle { text, words: Vec::new(), way, short: false });
+        }
+    }
+
+    /// Looks for this too, in every form.
+    pub(super) fn secret(&mut self, secret: &str) {
+        self.forms(secret, false);
+    }
+
+    /// `short`: a CVV, which is looked for although it is short, but not everywhere.
+    fn forms(&mut self, secret: &str, short: bool) {
+        let words_min = if short { secret.len().max(1) } else { WORDS_MIN };
+        // As it is written; and as it would be without its own escapes, for a text in which those were taken off with others.
+        let mut reading = Letters::of(secret);
+        loop {
+            let plain = Zeroizing::new(reading.text.clone());
+            let count = plain.chars().count();
+            if count >= ANYWHERE_MIN {
+                self.add(&plain, Way::Anywhere);
+            } else if count >= words_min {
+                self.words(&reading, short);
+            } else if secret.chars().count() >= VERBATIM_MIN {
+                self.add(&secret.to_lowercase(), Way::Verbatim);
+            }
+            match reading.unescaped() {
+                Some(less) => reading = less,
+                None => break,
+            }
+        }
+        if secret.len() >= words_min {
+            self.encoded(secret.as_bytes(), short);
+        }
+    }
+
+    fn words(&mut self, reading: &Letters, short: bool) {
+        let text = Zeroizing::new(reading.text.clone());
+        let words = reading.word_starts();
+        self.0.push(Needle { text, words, way: Way::Words, short });
+    }
+
+    /// The forms that encode the bytes anew, also where they are in the middle of something longer.
+    fn encoded(&mut self, bytes: &[u8], short: bool) {
+        let hex = hex::encode(bytes);
+        let whole = STANDARD_NO_PAD.encode(bytes);
+        for text in [&hex, &whole] {
+            let plain = letters::plain(text);
+            if plain.len() >= ANYWHERE_MIN {
+                self.add(&plain, Way::Encoded);
+            } else if plain.len() >= WORDS_MIN {
+                self.words(&Letters::of(text), short);
+            }
+        }
+        for before in 0..3 {
+            // Of the bytes' own bits alone: what stands before and behind them is not known.
+            let mut shifted = Zeroizing::new(vec![0_u8; before]);
+            shifted.extend_from_slice(bytes);
+            let encoded = Zeroizing::new(STANDARD_NO_PAD.encode(&*shifted));
+            let start = (before * 8).div_ceil(6);
+            let end = shifted.len() * 8 / 6;
+            if let Some(own) = encoded.get(start..end) {
+                let plain = Zeroizing::new(letters::plain(own));
+                if plain.len() >= ANYWHERE_MIN {
+                    self.add(&plain, Way::Encoded);
+                }
+            }
+        }
+    }
+
+    /// The value of a bearer header as it was sent, also without its scheme.
+    pub(super) fn header(&mut self, value: &str) {
+        // `Basic abc`, `machine=abc`.
+        let bare = value.split_once(' ').map_or(value, |(_, bare)| bare);
+        self.secret(bare);
+        if let Some((_, value)) = bare.split_once('=') {
+            self.secret(value);
+        }
+    }
+
+    /// An address of ours with its token.
+    pub(super) fn address(&mut self, url: &str) {
+        if let Some(token) = url.split('/').find(|part| part.len() == TOKEN_CHARS) {
+            self.secret(token);
+        }
+    }
+
+    /// Number, CVV and holder of a card.
+    pub(super) fn card(&mut self, card: &Card) {
+        self.secret(card.pan());
+        self.secret(card.holder());
+        self.forms(card.cvv(), true);
+    }
+
+    /// The text without secrets.
+    pub(super) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.masked(text, true)
+    }
+
+    /// The same for a word, an id or a number, which three digits of a CVV would spoil.
+    fn word<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.masked(text, false)
+    }
+
+    fn masked<'a>(&self, text: &'a str, short_too: bool) -> Cow<'a, str> {
+        let mut spans: Vec<(usize, usize)> = Vec::new();
+        let mut reading = Some(Letters::of(text));
+        while let Some(letters) = reading {
+            for needle in self.0.iter().filter(|needle| short_too || !needle.short) {
+                needle.find(&letters, &mut spans);
+            }
+            reading = letters.unescaped();
+        }
+        if spans.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(replaced(text, spans)) }
+    }
+
+    /// The document without secrets, in every text, key and number.
+    pub(super) fn json(&self, json: Json) -> Json {
+        self.document(json, true, None)
+    }
+
+    /// `kept`: an address that stays as it is.
+    fn document(&self, json: Json, short_too: bool, kept: Option<&str>) -> Json {
+        match json {
+            Json::String(text) if kept == Some(text.as_str()) => Json::String(text),
+            Json::String(text) => match self.masked(&text, short_too) {
+                Cow::Borrowed(_) => Json::String(text),
+                Cow::Owned(masked) => Json::String(masked),
+            },
+            Json::Number(literal) if matches!(self.word(&literal), Cow::Owned(_)) => Json::text(MASK),
+            Json::Array(items) => Json::Array(items.into_iter().map(|item| self.document(item, short_too, kept)).collect()),
+            Json::Object(pairs) => {
+                let pair = |(key, value): (String, Json)| {
+                    (self.masked(&key, short_too).into_owned(), self.document(value, short_too, kept))
+                };
+                Json::object(pairs.into_iter().map(pair))
+            }
+            other => other,
+        }
+    }
+
+    /// What was found, without secrets. The address of the payer's page stays as it is: see [`Masker::spoils`].
+    pub(super) fn finding(&self, finding: &mut Finding) {
+        let change = |text: &mut String, short_too: bool| {
+            let masked = match self.masked(text, short_too) {
+                Cow::Owned(masked) => Some(masked),
+                Cow::Borrowed(_) => None,
+            };
+            if let Some(masked) = masked {
+                *text = masked;
+            }
+        };
+        for word in std::iter::once(&mut finding.status).chain(&mut finding.psp_transaction_id) {
+            change(word, false);
+        }
+        for text in finding.anomalies.iter_mut().chain(&mut finding.notes).chain(&mut finding.message) {
+            change(text, true);
+        }
+        match &mut finding.answer {
+            Some(CashierAnswer::Success { message, data, redirect_url }) => {
+                change(message, true);
+                let whole = std::mem::replace(data, Json::Null);
+                *data = self.document(whole, false, redirect_url.as_deref());
+            }
+            Some(CashierAnswer::Declined { message, data }) => {
+                change(message, true);
+                *data = data.take().map(|data| self.json(data));
+            }
+            None => {}
+        }
+    }
+
+    /// What a refusal shows, without secrets.
+    pub(super) fn refusal(&self, refusal: &mut Refusal) {
+        refusal.data = refusal.data.take().map(|data| self.json(data));
+        refusal.anomaly = refusal.anomaly.take().map(|text| self.text(&text).into_owned());
+    }
+
+    /// Whether the address of the payer's page holds a secret: it cannot be masked, and is not handed out.
+    pub(super) fn spoils(&self, finding: &Finding) -> bool {
+        match &finding.answer {
+            Some(CashierAnswer::Success { redirect_url: Some(url), .. }) => matches!(self.word(url), Cow::Owned(_)),
+            _ => false,
+        }
+    }
+}
+
+impl Needle {
+    fn find(&self, letters: &Letters, spans: &mut Vec<(usize, usize)>) {
+        if self.way == Way::Verbatim {
+            letters.find_verbatim(&self.text, spans);
+            return;
+        }
+        let mut from = 0;
+        while let Some(at) = letters.text[from..].find(&**self.text).map(|at| from + at) {
+            let (start, end) = (at, at + self.text.len());
+            from = end;
+            match self.way {
+                Way::Anywhere | Way::Verbatim => spans.push(letters.span(start, end)),
+                Way::Words if letters.are_words(start, &self.text, &self.words) => spans.push(letters.span(start, end)),
+                // The next place may overlap this one.
+                Way::Words => from = start + self.text.chars().next().map_or(1, char::len_utf8),
+                Way::Encoded => spans.push(letters.encoded_span(start, end)),
+                Way::Address => spans.extend(letters.address_span(start, end, TOKEN_PART_MIN, TOKEN_CHARS)),
+            }
+        }
+        if matches!(self.way, Way::Anywhere | Way::Encoded) && letters.count() >= PERHAPS_CUT_CHARS {
+            let beginnings = (ANYWHERE_MIN..self.text.len()).rev().filter_map(|length| self.text.get(..length));
+            if let Some(cut) = beginnings.into_iter().find(|beginning| letters.text.ends_with(beginning)) {
+                let end = letters.text.len();
+                spans.push(letters.span(end - cut.len(), end));
+            }
+        }
+    }
+}
+
+/// The text with the mask in place of the spans.
+fn replaced(text: &str, mut spans: Vec<(usize, usize)>) -> String {
+    spans.sort_unstable();
+    let mut masked = String::with_capacity(text.len());
+    let mut at = 0;
+    for (start, end) in spans {
+        if start >= at {
+            masked.push_str(&text[at..start]);
+            masked.push_str(MASK);
+        }
+        at = at.max(end);
+    }
+    masked.push_str(&text[at..]);
+    masked
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+use super::*;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+const SECRET: &str = "gd/demo+Security_00=01";
+const TOKEN: &str = "kq3-Zx_0aBcDeFgHiJkLmNoPqRsTuVwXyZ012345678";
+
+fn percent(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// The forms of providers/common, of a text in the middle of others.
+fn forms(secret: &str) -> Vec<(&'static str, String)> {
+    let json = |text: &str| Json::text(text).to_text();
+    let unicode: String = secret.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+    let entities: String = secret.chars().map(|c| format!("&#{};", u32::from(c))).collect();
+    let folded = |text: &str, every: usize, with: &str| {
+        text.as_bytes().chunks(every).map(|part| String::from_utf8_lossy(part).into_owned()).collect::<Vec<_>>().join(with)
+    };
+    let pair = format!("user-0001:{secret}");
+    let mut forms = vec![
+        ("plain", secret.to_owned()),
+        ("another case", secret.to_uppercase()),
+        ("percent", percent(secret)),
+        ("percent twice", percent(&percent(secret))),
+        ("form", url::form_urlencoded::byte_serialize(secret.as_bytes()).collect()),
+        ("JSON", json(&secret.replace('/', "\\/"))),
+        ("JSON, all escaped", unicode.clone()),
+        ("JSON in JSON", json(&json(&format!("{{\"a\":\"{unicode}\"}}")))),
+        ("entities", entities),
+        ("hexadecimal entities", secret.chars().map(|c| format!("&#x{:X};", u32::from(c))).collect()),
+        ("CDATA", format!("<![CDATA[{}]]><![CDATA[{}]]>", &secret[..5], &secret[5..])),
+        ("base64", STANDARD.encode(secret)),
+        ("base64url", URL_SAFE_NO_PAD.encode(secret)),
+        ("the pair", STANDARD.encode(&pair)),
+        ("hex", hex::encode(secret)),
+        ("HEX", hex::encode_upper(secret)),
+        ("folded", folded(secret, 7, "\r\n ")),
+        ("base64, folded", folded(&STANDARD.encode(format!("POST / HTTP/1.1 {pair}")), 16, "\n")),
+        ("blanks", folded(secret, 4, " ")),
+        ("dashes", folded(secret, 4, "-")),
+        ("in an address", format!("https://gw.example/return?key={}&x=1", percent(secret))),
+        ("a header line", format!("X-Api-Key: {secret}")),
+    ];
+    for before in ["", "a", "ab", "abc"] {
+        forms.push(("in the middle of base64", STANDARD.encode(format!("{before}{secret}, and so on"))));
+    }
+    forms
+}
+
+#[test]
+fn no_form_of_a_secret_survives() {
+    let mut masker = Masker::new("gigadat");
+    masker.secret(SECRET);
+    for (form, echoed) in forms(SECRET) {
+        let text = format!("before \"{echoed}\" after");
+        let masked = masker.text(&text);
+        assert!(masked.starts_with("before \"") && masked.ends_with("\" after") && masked.contains(MASK), "{form}: {masked}");
+        let rest = masked.trim_start_matches("before \"").trim_end_matches("\" after").replace(MASK, "");
+        // What is left of a form are its own words.
+        assert!(rest.len() <= 40 && !rest.contains("demo") && !echoed.is_empty(), "{form}: {text} -> {masked}");
+    }
+}
+
+#[test]
+fn addresses_of_ours_with_their_tokens() {
+    let url = format!("https://gw.example/callbacks/payone/{TOKEN}");
+    // The token itself is not known any more once the payment was created.
+    for known in [true, false] {
+        let mut masker = Masker::new("payone");
+        if known {
+            masker.address(&url);
+        }
+        for (form, echoed) in forms(&url).into_iter().filter(|(form, _)| *form != "CDATA") {
+            let masked = masker.text(&echoed).into_owned();
+            assert!(masked.contains(MASK), "{form}: {echoed}");
+            assert!(!masked.to_lowercase().contains(&TOKEN.to_lowercase()[20..]), "{form}: {masked}");
+        }
+        assert_eq!(
+            masker.text("callbacks payone are not signed, so they are hints for the platform"),
+            "callbacks payone are not signed, so they are hints for the platform"
+        );
+        assert_eq!(
+            masker.text(&format!("to {url} (refused)")),
+            if known {
+                "to https://gw.example/***/*** (refused)".replace("***/***", "***")
+            } else {
+                "to https://gw.example/*** (refused)".to_owned()
+            }
+        );
+    }
+}
+
+#[test]
+fn ordinary_texts_stay() {
+    let mut masker = Masker::new("brite");
+    for secret in ["abc", "test", "pin1", "John Doe", "!?", "supersecret-0001"] {
+        masker.secret(secret);
+    }
+    for text in [
+        "abc",
+        "the latest attestation",
+        "spinning 11",
+        "John was refused, Doe too",
+        "johndoe",
+        "a superb secret",
+        "Test2",
+        "",
+        "!?",
+        "payment 20261129192423 of 100.00 EUR declined: insufficient funds",
+    ] {
+        assert_eq!(masker.text(text), text);
+    }
+    for (text, masked) in [
+        ("a test, PIN1.", "a ***, ***."),
+        ("John Doe", "***"),
+        ("JOHN+doe&a=1", "***&a=1"),
+        ("name=John%20Doe", "name=***"),
+        ("dGVzdA==", "***=="),
+    ] {
+        assert_eq!(masker.text(text), masked);
+    }
+}
+
+#[test]
+fn a_document_in_all_its_parts() {
+    let mut masker = Masker::new("payone");
+    masker.secret("sk-12345-abc");
+    masker.secret("12345678");
+    let json =
+        Json::parse(br#"{"err":"key sk-12345-abc refused","list":["sk-12345-ABC"],"sk-12345-abc":12345678,"n":7}"#).unwrap();
+    assert_eq!(masker.json(json).to_text(), r#"{"err":"key *** refused","list":["***"],"***":"***","n":7}"#);
+    let cut = format!("{} sk-12345-a", "an answer that was cut behind its sixtieth character, or later: ");
+    assert!(masker.text(&cut).ends_with(": ***") || masker.text(&cut).ends_with(" ***"), "{}", masker.text(&cut));
+}
+
+#[test]
+fn what_was_sent_in_a_header() {
+    let mut masker = Masker::new("gigadat");
+    let basic = STANDARD.encode("us:pw");
+    masker.header(&format!("Basic {basic}"));
+    masker.header("machine=0ab12cd3;path");
+    for echoed in [format!("authorization: basic {basic}"), percent(&basic), basic.replace('=', ""), "0AB12CD3;PATH".to_owned()] {
+        assert!(masker.text(&echoed).contains(MASK), "{echoed}");
+    }
+    assert_eq!(masker.text("application/json"), "application/json");
+}
