@@ -190,3 +190,62 @@ proptest! {
         prop_assert_eq!(whole_within(&format!("{number}{}e-{zeros}", "0".repeat(zeros)), -840, 840), expected);
     }
 }
+
+/// What is kept of a field (`None`: nothing), or the sentence that refuses it.
+type Kept = Result<Option<&'static str>, &'static str>;
+
+/// Each provider whose sheet has a browser, each of its fields: what is said, and what becomes of it.
+#[test]
+fn every_provider_that_takes_a_browser_fits_it() {
+    let cases: [(&str, &str, Kept); 19] = [
+        ("language", "\"en-GB-oxendict\"", Ok(Some("\"en-GB\""))),
+        ("language", "\"zh-Hant-TW\"", Ok(Some("\"zh-Hant\""))),
+        ("language", "\"i-klingon\"", Ok(None)),
+        ("language", "\"\"", Ok(None)),
+        ("language", "\"en_GB\"", Err("browser.language must be a language tag")),
+        ("language", "7", Err("browser.language must be a string")),
+        ("colorDepth", "30", Ok(Some("24"))),
+        ("colorDepth", "64", Ok(Some("48"))),
+        ("colorDepth", "65", Err("browser.colorDepth must be a number")),
+        ("screenHeight", "899.9", Ok(Some("899"))),
+        ("screenHeight", "0", Ok(None)),
+        ("screenHeight", "100000", Err("browser.screenHeight must be a number from 0 to 99999")),
+        ("screenWidth", "0.0", Ok(None)),
+        ("screenWidth", "\"1440\"", Err("browser.screenWidth must be a number")),
+        ("timeZoneOffset", "-209.5", Ok(Some("-209"))),
+        ("timeZoneOffset", "0", Ok(Some("0"))),
+        ("timeZoneOffset", "-840", Ok(Some("-840"))),
+        ("timeZoneOffset", "-841", Err("browser.timeZoneOffset must be a number from -840 to 840")),
+        ("javaEnabled", "0", Err("browser.javaEnabled must be a boolean")),
+    ];
+    let mut with_browser = Vec::new();
+    for provider in crate::all() {
+        let Some(spec) = provider.descriptor().pay_in.as_ref() else { continue };
+        if !spec.fields.iter().any(|field| field.name == "browser") {
+            continue;
+        }
+        with_browser.push(provider.descriptor().name);
+        for (name, said, expected) in &cases {
+            let mut body = Json::parse(spec.example.as_bytes()).unwrap();
+            body.set("browser", Json::parse(format!("{{\"{name}\":{said}}}").as_bytes()).unwrap());
+            let request = crate::fields::Request {
+                body: &body,
+                claims: None,
+                caller_ip: None,
+                browser: crate::fields::BrowserHeaders::default(),
+                environment: domain::urls::Environment::Sandbox,
+                now: crate::testing::now(),
+            };
+            let shown = format!("{} {name} {said}", provider.descriptor().name);
+            match (crate::fields::check(spec, &request), expected) {
+                (Ok(checked), Ok(kept)) => {
+                    let found = checked.fields.plain.get(&format!("browser.{name}")).map(Json::to_text);
+                    assert_eq!(found.as_deref(), *kept, "{shown}");
+                }
+                (Err(problems), Err(sentence)) => assert_eq!(problems.invalid, [*sentence], "{shown}"),
+                (found, _) => panic!("{shown}: {:?}", found.map(|_| ())),
+            }
+        }
+    }
+    assert_eq!(with_browser.len(), 2, "{with_browser:?}");
+}
