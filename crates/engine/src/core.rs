@@ -74,6 +74,7 @@ pub(crate) struct Inner {
     /// This process, as the owner of intents and leases.
     pub(crate) node_id: String,
     pub(crate) wake: Wake,
+    pub(crate) handover: crate::webhooks::handover::Handover,
     pub(crate) locks: crate::flow::locks::Locks,
     pub(crate) account_cache: crate::flow::account_cache::AccountCache,
     /// Use cases that call a provider run here, not in the request's future.
@@ -109,6 +110,7 @@ impl Engine {
             transport,
             node_id,
             wake: Wake::default(),
+            handover: crate::webhooks::handover::Handover::default(),
             locks: crate::flow::locks::Locks::default(),
             account_cache: crate::flow::account_cache::AccountCache::default(),
             tasks: TaskTracker::new(),

@@ -13,6 +13,10 @@ mod serve;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// A payment allocates a thousand times, on several threads, and frees on others.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
