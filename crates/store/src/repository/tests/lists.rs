@@ -51,7 +51,7 @@ impl Dice {
 
     fn filter(&mut self) -> Filter {
         use TransactionStatus as S;
-        let mut time = |dice: &mut Self| {
+        let time = |dice: &mut Self| {
             (dice.roll(4) == 0).then(|| Timestamp::from_millis(START_MS + i64::try_from(dice.roll(1_600)).unwrap() * 1_000))
         };
         let (from, to) = (time(self), time(self));

@@ -288,7 +288,7 @@ fn fill(dialect: Dialect) -> String {
 }
 
 /// What may be walked: the primary keys and these, each for what it is there for. Anything else that a plan names is wrong.
-fn fits(sql: &str, index: &str) -> bool {
+fn fits(state: &str, sql: &str, index: &str) -> bool {
     let has = |text: &str| sql.contains(text);
     match index {
         "transactions_by_group" => has("psp_type =") || has("psp_type >"),
@@ -304,6 +304,8 @@ fn fits(sql: &str, index: &str) -> bool {
         "deliveries_by_state" => has("state ="),
         "idempotency_by_transaction" => has("transaction_id = ?2"),
         "webhook_events_by_id" => has("webhook_events v"),
+        // The feed's, of a table that is known to be empty: a handful of rows at most.
+        "webhook_events_by_company" => has("webhook_events v") && state == "empty, with statistics",
         _ => index.ends_with("_pkey"),
     }
 }
@@ -358,7 +360,7 @@ async fn check_postgres(client: &tokio_postgres::Client, state: &str, complaints
                 if index.is_some() && !bounded && !text.contains("LIMIT 1") {
                     complaints.push_str(&complain(state, &out.sql, &format!("{mode}: the whole of {}", index.unwrap_or_default()), &lines.join("\n")));
                 }
-                if let Some(index) = index.filter(|index| !fits(&text, index)) {
+                if let Some(index) = index.filter(|index| !fits(state, &text, index)) {
                     complaints.push_str(&complain(state, &out.sql, &format!("{mode}: by {index}"), &lines.join("\n")));
                 }
             }
@@ -415,7 +417,7 @@ async fn check_sqlite(db: &rusqlite::Connection, state: &str, complaints: &mut S
             let own = own.iter().any(|own| line == own || line.starts_with("SCAN (subquery") || line.starts_with("SCAN CONSTANT"))
                 || SMALL.iter().any(|small| line.contains(small));
             let by_key_alone = line.contains("PRIMARY KEY (company_id=?)") && !text.contains("ORDER BY id DESC");
-            if (walks && !own) || by_key_alone || index.is_some_and(|index| !fits(&text, index)) {
+            if (walks && !own) || by_key_alone || index.is_some_and(|index| !fits(state, &text, index)) {
                 complaints.push_str(&complain(state, &text, line, &lines.join("\n")));
             }
         }

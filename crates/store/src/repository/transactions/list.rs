@@ -81,7 +81,7 @@ pub(crate) async fn search_at(
     };
     match narrow {
         Some(narrow) => list.in_pieces(&narrow, until).await,
-        None if list.has_group() => Ok(Found { items: list.by_group(None).await?, stopped_at: None }),
+        None if list.has_group() => Ok(Found { items: list.by_group(false).await?, stopped_at: None }),
         None => Ok(Found { items: list.by_time().await?, stopped_at: None }),
     }
 }
@@ -91,6 +91,13 @@ struct Narrow<'a> {
     column: &'static str,
     index: &'static str,
     value: &'a str,
+}
+
+/// What of a filter is left beside that by which the index is chosen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    BesideTheGroup,
+    Beside(&'static str),
 }
 
 struct List<'a> {
@@ -171,32 +178,31 @@ impl List<'_> {
     }
 
     /// What is asked for besides, in a form for which no index can be taken.
-    fn the_rest(&self, sql: &mut Sql, but: &str) -> String {
+    fn the_rest(&self, sql: &mut Sql, which: Rest) -> String {
         let f = self.filter;
         let mut text = String::new();
         let mut add = |column: &str, values: Vec<Value>, sql: &mut Sql| {
-            if column != but {
-                let places: Vec<String> = values.into_iter().map(|value| sql.bind(value)).collect();
-                text.push_str(&format!(" AND COALESCE({column}, '') IN ({})", places.join(", ")));
-            }
+            let places: Vec<String> = values.into_iter().map(|value| sql.bind(value)).collect();
+            text.push_str(&format!(" AND COALESCE({column}, '') IN ({})", places.join(", ")));
         };
-        if let Some(value) = &f.psp_type {
-            add("psp_type", vec![value.clone().into()], sql);
+        if let Rest::Beside(_) = which {
+            if let Some(value) = &f.psp_type {
+                add("psp_type", vec![value.clone().into()], sql);
+            }
+            if let Some(value) = f.operation {
+                add("operation", vec![value.as_str().into()], sql);
+            }
+            if f.status.is_some() {
+                add("status", statuses(f.status).into_iter().map(Value::from).collect(), sql);
+            }
+            if let Some(value) = f.attention {
+                add("attention", vec![value.as_str().into()], sql);
+            }
         }
-        if let Some(value) = f.operation {
-            add("operation", vec![value.as_str().into()], sql);
-        }
-        if f.status.is_some() {
-            add("status", statuses(f.status).into_iter().map(Value::from).collect(), sql);
-        }
-        if let Some(value) = f.attention {
-            add("attention", vec![value.as_str().into()], sql);
-        }
-        if let Some(value) = &f.user_id {
-            add("user_id", vec![value.clone().into()], sql);
-        }
-        if let Some(value) = &f.merchant_reference {
-            add("merchant_reference", vec![value.clone().into()], sql);
+        for (column, value) in [("user_id", &f.user_id), ("merchant_reference", &f.merchant_reference)] {
+            if let Some(value) = value.as_ref().filter(|_| which != Rest::Beside(column)) {
+                add(column, vec![value.clone().into()], sql);
+            }
         }
         text
     }
@@ -226,8 +232,8 @@ impl List<'_> {
         rows.iter().map(|row| Ok(row.text(0)?)).collect()
     }
 
-    /// The ids of what the few-valued filters match, each arm up to `arm_limit`: one column of a query that stands in brackets.
-    fn arms(&self, sql: &mut Sql, providers: &[String], before: Option<TransactionId>, arm_limit: u32) -> String {
+    /// The ids of what the few-valued filters match, and `rest`, each arm up to `arm_limit`: a query of one column.
+    fn arms(&self, sql: &mut Sql, providers: &[String], rest: &str, arm_limit: u32) -> String {
         let operations: Vec<&str> = match self.filter.operation {
             Some(one) => vec![one.as_str()],
             None => [Operation::PayIn, Operation::PayOut].map(Operation::as_str).to_vec(),
@@ -242,11 +248,11 @@ impl List<'_> {
             None => ("transactions_by_group", String::new()),
         };
         let (company, id) = (COMPANY, ID);
-        let stretch = self.stretch(sql, id, before, None);
+        let stretch = self.stretch(sql, id, self.filter.before, None);
         let arm = |psp: &str, operation: &str, status: &str| {
             format!(
                 "SELECT id FROM transactions INDEXED BY {index} WHERE {company} = ?1{attention} AND psp_type = {psp} AND operation = {operation} \
-                 AND status = {status}{stretch} ORDER BY {id} DESC LIMIT {arm_limit}"
+                 AND status = {status}{stretch}{rest} ORDER BY {id} DESC LIMIT {arm_limit}"
             )
         };
         let mut combinations = Vec::new();
@@ -268,21 +274,20 @@ impl List<'_> {
         format!("SELECT l.id FROM ({}) l", arms.join(" UNION ALL "))
     }
 
-    /// By the few-valued filters; `whole`: with everything else that is asked for looked up row by row, out of no more than are selective.
-    async fn by_group(&self, whole: Option<&str>) -> Result<Vec<Transaction>, QueryError> {
+    /// By the few-valued filters; `with_rest`: what else is asked for is looked up row by row, which is for few rows.
+    async fn by_group(&self, with_rest: bool) -> Result<Vec<Transaction>, QueryError> {
         let providers = self.providers().await?;
         if providers.is_empty() {
             return Ok(Vec::new());
         }
         let mut sql = Sql::new(self.db, &self.company);
-        let arm_limit = if whole.is_some() { self.pace.selective } else { self.limit };
-        let arms = self.arms(&mut sql, &providers, self.filter.before, arm_limit);
-        let page = format!("{arms} ORDER BY l.{ID} DESC LIMIT {arm_limit}");
+        let rest = if with_rest { self.the_rest(&mut sql, Rest::BesideTheGroup) } else { String::new() };
+        let arms = self.arms(&mut sql, &providers, &rest, self.limit);
+        let page = format!("{arms} ORDER BY l.{ID} DESC LIMIT {}", self.limit);
         // The array keeps PostgreSQL from joining the two in another way than by the primary key.
         let page = if sql.postgres { format!("SELECT unnest(ARRAY({page}))") } else { page };
-        let rest = whole.map(|but| self.the_rest(&mut sql, but)).unwrap_or_default();
         let text = concat!("SELECT ", columns!(), " FROM transactions WHERE company_id = ?1 AND id IN (");
-        sql.push(text).push(&page).push(")").push(&rest).push(&format!(" ORDER BY id DESC LIMIT {}", self.limit));
+        sql.push(text).push(&page).push(&format!(") ORDER BY id DESC LIMIT {}", self.limit));
         self.transactions(sql).await
     }
 
@@ -294,7 +299,7 @@ impl List<'_> {
         }
         let mut sql = Sql::new(self.db, &self.company);
         let most = self.pace.selective + 1;
-        let arms = self.arms(&mut sql, &providers, self.filter.before, most);
+        let arms = self.arms(&mut sql, &providers, "", most);
         sql.push(&format!("SELECT COUNT(*) FROM ({arms} LIMIT {most}) few"));
         let rows = self.rows(sql).await?;
         Ok(rows.first().map_or(Ok(0), |row| row.int(0))? <= i64::from(self.pace.selective))
@@ -309,7 +314,7 @@ impl List<'_> {
         let stretch = self.stretch(&mut sql, id, before, None);
         let column = narrow.column;
         sql.push(&format!(
-            "SELECT id FROM transactions INDEXED BY {by} WHERE company_id = ?1 AND {column} = {place}{stretch} \
+            "SELECT id FROM transactions INDEXED BY {by} WHERE {COMPANY} = ?1 AND {column} = {place}{stretch} \
              ORDER BY {id} DESC LIMIT 1 OFFSET {}",
             self.pace.piece - 1
         ));
@@ -326,7 +331,7 @@ impl List<'_> {
             let full = items.len() >= usize::try_from(self.limit).unwrap_or(usize::MAX);
             let Some(end) = end.filter(|_| !full) else { return Ok(Found { items, stopped_at: None }) };
             if std::mem::take(&mut first) && self.has_group() && self.group_is_selective().await? {
-                return Ok(Found { items: self.by_group(Some("")).await?, stopped_at: None });
+                return Ok(Found { items: self.by_group(true).await?, stopped_at: None });
             }
             if until.is_some_and(|until| Instant::now() >= until) {
                 return Ok(Found { items, stopped_at: Some(end) });
@@ -348,12 +353,12 @@ impl List<'_> {
         let place = sql.bind(narrow.value.into());
         let by = narrow.index;
         let stretch = self.stretch(&mut sql, id, before, end);
-        let rest = self.the_rest(&mut sql, narrow.column);
+        let rest = self.the_rest(&mut sql, Rest::Beside(narrow.column));
         let missing = usize::try_from(self.limit).unwrap_or(usize::MAX).saturating_sub(have);
         let column = narrow.column;
         let text = concat!("SELECT ", columns!(), " FROM transactions");
         sql.push(text).push(&format!(
-            " INDEXED BY {by} WHERE company_id = ?1 AND {column} = {place}{stretch}{rest} ORDER BY {id} DESC LIMIT {missing}"
+            " INDEXED BY {by} WHERE {COMPANY} = ?1 AND {column} = {place}{stretch}{rest} ORDER BY {id} DESC LIMIT {missing}"
         ));
         self.transactions(sql).await
     }
