@@ -24,6 +24,13 @@ macro_rules! hex_id {
                 bytes[6..].copy_from_slice(&random);
                 Self(bytes)
             }
+
+            /// When it was made, to the millisecond: what it begins with.
+            pub fn created_at(self) -> Timestamp {
+                let mut bytes = [0; 8];
+                bytes[2..].copy_from_slice(&self.0[..6]);
+                Timestamp::from_millis(i64::from_be_bytes(bytes))
+            }
         }
 
         impl std::fmt::Display for $name {

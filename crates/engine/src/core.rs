@@ -94,6 +94,7 @@ pub(crate) struct Inner {
     /// This process, as the owner of intents and leases.
     pub(crate) node_id: String,
     pub(crate) wake: Wake,
+    pub(crate) handover: crate::webhooks::handover::Handover,
     pub(crate) locks: crate::flow::locks::Locks,
     pub(crate) account_cache: crate::flow::account_cache::AccountCache,
     pub(crate) callback_rates: crate::flow::inbox::Rates,
@@ -130,6 +131,7 @@ impl Engine {
             transport,
             node_id,
             wake: Wake::default(),
+            handover: crate::webhooks::handover::Handover::default(),
             locks: crate::flow::locks::Locks::default(),
             account_cache: crate::flow::account_cache::AccountCache::default(),
             callback_rates: crate::flow::inbox::Rates::default(),

@@ -16,6 +16,10 @@ mod toml_error;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// A payment allocates a thousand times, on several threads, and frees on others.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     harden::harden();
     let cli = cli::Cli::parse();

@@ -27,12 +27,14 @@ static SQLITE: &[Migration] = migrations!("sqlite":
         (1, "foundation", "0001_foundation.sql"),
         (2, "page tokens", "0002_page_tokens.sql"),
         (3, "inbox", "0003_inbox.sql"),
+        (5, "speed", "0005_speed.sql"),
         (6, "refunds", "0006_refunds.sql"),
         (7, "credentials", "0007_credentials.sql"));
 static POSTGRES: &[Migration] = migrations!("postgres":
         (1, "foundation", "0001_foundation.sql"),
         (2, "page tokens", "0002_page_tokens.sql"),
         (3, "inbox", "0003_inbox.sql"),
+        (5, "speed", "0005_speed.sql"),
         (6, "refunds", "0006_refunds.sql"),
         (7, "credentials", "0007_credentials.sql"));
 

@@ -8,6 +8,7 @@ use crate::Engine;
 use crate::flow::{DecisionError, EngineError, TimelineEntry, TransactionFilter, TransactionView};
 use domain::{Attention, CompanyId, Json, Operation, Timestamp, Transaction, TransactionData, TransactionId, TransactionStatus};
 use futures::future::try_join_all;
+use std::time::Duration;
 use store::repository::jobs;
 
 /// Longest reason of a decision, characters.
@@ -20,23 +21,36 @@ const MERCHANT_REFERENCE_MAX_CHARS: usize = 255;
 const LOOK_UPS_AT_ONCE: usize = 32;
 /// The name of the list in its cursors.
 const LIST: &str = "transactions";
+/// How long a combination of filters that no index answers at once is searched; the answer is to be there within 100 ms.
+const BUDGET: Duration = Duration::from_millis(60);
+/// What is said of one that takes longer, to whoever has not said that a part will do.
+const TOO_LONG: &str =
+    "this combination of filters takes too long to search: add from, or say budget=soft and follow nextCursor (see searchedBackTo)";
 
 /// A page of the company's transactions, newest first.
 ///
 /// # Errors
 /// [`AdminError`].
 pub async fn list(engine: &Engine, act: &Act<'_>, query: Option<&str>) -> Result<Json, AdminError> {
-    let filters = ["pspType", "type", "transaction_status", "userId", "merchantReference", "attention", "from", "to"];
+    let filters = ["pspType", "type", "transaction_status", "userId", "merchantReference", "attention", "from", "to", "budget"];
     let mut params = Params::list(query, &filters);
     let filter = filter(&mut params);
+    let soft = params.word::<String>("budget", &["soft"]).is_some();
     let limit = params.limit();
     let cursor = params.cursor(|text| page::place::<1>(LIST, text)?[0].parse::<TransactionId>().ok());
     params.finish()?;
     let cursor = cursor.map(|id| id.to_string());
-    let found = engine.transactions(act.company_id(), filter, limit, cursor.as_deref()).await?;
+    let found = engine.search_transactions(act.company_id(), filter, limit, cursor.as_deref(), Some(BUDGET)).await?;
+    if found.searched_back_to.is_some() && !soft {
+        return Err(AdminError::Invalid(vec![TOO_LONG.to_owned()]));
+    }
     let next_actions = next_actions(engine, act.company_id(), &found.items).await?;
     let items = found.items.iter().zip(next_actions).map(|(t, next)| head(t, next.as_ref())).collect();
-    Ok(page::shown(items, found.next_cursor.map(|last| page::cursor(LIST, &[&last]))))
+    let mut shown = page::shown(items, found.next_cursor.map(|last| page::cursor(LIST, &[&last])));
+    if let Some(at) = found.searched_back_to {
+        shown.set("searchedBackTo", Json::text(at.to_string()));
+    }
+    Ok(shown)
 }
 
 fn filter(params: &mut Params<'_>) -> TransactionFilter {

@@ -6,7 +6,8 @@ use super::work::Work;
 use super::{EngineError, idempotency};
 use crate::answer::CashierAnswer;
 use crate::core::Engine;
-use crate::webhooks::{Announcement, announce};
+use crate::webhooks::handover::{Promise, Stored};
+use crate::webhooks::{Announcement, announce, announce_handed_over, told};
 use domain::limits::EVENTS_PER_TRANSACTION_MAX;
 use domain::schedule::LATE_CHECKS_MS;
 use domain::state::next;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use store::repository::jobs::{self, Job, JobKind};
 use store::repository::transactions::{self, TimelineEntry, VERSION_GUARD};
 use store::repository::{idempotency as keys, single_use};
-use store::{Batch, CommitError};
+use store::{Batch, CommitError, Row};
 
 /// How often a commit of something that has already happened is tried again while the store is away.
 const STORE_TRIES: u32 = 8;
@@ -42,6 +43,8 @@ pub(super) struct Commit<'a> {
     sealed_changed: bool,
     job_set: bool,
     announced: bool,
+    /// The first event's delivery, stored as this process's, and its place at the worker.
+    handed: Option<(Promise, Stored)>,
     answered: bool,
     /// Turns of the payment's money, for when it is known to be paid.
     turns: Vec<Counted>,
@@ -64,6 +67,7 @@ impl<'a> Commit<'a> {
             sealed_changed: false,
             job_set: false,
             announced: false,
+            handed: None,
             answered: false,
             turns: Vec::new(),
         }
@@ -151,18 +155,27 @@ impl<'a> Commit<'a> {
         }
         t.events_sent += 1;
         let random = &self.engine.inner.random;
-        announce(
-            &mut self.batch,
-            &Announcement {
-                company_id: t.company_id,
-                transaction: t,
-                method: &self.work.method,
-                event_id: EventId::new(self.now, random.bytes()),
-                delivery_id: TransactionId::new(self.now, random.bytes()),
-                now: self.now,
-            },
-        );
-        self.announced = true;
+        let announcement = Announcement {
+            company_id: t.company_id,
+            transaction: t,
+            method: &self.work.method,
+            event_id: EventId::new(self.now, random.bytes()),
+            delivery_id: TransactionId::new(self.now, random.bytes()),
+            now: self.now,
+        };
+        // Only the first: a later one may have to wait for those before it.
+        let first = t.events_sent == 1 && told(&self.work.method);
+        let promise = if first { Promise::of(self.engine, t.company_id, self.work.method.id) } else { None };
+        let Some(promise) = promise else {
+            announce(&mut self.batch, &announcement);
+            self.announced = true;
+            return;
+        };
+        let lease = promise.lease();
+        let lease_until = lease.until;
+        let (event, place) = announce_handed_over(&mut self.batch, &announcement, lease);
+        let stored = Stored { id: announcement.delivery_id, event, lease_until, place };
+        self.handed = Some((promise, stored));
     }
 
     /// Remembers what the provider wants remembered.
@@ -433,6 +446,7 @@ impl<'a> Commit<'a> {
         if self.sealed_changed {
             transactions::update_sealed(&mut batch, self.work.company_id(), self.work.id(), self.work.seal()?);
         }
+        let before = batch.returning_len();
         batch.append(std::mem::take(&mut self.batch));
         // What only a creation tells has not happened yet: where the store is away, nothing has.
         let result = if creates {
@@ -441,9 +455,13 @@ impl<'a> Commit<'a> {
             store_surely(self.engine, self.work, batch).await
         };
         match result {
-            Ok(()) => {
+            Ok(rows) => {
                 if self.announced {
                     self.engine.inner.wake.deliveries.notify_one();
+                }
+                if let Some((promise, stored)) = self.handed.take() {
+                    let place = before + stored.place;
+                    promise.keep(stored, rows.as_ref().and_then(|rows| rows.get(place)).map(Vec::as_slice)).await;
                 }
                 Ok(())
             }
@@ -455,19 +473,20 @@ impl<'a> Commit<'a> {
     }
 }
 
-async fn store_surely(engine: &Engine, work: &Work, batch: Batch) -> Result<(), CommitError> {
+/// Answers what the commit handed back; `None`: it is stored, by a try whose answer was lost.
+async fn store_surely(engine: &Engine, work: &Work, batch: Batch) -> Result<Option<Vec<Vec<Row>>>, CommitError> {
     let mut wait = STORE_WAIT;
     let mut perhaps_stored = false;
     for attempt in 1.. {
         let error = match engine.store().commit(batch.clone()).await {
-            Ok(_) => return Ok(()),
+            Ok(rows) => return Ok(Some(rows)),
             Err(error) => error,
         };
         if error == CommitError::Guard(VERSION_GUARD) && perhaps_stored {
             let stored = transactions::find(engine.store(), work.company_id(), work.id()).await;
             // The whole of it: another process may have stored something else under the same version.
             if stored.is_ok_and(|found| found.is_some_and(|found| found.transaction == work.transaction)) {
-                return Ok(());
+                return Ok(None);
             }
         }
         perhaps_stored |= error.outcome_unknown();

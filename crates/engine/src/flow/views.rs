@@ -5,6 +5,7 @@ use crate::core::Engine;
 use domain::{CompanyId, SessionId, Timestamp, Transaction, TransactionId};
 use store::repository::holds::{self, Decision, Hold, HoldStatus};
 use store::repository::jobs;
+use std::time::{Duration, Instant};
 use store::repository::transactions::{self, Filter, StoredTransaction, TimelineEntry};
 
 /// A transaction with what happened to it.
@@ -25,6 +26,9 @@ pub struct TransactionPage {
     pub items: Vec<Transaction>,
     /// Where the next page begins; none: this was the last.
     pub next_cursor: Option<String>,
+    /// The time was up before the page was full: everything created since then was looked at, nothing older. There is a next page then, even after an
+    /// empty one.
+    pub searched_back_to: Option<Timestamp>,
 }
 
 /// A pay-out that waits, or waited, for a person.
@@ -52,29 +56,48 @@ impl Engine {
         Ok(Some(TransactionView { transaction, events, next_action }))
     }
 
-    /// A page of a company's transactions. The cursor is the last id of the page before.
+    /// A page of a company's transactions, always whole. The cursor is the last id of the page before.
     ///
     /// # Errors
     /// [`EngineError`] when the store does not answer.
     pub async fn transactions(
         &self,
         company: CompanyId,
-        mut filter: Filter,
+        filter: Filter,
         limit: u32,
         cursor: Option<&str>,
     ) -> Result<TransactionPage, EngineError> {
+        self.search_transactions(company, filter, limit, cursor, None).await
+    }
+
+    /// Like [`transactions`](Self::transactions); a combination of filters that no index answers at once may end early, when `budget` is used up.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store does not answer.
+    pub async fn search_transactions(
+        &self,
+        company: CompanyId,
+        mut filter: Filter,
+        limit: u32,
+        cursor: Option<&str>,
+        budget: Option<Duration>,
+    ) -> Result<TransactionPage, EngineError> {
         if let Some(cursor) = cursor {
             let Ok(before) = cursor.parse::<TransactionId>() else {
-                return Ok(TransactionPage { items: Vec::new(), next_cursor: None });
+                return Ok(TransactionPage { items: Vec::new(), next_cursor: None, searched_back_to: None });
             };
             filter.before = Some(before);
         }
+        let until = budget.map(|budget| Instant::now() + budget);
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut items = transactions::list(self.store(), company, &filter, limit + 1).await?;
-        let more = items.len() > wanted;
-        items.truncate(wanted);
-        let next_cursor = items.last().filter(|_| more).map(|last| last.id.to_string());
-        Ok(TransactionPage { items, next_cursor })
+        let mut found = transactions::search(self.store(), company, &filter, limit + 1, until).await?;
+        let more = found.items.len() > wanted;
+        found.items.truncate(wanted);
+        let last = found.items.last().filter(|_| more).map(|last| last.id);
+        // With a full page it does not matter how far beyond its last one was looked.
+        let stopped_at = found.stopped_at.filter(|_| !more);
+        let next_cursor = last.or(stopped_at).map(|id| id.to_string());
+        Ok(TransactionPage { items: found.items, next_cursor, searched_back_to: stopped_at.map(|id| id.created_at()) })
     }
 
     /// A page of a company's holds, oldest first, with a cursor for the next.

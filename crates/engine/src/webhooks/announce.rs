@@ -3,7 +3,7 @@
 use domain::transaction::webhook_body;
 use domain::{CompanyId, EventId, PaymentMethod, Timestamp, Transaction, TransactionId};
 use store::Batch;
-use store::repository::deliveries;
+use store::repository::deliveries::{self, Lease};
 use store::repository::events::{self, StoredEvent};
 
 /// The setting with the address that webhooks are sent to.
@@ -28,8 +28,30 @@ pub struct Announcement<'a> {
 
 /// Adds the event and, where the method has an address, its delivery. Whoever commits the batch wakes the deliveries' worker then.
 pub fn announce(batch: &mut Batch, announcement: &Announcement<'_>) {
-    let a = announcement;
-    let event = StoredEvent {
+    let event = event(announcement);
+    events::insert(batch, &event);
+    if told(announcement.method) {
+        deliveries::insert(batch, announcement.delivery_id, &event);
+    }
+}
+
+/// Whether somebody is told at all: the method has an address.
+pub(crate) fn told(method: &PaymentMethod) -> bool {
+    method.settings.text(WEBHOOK_URL).is_some()
+}
+
+/// Like [`announce`], for a transaction's first event and a method with an address: the delivery is this process's from the start. Answers the event,
+/// and the place of what the commit hands back for the delivery.
+pub(crate) fn announce_handed_over(batch: &mut Batch, announcement: &Announcement<'_>, lease: Lease<'_>) -> (StoredEvent, usize) {
+    let event = event(announcement);
+    events::insert(batch, &event);
+    let place = batch.returning_len();
+    deliveries::insert_handed_over(batch, announcement.delivery_id, &event, lease);
+    (event, place)
+}
+
+fn event(a: &Announcement<'_>) -> StoredEvent {
+    StoredEvent {
         company_id: a.company_id,
         id: a.event_id.clone(),
         transaction_id: a.transaction.id,
@@ -38,9 +60,5 @@ pub fn announce(batch: &mut Batch, announcement: &Announcement<'_>) {
         sample: false,
         created_at: a.now,
         body: webhook_body(a.transaction).to_text(),
-    };
-    events::insert(batch, &event);
-    if a.method.settings.text(WEBHOOK_URL).is_some() {
-        deliveries::insert(batch, a.delivery_id, &event);
     }
 }

@@ -2,7 +2,6 @@
 //! dead endpoint delays nobody else, and one that comes back is found at once by the attempts that its schedule makes anyway.
 
 use super::attempt::Standing;
-use domain::Timestamp;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use store::repository::deliveries::Claimed;
@@ -15,13 +14,8 @@ pub(super) const WIDTH_MAX: usize = 64;
 const BREAKER_FAILURES: u32 = 5;
 /// Claimed deliveries that wait for an endpoint that takes events, for one that is unknown, and for one that fails.
 const QUEUE_GOOD: usize = 256;
-const QUEUE_UNKNOWN: usize = 64;
-const QUEUE_FAILING: usize = 8;
-/// What an attempt is taken to last at first, milliseconds.
-const FIRST_GUESS_MS: i64 = 10;
-/// What does not fit is put off by this at least and at most, milliseconds.
-const PUT_OFF_MIN_MS: i64 = 20;
-pub(super) const PUT_OFF_MAX_MS: i64 = 15_000;
+pub(super) const QUEUE_UNKNOWN: usize = 16;
+const QUEUE_FAILING: usize = 2;
 
 /// One endpoint, as this process knows it.
 #[derive(Debug)]
@@ -33,10 +27,8 @@ pub(super) struct Endpoint {
     failures: u32,
     /// It takes events, and soon: such endpoints are not held up by the others.
     good: bool,
-    /// What an attempt lasts, smoothed, milliseconds.
-    lasts_ms: i64,
-    /// When the last delivery that was put off is to come back.
-    next_free: Timestamp,
+    /// The store has, or may have, more for it that is due.
+    pub(super) more: bool,
     pub(super) last_used: Instant,
 }
 
@@ -48,8 +40,7 @@ impl Default for Endpoint {
             width: WIDTH_FIRST,
             failures: 0,
             good: false,
-            lasts_ms: FIRST_GUESS_MS,
-            next_free: Timestamp::from_millis(0),
+            more: false,
             last_used: Instant::now(),
         }
     }
@@ -80,20 +71,20 @@ impl Endpoint {
         }
     }
 
-    /// Takes a claimed delivery in. What does not fit is handed back with the time to come back at: about when it would have had its turn.
-    pub(super) fn admit(&mut self, claimed: Claimed, now: Timestamp, put_off_max_ms: i64) -> Option<(Claimed, Timestamp)> {
+    /// How many more deliveries it can take in.
+    pub(super) fn room(&self) -> usize {
+        self.queue_max().saturating_sub(self.queue.len())
+    }
+
+    /// Whether enough of its queue is free for a claim to be worth its commit.
+    pub(super) fn wants_more(&self) -> bool {
+        self.more && self.room() * 2 >= self.queue_max()
+    }
+
+    /// Takes a delivery in that this process works on.
+    pub(super) fn admit(&mut self, claimed: Claimed) {
         self.last_used = Instant::now();
-        if self.queue.len() < self.queue_max() {
-            self.queue.push_back(claimed);
-            return None;
-        }
-        let width = i64::try_from(self.width).unwrap_or(1);
-        let waiting = i64::try_from(self.queue.len()).unwrap_or(i64::MAX);
-        let begin = now.plus_ms(waiting.saturating_mul(self.lasts_ms) / width);
-        let place = self.next_free.max(begin);
-        self.next_free = place.plus_ms((self.lasts_ms / width).max(1));
-        let at = place.max(now.plus_ms(PUT_OFF_MIN_MS)).min(now.plus_ms(put_off_max_ms.max(PUT_OFF_MIN_MS)));
-        Some((claimed, at))
+        self.queue.push_back(claimed);
     }
 
     /// The next delivery to attempt, if there is room for it.
@@ -114,20 +105,17 @@ impl Endpoint {
     /// An attempt ended. Whether the breaker has just opened or closed.
     pub(super) fn finished(&mut self, number: u64, standing: Standing) -> Option<Breaker> {
         let place = self.in_flight.iter().position(|(known, _)| *known == number)?;
-        let (_, began) = self.in_flight.swap_remove(place);
+        self.in_flight.swap_remove(place);
         self.last_used = Instant::now();
         if standing == Standing::NotAsked {
             return None;
         }
-        let lasted = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.lasts_ms = (self.lasts_ms.saturating_mul(7).saturating_add(lasted) / 8).max(1);
         let was_open = self.failures >= BREAKER_FAILURES;
         match standing {
             Standing::Took => {
                 self.failures = 0;
                 self.width = (self.width * 2).min(WIDTH_MAX);
                 self.good = true;
-                self.next_free = Timestamp::from_millis(0);
             }
             Standing::Refused => {
                 self.failures = self.failures.saturating_add(1);

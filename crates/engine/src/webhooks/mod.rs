@@ -1,7 +1,8 @@
 //! Telling merchants: webhooks, at least once and in order, and their pull twin.
 //!
 //! * `announce` makes the event and its delivery part of the commit that they tell about;
-//! * `worker` claims what is due and shares its places among the endpoints (`endpoints`); `attempt` sends once and records; `sign` is what receivers check;
+//! * `handover` gives a transaction's first event to the worker in memory once it is committed, where there is room for it;
+//! * `worker` claims what else is due and shares its places among the endpoints (`endpoints`); `attempt` sends once and records; `sign` is what receivers check;
 //! * `feed` is the pull twin; `manage` is what people do.
 //!
 //! **Architecture invariants:** every attempt of an event carries the same id and the same bytes; a delivery is acknowledged after the work; one
@@ -11,6 +12,7 @@ mod announce;
 mod attempt;
 mod endpoints;
 mod feed;
+pub(crate) mod handover;
 mod manage;
 pub mod sign;
 #[cfg(test)]
@@ -18,6 +20,7 @@ mod tests;
 mod worker;
 
 pub use announce::{Announcement, announce};
+pub(crate) use announce::{announce_handed_over, told};
 pub use feed::{EventPage, FeedItem};
 pub use manage::{DeliveryError, DeliveryPage, DeliveryView};
 pub use store::repository::deliveries::{Attempt, Delivery, DeliveryState, Filter as DeliveryFilter};

@@ -1,15 +1,16 @@
-//! The worker: claims what is due, shares its places among the endpoints, and gives back what it cannot get to.
+//! The worker: takes up what is handed over and claims what else is due, by endpoint and only as many as it has room for; shares its places among the
+//! endpoints.
 //!
 //! Endpoints that take events have places of their own; those that are unknown, slow or failing share a smaller number, so that however many of them
 //! there are, and whatever their backlog, the others do not wait for them.
 
 use super::attempt::{ANSWER_MS, Report, attempt};
-use super::endpoints::{Breaker, Endpoint, PUT_OFF_MAX_MS};
+use super::endpoints::{Breaker, Endpoint, QUEUE_UNKNOWN};
 use crate::core::Engine;
 use domain::{CompanyId, MethodId, Timestamp};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
-use store::repository::deliveries::{self, Claimed, Lease};
+use store::repository::deliveries::{self, Claimed, Due, Lease};
 use store::repository::events;
 use store::{Batch, Dialect};
 use tokio::sync::mpsc;
@@ -17,10 +18,14 @@ use tokio::sync::mpsc;
 /// Attempts in flight at endpoints that take events; and at all others together.
 const PLACES_GOOD: usize = 384;
 const PLACES_DOUBTFUL: usize = 128;
-/// Deliveries that one claim takes at most.
-const CLAIM_ROWS: usize = 256;
-/// Deliveries held at once, in flight or waiting for a place.
+/// Deliveries and endpoints that one commit claims at most.
+const CLAIM_ROWS: usize = 512;
+const CLAIM_ENDPOINTS: usize = 32;
+/// Deliveries held at once, in flight or waiting for a place; and of those, at endpoints that are unknown, slow or failing.
 const HELD_MAX: usize = 4_096;
+const HELD_DOUBTFUL_MAX: usize = 1_024;
+/// Deliveries taken up from the flows between two looks at anything else.
+const TAKE_UP_MAX: usize = 256;
 /// How long a claimed delivery belongs to its process, milliseconds, not scaled.
 pub(super) const LEASE_MS: i64 = 60_000;
 /// What is left of a lease when an attempt begins must cover the attempt and this, for its record, milliseconds, not scaled.
@@ -70,9 +75,8 @@ pub(super) struct Worker {
     busy_doubtful: usize,
     waiting: usize,
     number: u64,
-    /// The last claim was full: there is more.
-    more: bool,
     look_at: Timestamp,
+    handed: mpsc::UnboundedReceiver<Claimed>,
     reports: mpsc::UnboundedReceiver<(Key, u64, Report)>,
     report_to: mpsc::UnboundedSender<(Key, u64, Report)>,
 }
@@ -82,6 +86,8 @@ impl Worker {
         // As many reports as there are attempts in flight.
         let (report_to, reports) = mpsc::unbounded_channel();
         let look_at = engine.clock().now();
+        let handed = engine.inner.handover.open(QUEUE_UNKNOWN);
+        engine.inner.handover.set_room_all(HELD_MAX);
         Self {
             engine,
             endpoints: HashMap::new(),
@@ -90,8 +96,8 @@ impl Worker {
             busy_doubtful: 0,
             waiting: 0,
             number: 0,
-            more: false,
             look_at,
+            handed,
             reports,
             report_to,
         }
@@ -110,7 +116,8 @@ impl Worker {
                     self.finished(key, number, report);
                     self.take_reports();
                 }
-                () = engine.inner.wake.deliveries.notified() => self.claim().await,
+                Some(claimed) = self.handed.recv() => self.take_up(claimed),
+                () = engine.inner.wake.deliveries.notified() => self.look().await,
                 () = engine.clock().sleep_until(self.look_at) => self.look().await,
                 _ = tick.tick() => {
                     self.slow_down_slow_ones();
@@ -121,11 +128,11 @@ impl Worker {
                 }
             }
             self.start_what_fits();
-            while self.more && self.held() + CLAIM_ROWS <= HELD_MAX && !engine.inner.stop.is_cancelled() {
-                self.claim().await;
-                self.take_reports();
-                self.start_what_fits();
-            }
+            self.claim_more().await;
+        }
+        self.engine.inner.handover.close();
+        while let Ok(claimed) = self.handed.try_recv() {
+            self.take_up(claimed);
         }
         self.give_back_everything().await;
     }
@@ -153,16 +160,38 @@ impl Worker {
         }
     }
 
-    /// Claims if something is due; sets when to look again.
+    /// Looks what waits in the store, and sets when to look again.
     async fn look(&mut self) {
+        let Some(due) = self.due().await else { return self.look_again(None) };
         let now = self.engine.clock().now();
-        match deliveries::next_due(self.engine.store()).await {
-            Ok(Some(due)) if due <= now => self.claim().await,
-            Ok(due) => self.look_again(due),
+        if due.held_until.is_some_and(|until| until <= now) {
+            self.free_expired(now).await;
+        }
+        self.look_again(next_of(&due, now));
+        for (company, method, _) in due.endpoints.into_iter().filter(|(_, _, at)| *at <= now) {
+            let key = (company, method);
+            self.endpoints.entry(key).or_default().more = true;
+            self.tell_room(key);
+        }
+    }
+
+    async fn due(&self) -> Option<Due> {
+        match deliveries::due(self.engine.store()).await {
+            Ok(due) => Some(due),
             Err(error) => {
                 tracing::warn!("looking for due deliveries: {error}");
-                self.look_again(None);
+                None
             }
+        }
+    }
+
+    /// Frees what processes held for too long, this one perhaps among them; it is looked for again at once.
+    async fn free_expired(&mut self, now: Timestamp) {
+        let mut batch = Batch::new();
+        deliveries::free_expired(&mut batch, now);
+        match self.engine.store().commit(batch).await {
+            Ok(_) => self.engine.inner.wake.deliveries.notify_one(),
+            Err(error) => tracing::warn!("freeing deliveries that were held for too long: {error}"),
         }
     }
 
@@ -172,53 +201,97 @@ impl Worker {
         self.look_at = due.map_or(poll, |due| due.min(poll));
     }
 
-    async fn claim(&mut self) {
-        let room = HELD_MAX.saturating_sub(self.held()).min(CLAIM_ROWS);
-        let now = self.engine.clock().now();
-        self.look_again(None);
-        if room == 0 {
-            self.more = true;
-            return;
-        }
-        let lease = Lease { owner: &self.engine.inner.node_id, until: now.plus_ms(LEASE_MS) };
-        let limit = u32::try_from(room).unwrap_or(u32::MAX);
-        match deliveries::claim(self.engine.store(), lease, now, limit).await {
-            Ok(claimed) => {
-                self.more = claimed.len() >= room;
-                self.admit(claimed, now);
+    /// Claims for the endpoints that have more in the store, until none of them has much room left.
+    async fn claim_more(&mut self) {
+        let mut claimed_all = false;
+        while !self.engine.inner.stop.is_cancelled() {
+            let asks = self.asks();
+            if asks.is_empty() {
+                break;
             }
-            Err(error) => {
-                self.more = false;
-                tracing::warn!("claiming deliveries: {error}");
+            let now = self.engine.clock().now();
+            let lease = Lease { owner: &self.engine.inner.node_id, until: now.plus_ms(LEASE_MS) };
+            let claimed = match deliveries::claim_at(self.engine.store(), lease, now, &asks).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    tracing::warn!("claiming deliveries: {error}");
+                    Vec::new()
+                }
+            };
+            let mut got: HashMap<Key, u32> = HashMap::new();
+            for claimed in claimed {
+                *got.entry(claimed.endpoint()).or_default() += 1;
+                self.admit(claimed);
             }
+            for (company, method, asked) in asks {
+                let key = (company, method);
+                if let Some(endpoint) = self.endpoints.get_mut(&key) {
+                    endpoint.more = got.get(&key).is_some_and(|got| *got >= asked);
+                    claimed_all |= !endpoint.more;
+                }
+                self.tell_room(key);
+            }
+            self.take_reports();
+            self.start_what_fits();
         }
-        if self.more {
-            return;
+        // Behind what was claimed is what is due next.
+        if claimed_all && let Some(due) = self.due().await {
+            let now = self.engine.clock().now();
+            self.look_again(next_of(&due, now));
         }
-        // What is due and was not claimed waits for an earlier one; its end wakes us.
-        let due = deliveries::next_due(self.engine.store()).await.unwrap_or(None);
-        self.look_again(due.filter(|due| *due > now));
     }
 
-    fn admit(&mut self, claimed: Vec<Claimed>, now: Timestamp) {
-        let put_off_max_ms = self.engine.clock().scaled_ms(PUT_OFF_MAX_MS);
-        let mut put_off = Vec::new();
-        for claimed in claimed {
-            let key = claimed.endpoint();
-            let endpoint = self.endpoints.entry(key).or_default();
-            match endpoint.admit(claimed, now, put_off_max_ms) {
-                None => {
-                    self.waiting += 1;
-                    if endpoint.waiting() == 1 {
-                        self.turns.push_back(key);
-                    }
-                }
-                Some(later) => put_off.push(later),
+    /// For whom to claim now, and how many: those that take events first, the others within their share.
+    fn asks(&self) -> Vec<(CompanyId, MethodId, u32)> {
+        let mut left = HELD_MAX.saturating_sub(self.held()).min(CLAIM_ROWS);
+        let doubtful = self.endpoints.values().filter(|endpoint| !endpoint.is_good());
+        let held_doubtful: usize = doubtful.map(|endpoint| endpoint.waiting() + endpoint.in_flight()).sum();
+        let mut left_doubtful = HELD_DOUBTFUL_MAX.saturating_sub(held_doubtful);
+        let mut wanting: Vec<_> = self.endpoints.iter().filter(|(_, endpoint)| endpoint.wants_more()).collect();
+        wanting.sort_by_key(|(_, endpoint)| !endpoint.is_good());
+        let mut asks = Vec::new();
+        for (key, endpoint) in wanting.into_iter().take(CLAIM_ENDPOINTS) {
+            let mut ask = endpoint.room().min(left);
+            if !endpoint.is_good() {
+                ask = ask.min(left_doubtful);
+                left_doubtful -= ask;
+            }
+            if ask > 0 {
+                left -= ask;
+                asks.push((key.0, key.1, u32::try_from(ask).unwrap_or(u32::MAX)));
             }
         }
-        if !put_off.is_empty() {
-            let engine = self.engine.clone();
-            self.engine.inner.tasks.spawn(async move { give_back(&engine, put_off).await });
+        asks
+    }
+
+    /// Takes up what was handed over.
+    fn take_up(&mut self, claimed: Claimed) {
+        self.admit(claimed);
+        for _ in 0..TAKE_UP_MAX {
+            match self.handed.try_recv() {
+                Ok(claimed) => self.admit(claimed),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn admit(&mut self, claimed: Claimed) {
+        let key = claimed.endpoint();
+        let endpoint = self.endpoints.entry(key).or_default();
+        endpoint.admit(claimed);
+        self.waiting += 1;
+        if endpoint.waiting() == 1 {
+            self.turns.push_back(key);
+        }
+        self.tell_room(key);
+    }
+
+    /// Tells the flows what can be handed over: nothing while older deliveries of the endpoint wait in the store.
+    fn tell_room(&self, key: Key) {
+        let handover = &self.engine.inner.handover;
+        handover.set_room_all(HELD_MAX.saturating_sub(self.held()));
+        if let Some(endpoint) = self.endpoints.get(&key) {
+            handover.set_room(key, Some(if endpoint.more { 0 } else { endpoint.room() }));
         }
     }
 
@@ -251,6 +324,7 @@ impl Worker {
         let Some(claimed) = endpoint.start(self.number) else { return false };
         *busy += 1;
         self.waiting -= 1;
+        self.tell_room(key);
         let mut done = Done { key, number: self.number, report: Report::NOT_ASKED, to: self.report_to.clone() };
         let engine = self.engine.clone();
         self.engine.inner.tasks.spawn(async move {
@@ -285,6 +359,7 @@ impl Worker {
         }
         let is_good = endpoint.is_good();
         self.change_sides(was_good, is_good, in_flight);
+        self.tell_room(key);
         if report.released {
             self.look_at = self.engine.clock().now();
         }
@@ -314,7 +389,14 @@ impl Worker {
             endpoint.slow_down();
         }
         self.change_sides(true, false, moved);
-        self.endpoints.retain(|_, endpoint| !endpoint.is_idle() || endpoint.last_used.elapsed() < FORGET_AFTER);
+        let handover = &self.engine.inner.handover;
+        self.endpoints.retain(|key, endpoint| {
+            let kept = !endpoint.is_idle() || endpoint.last_used.elapsed() < FORGET_AFTER;
+            if !kept {
+                handover.set_room(*key, None);
+            }
+            kept
+        });
         metrics::gauge!("mozarto_webhook_attempts_in_flight")
             .set(u32::try_from(self.busy_good + self.busy_doubtful).unwrap_or(u32::MAX));
     }
@@ -324,6 +406,11 @@ impl Worker {
         let all: Vec<_> = self.endpoints.values_mut().flat_map(Endpoint::drain).map(|claimed| (claimed, now)).collect();
         give_back(&self.engine, all).await;
     }
+}
+
+/// When something becomes due next. What is due already and cannot be claimed waits for an earlier one; its end wakes us.
+fn next_of(due: &Due, now: Timestamp) -> Option<Timestamp> {
+    due.endpoints.iter().map(|(_, _, at)| *at).chain(due.held_until).filter(|at| *at > now).min()
 }
 
 /// Gives deliveries back without an attempt, each due at its time. What cannot be given back comes free with its lease.

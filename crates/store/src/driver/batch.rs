@@ -22,7 +22,7 @@ pub enum Expect {
 ///
 /// The SQL is one text for both engines, with placeholders `?1` .. `?N`. What only PostgreSQL understands may stand
 /// in a comment that opens with `/*pg` and a blank: SQLite skips it, PostgreSQL runs it
-/// (`SELECT ... /*pg FOR UPDATE SKIP LOCKED */`).
+/// (`SELECT ... /*pg FOR UPDATE SKIP LOCKED */`). `INDEXED BY name` is for SQLite alone and left out for PostgreSQL.
 #[derive(Clone, Debug)]
 pub struct Statement {
     pub(crate) sql: &'static str,
@@ -93,6 +93,11 @@ impl Batch {
     pub fn append(&mut self, other: Batch) -> &mut Self {
         self.0.extend(other.0);
         self
+    }
+
+    /// How many of its statements hand rows back: the place, in the commit's answer, of what the next such one hands back.
+    pub fn returning_len(&self) -> usize {
+        self.0.iter().filter(|statement| statement.expect == Expect::Returning).count()
     }
 
     /// How many statements it holds.

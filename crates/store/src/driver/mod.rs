@@ -7,7 +7,7 @@
 mod batch;
 mod error;
 pub mod postgres;
-mod sql;
+pub(crate) mod sql;
 pub mod sqlite;
 mod value;
 

@@ -1,7 +1,11 @@
-//! One SQL text for both engines: what SQLite reads as it stands is turned into PostgreSQL's spelling.
+//! One SQL text for both engines: what SQLite reads as it stands is turned into PostgreSQL's spelling. What each needs alone: PostgreSQL finds it in a
+//! comment, and SQLite's `INDEXED BY name` is left out for it.
 
 /// The comment that only SQLite takes for one.
 const POSTGRES_ONLY: &str = "/*pg ";
+
+/// The words with which SQLite is told an index: without statistics it takes the key of a table for better than an index that fits.
+const SQLITE_INDEX: &str = "INDEXED BY ";
 
 /// The text for PostgreSQL, and what the guard needs to know about it.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,6 +43,11 @@ pub(crate) fn to_postgres(sql: &str) -> PostgresText {
                 out.push('$');
                 out.push_str(number);
                 rest = &rest[1 + digits..];
+                continue;
+            }
+            'I' if rest.starts_with(SQLITE_INDEX) && !out.ends_with(|c: char| c.is_alphanumeric() || c == '_') => {
+                let name = &rest[SQLITE_INDEX.len()..];
+                rest = &name[name.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(name.len())..];
                 continue;
             }
             c if c.is_alphanumeric() || c == '_' => {
@@ -99,6 +108,13 @@ mod tests {
         let text = to_postgres("SELECT a FROM t WHERE b = ?1 LIMIT ?2 /*pg FOR UPDATE SKIP LOCKED */");
         assert_eq!(text.sql, "SELECT a FROM t WHERE b = $1 LIMIT $2 FOR UPDATE SKIP LOCKED ");
         assert!(text.yields_rows);
+    }
+
+    #[test]
+    fn what_is_for_sqlite_only_is_left_out() {
+        let text = to_postgres("UPDATE t INDEXED BY t_by_a SET b = 'INDEXED BY c' WHERE a = ?1");
+        assert_eq!(text.sql, "UPDATE t  SET b = 'INDEXED BY c' WHERE a = $1");
+        assert_eq!(to_postgres("SELECT REINDEXED BY x FROM t INDEXED BY y").sql, "SELECT REINDEXED BY x FROM t ");
     }
 
     #[test]

@@ -6,12 +6,15 @@
 //! One transaction's deliveries go out in order: a claim leaves a delivery alone while an earlier one is `waiting` or `failing`. A replayed one, known
 //! by having more attempts than its running schedule counts, neither waits nor is waited for.
 
+mod claim;
 mod manage;
 mod row;
 mod work;
 
+pub use claim::{Due, claim, claim_at, due, free_expired, next_due, release_dead};
 pub use manage::{Filter, REPLAY_CHUNK, attempts, find, list, replay, replay_since};
 pub use row::{Attempt, Delivery, DeliveryState};
 pub use work::{
-    Claimed, LEASE_GUARD, Lease, Outcome, claim, defer, insert, insert_claimed, next_due, record, release_dead, switched_off,
+    Claimed, LEASE_GUARD, Lease, Outcome, defer, free, handed_over, insert, insert_claimed, insert_handed_over, record,
+    switched_off,
 };

@@ -20,12 +20,12 @@ pub struct StoredKey {
 pub const KEY_TAKEN: &str = "idempotency key";
 
 const DELETE_EXPIRED: &str =
-    "DELETE FROM idempotency WHERE company_id = ?1 AND path = ?2 AND idempotency_key = ?3 AND expires_at <= ?4";
+    "DELETE FROM idempotency WHERE company_id = ?1 AND path = ?2 AND idempotency_key = ?3 AND COALESCE(expires_at, ?4 + 1) <= ?4";
 const INSERT: &str = "INSERT INTO idempotency (company_id, path, idempotency_key, fingerprint, transaction_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const FIND: &str = "SELECT fingerprint, transaction_id, answer_status, answer, expires_at FROM idempotency \
                     WHERE company_id = ?1 AND path = ?2 AND idempotency_key = ?3";
-const ANSWER: &str = "UPDATE idempotency SET answer_status = ?3, answer = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND answer_status IS NULL";
-const FINAL: &str = "UPDATE idempotency SET expires_at = ?3 WHERE company_id = ?1 AND transaction_id = ?2";
+const ANSWER: &str = "UPDATE idempotency INDEXED BY idempotency_by_transaction SET answer_status = ?3, answer = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND answer_status IS NULL";
+const FINAL: &str = "UPDATE idempotency INDEXED BY idempotency_by_transaction SET expires_at = ?3 WHERE company_id = ?1 AND transaction_id = ?2";
 const PURGE_SQLITE: &str = "DELETE FROM idempotency WHERE (company_id, path, idempotency_key) IN (SELECT company_id, path, idempotency_key FROM idempotency \
                             WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING 1";
 // By the rows' places, whatever the planner thinks of the table; what another process removes at this moment is left to it.

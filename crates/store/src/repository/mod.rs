@@ -24,3 +24,10 @@ pub mod rules;
 pub mod single_use;
 pub mod transactions;
 pub mod users;
+
+#[cfg(test)]
+#[path = "tests/lists.rs"]
+mod lists_tests;
+#[cfg(test)]
+#[path = "tests/plans.rs"]
+mod plans_tests;

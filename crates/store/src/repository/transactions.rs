@@ -1,7 +1,7 @@
 //! Transactions and their timelines.
 
 use super::read::{self, parse};
-use crate::{Batch, Driver, QueryError, Row, Value};
+use crate::{Batch, Driver, QueryError, Row};
 use domain::{
     Attention, BrandId, CompanyId, CredentialId, GivenBack, Json, MethodId, Money, Operation, RuleId, SessionId, Timestamp,
     Transaction, TransactionId, TransactionStatus,
@@ -41,6 +41,11 @@ macro_rules! columns {
     };
 }
 
+mod list;
+pub use list::{Found, SELECTIVE_ROWS, search};
+#[cfg(test)]
+pub(crate) use list::{Pace, search_at};
+
 const INSERT: &str = concat!(
     "INSERT INTO transactions (",
     columns!(),
@@ -59,7 +64,7 @@ const BY_SESSION: &str = concat!("SELECT ", columns!(), " FROM transactions WHER
 const BY_PSP_ID: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM transactions WHERE company_id = ?1 AND psp_transaction_id = ?2 AND method_id = ?3 LIMIT 2"
+    " FROM transactions INDEXED BY transactions_by_psp_id WHERE company_id = ?1 AND psp_transaction_id = ?2 AND method_id = ?3 LIMIT 2"
 );
 const BY_TOKEN: &str = "SELECT company_id, id FROM transactions WHERE callback_token_hash = ?1";
 const TIMELINE_INSERT: &str = "INSERT INTO timeline (company_id, transaction_id, n, at, event, from_status, to_status, detail) \
@@ -234,52 +239,12 @@ pub struct Filter {
     pub before: Option<TransactionId>,
 }
 
-/// A page of a company's transactions, newest first.
+/// Up to `limit` of a company's transactions, newest first; all that match, however long it takes: see [`search`].
 ///
 /// # Errors
 /// [`QueryError`] when the store does not answer.
 pub async fn list(db: &dyn Driver, company: CompanyId, filter: &Filter, limit: u32) -> Result<Vec<Transaction>, QueryError> {
-    let mut sql = concat!("SELECT ", columns!(), " FROM transactions WHERE company_id = ?1").to_owned();
-    let mut params: Vec<Value> = vec![company.to_string().into()];
-    let mut add = |condition: &str, value: Value| {
-        params.push(value);
-        sql.push_str(&format!(" AND {condition} ?{}", params.len()));
-    };
-    if let Some(value) = &filter.psp_type {
-        add("psp_type =", value.clone().into());
-    }
-    if let Some(value) = filter.operation {
-        add("operation =", value.as_str().into());
-    }
-    if let Some(value) = &filter.user_id {
-        add("user_id =", value.clone().into());
-    }
-    if let Some(value) = &filter.merchant_reference {
-        add("merchant_reference =", value.clone().into());
-    }
-    if let Some(value) = filter.attention {
-        add("attention =", value.as_str().into());
-    }
-    if let Some(value) = filter.from {
-        add("created_at >=", value.millis().into());
-        // Ids begin with the time: the same bound on the key keeps the scan short.
-        add("id >=", TransactionId::new(value, [0; 6]).to_string().into());
-    }
-    if let Some(value) = filter.to {
-        add("created_at <", value.millis().into());
-        add("id <", TransactionId::new(value, [0; 6]).to_string().into());
-    }
-    if let Some(value) = filter.before {
-        add("id <", value.to_string().into());
-    }
-    match filter.status {
-        Some(TransactionStatus::Pending | TransactionStatus::Created) => sql.push_str(" AND status IN ('Created', 'Pending')"),
-        Some(value) => add("status =", value.as_str().into()),
-        None => {}
-    }
-    sql.push_str(&format!(" ORDER BY id DESC LIMIT {limit}"));
-    let rows = db.query_dynamic(sql, params).await?;
-    rows.iter().map(|row| Ok(stored(row)?.transaction)).collect()
+    Ok(search(db, company, filter, limit, None).await?.items)
 }
 
 fn one(rows: Vec<Row>) -> Result<Option<StoredTransaction>, QueryError> {

@@ -219,7 +219,10 @@ async fn send_group(
     statements: &std::collections::HashMap<&str, tokio_postgres::Statement>,
     group: &[Work],
 ) -> Result<(), tokio_postgres::Error> {
-    let rows = group.iter().flat_map(|(rows, _)| rows);
+    // One pay-in's second and third commits may be in two groups at once: rows are locked in one order.
+    let mut batches: Vec<&Rows> = group.iter().map(|(rows, _)| rows).collect();
+    batches.sort_by(|a, b| a[0].1[0].cmp(&b[0].1[0]));
+    let rows = batches.into_iter().flatten();
     let sent = rows.map(|(sql, values)| async move { client.execute_raw(&statements[sql], values).await.map(|_| ()) });
     // Polled in their order, so sent in their order; the server answers them all in one go.
     let begin = client.batch_execute("BEGIN");

@@ -11,6 +11,9 @@ mod pipeline;
 mod session;
 mod writer;
 
+#[cfg(test)]
+pub(crate) use self::session::PLANS;
+
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 

@@ -1,7 +1,7 @@
-//! What the worker does: claim, record, put off.
+//! What becomes of a delivery: it is added, recorded, put off.
 
-use super::row::{Attempt, COLUMNS, Delivery, DeliveryState, columns, delivery};
-use crate::{Batch, CommitError, Driver, QueryError, Row};
+use super::row::{Attempt, Delivery, DeliveryState};
+use crate::{Batch, QueryError, Row};
 use domain::{CompanyId, MethodId, Timestamp, TransactionId};
 
 /// A new delivery behind an earlier one of its transaction is first looked at after this long, milliseconds; the end of the earlier one releases it at
@@ -9,43 +9,49 @@ use domain::{CompanyId, MethodId, Timestamp, TransactionId};
 /// that is stored in the very moment in which the earlier one ends.
 const BEHIND_ANOTHER_MS: i64 = 5_000;
 
-const INSERT: &str = "INSERT INTO deliveries (company_id, id, event_id, transaction_id, sequence, method_id, attempts, attempts_total, created_at, state, next_at) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, \
-    CASE WHEN EXISTS (SELECT 1 FROM endpoint_health h WHERE h.company_id = ?1 AND h.method_id = ?6 AND h.disabled_at IS NOT NULL) \
-    THEN 'disabled' ELSE 'waiting' END, \
-    CASE WHEN EXISTS (SELECT 1 FROM endpoint_health h WHERE h.company_id = ?1 AND h.method_id = ?6 AND h.disabled_at IS NOT NULL) THEN NULL \
-    WHEN EXISTS (SELECT 1 FROM deliveries e WHERE e.company_id = ?1 AND e.transaction_id = ?4 AND e.sequence < ?5 \
-    AND e.state IN ('waiting', 'failing') AND e.attempts = e.attempts_total) THEN CAST(?8 AS bigint) ELSE CAST(?7 AS bigint) END)";
+/// Whether the row `e` holds back those behind it. Written so that no index by state can be taken for the one by transaction.
+macro_rules! holds_others_back {
+    () => {
+        "e.state || '' IN ('waiting', 'failing') AND e.attempts = e.attempts_total"
+    };
+}
+
+const INSERT: &str = concat!(
+    "INSERT INTO deliveries (company_id, id, event_id, transaction_id, sequence, method_id, attempts, attempts_total, created_at, state, next_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, \
+     CASE WHEN EXISTS (SELECT 1 FROM endpoint_health h WHERE h.company_id = ?1 AND h.method_id = ?6 AND h.disabled_at IS NOT NULL) \
+     THEN 'disabled' ELSE 'waiting' END, \
+     CASE WHEN EXISTS (SELECT 1 FROM endpoint_health h WHERE h.company_id = ?1 AND h.method_id = ?6 AND h.disabled_at IS NOT NULL) THEN NULL \
+     WHEN EXISTS (SELECT 1 FROM deliveries e WHERE e.company_id = ?1 AND e.transaction_id = ?4 AND e.sequence < ?5 AND ",
+    holds_others_back!(),
+    ") THEN CAST(?8 AS bigint) ELSE CAST(?7 AS bigint) END)"
+);
 const INSERT_CLAIMED: &str = "INSERT INTO deliveries (company_id, id, event_id, transaction_id, sequence, method_id, attempts, attempts_total, created_at, state, \
     next_at, owner, lease_until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, 'waiting', ?8, ?9, ?8)";
-const NEXT_DUE: &str = "SELECT next_at FROM deliveries WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1";
-const CLAIM: &str = concat!(
-    "UPDATE deliveries SET owner = ?1, lease_until = ?2, next_at = ?2 WHERE (company_id, id) IN (\
-     SELECT d.company_id, d.id FROM deliveries d WHERE d.next_at <= ?3 AND (d.attempts < d.attempts_total OR NOT EXISTS (\
-     SELECT 1 FROM deliveries e WHERE e.company_id = d.company_id AND e.transaction_id = d.transaction_id AND e.sequence < d.sequence \
-     AND e.state IN ('waiting', 'failing') AND e.attempts = e.attempts_total)) \
-     ORDER BY d.next_at LIMIT ?4 /*pg FOR UPDATE OF d SKIP LOCKED */) RETURNING ",
-    columns!(),
-    ", (SELECT v.body FROM webhook_events v WHERE v.company_id = deliveries.company_id AND v.id = deliveries.event_id), \
-     (SELECT h.failing_since FROM endpoint_health h WHERE h.company_id = deliveries.company_id AND h.method_id = deliveries.method_id), \
-     (SELECT h.disabled_at FROM endpoint_health h WHERE h.company_id = deliveries.company_id AND h.method_id = deliveries.method_id)"
-);
+/// Already claimed, unless the endpoint is switched off; hands back whether it is, and since when the endpoint has only failed.
+const INSERT_HANDED_OVER: &str = "INSERT INTO deliveries (company_id, id, event_id, transaction_id, sequence, method_id, attempts, attempts_total, created_at, \
+    state, next_at, owner, lease_until) SELECT ?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, CASE WHEN h.disabled_at IS NULL THEN 'waiting' ELSE 'disabled' END, \
+    CASE WHEN h.disabled_at IS NULL THEN CAST(?8 AS bigint) END, CASE WHEN h.disabled_at IS NULL THEN CAST(?9 AS text) END, \
+    CASE WHEN h.disabled_at IS NULL THEN CAST(?8 AS bigint) END \
+    FROM (SELECT 1 AS one) one LEFT JOIN endpoint_health h ON h.company_id = ?1 AND h.method_id = ?6 \
+    RETURNING CASE WHEN owner IS NULL THEN 0 ELSE 1 END, \
+    (SELECT f.failing_since FROM endpoint_health f WHERE f.company_id = deliveries.company_id AND f.method_id = deliveries.method_id)";
+/// Frees what was claimed by that process and not handed over.
+const FREE: &str = "UPDATE deliveries SET next_at = ?4, owner = NULL, lease_until = NULL \
+                    WHERE company_id = ?1 AND id = ?2 AND COALESCE(owner, '') = ?3 AND attempts_total = 0";
 const ADD_ATTEMPT: &str = "INSERT INTO delivery_attempts (company_id, delivery_id, n, at, http_status, failure, latency_ms, response_body) \
                            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 /// A delivery remembers its first success: a replay that fails makes it no failing one, and one that succeeds does not move the time.
 const RECORD: &str = "UPDATE deliveries SET state = CASE WHEN delivered_at IS NULL THEN ?5 ELSE 'delivered' END, attempts = ?6, attempts_total = ?7, next_at = ?8, last_failure = ?9, last_http_status = ?10, \
-                      delivered_at = COALESCE(delivered_at, ?11), owner = NULL, lease_until = NULL WHERE company_id = ?1 AND id = ?2 AND owner = ?3 AND lease_until = ?4";
+                      delivered_at = COALESCE(delivered_at, ?11), owner = NULL, lease_until = NULL WHERE company_id = ?1 AND id = ?2 AND COALESCE(owner, '') = ?3 AND lease_until = ?4";
 const SWITCHED_OFF: &str = "UPDATE deliveries SET state = CASE WHEN delivered_at IS NULL THEN 'disabled' ELSE 'delivered' END, next_at = NULL, owner = NULL, lease_until = NULL \
-                            WHERE company_id = ?1 AND id = ?2 AND owner = ?3 AND lease_until = ?4";
+                            WHERE company_id = ?1 AND id = ?2 AND COALESCE(owner, '') = ?3 AND lease_until = ?4";
 const RELEASE_LATER: &str = "UPDATE deliveries SET next_at = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND sequence > ?3 \
-                             AND state = 'waiting' AND attempts_total = 0 AND owner IS NULL AND next_at > ?4 RETURNING id";
+                             AND state || '' = 'waiting' AND attempts_total = 0 AND COALESCE(owner, '') = '' AND next_at + 0 > ?4 RETURNING id";
 const POSTPONE_LATER: &str = "UPDATE deliveries SET next_at = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND sequence > ?3 \
-                              AND state = 'waiting' AND attempts_total = 0 AND owner IS NULL AND next_at < ?4";
+                              AND state || '' = 'waiting' AND attempts_total = 0 AND COALESCE(owner, '') = '' AND next_at + 0 < ?4";
 const DEFER: &str = "UPDATE deliveries SET next_at = ?5, owner = NULL, lease_until = NULL \
-                     WHERE company_id = ?1 AND id = ?2 AND owner = ?3 AND lease_until = ?4";
-const RELEASE_DEAD: &str = "UPDATE deliveries SET next_at = ?1, owner = NULL, lease_until = NULL WHERE next_at > ?1 AND next_at <= ?4 \
-                            AND owner IS NOT NULL AND owner <> ?2 AND owner NOT IN (SELECT id FROM nodes WHERE heartbeat_at >= ?3)";
-
+                     WHERE company_id = ?1 AND id = ?2 AND COALESCE(owner, '') = ?3 AND lease_until = ?4";
 /// The label of the guard that fails when the lease has passed to somebody else, or a person asked for a replay meanwhile.
 pub const LEASE_GUARD: &str = "delivery lease";
 
@@ -89,13 +95,60 @@ pub fn insert_claimed(batch: &mut Batch, id: TransactionId, event: &crate::repos
     batch.insert("delivery", INSERT_CLAIMED, values);
 }
 
-/// When the next delivery is due, or the next lease ends.
+/// Adds the first delivery of a transaction, on which this process works at once: see [`handed_over`] for what the commit hands back. Nobody may have told
+/// anything of the transaction before. Where the endpoint is switched off, it is `disabled` and nobody's.
+pub fn insert_handed_over(batch: &mut Batch, id: TransactionId, event: &crate::repository::events::StoredEvent, lease: Lease<'_>) {
+    let values = vec![
+        event.company_id.to_string().into(),
+        id.to_string().into(),
+        event.id.as_str().into(),
+        event.transaction_id.to_string().into(),
+        event.sequence.into(),
+        event.method_id.to_string().into(),
+        event.created_at.millis().into(),
+        lease.until.millis().into(),
+        lease.owner.into(),
+    ];
+    batch.returning(INSERT_HANDED_OVER, values);
+}
+
+/// What [`insert_handed_over`] led to, out of what its commit handed back for it; `None`: the endpoint is switched off, nothing is to be sent.
 ///
 /// # Errors
-/// [`QueryError`] when the store does not answer.
-pub async fn next_due(db: &dyn Driver) -> Result<Option<Timestamp>, QueryError> {
-    let rows = db.query(NEXT_DUE, Vec::new()).await?;
-    rows.first().map(|row| Ok(Timestamp::from_millis(row.int(0)?))).transpose()
+/// [`QueryError`] when the answer is not one of that statement.
+pub fn handed_over(
+    rows: &[Row],
+    id: TransactionId,
+    event: &crate::repository::events::StoredEvent,
+    lease_until: Timestamp,
+) -> Result<Option<Claimed>, QueryError> {
+    let row = rows.first().ok_or_else(|| QueryError::Corrupt("a new delivery has no row".to_owned()))?;
+    if row.int(0)? == 0 {
+        return Ok(None);
+    }
+    let delivery = Delivery {
+        company_id: event.company_id,
+        id,
+        event_id: event.id.clone(),
+        transaction_id: event.transaction_id,
+        sequence: event.sequence,
+        method_id: event.method_id,
+        state: DeliveryState::Waiting,
+        attempts: 0,
+        attempts_total: 0,
+        next_at: Some(lease_until),
+        last_failure: None,
+        last_http_status: None,
+        created_at: event.created_at,
+        delivered_at: None,
+    };
+    let failing_since = row.opt_int(1)?.map(Timestamp::from_millis);
+    Ok(Some(Claimed { delivery, lease_until, body: Some(event.body.clone()), failing_since, endpoint_off: false }))
+}
+
+/// Frees a delivery that was stored as this process's and that nobody took up: due at once.
+pub fn free(batch: &mut Batch, company: CompanyId, id: TransactionId, owner: &str, now: Timestamp) {
+    batch.run(FREE, vec![company.to_string().into(), id.to_string().into(), owner.into(), now.millis().into()]);
 }
 
 /// A delivery that this process works on.
@@ -118,28 +171,6 @@ impl Claimed {
     pub fn endpoint(&self) -> (CompanyId, MethodId) {
         (self.delivery.company_id, self.delivery.method_id)
     }
-}
-
-/// Takes due deliveries until the end of the lease, those due first first.
-///
-/// # Errors
-/// [`CommitError`] when the store does not answer.
-pub async fn claim(db: &dyn Driver, lease: Lease<'_>, now: Timestamp, limit: u32) -> Result<Vec<Claimed>, CommitError> {
-    let mut batch = Batch::new();
-    let values = vec![lease.owner.into(), lease.until.millis().into(), now.millis().into(), i64::from(limit).into()];
-    batch.returning(CLAIM, values);
-    let rows = db.commit(batch).await?;
-    let read = |row: &Row| {
-        Ok(Claimed {
-            delivery: delivery(row)?,
-            lease_until: lease.until,
-            body: row.opt_text(COLUMNS)?,
-            failing_since: row.opt_int(COLUMNS + 1)?.map(Timestamp::from_millis),
-            endpoint_off: row.opt_int(COLUMNS + 2)?.is_some(),
-        })
-    };
-    let claimed: Result<Vec<Claimed>, QueryError> = rows.iter().flatten().map(read).collect();
-    claimed.map_err(|error| CommitError::Corrupt(error.to_string()))
 }
 
 /// What an attempt led to.
@@ -216,10 +247,4 @@ pub fn defer(batch: &mut Batch, claimed: &Claimed, owner: &str, at: Timestamp) {
     let mut values = named(claimed, owner);
     values.push(at.millis().into());
     batch.run(DEFER, values);
-}
-
-/// Makes what dead processes worked on due now. `lease_max`: no lease ends later.
-pub fn release_dead(batch: &mut Batch, this_node: &str, now: Timestamp, alive_since: Timestamp, lease_max: Timestamp) {
-    let values = vec![now.millis().into(), this_node.into(), alive_since.millis().into(), lease_max.millis().into()];
-    batch.run(RELEASE_DEAD, values);
 }
