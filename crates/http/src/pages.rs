@@ -14,6 +14,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use domain::Secret;
 use engine::flow::Shown;
+use engine::flow::StoreError as _;
 use engine::random::Random;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use providers::pages::HostedForm;
@@ -80,7 +81,7 @@ pub(crate) async fn next(State(app): State<App>, token: Token) -> Response {
         Ok(Shown::Over | Shown::Gone) => Json(serde_json::json!({"over": true})).into_response(),
         Ok(Shown::Unknown) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => {
-            tracing::error!("a challenge page asked: {error}");
+            trouble(&error, "a challenge page asked");
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
     };
@@ -125,7 +126,7 @@ pub(crate) async fn device_check(
         Ok(true) => private((StatusCode::OK, "OK").into_response()),
         Ok(false) => reply::response(engine::CashierAnswer::not_found()),
         Err(error) => {
-            tracing::error!("keeping the end of a device check: {error}");
+            trouble(&error, "keeping the end of a device check");
             reply::response(reply::unavailable())
         }
     }
@@ -139,6 +140,13 @@ fn only_looked_at(request: &Request) -> bool {
     request.method() == Method::HEAD || prefetch("sec-purpose") || prefetch("purpose")
 }
 
+/// Logged, unless it is that the store is away: that is told once, by whoever watches it.
+fn trouble(error: &engine::flow::EngineError, what: &str) {
+    if !error.store_is_away() {
+        tracing::error!("{what}: {error}");
+    }
+}
+
 fn page(shown: Result<Shown, engine::flow::EngineError>, here: &str) -> Response {
     match shown {
         Ok(Shown::Form(form)) => form_page(&form, here),
@@ -149,7 +157,7 @@ fn page(shown: Result<Shown, engine::flow::EngineError>, here: &str) -> Response
         Ok(Shown::Gone) => gone(StatusCode::GONE),
         Ok(Shown::Unknown) => gone(StatusCode::NOT_FOUND),
         Err(error) => {
-            tracing::error!("serving a page: {error}");
+            trouble(&error, "serving a page");
             notice(StatusCode::SERVICE_UNAVAILABLE, "Please try again", "The payment page is not available for the moment.")
         }
     }

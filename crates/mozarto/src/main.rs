@@ -7,6 +7,7 @@ mod fault;
 mod files;
 mod logging;
 mod platform;
+mod presence;
 mod sandbox;
 mod serve;
 
@@ -28,8 +29,33 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mozarto: {error:#}");
+            eprintln!("mozarto: {}", told(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The error with its causes, each once: many repeat theirs in their own text.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = Err::<(), _>(anyhow::anyhow!("no route")).context("connecting: no route").context("starting").unwrap_err();
+        assert_eq!(told(&error), "starting: connecting: no route");
     }
 }

@@ -103,6 +103,19 @@ pub enum MigrationError {
         /// The database's own words.
         reason: String,
     },
+    /// A newer program has migrated the database: what it changed, this one does not know.
+    #[error(
+        "the database is newer than this program: it has migration {version} ({name}), and this program knows none after {known}; \
+         start the program that migrated it, or a newer one"
+    )]
+    Newer {
+        /// The newest number in the database.
+        version: i64,
+        /// Its name there.
+        name: String,
+        /// The newest number of this program.
+        known: i64,
+    },
     /// The database could not be reached or could not write.
     #[error("database unavailable: {0}")]
     Unavailable(String),
@@ -110,7 +123,10 @@ pub enum MigrationError {
 
 impl From<QueryError> for MigrationError {
     fn from(error: QueryError) -> Self {
-        MigrationError::Unavailable(error.to_string())
+        MigrationError::Unavailable(match error {
+            QueryError::Unavailable(why) => why,
+            other => other.to_string(),
+        })
     }
 }
 
@@ -170,6 +186,7 @@ pub(crate) fn pending(
     list: &'static [Migration],
     applied: &[AppliedMigration],
 ) -> Result<Vec<&'static Migration>, MigrationError> {
+    refuse_newer(list, applied)?;
     let newest_known = applied.iter().filter(|a| list.iter().any(|m| m.version == a.version)).map(|a| a.version).max();
     let mut missing = Vec::new();
     for migration in list {
@@ -189,8 +206,19 @@ pub(crate) fn pending(
             None => missing.push(migration),
         }
     }
-    if let Some(newer) = applied.iter().find(|a| !list.iter().any(|m| m.version == a.version)) {
-        tracing::warn!(version = newer.version, "the database has a migration of a newer program");
-    }
     Ok(missing)
+}
+
+/// # Errors
+/// [`MigrationError::Newer`] when the database has a migration that the list does not know.
+fn refuse_newer(list: &[Migration], applied: &[AppliedMigration]) -> Result<(), MigrationError> {
+    let unknown = |a: &&AppliedMigration| !list.iter().any(|m| m.version == a.version);
+    match applied.iter().filter(unknown).max_by_key(|a| a.version) {
+        None => Ok(()),
+        Some(newer) => Err(MigrationError::Newer {
+            version: newer.version,
+            name: newer.name.clone(),
+            known: list.iter().map(|m| m.version).max().unwrap_or_default(),
+        }),
+    }
 }

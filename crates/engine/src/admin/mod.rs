@@ -58,6 +58,7 @@ impl From<ChangeError> for AdminError {
             ChangeError::Invalid(sentences) => Self::Invalid(sentences),
             ChangeError::NotFound => Self::NotFound,
             ChangeError::Conflict(sentence) => Self::Conflict(sentence),
+            ChangeError::StoreAway => Self::Unavailable,
             ChangeError::Store(cause) => Self::internal(&cause),
         }
     }

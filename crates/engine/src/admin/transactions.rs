@@ -172,7 +172,7 @@ fn line(entry: &TimelineEntry) -> Json {
 
 impl From<EngineError> for AdminError {
     fn from(error: EngineError) -> Self {
-        Self::internal(&error)
+        Self::of_store(&error)
     }
 }
 
@@ -182,7 +182,7 @@ impl From<DecisionError> for AdminError {
             DecisionError::NotFound => Self::NotFound,
             DecisionError::Decided { .. } | DecisionError::NotPossible(_) => Self::Conflict(error.to_string()),
             DecisionError::MakerIsChecker => Self::NotYou(error.to_string()),
-            DecisionError::Engine(error) => Self::internal(&error),
+            DecisionError::Engine(error) => Self::of_store(&error),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::conclude::Commit;
 use super::jobs::Asked;
 use super::work::Work;
 use crate::core::Engine;
+use crate::pulse::trouble;
 use aws_lc_rs::digest::{SHA256, digest};
 use domain::{CompanyId, Json, TransactionId};
 use providers::card::{CardData, mask_numbers};
@@ -58,7 +59,7 @@ impl Engine {
         match self.take_callback(provider_name, token, incoming).await {
             Ok(answer) => answer,
             Err(error) => {
-                tracing::error!(provider = provider_name, "storing a callback: {error}");
+                trouble!(error, error, provider = provider_name, "storing a callback: {error}");
                 CallbackAnswer::empty(503)
             }
         }
@@ -190,7 +191,7 @@ impl Engine {
                 // Another process changed the transaction meanwhile: look again.
                 Err(EngineError::Commit(CommitError::Guard(VERSION_GUARD))) => {}
                 Err(error) => {
-                    tracing::error!(transaction = %id, "processing callbacks: {error}");
+                    trouble!(error, error, transaction = %id, "processing callbacks: {error}");
                     break;
                 }
             }
@@ -200,7 +201,7 @@ impl Engine {
         let mut batch = Batch::new();
         callbacks::later(&mut batch, &open, self.clock().after(TROUBLE_WAIT_MS), false);
         if let Err(error) = self.store().commit(batch).await {
-            tracing::warn!(transaction = %id, "putting callbacks off: {error}");
+            trouble!(warn, error, transaction = %id, "putting callbacks off: {error}");
         }
     }
 
@@ -214,7 +215,7 @@ impl Engine {
         let Some(mut work) = self.load(company, id).await? else { return Ok(()) };
         let job = jobs::find(self.store(), company, id).await?;
         if let Some(job) = job.filter(|job| job.kind == JobKind::Intent) {
-            if job.due_at > self.clock().now() {
+            if job.due_at > self.clock().now() || self.is_anothers(&job).await? {
                 // Another process's call is open: its outcome comes first.
                 let mut batch = Batch::new();
                 callbacks::later(&mut batch, &open, self.clock().after(EARLY_WAIT_MS), false);

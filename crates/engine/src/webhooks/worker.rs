@@ -6,6 +6,7 @@
 use super::attempt::{ANSWER_MS, Report, attempt};
 use super::endpoints::{Breaker, Endpoint, PUT_OFF_MAX_MS};
 use crate::core::Engine;
+use crate::pulse::trouble;
 use domain::schedule::EVENTS_KEPT_MS;
 use domain::{CompanyId, MethodId, Timestamp};
 use std::collections::{HashMap, VecDeque};
@@ -147,7 +148,7 @@ impl Worker {
         let mut batch = Batch::new();
         deliveries::release_dead(&mut batch, &self.engine.inner.node_id, now, alive_since, now.plus_ms(LEASE_MS));
         if let Err(error) = self.engine.store().commit(batch).await {
-            tracing::warn!("taking over deliveries of dead processes: {error}");
+            trouble!(warn, error, "taking over deliveries of dead processes: {error}");
         }
         if first {
             self.look().await;
@@ -161,7 +162,7 @@ impl Worker {
             Ok(Some(due)) if due <= now => self.claim().await,
             Ok(due) => self.look_again(due),
             Err(error) => {
-                tracing::warn!("looking for due deliveries: {error}");
+                trouble!(warn, error, "looking for due deliveries: {error}");
                 self.look_again(None);
             }
         }
@@ -190,7 +191,7 @@ impl Worker {
             }
             Err(error) => {
                 self.more = false;
-                tracing::warn!("claiming deliveries: {error}");
+                trouble!(warn, error, "claiming deliveries: {error}");
             }
         }
         if self.more {
@@ -335,7 +336,7 @@ async fn give_back(engine: &Engine, deliveries: Vec<(Claimed, Timestamp)>) {
             deliveries::defer(&mut batch, claimed, &engine.inner.node_id, *at);
         }
         if let Err(error) = engine.store().commit(batch).await {
-            tracing::warn!("giving deliveries back: {error}");
+            trouble!(warn, error, "giving deliveries back: {error}");
         }
     }
 }
@@ -353,7 +354,7 @@ pub(super) async fn purge(engine: Engine) {
                 Ok(purged) if purged == PURGE_ROWS as usize => {}
                 Ok(_) => break,
                 Err(error) => {
-                    tracing::warn!("purging webhook events: {error}");
+                    trouble!(warn, error, "purging webhook events: {error}");
                     break;
                 }
             }

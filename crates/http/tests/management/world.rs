@@ -97,6 +97,7 @@ impl World {
             shop_url: None,
             shared_store: false,
             page_opener: None,
+            progress: None,
         };
         let clock = Clock::manual(Timestamp::parse("2026-05-17T09:00:00Z").unwrap());
         let engine = Engine::start(db, MasterKey::generate().unwrap(), clock, config).await.unwrap();

@@ -64,6 +64,7 @@ impl Platform {
             shop_url: None,
             shared_store: false,
             page_opener: None,
+            progress: None,
         };
         let key = MasterKey::generate().unwrap();
         let engine = Engine::start(Arc::new(driver), key, Clock::system(1), config).await.unwrap();

@@ -33,7 +33,9 @@ async fn rotate(new_key_file: Option<&Path>, args: &StoreArgs) -> Result<u64> {
     }
     let path = new_key_file.context("say where the new master key is: --new-key-file FILE")?;
     let new = MasterKey::from_file(path).with_context(|| format!("the new master key in {}", path.display()))?;
-    let since = engine::Clock::system(1).now().plus_ms(-ALIVE_MS);
+    // Heartbeats are by the store's clock, and this machine's may be another.
+    let clock = nodes::store_clock(store.db.as_ref()).await?.unwrap_or_else(engine::clock::wall);
+    let since = clock.plus_ms(-ALIVE_MS);
     if nodes::any_since(store.db.as_ref(), since).await? {
         bail!("a server is running on this database, or was a moment ago: stop every one first");
     }

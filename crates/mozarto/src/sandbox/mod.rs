@@ -11,7 +11,7 @@ use crate::cli::{Loopback, SandboxArgs};
 use crate::files::DataDirectory;
 use crate::logging::{self, Format};
 use crate::platform::{self, Database, StopSignals};
-use crate::{config, sandbox::banner::Ready};
+use crate::{config, presence, sandbox::banner::Ready};
 use anyhow::{Context, Result};
 use domain::urls::Environment;
 use engine::{Clock, Config, Engine};
@@ -105,14 +105,13 @@ struct Running {
 async fn start(args: SandboxArgs) -> Result<Running> {
     logging::start(Format::Text, if args.json { "warn" } else { "warn,mozarto=info" });
     let handle = platform::metrics()?;
-    let data = DataDirectory::open(&args.data)?;
-    let key = data.master_key()?;
+    let data = DataDirectory::open_for(&args.data, args.database.is_none())?;
     platform::raise_file_limit();
     let listeners = Listeners::bind(&args, &data)?;
     let addresses = listeners.addresses()?;
     let database = Database::of(&data.path, args.database.as_deref());
-    let db = database.open().await?;
-    platform::migrate(db.as_ref()).await?;
+    let db = platform::open_store(&database, Some(&data.path), Environment::Sandbox).await?;
+    let key = data.master_key(db.as_ref()).await?;
     let (page_opener, pages) = args.auto_settle.map(|_| mpsc::channel(PAGES_WAITING_MAX)).unzip();
     let settings = Config {
         environment: Environment::Sandbox,
@@ -122,6 +121,7 @@ async fn start(args: SandboxArgs) -> Result<Running> {
         shop_url: Some(addresses.shop.clone()),
         shared_store: database.is_shared(),
         page_opener,
+        progress: (!database.is_shared()).then(|| presence::keep_mark(&data.path)),
     };
     let engine = platform::engine(db, key, Clock::system(args.time_scale), settings).await?;
 

@@ -28,7 +28,8 @@ const DONE: &str = "UPDATE callbacks SET due_at = NULL, owner = NULL WHERE compa
 const LATER: &str = "UPDATE callbacks SET due_at = ?4, owner = NULL, attempt = attempt + ?5 \
                      WHERE company_id = ?1 AND transaction_id = ?2 AND id = ?3 AND due_at IS NOT NULL";
 const CLAIM: &str = "UPDATE callbacks SET owner = ?1, due_at = ?2 WHERE (company_id, transaction_id, id) IN \
-                     (SELECT company_id, transaction_id, id FROM callbacks WHERE due_at <= ?3 ORDER BY due_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */) \
+                     (SELECT company_id, transaction_id, id FROM callbacks WHERE due_at <= ?3 \
+                     AND (owner IS NULL OR owner = ?1 OR owner NOT IN (SELECT id FROM nodes)) ORDER BY due_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */) \
                      RETURNING company_id, transaction_id";
 const ANY_DUE: &str = "SELECT due_at FROM callbacks WHERE due_at <= ?1 LIMIT 1";
 const RELEASE_UNKNOWN: &str = "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at > ?1 AND owner IS NOT NULL AND owner NOT IN (SELECT id FROM nodes)";

@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod brands;
+pub mod bring_back;
 pub mod callbacks;
 pub mod companies;
 pub mod credentials;

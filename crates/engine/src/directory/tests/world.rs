@@ -81,6 +81,7 @@ pub(crate) fn config(environment: Environment) -> Config {
         shop_url: Some("http://127.0.0.1:8082".to_owned()),
         shared_store: true,
         page_opener: None,
+        progress: None,
     }
 }
 

@@ -60,6 +60,7 @@ async fn start(db: &Arc<Hooked>, key: &MasterKey) -> Engine {
         shop_url: None,
         shared_store: true,
         page_opener: None,
+        progress: None,
     };
     let key = MasterKey::from_text(&key.to_text()).unwrap();
     let db: Arc<dyn Driver> = db.clone();

@@ -51,6 +51,7 @@ fn config(shared_store: bool) -> Config {
         shop_url: None,
         shared_store,
         page_opener: None,
+        progress: None,
     }
 }
 

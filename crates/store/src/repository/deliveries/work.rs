@@ -21,7 +21,8 @@ const INSERT_CLAIMED: &str = "INSERT INTO deliveries (company_id, id, event_id, 
 const NEXT_DUE: &str = "SELECT next_at FROM deliveries WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1";
 const CLAIM: &str = concat!(
     "UPDATE deliveries SET owner = ?1, lease_until = ?2, next_at = ?2 WHERE (company_id, id) IN (\
-     SELECT d.company_id, d.id FROM deliveries d WHERE d.next_at <= ?3 AND (d.attempts < d.attempts_total OR NOT EXISTS (\
+     SELECT d.company_id, d.id FROM deliveries d WHERE d.next_at <= ?3 \
+     AND (d.owner IS NULL OR d.owner = ?1 OR d.owner NOT IN (SELECT id FROM nodes)) AND (d.attempts < d.attempts_total OR NOT EXISTS (\
      SELECT 1 FROM deliveries e WHERE e.company_id = d.company_id AND e.transaction_id = d.transaction_id AND e.sequence < d.sequence \
      AND e.state IN ('waiting', 'failing') AND e.attempts = e.attempts_total)) \
      ORDER BY d.next_at LIMIT ?4 /*pg FOR UPDATE OF d SKIP LOCKED */) RETURNING ",
