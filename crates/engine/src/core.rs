@@ -101,6 +101,7 @@ pub(crate) struct Wake {
     pub(crate) jobs: Notify,
     pub(crate) callbacks: Notify,
     pub(crate) deliveries: Notify,
+    pub(crate) feed: Notify,
 }
 
 impl Engine {

@@ -124,6 +124,12 @@ fn read_mark(directory: &Path) -> Option<i64> {
     std::fs::read_to_string(directory.join(MARK)).ok()?.strip_suffix('\n')?.parse().ok()
 }
 
+/// Notes what the database has taken until now: before anybody is told that it serves.
+pub(crate) async fn mark_now(db: &dyn Driver, directory: &Path) -> Result<()> {
+    let beats = nodes::beats(db).await.context("looking at the database")?.unwrap_or_default();
+    note(&directory.join(MARK), beats)
+}
+
 /// Notes each heartbeat that the database has taken, until nobody sends any more.
 pub(crate) fn keep_mark(directory: &Path) -> tokio::sync::watch::Sender<i64> {
     let (sender, mut beats) = tokio::sync::watch::channel(0);

@@ -44,6 +44,9 @@ async fn working_engine(settings: &Settings, database: &Database, data: Option<&
     let engine = start_engine(settings, database, data).await?;
     check_production(&engine).await?;
     engine.run_workers().await.context("starting the workers")?;
+    if let Some(data) = data {
+        presence::mark_now(engine.store(), &data.path).await?;
+    }
     Ok(engine)
 }
 

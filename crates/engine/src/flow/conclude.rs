@@ -344,6 +344,7 @@ impl<'a> Commit<'a> {
             Ok(()) => {
                 if self.announced {
                     self.engine.inner.wake.deliveries.notify_one();
+                    self.engine.inner.wake.feed.notify_one();
                 }
                 Ok(())
             }

@@ -21,8 +21,12 @@ use store::repository::{idempotency as keys, jobs, page_tokens, single_use};
 use store::{Batch, CommitError, StoreError as _};
 
 /// How long the answer of an overtaken conclusion waits for what the other process makes of the transaction, and how often it looks.
-const STANDS_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
+const STANDS_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 const STANDS_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+fn still_running() -> CashierAnswer {
+    CashierAnswer::error(409, "A request with this Idempotency-Key is still running", Vec::new(), None).retry_after(1)
+}
 
 /// The creating commit failed: nothing was sent to anybody.
 fn not_begun(error: CommitError) -> Result<CashierAnswer, EngineError> {
@@ -149,8 +153,13 @@ impl Engine {
                 work = stands;
             }
             let concluded = work.transaction.status != TransactionStatus::Created;
-            if (concluded && ticket.is_none()) || tokio::time::Instant::now() >= until {
+            let late = tokio::time::Instant::now() >= until;
+            if ticket.is_none() && (concluded || late) {
                 return Ok(recovered_answer(&work));
+            }
+            if late {
+                // The other process has not answered for the key yet; what we said now would not be what it says.
+                return Ok(still_running());
             }
             tokio::time::sleep(STANDS_PAUSE).await;
         }
@@ -292,9 +301,7 @@ impl Engine {
         Ok(match self.known_key(&work.company, ticket).await? {
             KnownKey::Answered(answer) => answer,
             KnownKey::OtherBody => CashierAnswer::error(422, "Idempotency-Key was used with another body", Vec::new(), None),
-            KnownKey::Running | KnownKey::New => {
-                CashierAnswer::error(409, "A request with this Idempotency-Key is still running", Vec::new(), None).retry_after(1)
-            }
+            KnownKey::Running | KnownKey::New => still_running(),
         })
     }
 

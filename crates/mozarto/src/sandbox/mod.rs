@@ -141,6 +141,9 @@ async fn start(args: SandboxArgs) -> Result<Running> {
     let demo = seed::demo_company(&engine, &data).await.context("making the demo company")?;
     demo::register_at_simulators(&engine, &demo, &addresses).await.context("introducing the demo company to the simulators")?;
     engine.run_workers().await.context("starting the workers")?;
+    if !database.is_shared() {
+        presence::mark_now(engine.store(), &data.path).await?;
+    }
     if payer.is_some() {
         let (engine, company) = (engine.clone(), demo.company_id);
         tokio::spawn(async move {

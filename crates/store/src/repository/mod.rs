@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod deliveries;
 pub mod endpoints;
 pub mod events;
+pub mod feed;
 pub mod holds;
 pub mod idempotency;
 pub mod jobs;
