@@ -14,7 +14,7 @@ pub(crate) const DATABASE: &str = "mozarto.db";
 /// Only the owner may look inside.
 const DIRECTORY_MODE: u32 = 0o700;
 /// Only the owner may read and write.
-const FILE_MODE: u32 = 0o600;
+pub(crate) const FILE_MODE: u32 = 0o600;
 
 /// A data directory that this process has to itself.
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! Whether the embedded database is the one that was there: a first start is told by there being nothing at all, and whatever has lost its database, or a part
 //! of it, is refused with how to restore it.
 
-use crate::files::{DATABASE, write_private};
+use crate::files::{DATABASE, FILE_MODE};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use store::Driver;
 use store::driver::MigrationStatus;
@@ -45,6 +46,10 @@ pub(crate) fn before_opening(directory: &Path) -> Result<()> {
             let what = if path.exists() { "its database is empty" } else { "its database is gone" };
             return Err(lost(directory, what));
         }
+        return Ok(());
+    }
+    if std::fs::metadata(directory.join("mozarto.db-wal")).is_ok_and(|log| log.len() > 0) {
+        // What the file lacks may be in its log: a kill in the middle of copying it back leaves it so.
         return Ok(());
     }
     let mut header = [0; HEADER_BYTES];
@@ -148,17 +153,11 @@ pub(crate) fn keep_mark(directory: &Path) -> tokio::sync::watch::Sender<i64> {
     sender
 }
 
-/// The first time whole and for good; after that in place: the number never gets shorter, and one that is not written to its end counts for nothing.
+/// In place: the number never gets shorter, and one that is not written to its end counts for nothing.
 fn note(path: &Path, count: i64) -> Result<()> {
-    use std::io::{Seek, Write};
-    let text = format!("{count:020}\n");
-    match std::fs::OpenOptions::new().write(true).open(path) {
-        Ok(mut file) => {
-            file.rewind()?;
-            Ok(file.write_all(text.as_bytes())?)
-        }
-        Err(_) => write_private(path, text.as_bytes()),
-    }
+    use std::io::Write;
+    let mut file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(path)?;
+    Ok(file.write_all(format!("{count:020}\n").as_bytes())?)
 }
 
 #[cfg(test)]

@@ -10,10 +10,13 @@ use anyhow::{Context, Result, bail};
 use engine::{Clock, Config, Engine};
 use tokio_util::sync::CancellationToken;
 
+/// What is logged unless the operator says otherwise. A connection that breaks is the store's affair: that is told once, by whoever watches it.
+const LOGGED: &str = "info,deadpool.postgres=error,tokio_postgres=warn";
+
 /// Runs until SIGTERM.
 pub(crate) async fn run(args: &ConfigArgs) -> Result<()> {
     let settings = config::load(args.config.as_deref(), &config::variables())?;
-    logging::start(if settings.json_logs { Format::Json } else { Format::Text }, "info");
+    logging::start(if settings.json_logs { Format::Json } else { Format::Text }, LOGGED);
     let mut signals = StopSignals::listen()?;
     let handle = platform::metrics()?;
     // The embedded store belongs to one process at a time.

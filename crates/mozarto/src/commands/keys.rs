@@ -3,6 +3,7 @@
 use super::store_of::{self, OpenStore};
 use crate::cli::{KeysCommand, StoreArgs};
 use crate::files::write_private;
+use crate::platform;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub(crate) async fn run(command: KeysCommand) -> Result<()> {
 
 async fn rotate(new_key_file: Option<&Path>, args: &StoreArgs) -> Result<u64> {
     let store = store_of::open(args).await?;
+    platform::require_schema(store.db.as_ref()).await?;
     if args.data.is_some() {
         return in_directory(&store).await;
     }
@@ -64,7 +66,6 @@ async fn in_directory(store: &OpenStore) -> Result<u64> {
 mod tests {
     use super::*;
     use crate::cli::ConfigArgs;
-    use crate::platform;
 
     #[tokio::test]
     async fn a_data_directory_gets_a_new_key_also_after_an_interruption() {

@@ -103,7 +103,10 @@ struct Running {
 }
 
 async fn start(args: SandboxArgs) -> Result<Running> {
-    logging::start(Format::Text, if args.json { "warn" } else { "warn,mozarto=info" });
+    logging::start(
+        Format::Text,
+        if args.json { "warn,deadpool.postgres=error" } else { "warn,mozarto=info,deadpool.postgres=error" },
+    );
     let handle = platform::metrics()?;
     let data = DataDirectory::open_for(&args.data, args.database.is_none())?;
     platform::raise_file_limit();

@@ -285,8 +285,8 @@ async fn each_once_and_in_order(three: &Three) -> Result<()> {
 async fn retries_keep_their_time(three: &Three) -> Result<()> {
     let hands = three.at(&three.ahead);
     let (endpoint, url) = Endpoint::start().await?;
-    hands.client.set_webhooks(&url, &["FORUMPAY"]).await?;
-    let answer = hands.client.cashier(&bodies::forumpay_in("77.00")).await?;
+    hands.client.set_webhooks(&url, &["PAYONE"]).await?;
+    let answer = hands.client.cashier(&bodies::payone("PAYIN", "77.00")).await?;
     ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
     let asked = endpoint.asked(2, Duration::from_secs(30)).await?;
     let waited = asked[1] - asked[0];

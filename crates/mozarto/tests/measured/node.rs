@@ -118,7 +118,9 @@ impl Node {
 
     /// The sandbox's caller, speaking to this process.
     pub(crate) fn client(&self, sandbox: &Sandbox) -> Client {
-        Client { base: self.base.clone(), ..Client::of(sandbox) }
+        let mut client = Client::of(sandbox);
+        client.base.clone_from(&self.base);
+        client
     }
 }
 

@@ -147,7 +147,18 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
             format!("PostgreSQL {}: {}", db.code().code(), db.message())
         }
         Some(db) => format!("PostgreSQL {}", db.code().code()),
-        None => format!("PostgreSQL: {error}"),
+        None => {
+            let mut text = format!("PostgreSQL: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                let cause_text = cause.to_string();
+                if !text.contains(&cause_text) {
+                    text = format!("{text}: {cause_text}");
+                }
+                source = cause.source();
+            }
+            text
+        }
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) fn pool(address: &Address, role: Role, connections: usize, served: &A
     let prepare = Hook::async_fn(move |client, _| {
         let served = Arc::clone(&served);
         Box::pin(async move {
-            let identity = prepare(client, role).await.map_err(|error| HookError::message(error.to_string()))?;
+            let identity = prepare(client, role).await.map_err(|error| HookError::message(reason(error)))?;
             if role == Role::Writer {
                 served.is(identity);
             }
@@ -112,6 +112,7 @@ pub(super) fn pool(address: &Address, role: Role, connections: usize, served: &A
 pub(super) fn pool_error(error: &PoolError) -> String {
     match error {
         PoolError::Backend(error) => convert::describe(error),
+        PoolError::PostCreateHook(HookError::Message(why)) => why.to_string(),
         other => other.to_string(),
     }
 }
