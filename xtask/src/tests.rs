@@ -12,6 +12,8 @@ const TIMES: &str = "MOZARTO_TIMES";
 /// itself, so that the time of the suites is theirs alone.
 pub(crate) fn run(more: &[String]) -> Result<()> {
     debian_package("postgresql", &["/usr/lib/postgresql/*/bin/postgres"])?;
+    debian_package("faketime", &["/usr/lib/*/faketime/libfaketimeMT.so.1"])?;
+    debian_package("pgbouncer", &["/usr/sbin/pgbouncer"])?;
     debian_package("chromium", &["/usr/bin/chromium"])?;
     debian_package("chromium-driver", &["/usr/bin/chromedriver"])?;
     debian_package("python3", &["/usr/bin/python3", "/usr/local/bin/python3"])?;

@@ -5,7 +5,7 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 
 /// First waits of the inquiry schedule, milliseconds after our last call (providers/common "One inquiry schedule").
-const INQUIRY_WAITS_MS: [i64; 8] =
+pub const INQUIRY_WAITS_MS: [i64; 8] =
     [10 * SECOND, 30 * SECOND, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, 60 * MINUTE];
 /// The inquiry schedule ends with a person this long after the first of it, milliseconds.
 pub const INQUIRY_END_MS: i64 = 72 * HOUR;

@@ -69,6 +69,11 @@ impl CashierAnswer {
         Self::error(500, "Internal server error", Vec::new(), Some(Json::text("Something went wrong")))
     }
 
+    /// 503: the store takes no writes for the moment; nothing was begun, and the same may be sent again.
+    pub fn unavailable() -> Self {
+        Self::error(503, "The service is unavailable", Vec::new(), None).retry_after(1)
+    }
+
     /// 401.
     pub fn unauthorized() -> Self {
         Self::error(401, "Unauthorized", Vec::new(), None)

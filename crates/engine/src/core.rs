@@ -2,8 +2,10 @@
 
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::pulse::{Pulse, Watched};
 use crate::random::Random;
 use crate::transport::Transport;
+use domain::Timestamp;
 use domain::limits;
 use domain::schedule::{CALLBACKS_KEPT_MS, EVENTS_KEPT_MS, IDEMPOTENCY_KEPT_MS};
 use domain::urls::Environment;
@@ -34,6 +36,8 @@ pub struct Config {
     pub retention: Retention,
     /// Who opens our own pages (`/pay`, `/3ds`) as a payer's browser would: in a sandbox that settles by itself.
     pub page_opener: Option<tokio::sync::mpsc::Sender<String>>,
+    /// Who is told how many heartbeats the embedded store has taken, so that one that has lost some is known at the next start.
+    pub progress: Option<tokio::sync::watch::Sender<i64>>,
 }
 
 /// How long what grows is kept, milliseconds, not scaled. Transactions and their timelines are kept for ever.
@@ -69,13 +73,19 @@ pub struct ProviderConfig {
 pub enum StartError {
     /// The store does not answer.
     #[error("the store does not answer: {0}")]
-    Store(#[from] QueryError),
+    Store(QueryError),
     /// The master key is not the one that this database was made with.
     #[error("the master key does not belong to this database")]
     WrongMasterKey,
     /// The outgoing HTTP client cannot be made.
     #[error("the HTTP client cannot be made: {0}")]
     Client(String),
+}
+
+impl From<QueryError> for StartError {
+    fn from(error: QueryError) -> Self {
+        Self::Store(error)
+    }
 }
 
 /// The platform. Cheap to clone.
@@ -102,6 +112,9 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) workers_running: std::sync::atomic::AtomicBool,
+    pub(crate) pulse: Arc<Pulse>,
+    /// How long nobody ran before this process, as far as the embedded store knows, and since when this process runs.
+    pub(crate) pause: std::sync::OnceLock<(Timestamp, i64)>,
 }
 
 /// Wakes workers of this process early; polling finds what other processes wrote.
@@ -110,6 +123,7 @@ pub(crate) struct Wake {
     pub(crate) jobs: Notify,
     pub(crate) callbacks: Notify,
     pub(crate) deliveries: Notify,
+    pub(crate) feed: Notify,
 }
 
 impl Engine {
@@ -118,7 +132,10 @@ impl Engine {
     /// # Errors
     /// [`StartError`] when the store does not answer, the master key is another database's, or the HTTP client cannot be made.
     pub async fn start(db: Arc<dyn Driver>, master_key: MasterKey, clock: Clock, config: Config) -> Result<Self, StartError> {
+        let pulse = Arc::new(Pulse::default());
+        let db: Arc<dyn Driver> = Arc::new(Watched { inner: db, pulse: pulse.clone() });
         let random = Random::default();
+        crate::flow::begin_with_the_stores_clock(db.as_ref(), &clock, &pulse).await?;
         crate::directory::check_master_key(db.as_ref(), &master_key).await?;
         let transport = Transport::new(config.environment, clock.scale()).map_err(StartError::Client)?;
         let node_id = hex::encode(random.bytes::<8>());
@@ -138,6 +155,8 @@ impl Engine {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             workers_running: std::sync::atomic::AtomicBool::new(false),
+            pulse,
+            pause: std::sync::OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -12,15 +12,15 @@ pub(crate) async fn alive() -> Response {
     ok()
 }
 
-/// The store answers, its migrations are done, the workers run; else 503. Why not is for the log: it may name hosts and files.
+/// The store takes the heartbeat, the workers run; else 503 with the reason. What the store itself says is for the log: it may name hosts and files.
 pub(crate) async fn ready(State(app): State<App>) -> Response {
-    match app.engine.ready().await {
-        Ok(()) => ok(),
-        Err(reason) => {
-            tracing::warn!(reason, "not ready");
-            reply::response(reply::unavailable())
+    reply::response(match app.engine.ready() {
+        Ok(readiness) => CashierAnswer::success(None, readiness.to_json(), None),
+        Err(why) => {
+            let message = format!("Not ready: {}", why.reason);
+            CashierAnswer::error(503, &message, Vec::new(), Some(why.to_json())).retry_after(1)
         }
-    }
+    })
 }
 
 fn ok() -> Response {

@@ -14,7 +14,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use domain::Secret;
-use engine::flow::{DeviceCheck, Shown};
+use engine::flow::{DeviceCheck, Shown, StoreError as _};
 use engine::random::Random;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use providers::pages::HostedForm;
@@ -81,7 +81,7 @@ pub(crate) async fn next(State(app): State<App>, token: Token) -> Response {
         Ok(Shown::Over | Shown::Gone) => Json(serde_json::json!({"over": true})).into_response(),
         Ok(Shown::Unknown) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => {
-            tracing::error!("a challenge page asked: {error}");
+            trouble(&error, "a challenge page asked");
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
     };
@@ -127,7 +127,7 @@ pub(crate) async fn device_check(
         Ok(DeviceCheck::Unknown) => reply::response(engine::CashierAnswer::not_found()),
         Ok(DeviceCheck::TooMany) => reply::response(reply::too_many(RETRY_AFTER_S)),
         Err(error) => {
-            tracing::error!("keeping the end of a device check: {error}");
+            trouble(&error, "keeping the end of a device check");
             reply::response(reply::unavailable())
         }
     }
@@ -141,6 +141,13 @@ fn only_looked_at(request: &Request) -> bool {
     request.method() == Method::HEAD || prefetch("sec-purpose") || prefetch("purpose")
 }
 
+/// Logged, unless it is that the store is away: that is told once, by whoever watches it.
+fn trouble(error: &engine::flow::EngineError, what: &str) {
+    if !error.store_is_away() {
+        tracing::error!("{what}: {error}");
+    }
+}
+
 fn page(shown: Result<Shown, engine::flow::EngineError>, here: &str) -> Response {
     match shown {
         Ok(Shown::Form(form)) => form_page(&form, here),
@@ -151,7 +158,7 @@ fn page(shown: Result<Shown, engine::flow::EngineError>, here: &str) -> Response
         Ok(Shown::Gone) => gone(StatusCode::GONE),
         Ok(Shown::Unknown) => gone(StatusCode::NOT_FOUND),
         Err(error) => {
-            tracing::error!("serving a page: {error}");
+            trouble(&error, "serving a page");
             notice(StatusCode::SERVICE_UNAVAILABLE, "Please try again", "The payment page is not available for the moment.")
         }
     }

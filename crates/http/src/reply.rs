@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use engine::CashierAnswer;
 use engine::admin::AdminError;
 use engine::auth::AuthError;
-use engine::flow::EngineError;
+use engine::flow::{EngineError, StoreError as _};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 /// What every success of reading and of the Management API says.
@@ -51,6 +51,9 @@ impl From<CashierAnswer> for Refused {
 
 impl From<EngineError> for Refused {
     fn from(error: EngineError) -> Self {
+        if error.store_is_away() {
+            return unavailable().into();
+        }
         tracing::error!(%error, "a request failed");
         CashierAnswer::internal().into()
     }
@@ -62,6 +65,7 @@ impl From<AuthError> for Refused {
             AuthError::Unauthorized => CashierAnswer::unauthorized(),
             AuthError::Forbidden => CashierAnswer::forbidden(),
             AuthError::UserVerificationUnavailable => plain(502, "User verification is unavailable"),
+            AuthError::StoreAway => unavailable(),
             AuthError::Internal => CashierAnswer::internal(),
         }
         .into()
@@ -137,5 +141,5 @@ pub fn overloaded() -> CashierAnswer {
 
 /// 503: the store does not answer.
 pub fn unavailable() -> CashierAnswer {
-    plain(503, "The service is unavailable").retry_after(1)
+    CashierAnswer::unavailable()
 }

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use clap::{Args, Parser, Subcommand};
+use domain::urls::Environment;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -23,7 +24,7 @@ pub(crate) enum Command {
     Serve(ConfigArgs),
     /// Brings the database to this version's schema.
     #[command(after_help = "Example: mozarto migrate --config mozarto.toml")]
-    Migrate(StoreArgs),
+    Migrate(MigrateArgs),
     /// The configuration file.
     #[command(subcommand, after_help = "Example: mozarto config check --config mozarto.toml")]
     Config(ConfigCommand),
@@ -107,6 +108,20 @@ pub(crate) struct StoreArgs {
     /// JSON on standard output.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `mozarto migrate`.
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// Says once which environment a store is of that was made before stores said so themselves: `sandbox` or `production`.
+    #[arg(long, value_name = "ENVIRONMENT", value_parser = environment)]
+    pub(crate) environment: Option<Environment>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+fn environment(word: &str) -> Result<Environment, String> {
+    word.parse().map_err(|()| "it is sandbox or production".to_owned())
 }
 
 /// `mozarto config`.

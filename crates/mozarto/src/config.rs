@@ -10,7 +10,12 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use store::driver::postgres::ConnectOptions;
 use store::vault::MasterKey;
+
+/// How long a database server that cannot be reached is waited for at the start, unless the operator says otherwise, seconds.
+const DATABASE_WAIT_SECONDS: u64 = 30;
 
 /// The file as it is written. Unknown settings are refused: a typing error must not be silence.
 #[derive(Debug, Default, Deserialize)]
@@ -21,6 +26,8 @@ pub(crate) struct File {
     listen: Option<String>,
     metrics_listen: Option<String>,
     database: Option<String>,
+    database_wait_seconds: Option<u64>,
+    database_without_tls: Option<Vec<String>>,
     data: Option<PathBuf>,
     master_key_file: Option<PathBuf>,
     log_format: Option<String>,
@@ -58,6 +65,8 @@ pub(crate) struct Settings {
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// `postgres://...`; none: the embedded store in `data`.
     pub(crate) database: Option<Secret>,
+    /// How it is come to.
+    pub(crate) connect: ConnectOptions,
     pub(crate) data: PathBuf,
     pub(crate) master_key: Option<MasterKeySource>,
     pub(crate) json_logs: bool,
@@ -172,6 +181,10 @@ fn overlay(file: &mut File, variables: &Variables, problems: &mut Vec<String>) {
             "PUBLIC_URL" => file.public_url = text(),
             "LISTEN" => file.listen = text(),
             "DATABASE" => file.database = text(),
+            "DATABASE_WAIT_SECONDS" => file.database_wait_seconds = number(name, value, problems),
+            "DATABASE_WITHOUT_TLS" => {
+                file.database_without_tls = Some(value.split(',').map(|host| host.trim().to_owned()).collect());
+            }
             "DATA" => file.data = Some(value.into()),
             "MASTER_KEY_FILE" => file.master_key_file = Some(value.into()),
             "LOG_FORMAT" => file.log_format = text(),
@@ -271,6 +284,11 @@ fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Optio
         listen: listen?,
         metrics_listen,
         database: database.map(Secret::new),
+        connect: ConnectOptions {
+            wait: Duration::from_secs(file.database_wait_seconds.unwrap_or(DATABASE_WAIT_SECONDS)),
+            tls_required: environment == Some(Environment::Production),
+            without_tls: file.database_without_tls.unwrap_or_default(),
+        },
         data: file.data.unwrap_or_else(|| PathBuf::from("./mozarto-data")),
         master_key,
         json_logs,

@@ -108,6 +108,13 @@ mod driver {
             self.inner.commit(batch)
         }
 
+        fn beat(&self, batch: Batch) -> Answer<'_, CommitResult> {
+            if self.fails_now() {
+                return Box::pin(async { Err(CommitError::Unavailable("a fault that was ordered".to_owned())) });
+            }
+            self.inner.beat(batch)
+        }
+
         fn query(&self, sql: &'static str, params: Vec<Value>) -> Answer<'_, Result<Vec<Row>, QueryError>> {
             self.inner.query(sql, params)
         }

@@ -1,31 +1,41 @@
 //! The data directory: private to its owner, locked by the process that uses it.
 
+use crate::presence;
 use anyhow::{Context, Result, bail};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use store::Driver;
 use store::vault::MasterKey;
 
+/// The embedded database of a data directory.
+pub(crate) const DATABASE: &str = "mozarto.db";
 /// Only the owner may look inside.
 const DIRECTORY_MODE: u32 = 0o700;
 /// Only the owner may read and write.
-const FILE_MODE: u32 = 0o600;
+pub(crate) const FILE_MODE: u32 = 0o600;
 
 /// A data directory that this process has to itself.
 #[derive(Debug)]
 pub(crate) struct DataDirectory {
     /// Where it is.
     pub(crate) path: PathBuf,
-    /// Held as long as the process runs: the operating system lets go of it even after kill -9.
-    _lock: File,
+    /// Held as long as the process runs: the operating system lets go of them even after kill -9. The database's own comes first: by whatever name its
+    /// file is reached, it is one.
+    _locks: Vec<File>,
     /// Removed at exit, for `:memory:`.
     _temporary: Option<tempfile::TempDir>,
 }
 
 impl DataDirectory {
-    /// Opens (or makes) the directory and locks it; `:memory:` is a private temporary one.
+    /// Opens (or makes) the directory of an embedded store and locks it, once the store is the one that was there; `:memory:` is a private temporary one.
     pub(crate) fn open(name: &str) -> Result<Self> {
+        Self::open_for(name, true)
+    }
+
+    /// [`open`](Self::open), or, where the store is elsewhere (`embedded` is false), the directory alone.
+    pub(crate) fn open_for(name: &str, embedded: bool) -> Result<Self> {
         let temporary = if name == ":memory:" {
             Some(tempfile::Builder::new().prefix("mozarto-").tempdir().context("making a temporary directory")?)
         } else {
@@ -38,20 +48,27 @@ impl DataDirectory {
             .create(&path)
             .with_context(|| format!("making the data directory {}", path.display()))?;
         tighten(&path)?;
-        let lock_path = path.join("lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(&lock_path)?;
-        if fs4::FileExt::try_lock(&lock).is_err() {
-            bail!("{} is in use by another mozarto process", path.display());
+        let mut locks = Vec::new();
+        if embedded {
+            presence::before_opening(&path)?;
+            locks.push(locked(&path, DATABASE)?);
         }
-        Ok(Self { path, _lock: lock, _temporary: temporary })
+        locks.push(locked(&path, "lock")?);
+        Ok(Self { path, _locks: locks, _temporary: temporary })
     }
 
-    /// The master key of this directory, made at the first start.
-    pub(crate) fn master_key(&self) -> Result<MasterKey> {
+    /// Whether the directory has its master key already.
+    pub(crate) fn has_key(&self) -> bool {
+        self.path.join("master.key").exists()
+    }
+
+    /// The master key of this directory, made at the first start; never for a store that another key has opened.
+    pub(crate) async fn master_key(&self, db: &dyn Driver) -> Result<MasterKey> {
         let path = self.path.join("master.key");
         if path.exists() {
             return MasterKey::from_file(&path).with_context(|| format!("reading {}", path.display()));
         }
+        presence::may_make_key(db, &self.path).await?;
         let key = MasterKey::generate().context("making a master key")?;
         write_private(&path, key.to_text().as_bytes())?;
         Ok(key)
@@ -89,6 +106,17 @@ fn take_from_others(path: &Path, mode: u32) -> Result<()> {
             found & 0o777
         )
     })
+}
+
+/// A file of the directory, locked. It must stay open: a database library's own locks on a file end when anybody in the process closes it.
+fn locked(directory: &Path, name: &str) -> Result<File> {
+    let path = directory.join(name);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(&path);
+    let file = file.with_context(|| format!("opening {}", path.display()))?;
+    if fs4::FileExt::try_lock(&file).is_err() {
+        bail!("{} is in use by another mozarto process", directory.display());
+    }
+    Ok(file)
 }
 
 /// Writes a file that only its owner can read, whole or not at all.

@@ -9,6 +9,7 @@ mod harden;
 mod limit_settings;
 mod logging;
 mod platform;
+mod presence;
 mod sandbox;
 mod serve;
 mod toml_error;
@@ -36,10 +37,35 @@ fn main() -> ExitCode {
     let code = match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            logging::say(&format!("mozarto: {error:#}"));
+            logging::say(&format!("mozarto: {}", told(&error)));
             ExitCode::FAILURE
         }
     };
     logging::finish();
     code
+}
+
+/// The error with its causes, each once: many repeat theirs in their own text.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = Err::<(), _>(anyhow::anyhow!("no route")).context("connecting: no route").context("starting").unwrap_err();
+        assert_eq!(told(&error), "starting: connecting: no route");
+    }
 }

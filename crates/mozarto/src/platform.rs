@@ -1,15 +1,20 @@
 //! Putting the platform together: store, engine, HTTP. The same for sandbox and serve.
 
-use anyhow::{Context, Result};
+use crate::config::Settings;
+use crate::files::DATABASE;
+use crate::presence;
+use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum::routing::get;
-use engine::{Clock, Config, Engine};
+use domain::urls::Environment;
+use engine::{Clock, Config, Engine, environment};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use store::Driver;
-use store::driver::postgres::PostgresDriver;
+use store::driver::MigrationStatus;
+use store::driver::postgres::{ConnectOptions, PostgresDriver};
 use store::driver::sqlite::SqliteDriver;
 use store::migrate::migrations;
 use store::vault::MasterKey;
@@ -28,29 +33,39 @@ const METRICS_CONNECTIONS: usize = 64;
 pub(crate) enum Database {
     /// The embedded one, in this file.
     Embedded(std::path::PathBuf),
-    /// PostgreSQL at this address, which may hold a password: never shown.
-    Postgres(domain::Secret),
+    /// PostgreSQL at this address, which may hold a password: never shown. And how it is come to.
+    Postgres(domain::Secret, ConnectOptions),
 }
 
 impl Database {
     /// The embedded store of a data directory, or the one named by a URL.
     pub(crate) fn of(data: &Path, url: Option<&str>) -> Self {
         match url {
-            Some(url) => Self::Postgres(domain::Secret::new(url)),
-            None => Self::Embedded(data.join("mozarto.db")),
+            Some(url) => Self::Postgres(domain::Secret::new(url), ConnectOptions::default()),
+            None => Self::Embedded(data.join(DATABASE)),
+        }
+    }
+
+    /// The store of a configuration.
+    pub(crate) fn of_settings(settings: &Settings) -> Self {
+        match &settings.database {
+            Some(url) => Self::Postgres(url.clone(), settings.connect.clone()),
+            None => Self::Embedded(settings.data.join(DATABASE)),
         }
     }
 
     /// Whether several processes may share it.
     pub(crate) fn is_shared(&self) -> bool {
-        matches!(self, Self::Postgres(_))
+        matches!(self, Self::Postgres(..))
     }
 
     /// Opens it. The drivers refuse a store that does not sync what it answers.
     pub(crate) async fn open(&self) -> Result<Arc<dyn Driver>> {
         crate::fault::ordered(match self {
             Self::Embedded(path) => Arc::new(SqliteDriver::open(path).with_context(|| format!("opening {}", path.display()))?),
-            Self::Postgres(url) => Arc::new(PostgresDriver::connect(url.expose()).await.context("connecting to PostgreSQL")?),
+            Self::Postgres(url, options) => {
+                Arc::new(PostgresDriver::connect_with(url.expose(), options).await.context("the database server")?)
+            }
         })
     }
 }
@@ -59,6 +74,47 @@ impl Database {
 pub(crate) async fn migrate(db: &dyn Driver) -> Result<usize> {
     let applied = db.migrate(migrations(db.dialect())).await.context("migrating the database")?;
     Ok(applied.len())
+}
+
+/// Opens the store, sees that it is the one that was there and of this environment, and brings its schema up to date. `directory`: the data directory of an
+/// embedded store, or of a sandbox.
+pub(crate) async fn open_store(
+    database: &Database,
+    directory: Option<&Path>,
+    environment: Environment,
+) -> Result<Arc<dyn Driver>> {
+    let db = open_whole(database, directory).await?;
+    migrate(db.as_ref()).await?;
+    environment::must_be(db.as_ref(), environment, directory.is_some_and(presence::is_a_sandboxs)).await?;
+    Ok(db)
+}
+
+/// Opens the store and sees that it is the one that was there.
+pub(crate) async fn open_whole(database: &Database, directory: Option<&Path>) -> Result<Arc<dyn Driver>> {
+    let db = database.open().await?;
+    if let Some(directory) = directory
+        && !database.is_shared()
+    {
+        presence::after_opening(db.as_ref(), directory).await?;
+    }
+    Ok(db)
+}
+
+/// Refuses a store whose schema is not this program's: for commands that change something and do not migrate.
+pub(crate) async fn require_schema(db: &dyn Driver) -> Result<()> {
+    let status = db.migration_status(migrations(db.dialect())).await.context("looking at the database")?;
+    for one in &status {
+        match one {
+            MigrationStatus::Unknown(newer) => {
+                bail!("the database is newer than this program: it has migration {} ({})", newer.version, newer.name)
+            }
+            MigrationStatus::Pending { .. } => {
+                bail!("the database has no schema, or an older program's: run `mozarto migrate` first")
+            }
+            MigrationStatus::Applied(_) | MigrationStatus::Changed(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// The engine over an up-to-date store.

@@ -5,22 +5,26 @@ use crate::config::{self, Settings};
 use crate::files::DataDirectory;
 use crate::logging::{self, Format};
 use crate::platform::{self, Database, StopSignals};
+use crate::presence;
 use anyhow::{Context, Result, bail};
 use domain::urls::Environment;
 use engine::{Clock, Config, Engine};
 use tokio_util::sync::CancellationToken;
 
+/// What is logged unless the operator says otherwise. A connection that breaks is the store's affair: that is told once, by whoever watches it.
+const LOGGED: &str = "info,deadpool.postgres=error,tokio_postgres=warn";
+
 /// Runs until SIGTERM.
 pub(crate) async fn run(args: &ConfigArgs) -> Result<()> {
     let settings = config::load(args.config.as_deref(), &config::variables())?;
-    logging::start(if settings.json_logs { Format::Json } else { Format::Text }, "info");
+    logging::start(if settings.json_logs { Format::Json } else { Format::Text }, LOGGED);
     let mut signals = StopSignals::listen()?;
     let handle = platform::metrics()?;
     // The embedded store belongs to one process at a time.
-    let database = Database::of(&settings.data, settings.database.as_ref().map(domain::Secret::expose));
-    let _data = if database.is_shared() { None } else { Some(DataDirectory::open(&settings.data.to_string_lossy())?) };
+    let database = Database::of_settings(&settings);
+    let data = if database.is_shared() { None } else { Some(DataDirectory::open(&settings.data.to_string_lossy())?) };
     let engine = tokio::select! {
-        started = working_engine(&settings, &database) => started?,
+        started = working_engine(&settings, &database, data.as_ref()) => started?,
         () = signals.asked_to_stop() => return Ok(()),
     };
     platform::raise_file_limit();
@@ -44,17 +48,20 @@ pub(crate) async fn run(args: &ConfigArgs) -> Result<()> {
 }
 
 /// The engine with its workers, if it may run at all.
-async fn working_engine(settings: &Settings, database: &Database) -> Result<Engine> {
-    let engine = start_engine(settings, database).await?;
+async fn working_engine(settings: &Settings, database: &Database, data: Option<&DataDirectory>) -> Result<Engine> {
+    let engine = start_engine(settings, database, data).await?;
     check_production(&engine).await?;
     engine.run_workers().await.context("starting the workers")?;
+    if let Some(data) = data {
+        presence::mark_now(engine.store(), &data.path).await?;
+    }
     Ok(engine)
 }
 
 /// The engine of a configuration over its migrated store.
-pub(crate) async fn start_engine(settings: &Settings, database: &Database) -> Result<Engine> {
-    let db = database.open().await?;
-    platform::migrate(db.as_ref()).await?;
+async fn start_engine(settings: &Settings, database: &Database, data: Option<&DataDirectory>) -> Result<Engine> {
+    let directory = data.map(|data| data.path.as_path());
+    let db = platform::open_store(database, directory, settings.environment).await?;
     let Some(source) = &settings.master_key else { bail!("there is no master key") };
     let config = Config {
         environment: settings.environment,
@@ -65,6 +72,7 @@ pub(crate) async fn start_engine(settings: &Settings, database: &Database) -> Re
         shared_store: database.is_shared(),
         retention: settings.retention,
         page_opener: None,
+        progress: directory.map(presence::keep_mark),
     };
     platform::engine(db, source.read()?, Clock::system(1), config).await
 }

@@ -74,7 +74,7 @@ async fn a_store_that_fails_now_and_then() {
     promises(&world, &ordered).await.expect("every promise");
 }
 
-/// The creating commit fails: the 500 of ours, nothing stored, nobody called, the key not used up.
+/// The creating commit fails: 503 with `Retry-After`, nothing stored, nobody called, the key not used up.
 async fn at_creation(hands: &Hands, switch: &Switch, provider: &str, body: &str) -> Result<()> {
     let key = format!("creation-{}", body.len());
     let (calls, listed) = (hands.calls(provider).await?, transactions(hands).await?);
@@ -82,7 +82,7 @@ async fn at_creation(hands: &Hands, switch: &Switch, provider: &str, body: &str)
     let answer = hands.client.cashier_with_key(body, &key).await;
     switch.off()?;
     let answer = answer?;
-    ensure!(answer.status == 500 && answer.bytes == OURS, "{} {}", answer.status, answer.body);
+    ensure!(answer.status == 503 && answer.header("retry-after") == Some("1"), "{} {}", answer.status, answer.body);
     ensure!(hands.calls(provider).await? == calls, "the provider was called");
     ensure!(transactions(hands).await? == listed, "a transaction was stored");
     let again = hands.client.cashier_with_key(body, &key).await?;
@@ -96,13 +96,29 @@ async fn readiness(hands: &Hands, switch: &Switch) -> Result<()> {
     let ask = async |path: &str| hands.client.send("GET", &format!("{}{path}", hands.client.base), &[], None).await;
     ensure!(ask("/readyz").await?.status == 200, "not ready");
     switch.on()?;
-    let (ready, alive) = (ask("/readyz").await, ask("/healthz").await);
+    // After two heartbeats in a row.
+    let ready = becomes(503, || ask("/readyz")).await;
+    let alive = ask("/healthz").await;
     switch.off()?;
     let (ready, alive) = (ready?, alive?);
-    ensure!(ready.status == 503 && alive.status == 200, "{} {}, {}", ready.status, ready.body, alive.status);
+    ensure!(alive.status == 200, "{}", alive.status);
+    ensure!(ready.text("/data/reason") == "the store takes no writes", "{}", ready.body);
     ensure!(!ready.body.to_string().contains("fault"), "{}", ready.body);
-    ensure!(ask("/readyz").await?.status == 200, "not ready again");
+    becomes(200, || ask("/readyz")).await?;
     Ok(())
+}
+
+/// Asks until the status is that.
+async fn becomes<F: Future<Output = Result<Answer>>>(status: u16, ask: impl Fn() -> F) -> Result<Answer> {
+    let until = Instant::now() + LIMIT;
+    loop {
+        let answer = ask().await?;
+        if answer.status == status {
+            return Ok(answer);
+        }
+        ensure!(Instant::now() < until, "{} instead of {status}: {}", answer.status, answer.body);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn transactions(hands: &Hands) -> Result<usize> {
@@ -226,6 +242,9 @@ async fn one_of_the_storm(hands: &Hands, n: u32) -> Result<(Ordered, u32)> {
         }
         if answer.status == 500 {
             ensure!(answer.bytes == OURS, "{}", answer.body);
+            failures += 1;
+        } else if answer.status == 503 {
+            ensure!(answer.header("retry-after") == Some("1"), "{}", answer.body);
             failures += 1;
         } else {
             ensure!(answer.status == 409, "{} {}", answer.status, answer.body);

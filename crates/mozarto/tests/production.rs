@@ -106,6 +106,10 @@ async fn accounts() -> Result<()> {
     let assumed = add(&listen, token, "PAYONE", assumed).await?;
     let simulated = add(&listen, token, "FORUMPAY", simulated).await?;
     stop(sandbox).await?;
+    // A sandbox's store is never opened in production; here it stands for one of production that has such accounts.
+    let store = rusqlite::Connection::open(data.path().join("mozarto.db"))?;
+    store.execute("UPDATE instance SET value = 'production' WHERE name = 'environment'", [])?;
+    drop(store);
 
     let serve = || mozarto("production", data.path(), &listen, &["serve"]);
     // Both at once, each by its id, and what to do.

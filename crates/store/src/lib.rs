@@ -8,4 +8,4 @@ pub mod migrate;
 pub mod repository;
 pub mod vault;
 
-pub use driver::{Batch, CommitError, Dialect, Driver, Expect, QueryError, Row, RowError, Statement, Value};
+pub use driver::{Batch, CommitError, Dialect, Driver, Expect, QueryError, Row, RowError, Statement, StoreError, Value};

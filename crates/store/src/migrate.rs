@@ -27,6 +27,7 @@ static SQLITE: &[Migration] = migrations!("sqlite":
         (1, "foundation", "0001_foundation.sql"),
         (2, "page tokens", "0002_page_tokens.sql"),
         (3, "inbox", "0003_inbox.sql"),
+        (4, "store", "0004_store.sql"),
         (5, "speed", "0005_speed.sql"),
         (6, "refunds", "0006_refunds.sql"),
         (7, "credentials", "0007_credentials.sql"));
@@ -34,6 +35,7 @@ static POSTGRES: &[Migration] = migrations!("postgres":
         (1, "foundation", "0001_foundation.sql"),
         (2, "page tokens", "0002_page_tokens.sql"),
         (3, "inbox", "0003_inbox.sql"),
+        (4, "store", "0004_store.sql"),
         (5, "speed", "0005_speed.sql"),
         (6, "refunds", "0006_refunds.sql"),
         (7, "credentials", "0007_credentials.sql"));
@@ -113,6 +115,19 @@ pub enum MigrationError {
         /// The database's own words.
         reason: String,
     },
+    /// A newer program has migrated the database: what it changed, this one does not know.
+    #[error(
+        "the database is newer than this program: it has migration {version} ({name}), and this program knows none after {known}; \
+         start the program that migrated it, or a newer one"
+    )]
+    Newer {
+        /// The newest number in the database.
+        version: i64,
+        /// Its name there.
+        name: String,
+        /// The newest number of this program.
+        known: i64,
+    },
     /// The database could not be reached or could not write.
     #[error("database unavailable: {0}")]
     Unavailable(String),
@@ -120,7 +135,10 @@ pub enum MigrationError {
 
 impl From<QueryError> for MigrationError {
     fn from(error: QueryError) -> Self {
-        MigrationError::Unavailable(error.to_string())
+        MigrationError::Unavailable(match error {
+            QueryError::Unavailable(why) => why,
+            other => other.to_string(),
+        })
     }
 }
 
@@ -180,6 +198,7 @@ pub(crate) fn pending(
     list: &'static [Migration],
     applied: &[AppliedMigration],
 ) -> Result<Vec<&'static Migration>, MigrationError> {
+    refuse_newer(list, applied)?;
     let newest_known = applied.iter().filter(|a| list.iter().any(|m| m.version == a.version)).map(|a| a.version).max();
     let mut missing = Vec::new();
     for migration in list {
@@ -199,8 +218,19 @@ pub(crate) fn pending(
             None => missing.push(migration),
         }
     }
-    if let Some(newer) = applied.iter().find(|a| !list.iter().any(|m| m.version == a.version)) {
-        tracing::warn!(version = newer.version, "the database has a migration of a newer program");
-    }
     Ok(missing)
+}
+
+/// # Errors
+/// [`MigrationError::Newer`] when the database has a migration that the list does not know.
+fn refuse_newer(list: &[Migration], applied: &[AppliedMigration]) -> Result<(), MigrationError> {
+    let unknown = |a: &&AppliedMigration| !list.iter().any(|m| m.version == a.version);
+    match applied.iter().filter(unknown).max_by_key(|a| a.version) {
+        None => Ok(()),
+        Some(newer) => Err(MigrationError::Newer {
+            version: newer.version,
+            name: newer.name.clone(),
+            known: list.iter().map(|m| m.version).max().unwrap_or_default(),
+        }),
+    }
 }

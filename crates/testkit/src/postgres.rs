@@ -168,6 +168,41 @@ impl PrivateCluster {
         url_of(self.port)
     }
 
+    /// A standby that follows this server, on a port of its own.
+    ///
+    /// # Panics
+    /// If it cannot be made or started.
+    pub fn standby(&self) -> Self {
+        let make = || -> Result<Self> {
+            let directory = tempfile::Builder::new().prefix("mozarto-postgres-").tempdir()?;
+            open_to_all(directory.path())?;
+            let server = Server::new(directory.path())?;
+            server.copy_as_standby(self.port)?;
+            let settings = vec![("hot_standby".to_owned(), "on".to_owned())];
+            let port = server.start_on_free_port(&settings)?;
+            Ok(PrivateCluster { server, port, settings, _directory: directory })
+        };
+        match make() {
+            Ok(cluster) => cluster,
+            Err(error) => panic!("a standby for a test could not be started: {error:#}"),
+        }
+    }
+
+    /// Makes a standby the server that takes writes.
+    ///
+    /// # Panics
+    /// If it does not become one.
+    pub fn promote(&self) {
+        if let Err(error) = self.server.promote() {
+            panic!("a standby could not be promoted: {error:#}");
+        }
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Stops the server as a crash would: no checkpoint, connections cut.
     ///
     /// # Panics
@@ -197,6 +232,27 @@ impl Drop for PrivateCluster {
             eprintln!("a private PostgreSQL is left behind: {error:#}");
         }
     }
+}
+
+/// Carries a database over with `pg_dump` and `pg_restore`, as an operator would.
+///
+/// # Panics
+/// If one of them fails.
+pub fn dump_and_restore(from: &str, to: &str) {
+    let carry = || -> Result<()> {
+        let directory = tempfile::tempdir()?;
+        let file = directory.path().join("dump");
+        server::run_client("pg_dump", &["--format=custom", "--file"], &file, &["--dbname", from])?;
+        server::run_client("pg_restore", &["--exit-on-error", "--no-owner", "--dbname", to], &file, &[])
+    };
+    if let Err(error) = carry() {
+        panic!("a database could not be carried over: {error:#}");
+    }
+}
+
+/// User and group that a server of tests runs as where the tests run as root: for files that it alone may read.
+pub fn server_user() -> Option<(u32, u32)> {
+    server::runs_as().ok().flatten()
 }
 
 fn url_of(port: u16) -> String {

@@ -130,7 +130,7 @@ impl From<DeliveryError> for AdminError {
             DeliveryError::NotFound => Self::NotFound,
             DeliveryError::TooOld => Self::Conflict(error.to_string()),
             DeliveryError::NoAddress => Self::Refused(error.to_string()),
-            DeliveryError::Engine(error) => Self::internal(&error),
+            DeliveryError::Engine(error) => Self::of_store(&error),
         }
     }
 }

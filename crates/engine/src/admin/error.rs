@@ -2,6 +2,7 @@
 
 use crate::CashierAnswer;
 use crate::answer::FieldProblem;
+use store::StoreError;
 
 /// A Management call that was not carried out. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub enum AdminError {
     NotFound,
     /// 409: what was asked is not possible any more; the sentence says who and when, or why.
     Conflict(String),
+    /// 503: the store does not answer; nothing was changed, and the same may be sent again.
+    Unavailable,
     /// 500: ours. The cause is logged where it was met, never answered.
     Internal,
 }
@@ -42,6 +45,11 @@ impl AdminError {
         Self::Internal
     }
 
+    /// Ours, or the store's.
+    pub(crate) fn of_store(error: &(impl StoreError + std::fmt::Display)) -> Self {
+        if error.store_is_away() { Self::Unavailable } else { Self::internal(error) }
+    }
+
     /// The answer, in the envelope of the Cashier API, section 5.
     pub fn answer(&self) -> CashierAnswer {
         match self {
@@ -51,6 +59,7 @@ impl AdminError {
             Self::NotYou(sentence) => CashierAnswer::error(403, sentence, Vec::new(), None),
             Self::NotFound => CashierAnswer::not_found(),
             Self::Conflict(sentence) => CashierAnswer::error(409, sentence, Vec::new(), None),
+            Self::Unavailable => CashierAnswer::unavailable(),
             Self::Internal => CashierAnswer::internal(),
         }
     }
@@ -58,13 +67,13 @@ impl AdminError {
 
 impl From<store::QueryError> for AdminError {
     fn from(error: store::QueryError) -> Self {
-        Self::internal(&error)
+        Self::of_store(&error)
     }
 }
 
 impl From<store::CommitError> for AdminError {
     fn from(error: store::CommitError) -> Self {
-        Self::internal(&error)
+        Self::of_store(&error)
     }
 }
 

@@ -59,6 +59,7 @@ impl From<ChangeError> for AdminError {
             ChangeError::NotFound => Self::NotFound,
             ChangeError::NotYours(sentence) => Self::NotYou(sentence),
             ChangeError::Conflict(sentence) => Self::Conflict(sentence),
+            ChangeError::StoreAway => Self::Unavailable,
             ChangeError::Store(cause) => Self::internal(&cause),
         }
     }

@@ -24,8 +24,7 @@ const LIST: &str = "transactions";
 /// How long a combination of filters that no index answers at once is searched; the answer is to be there within 100 ms.
 const BUDGET: Duration = Duration::from_millis(60);
 /// What is said of one that takes longer, to whoever has not said that a part will do.
-const TOO_LONG: &str =
-    "this combination of filters takes too long to search: add from, or say budget=soft and follow nextCursor (see searchedBackTo)";
+const TOO_LONG: &str = "this combination of filters takes too long to search: add from, or say budget=soft and follow nextCursor (see searchedBackTo)";
 
 /// A page of the company's transactions, newest first.
 ///
@@ -186,7 +185,7 @@ fn line(entry: &TimelineEntry) -> Json {
 
 impl From<EngineError> for AdminError {
     fn from(error: EngineError) -> Self {
-        Self::internal(&error)
+        Self::of_store(&error)
     }
 }
 
@@ -196,7 +195,7 @@ impl From<DecisionError> for AdminError {
             DecisionError::NotFound => Self::NotFound,
             DecisionError::Decided { .. } | DecisionError::NotPossible(_) => Self::Conflict(error.to_string()),
             DecisionError::MakerIsChecker => Self::NotYou(error.to_string()),
-            DecisionError::Engine(error) => Self::internal(&error),
+            DecisionError::Engine(error) => Self::of_store(&error),
         }
     }
 }

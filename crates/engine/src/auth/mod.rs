@@ -21,6 +21,7 @@ use crate::directory::CompanySnapshot;
 use crate::directory::change::{Acting, Actor};
 use domain::{Credential, CredentialId, Scope};
 use std::sync::Arc;
+use store::StoreError as _;
 
 /// Longest token that is looked at, bytes.
 pub const TOKEN_MAX_BYTES: usize = 8 * 1024;
@@ -47,13 +48,19 @@ pub enum AuthError {
     /// 502: the company's User Auth URL did not answer as it should.
     #[error("user verification is unavailable")]
     UserVerificationUnavailable,
-    /// 500: the store did not answer. Logged where it happened.
+    /// 503: the store does not answer.
+    #[error("the store is away")]
+    StoreAway,
+    /// 500: ours. Logged where it happened.
     #[error("internal")]
     Internal,
 }
 
 impl From<store::QueryError> for AuthError {
     fn from(error: store::QueryError) -> Self {
+        if error.store_is_away() {
+            return Self::StoreAway;
+        }
         tracing::error!(%error, "a token could not be checked");
         Self::Internal
     }

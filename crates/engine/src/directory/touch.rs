@@ -1,5 +1,6 @@
 //! When credentials were last used: noted in memory, written in the background.
 
+use crate::pulse::trouble;
 use domain::{CompanyId, CredentialId, Timestamp};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -57,7 +58,7 @@ impl Touches {
                 credentials::touch(&mut batch, touch.company, *credential, touch.used_at);
             }
             if let Err(error) = db.commit(batch).await {
-                tracing::warn!(%error, "last uses of credentials were not written");
+                trouble!(warn, error, %error, "last uses of credentials were not written");
                 return;
             }
             let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);

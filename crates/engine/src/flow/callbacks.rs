@@ -8,6 +8,7 @@ use super::inbox::{self, Incoming, Kept};
 use super::jobs::Asked;
 use super::work::Work;
 use crate::core::Engine;
+use crate::pulse::trouble;
 use aws_lc_rs::digest::{SHA256, digest};
 use domain::limits::EVENTS_PER_TRANSACTION_MAX;
 use domain::{CompanyId, Json, TransactionId};
@@ -56,7 +57,7 @@ impl Engine {
         match self.take_callback(provider_name, token, incoming).await {
             Ok(answer) => answer,
             Err(error) => {
-                tracing::error!(provider = provider_name, "storing a callback: {error}");
+                trouble!(error, error, provider = provider_name, "storing a callback: {error}");
                 CallbackAnswer::empty(503)
             }
         }
@@ -240,7 +241,7 @@ impl Engine {
                 // Another process changed the transaction meanwhile: look again.
                 Err(EngineError::Commit(CommitError::Guard(VERSION_GUARD))) => {}
                 Err(error) => {
-                    tracing::error!(transaction = %id, "processing callbacks: {error}");
+                    trouble!(error, error, transaction = %id, "processing callbacks: {error}");
                     break;
                 }
             }
@@ -250,7 +251,7 @@ impl Engine {
         let mut batch = Batch::new();
         callbacks::later(&mut batch, &open, self.clock().after(TROUBLE_WAIT_MS), false);
         if let Err(error) = self.store().commit(batch).await {
-            tracing::warn!(transaction = %id, "putting callbacks off: {error}");
+            trouble!(warn, error, transaction = %id, "putting callbacks off: {error}");
         }
     }
 
@@ -264,7 +265,7 @@ impl Engine {
         let Some(mut work) = self.load(company, id).await? else { return Ok(()) };
         let job = jobs::find(self.store(), company, id).await?;
         if let Some(job) = job.filter(|job| job.kind == JobKind::Intent) {
-            if job.due_at > self.clock().now() {
+            if job.due_at > self.clock().now() || self.is_anothers(&job).await? {
                 // Another process's call is open: its outcome comes first.
                 let mut batch = Batch::new();
                 callbacks::later(&mut batch, &open, self.clock().after(EARLY_WAIT_MS), false);

@@ -450,7 +450,7 @@ impl<'a> Commit<'a> {
         batch.append(std::mem::take(&mut self.batch));
         // What only a creation tells has not happened yet: where the store is away, nothing has.
         let result = if creates {
-            self.engine.store().commit(batch).await.map(|_| ())
+            self.engine.store().commit(batch).await.map(Some)
         } else {
             store_surely(self.engine, self.work, batch).await
         };
@@ -458,6 +458,7 @@ impl<'a> Commit<'a> {
             Ok(rows) => {
                 if self.announced {
                     self.engine.inner.wake.deliveries.notify_one();
+                    self.engine.inner.wake.feed.notify_one();
                 }
                 if let Some((promise, stored)) = self.handed.take() {
                     let place = before + stored.place;

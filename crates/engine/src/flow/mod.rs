@@ -5,6 +5,7 @@
 
 pub(crate) mod account_cache;
 mod answers;
+mod beat;
 mod callbacks;
 mod calls;
 mod conclude;
@@ -29,11 +30,14 @@ mod views;
 mod work;
 mod workers;
 
+pub(crate) use beat::begin_with_the_stores_clock;
+pub use beat::{NotReady, Readiness};
 pub use decisions::{DecisionError, TestResult};
 pub use idempotency::{IdempotencyTicket, KnownKey};
 pub use pages::{DeviceCheck, Shown};
 pub use pay::PayRequest;
 pub use production::may_be_production_base;
+pub use store::StoreError;
 pub use store::repository::holds::{Decision, Hold, HoldStatus};
 pub use store::repository::transactions::{Filter as TransactionFilter, TimelineEntry};
 pub use views::{HoldView, TransactionPage, TransactionView};
@@ -45,11 +49,34 @@ use store::{CommitError, QueryError};
 pub enum EngineError {
     /// The store could not be read.
     #[error("reading: {0}")]
-    Query(#[from] QueryError),
+    Query(QueryError),
     /// The store could not be written.
     #[error("writing: {0}")]
-    Commit(#[from] CommitError),
+    Commit(CommitError),
     /// Stored data cannot be understood.
     #[error("{0}")]
     Corrupt(String),
+}
+
+// The cause is in the text: as a source too, it would be told twice.
+impl From<QueryError> for EngineError {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
+    }
+}
+
+impl From<CommitError> for EngineError {
+    fn from(error: CommitError) -> Self {
+        Self::Commit(error)
+    }
+}
+
+impl StoreError for EngineError {
+    fn store_is_away(&self) -> bool {
+        match self {
+            Self::Query(error) => error.store_is_away(),
+            Self::Commit(error) => error.store_is_away(),
+            Self::Corrupt(_) => false,
+        }
+    }
 }

@@ -10,6 +10,7 @@ use super::jobs::{Asked, first_inquiry};
 use super::work::Work;
 use super::{EngineError, TransactionFilter};
 use crate::core::Engine;
+use crate::pulse::trouble;
 use domain::urls::{ReturnResult, return_address};
 use domain::{CompanyId, Json, Transaction, TransactionId, TransactionStatus};
 use providers::pages::{BrowserReturn, Challenge, HostedForm, Opening, PageUrls};
@@ -230,7 +231,7 @@ impl Engine {
             let (engine, company, id) = (self.clone(), work.company_id(), work.id());
             let inquiry = self.inner.tasks.spawn(async move {
                 if let Err(error) = engine.ask_for_browser(company, id, reading.hint.as_ref()).await {
-                    tracing::warn!(transaction = %id, "asking for a returning browser: {error}");
+                    trouble!(warn, error, transaction = %id, "asking for a returning browser: {error}");
                 }
             });
             // Told or not, the browser goes on.

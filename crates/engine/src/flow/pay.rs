@@ -1,6 +1,6 @@
 //! Creating a pay-in or a pay-out: rule, account, intent, call, outcome, answer.
 
-use super::answers::{ON_HOLD, failure_answer, plain_data};
+use super::answers::{ON_HOLD, failure_answer, plain_data, recovered_answer};
 use super::calls::{self, StoredAt, guarded};
 use super::idempotency::{IdempotencyTicket, KnownKey};
 use super::route::{self, NoRoute};
@@ -11,6 +11,7 @@ use crate::admin::error::MISSING;
 use crate::answer::CashierAnswer;
 use crate::auth::Caller;
 use crate::core::Engine;
+use crate::pulse::trouble;
 use crate::shares::Place;
 use domain::urls::Environment;
 use domain::{ErrorCode, Json, Operation, PaymentMethod, SessionId, Transaction, TransactionId, TransactionStatus};
@@ -19,7 +20,20 @@ use providers::fields::{Checked, Problems};
 use providers::{Account, CashierAnswer as ProviderAnswer, Finding, Order, Provider, Refusal, Standing, Step, Task};
 use store::repository::transactions::{self, TimelineEntry};
 use store::repository::{idempotency as keys, jobs, page_tokens, single_use};
-use store::{Batch, CommitError};
+use store::{Batch, CommitError, StoreError as _};
+
+/// How long the answer of an overtaken conclusion waits for what the other process makes of the transaction, and how often it looks.
+const STANDS_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+const STANDS_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+fn still_running() -> CashierAnswer {
+    CashierAnswer::error(409, "A request with this Idempotency-Key is still running", Vec::new(), None).retry_after(1)
+}
+
+/// The creating commit failed: nothing was sent to anybody.
+fn not_begun(error: CommitError) -> Result<CashierAnswer, EngineError> {
+    if error.store_is_away() { Ok(CashierAnswer::unavailable()) } else { Err(error.into()) }
+}
 
 /// A request that passed every check that needs no store.
 pub struct PayRequest {
@@ -40,6 +54,9 @@ pub struct PayRequest {
 impl Engine {
     /// Creates a transaction and answers. Runs in a task of its own: a client that hangs up does not orphan an intent.
     pub async fn pay(&self, request: PayRequest) -> CashierAnswer {
+        if self.store_is_unwell() {
+            return CashierAnswer::unavailable();
+        }
         let engine = self.clone();
         let mut request = request;
         let place = request.place.take();
@@ -51,7 +68,7 @@ impl Engine {
         match task.await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
-                tracing::error!("paying: {error}");
+                trouble!(error, error, "paying: {error}");
                 CashierAnswer::internal()
             }
             Err(_) => CashierAnswer::internal(),
@@ -120,10 +137,48 @@ impl Engine {
             Ok(_) => {}
             Err(CommitError::Duplicate(keys::KEY_TAKEN)) => return self.key_taken(&work, ticket.as_ref()).await,
             Err(CommitError::Duplicate(single_use::IN_FLIGHT)) => return self.create_in_flight(&mut work, ticket.as_ref()).await,
-            Err(error) => return Err(error.into()),
+            Err(error) => return not_begun(error),
         }
-        let ended = self.run_task(&mut work, task, Some((step, stored)), None, None).await?;
-        self.finish_creation(&mut work, task, ended, false).await
+        let concluded = match self.run_task(&mut work, task, Some((step, stored)), None, None).await {
+            Ok(ended) => self.finish_creation(&mut work, task, ended, false).await,
+            Err(error) => Err(error),
+        };
+        self.or_as_it_stands(concluded, work, ticket.as_ref()).await
+    }
+
+    /// A conclusion that was overtaken (this process was held for dead, and another one asked about its intent) answers from the transaction as it stands.
+    async fn or_as_it_stands(
+        &self,
+        concluded: Result<CashierAnswer, EngineError>,
+        mut work: Work,
+        ticket: Option<&IdempotencyTicket>,
+    ) -> Result<CashierAnswer, EngineError> {
+        if !matches!(concluded, Err(EngineError::Commit(CommitError::Guard(_)))) {
+            return concluded;
+        }
+        tracing::warn!(transaction = %work.id(), "another process has concluded this transaction");
+        let until = tokio::time::Instant::now() + STANDS_WAIT;
+        loop {
+            if let Some(ticket) = ticket
+                && let KnownKey::Answered(answer) = self.known_key(&work.company, ticket).await?
+            {
+                // The bytes that whoever repeats the key will see; for this caller they are the first.
+                return Ok(CashierAnswer { replayed: false, ..answer });
+            }
+            if let Some(stands) = self.load(work.company_id(), work.id()).await? {
+                work = stands;
+            }
+            let concluded = work.transaction.status != TransactionStatus::Created;
+            let late = tokio::time::Instant::now() >= until;
+            if ticket.is_none() && (concluded || late) {
+                return Ok(recovered_answer(&work));
+            }
+            if late {
+                // The other process has not answered for the key yet; what we said now would not be what it says.
+                return Ok(still_running());
+            }
+            tokio::time::sleep(STANDS_PAUSE).await;
+        }
     }
 
     /// Whether the account has all that it needs, and may be used here.
@@ -267,9 +322,7 @@ impl Engine {
         Ok(match self.known_key(&work.company, ticket).await? {
             KnownKey::Answered(answer) => answer,
             KnownKey::OtherBody => CashierAnswer::error(422, "Idempotency-Key was used with another body", Vec::new(), None),
-            KnownKey::Running | KnownKey::New => {
-                CashierAnswer::error(409, "A request with this Idempotency-Key is still running", Vec::new(), None).retry_after(1)
-            }
+            KnownKey::Running | KnownKey::New => still_running(),
         })
     }
 
@@ -310,6 +363,7 @@ impl Engine {
             Err(EngineError::Commit(CommitError::Duplicate(single_use::IN_FLIGHT))) if !work.order.fields.secret.is_empty() => {
                 Box::pin(self.create_in_flight(work, ticket)).await
             }
+            Err(EngineError::Commit(error)) => return not_begun(error),
             concluded => concluded,
         }
     }

@@ -1,16 +1,16 @@
 //! What runs beside the requests: due jobs, callbacks, deliveries, heartbeat and recovery, retention; and the graceful stop.
 
 use super::EngineError;
-use super::lives::Lives;
 use crate::core::Engine;
+use crate::pulse::trouble;
 use domain::schedule::inquiry_wait_ms;
-use domain::{CompanyId, Timestamp, TransactionId};
+use domain::{CompanyId, TransactionId};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use store::repository::jobs::Job;
 use store::repository::{callbacks, jobs, nodes, transactions};
-use store::{Batch, CommitError, Dialect, QueryError};
+use store::{Batch, CommitError, QueryError};
 use tokio::sync::Semaphore;
 
 /// Jobs that run at once in one process.
@@ -21,8 +21,6 @@ const LEASE_MS: i64 = 120_000;
 const POLL_MS: i64 = 250;
 /// The shortest real pause between two looks, milliseconds.
 const POLL_MIN_MS: i64 = 50;
-/// A heartbeat is written this often, milliseconds, not scaled.
-const BEAT_MS: i64 = 1_000;
 /// Rows of processes dead for this long are removed, milliseconds.
 pub(super) const FORGET_AFTER_MS: i64 = 24 * 3_600_000;
 /// How often changes of other processes are looked for, milliseconds.
@@ -71,22 +69,9 @@ impl Engine {
         let mut batch = Batch::new();
         nodes::forget(&mut batch, &self.inner.node_id, self.clock().now().plus_ms(-FORGET_AFTER_MS));
         if let Err(error) = self.store().commit(batch).await {
-            tracing::warn!("saying good-bye to the store: {error}");
+            trouble!(warn, error, "saying good-bye to the store: {error}");
         }
         ended
-    }
-
-    /// Whether requests can be served: the store answers and the workers run.
-    ///
-    /// # Errors
-    /// What is missing, in a sentence.
-    pub async fn ready(&self) -> Result<(), String> {
-        self.store().ping().await.map_err(|_| "the store does not answer".to_owned())?;
-        if self.inner.workers_running.load(std::sync::atomic::Ordering::SeqCst) {
-            Ok(())
-        } else {
-            Err("the workers are not running".to_owned())
-        }
     }
 
     fn spawn_worker<F: Future<Output = ()> + Send + 'static>(&self, work: impl FnOnce(Engine) -> F) {
@@ -100,57 +85,11 @@ impl Engine {
         });
     }
 
-    pub(super) async fn first_beat(&self) -> Result<(), EngineError> {
-        let (now, this) = (self.clock().now(), &self.inner.node_id);
-        let mut batch = Batch::new();
-        if self.store().dialect() == Dialect::Sqlite {
-            // The embedded store belongs to one process (a file lock says so): every other owner is dead, whatever a clock says.
-            nodes::forget(&mut batch, "", Timestamp::from_millis(i64::MAX));
-            jobs::release_others(&mut batch, this, now);
-            callbacks::release_others(&mut batch, this, now);
-        }
-        nodes::beat(&mut batch, this, now);
-        jobs::pull_inquiries_forward(&mut batch, now);
-        self.store().commit(batch).await?;
-        Ok(())
-    }
-
-    pub(super) async fn keep_beating(self) {
-        let mut lives = Lives::default();
-        loop {
-            tokio::time::sleep(Duration::from_millis(BEAT_MS.unsigned_abs())).await;
-            if let Err(error) = self.beat(&mut lives).await {
-                tracing::warn!("heartbeat: {error}");
-            }
-        }
-    }
-
-    /// One heartbeat, and a look at those of the others: what belongs to the dead is due now.
-    async fn beat(&self, lives: &mut Lives) -> Result<(), EngineError> {
-        let (now, this) = (self.clock().now(), &self.inner.node_id);
-        let mut batch = Batch::new();
-        nodes::beat(&mut batch, this, now);
-        self.store().commit(batch).await?;
-        if self.store().dialect() == Dialect::Sqlite {
-            return Ok(());
-        }
-        let dead = lives.look(nodes::list(self.store()).await?, this);
-        let mut batch = Batch::new();
-        for (node, last_beat) in &dead {
-            tracing::warn!(node, "another process is dead: its work is taken over");
-            nodes::bury(&mut batch, node, *last_beat);
-        }
-        jobs::release_unknown(&mut batch, now);
-        callbacks::release_unknown(&mut batch, now);
-        self.store().commit(batch).await?;
-        Ok(())
-    }
-
     async fn keep_directory_fresh(self) {
         loop {
             tokio::time::sleep(Duration::from_millis(DIRECTORY_MS)).await;
             if let Err(error) = self.directory().refresh().await {
-                tracing::warn!("looking for changed configuration: {error}");
+                trouble!(warn, error, "looking for changed configuration: {error}");
             }
         }
     }
@@ -171,7 +110,7 @@ impl Engine {
                 let engine = self.clone();
                 self.inner.tasks.spawn(async move {
                     if let Err(error) = engine.do_job(&job).await {
-                        tracing::error!(transaction = %job.transaction_id, kind = job.kind.as_str(), "job: {error}");
+                        trouble!(error, error, transaction = %job.transaction_id, kind = job.kind.as_str(), "job: {error}");
                         engine.put_back(&job, &error).await;
                     }
                     drop(slot);
@@ -201,7 +140,7 @@ impl Engine {
         }
         match self.store().commit(batch).await {
             Ok(_) | Err(CommitError::Guard(_)) => {}
-            Err(error) => tracing::warn!("putting a job back: {error}"),
+            Err(error) => trouble!(warn, error, "putting a job back: {error}"),
         }
     }
 
@@ -211,13 +150,13 @@ impl Engine {
             Ok(Some(at)) if at <= now => {}
             Ok(_) => return Vec::new(),
             Err(error) => {
-                tracing::warn!("looking for due jobs: {error}");
+                trouble!(warn, error, "looking for due jobs: {error}");
                 return Vec::new();
             }
         }
         let limit = u32::try_from(free).unwrap_or(u32::MAX);
         jobs::claim(self.store(), &self.inner.node_id, now, now.plus_ms(LEASE_MS), limit).await.unwrap_or_else(|error| {
-            tracing::warn!("claiming jobs: {error}");
+            trouble!(warn, error, "claiming jobs: {error}");
             Vec::new()
         })
     }
@@ -226,7 +165,7 @@ impl Engine {
         let now = self.clock().now();
         let limit = u32::try_from(free).unwrap_or(u32::MAX);
         callbacks::claim_due(self.store(), &self.inner.node_id, now, now.plus_ms(LEASE_MS), limit).await.unwrap_or_else(|error| {
-            tracing::warn!("claiming callbacks: {error}");
+            trouble!(warn, error, "claiming callbacks: {error}");
             Vec::new()
         })
     }

@@ -5,6 +5,7 @@ use super::configured;
 use super::sign::headers_for;
 use crate::clock::Clock;
 use crate::core::Engine;
+use crate::pulse::trouble;
 use crate::transport::{Failure, Guard, Incoming, Outgoing};
 use domain::http_date::retry_after_ms;
 use domain::schedule::{DELIVERY_RETRY_AFTER_MAX_MS, ENDPOINT_DISABLED_AFTER_MS, delivery_wait_ms};
@@ -60,7 +61,7 @@ pub(super) async fn attempt(engine: &Engine, claimed: &Claimed) -> Report {
     let method = match configured(engine, company, method).await {
         Ok(method) => method,
         Err(error) => {
-            tracing::warn!(delivery = %claimed.delivery.id, "reading the payment method of a delivery: {error}");
+            trouble!(warn, error, delivery = %claimed.delivery.id, "reading the payment method of a delivery: {error}");
             let mut batch = Batch::new();
             deliveries::defer(&mut batch, claimed, &engine.inner.node_id, engine.clock().now().plus_ms(READ_AGAIN_MS));
             // Not given back is given back by the end of its lease.
@@ -190,7 +191,7 @@ async fn store(engine: &Engine, fill: impl Fn(&mut Batch)) -> Option<Vec<Vec<Row
         match engine.store().commit(batch).await {
             Ok(rows) => return Some(rows),
             Err(CommitError::Guard(LEASE_GUARD)) => return None,
-            Err(CommitError::Unavailable(why)) => tracing::warn!("recording a delivery attempt: {why}"),
+            Err(CommitError::Unavailable(why)) => tracing::debug!("recording a delivery attempt: {why}"),
             Err(error) => {
                 tracing::error!("recording a delivery attempt: {error}");
                 return None;
@@ -224,7 +225,7 @@ async fn switch_off_if_dead(engine: &Engine, claimed: &Claimed) {
         }
         // Somebody else was first, or it has just worked.
         Err(CommitError::Guard(SWITCH_OFF_GUARD)) => {}
-        Err(error) => tracing::warn!("switching a webhook endpoint off: {error}"),
+        Err(error) => trouble!(warn, error, "switching a webhook endpoint off: {error}"),
     }
 }
 

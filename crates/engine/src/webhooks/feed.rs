@@ -3,7 +3,8 @@
 use crate::core::Engine;
 use crate::flow::EngineError;
 use domain::{CompanyId, EventId, Json, Timestamp};
-use store::repository::events;
+use store::Dialect;
+use store::repository::{events, feed};
 
 /// An event as the feed shows it.
 #[derive(Clone, Debug)]
@@ -55,6 +56,11 @@ impl Engine {
         limit: u32,
     ) -> Result<Option<EventPage>, EngineError> {
         let Some(found) = events::after(self.store(), company, after, limit).await? else { return Ok(None) };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        if found.len() < limit && self.store().dialect() == Dialect::Postgres && feed::has_unshown(self.store(), company).await? {
+            // Whoever stored it may be gone.
+            self.inner.wake.feed.notify_one();
+        }
         let mut items = Vec::with_capacity(found.len());
         for event in found {
             let body = Json::parse(event.body.as_bytes())

@@ -14,6 +14,7 @@ mod endpoints;
 mod feed;
 pub(crate) mod handover;
 mod manage;
+mod sequencer;
 pub mod sign;
 #[cfg(test)]
 mod tests;
@@ -57,8 +58,11 @@ impl Engine {
     /// The work goes on in tasks of its own when this future is dropped: at a stop the worker still gives back what it claimed and did not begin.
     pub async fn run_deliveries(&self) {
         let worker = self.inner.tasks.spawn(Worker::new(self.clone()).run());
+        let sequencer = self.inner.tasks.spawn(sequencer::run(self.clone()));
         let purge = self.inner.tasks.spawn(worker::purge(self.clone()));
-        for (what, task) in [("the deliveries' worker", worker), ("the purge of webhook events", purge)] {
+        for (what, task) in
+            [("the deliveries' worker", worker), ("the purge of webhook events", purge), ("the feed's sequencer", sequencer)]
+        {
             if let Err(error) = task.await {
                 tracing::error!("{what} ended: {error}");
             }

@@ -7,6 +7,7 @@
 use super::attempt::{ANSWER_MS, Report, attempt};
 use super::endpoints::{Breaker, Endpoint, QUEUE_UNKNOWN};
 use crate::core::Engine;
+use crate::pulse::trouble;
 use domain::{CompanyId, MethodId, Timestamp};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -153,7 +154,7 @@ impl Worker {
         let mut batch = Batch::new();
         deliveries::release_dead(&mut batch, &self.engine.inner.node_id, now, alive_since, now.plus_ms(LEASE_MS));
         if let Err(error) = self.engine.store().commit(batch).await {
-            tracing::warn!("taking over deliveries of dead processes: {error}");
+            trouble!(warn, error, "taking over deliveries of dead processes: {error}");
         }
         if first {
             self.look().await;
@@ -179,7 +180,7 @@ impl Worker {
         match deliveries::due(self.engine.store()).await {
             Ok(due) => Some(due),
             Err(error) => {
-                tracing::warn!("looking for due deliveries: {error}");
+                trouble!(warn, error, "looking for due deliveries: {error}");
                 None
             }
         }
@@ -188,7 +189,7 @@ impl Worker {
     /// Frees what processes held for too long, this one perhaps among them; it is looked for again at once.
     async fn free_expired(&mut self, now: Timestamp) {
         let mut batch = Batch::new();
-        deliveries::free_expired(&mut batch, now);
+        deliveries::free_expired(&mut batch, &self.engine.inner.node_id, now);
         match self.engine.store().commit(batch).await {
             Ok(_) => self.engine.inner.wake.deliveries.notify_one(),
             Err(error) => tracing::warn!("freeing deliveries that were held for too long: {error}"),
@@ -214,7 +215,7 @@ impl Worker {
             let claimed = match deliveries::claim_at(self.engine.store(), lease, now, &asks).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
-                    tracing::warn!("claiming deliveries: {error}");
+                    trouble!(warn, error, "claiming deliveries: {error}");
                     Vec::new()
                 }
             };
@@ -421,7 +422,7 @@ async fn give_back(engine: &Engine, deliveries: Vec<(Claimed, Timestamp)>) {
             deliveries::defer(&mut batch, claimed, &engine.inner.node_id, *at);
         }
         if let Err(error) = engine.store().commit(batch).await {
-            tracing::warn!("giving deliveries back: {error}");
+            trouble!(warn, error, "giving deliveries back: {error}");
         }
     }
 }
@@ -439,7 +440,7 @@ pub(super) async fn purge(engine: Engine) {
                 Ok(purged) if purged == PURGE_ROWS as usize => {}
                 Ok(_) => break,
                 Err(error) => {
-                    tracing::warn!("purging webhook events: {error}");
+                    trouble!(warn, error, "purging webhook events: {error}");
                     break;
                 }
             }

@@ -98,6 +98,7 @@ impl World {
             shared_store: false,
             retention: engine::core::Retention::default(),
             page_opener: None,
+            progress: None,
         };
         let clock = Clock::manual(Timestamp::parse("2026-05-17T09:00:00Z").unwrap());
         let engine = Engine::start(db, MasterKey::generate().unwrap(), clock, config).await.unwrap();

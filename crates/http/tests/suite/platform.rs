@@ -65,6 +65,7 @@ impl Platform {
             shared_store: false,
             retention: engine::core::Retention::default(),
             page_opener: None,
+            progress: None,
         };
         let key = MasterKey::generate().unwrap();
         let engine = Engine::start(Arc::new(driver), key, Clock::system(1), config).await.unwrap();

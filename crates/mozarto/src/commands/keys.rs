@@ -3,6 +3,7 @@
 use super::store_of::{self, OpenStore};
 use crate::cli::{KeysCommand, StoreArgs};
 use crate::files::write_private;
+use crate::platform;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -28,12 +29,15 @@ pub(crate) async fn run(command: KeysCommand) -> Result<()> {
 
 async fn rotate(new_key_file: Option<&Path>, args: &StoreArgs) -> Result<u64> {
     let store = store_of::open(args).await?;
+    platform::require_schema(store.db.as_ref()).await?;
     if args.data.is_some() {
         return in_directory(&store).await;
     }
     let path = new_key_file.context("say where the new master key is: --new-key-file FILE")?;
     let new = MasterKey::from_file(path).with_context(|| format!("the new master key in {}", path.display()))?;
-    let since = engine::Clock::system(1).now().plus_ms(-ALIVE_MS);
+    // Heartbeats are by the store's clock, and this machine's may be another.
+    let clock = nodes::store_clock(store.db.as_ref()).await?.unwrap_or_else(engine::clock::wall);
+    let since = clock.plus_ms(-ALIVE_MS);
     if nodes::any_since(store.db.as_ref(), since).await? {
         bail!("a server is running on this database, or was a moment ago: stop every one first");
     }
@@ -62,7 +66,6 @@ async fn in_directory(store: &OpenStore) -> Result<u64> {
 mod tests {
     use super::*;
     use crate::cli::ConfigArgs;
-    use crate::platform;
 
     #[tokio::test]
     async fn a_data_directory_gets_a_new_key_also_after_an_interruption() {

@@ -13,7 +13,7 @@ mod trigger;
 mod user;
 
 use crate::cli::{Cli, Command, ConfigCommand};
-use crate::{config, platform, sandbox, serve};
+use crate::{config, sandbox, serve};
 use anyhow::Result;
 
 /// Runs the command.
@@ -22,9 +22,9 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Serve(args) => serve::run(&args).await,
         Command::Migrate(args) => {
-            let store = store_of::open(&args).await?;
-            let applied = platform::migrate(store.db.as_ref()).await?;
-            if args.json {
+            let store = store_of::open(&args.store).await?;
+            let applied = store.migrate(args.environment).await?;
+            if args.store.json {
                 println!("{}", serde_json::json!({ "applied": applied }));
             } else {
                 println!("{applied} migration(s) applied; the schema is up to date");

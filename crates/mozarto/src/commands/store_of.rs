@@ -4,11 +4,12 @@ use crate::cli::StoreArgs;
 use crate::config::{self, Settings};
 use crate::files::DataDirectory;
 use crate::platform::{self, Database};
+use crate::presence;
 use anyhow::{Context, Result, bail};
 use domain::urls::Environment;
 use engine::core::StartError;
 use engine::directory::{check_master_key, rotate_master_key};
-use engine::{Clock, Config, Engine};
+use engine::{Clock, Config, Engine, environment};
 use std::sync::Arc;
 use store::Driver;
 use store::vault::MasterKey;
@@ -27,15 +28,21 @@ pub(crate) async fn open(args: &StoreArgs) -> Result<OpenStore> {
     if let Some(data) = &args.data {
         let data = DataDirectory::open(&data.to_string_lossy())?;
         let database = Database::of(&data.path, None);
-        let key = data.master_key()?;
-        return Ok(OpenStore { db: database.open().await?, settings: None, key, shared: false, data_directory: Some(data) });
+        let db = platform::open_whole(&database, Some(&data.path)).await?;
+        if !data.has_key() {
+            // A key belongs to a database: that comes first.
+            platform::migrate(db.as_ref()).await?;
+        }
+        let key = data.master_key(db.as_ref()).await?;
+        return Ok(OpenStore { db, settings: None, key, shared: false, data_directory: Some(data) });
     }
     let settings = config::load(args.config.config.as_deref(), &config::variables())?;
-    let database = Database::of(&settings.data, settings.database.as_ref().map(domain::Secret::expose));
+    let database = Database::of_settings(&settings);
     let data = if database.is_shared() { None } else { Some(DataDirectory::open(&settings.data.to_string_lossy())?) };
     let key = settings.master_key.as_ref().context("there is no master key")?.read()?;
     let shared = database.is_shared();
-    Ok(OpenStore { db: database.open().await?, settings: Some(settings), key, shared, data_directory: data })
+    let db = platform::open_whole(&database, data.as_ref().map(|data| data.path.as_path())).await?;
+    Ok(OpenStore { db, settings: Some(settings), key, shared, data_directory: data })
 }
 
 /// Opens the database of a configuration or of a sandbox without claiming it: what only reads may do that while a server runs.
@@ -44,7 +51,7 @@ pub(crate) async fn open_beside(args: &StoreArgs) -> Result<Arc<dyn Driver>> {
         Some(data) => Database::of(data, None),
         None => {
             let settings = config::load(args.config.config.as_deref(), &config::variables())?;
-            Database::of(&settings.data, settings.database.as_ref().map(domain::Secret::expose))
+            Database::of_settings(&settings)
         }
     };
     if let Database::Embedded(path) = &database
@@ -75,11 +82,28 @@ impl OpenStore {
         self.data_directory.as_ref()
     }
 
+    /// The environment of the configuration; a data directory alone is a sandbox's.
+    fn environment(&self) -> Environment {
+        self.settings.as_ref().map_or(Environment::Sandbox, |settings| settings.environment)
+    }
+
+    /// Brings the schema up to date, and has the store say which environment it is of: `said`, the evidence, or, for a new one, the configuration. Answers how
+    /// many migrations were applied.
+    pub(crate) async fn migrate(&self, said: Option<Environment>) -> Result<usize> {
+        let applied = platform::migrate(self.db.as_ref()).await?;
+        let beside = self.data_directory.as_ref().is_some_and(|data| presence::is_a_sandboxs(&data.path));
+        match said {
+            Some(said) => environment::declare(self.db.as_ref(), said, beside).await?,
+            None => environment::must_be(self.db.as_ref(), self.environment(), beside).await?,
+        }
+        Ok(applied)
+    }
+
     /// The use cases over this store; no worker runs.
     pub(crate) async fn engine(self) -> Result<(Engine, Option<DataDirectory>)> {
-        platform::migrate(self.db.as_ref()).await?;
+        self.migrate(None).await?;
         let config = Config {
-            environment: self.settings.as_ref().map_or(Environment::Sandbox, |settings| settings.environment),
+            environment: self.environment(),
             public_url: self.settings.as_ref().map_or_else(|| "http://127.0.0.1:8080".to_owned(), |s| s.public_url.clone()),
             providers: self.settings.map(|settings| settings.providers).unwrap_or_default(),
             simulator_url: None,
@@ -87,6 +111,7 @@ impl OpenStore {
             shared_store: self.shared,
             retention: engine::core::Retention::default(),
             page_opener: None,
+            progress: None,
         };
         let engine = platform::engine(self.db, self.key, Clock::system(1), config).await?;
         Ok((engine, self.data_directory))

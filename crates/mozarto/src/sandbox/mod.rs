@@ -11,7 +11,7 @@ use crate::cli::{Loopback, SandboxArgs};
 use crate::files::DataDirectory;
 use crate::logging::{self, Format};
 use crate::platform::{self, Database, StopSignals};
-use crate::{config, sandbox::banner::Ready};
+use crate::{config, presence, sandbox::banner::Ready};
 use anyhow::{Context, Result, bail};
 use domain::urls::Environment;
 use engine::{Clock, Config, Engine};
@@ -106,18 +106,20 @@ struct Running {
 }
 
 async fn start(args: SandboxArgs) -> Result<Running> {
-    logging::start(Format::Text, if args.json { "warn" } else { "warn,mozarto=info" });
+    logging::start(
+        Format::Text,
+        if args.json { "warn,deadpool.postgres=error" } else { "warn,mozarto=info,deadpool.postgres=error" },
+    );
     let handle = platform::metrics()?;
     not_on_the_command_line(args.database.as_deref())?;
     let set = config::of_sandbox(&config::variables())?;
-    let data = DataDirectory::open(&args.data)?;
-    let key = data.master_key()?;
+    let data = DataDirectory::open_for(&args.data, args.database.is_none())?;
     platform::raise_file_limit();
     let listeners = Listeners::bind(&args, &data)?;
     let addresses = listeners.addresses()?;
     let database = Database::of(&data.path, args.database.as_deref());
-    let db = database.open().await?;
-    platform::migrate(db.as_ref()).await?;
+    let db = platform::open_store(&database, Some(&data.path), Environment::Sandbox).await?;
+    let key = data.master_key(db.as_ref()).await?;
     let (page_opener, pages) = args.auto_settle.map(|_| mpsc::channel(PAGES_WAITING_MAX)).unzip();
     let settings = Config {
         environment: Environment::Sandbox,
@@ -128,6 +130,7 @@ async fn start(args: SandboxArgs) -> Result<Running> {
         shared_store: database.is_shared(),
         retention: config::retention_from(&config::variables())?,
         page_opener,
+        progress: (!database.is_shared()).then(|| presence::keep_mark(&data.path)),
     };
     let engine = platform::engine(db, key, Clock::system(args.time_scale), settings).await?;
 
@@ -147,6 +150,9 @@ async fn start(args: SandboxArgs) -> Result<Running> {
     let demo = seed::demo_company(&engine, &data).await.context("making the demo company")?;
     demo::register_at_simulators(&engine, &demo, &addresses).await.context("introducing the demo company to the simulators")?;
     engine.run_workers().await.context("starting the workers")?;
+    if !database.is_shared() {
+        presence::mark_now(engine.store(), &data.path).await?;
+    }
     if payer.is_some() {
         let (engine, company) = (engine.clone(), demo.company_id);
         tokio::spawn(async move {

@@ -14,6 +14,7 @@ mod inbox;
 mod leaks;
 mod log;
 mod moved;
+mod node;
 mod proving_words;
 mod retention;
 mod secrets;

@@ -39,6 +39,24 @@ impl CommitError {
     }
 }
 
+/// What a failure means for whoever met it.
+pub trait StoreError {
+    /// The store could not be reached, or takes no writes: nothing is wrong with what was asked, and the same may succeed later.
+    fn store_is_away(&self) -> bool;
+}
+
+impl StoreError for CommitError {
+    fn store_is_away(&self) -> bool {
+        matches!(self, CommitError::Unavailable(_))
+    }
+}
+
+impl StoreError for QueryError {
+    fn store_is_away(&self) -> bool {
+        matches!(self, QueryError::Unavailable(_))
+    }
+}
+
 impl From<RowError> for CommitError {
     fn from(error: RowError) -> Self {
         CommitError::Corrupt(error.to_string())
@@ -81,6 +99,9 @@ pub enum OpenError {
         /// What the database says.
         found: String,
     },
+    /// It could be opened, but must not be used: a standby, another encoding, a file that has lost what was answered. A sentence that says what to do.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// Why a backup was not made.

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use futures::future::BoxFuture;
 
 pub use self::batch::{Batch, Expect, MAX_BATCH_STATEMENTS, Statement};
-pub use self::error::{BackupError, COMMIT_OUTCOME_UNKNOWN, CommitError, OpenError, QueryError};
+pub use self::error::{BackupError, COMMIT_OUTCOME_UNKNOWN, CommitError, OpenError, QueryError, StoreError};
 pub use self::postgres::PostgresDriver;
 pub use self::sqlite::SqliteDriver;
 pub use self::value::{Row, RowError, Value};
@@ -51,6 +51,15 @@ pub trait Driver: Send + Sync {
     /// [`CommitError`] tells what refused it; see there for when the outcome is unknown.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, CommitResult>;
 
+    /// Stores the heartbeat: like [`commit`](Self::commit), but in a place of its own, before whatever waits. It tells whether the database takes
+    /// writes; one that nobody has taken yet gives way to the next.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    fn beat(&self, batch: Batch) -> BoxFuture<'_, CommitResult> {
+        self.commit(batch)
+    }
+
     /// Runs one reading statement. Sees every batch that was answered before the call.
     ///
     /// # Errors
@@ -70,10 +79,10 @@ pub trait Driver: Send + Sync {
     fn ping(&self) -> BoxFuture<'_, Result<(), QueryError>>;
 
     /// Applies the migrations of the list that are missing, each in one transaction, and returns those that it
-    /// applied. Several processes may call it at once. Migrations in the database that the list does not know
-    /// (a newer version of the program wrote them) are left alone.
+    /// applied. Several processes may call it at once.
     ///
     /// # Errors
+    /// [`MigrationError::Newer`] if the database has one that the list does not know (a newer version of the program wrote it);
     /// [`MigrationError::Changed`] if an applied migration's text is no longer the same, and others.
     fn migrate(&self, list: &'static [Migration]) -> BoxFuture<'_, Result<Vec<AppliedMigration>, MigrationError>>;
 

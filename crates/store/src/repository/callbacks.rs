@@ -86,7 +86,8 @@ const PURGE_POSTGRES: &str =
     concat!("DELETE FROM callbacks WHERE ctid = ANY(ARRAY(", past!("ctid"), " FOR UPDATE SKIP LOCKED)) RETURNING transaction_id");
 const ANY_PAST: &str = past!("1");
 const CLAIM: &str = "UPDATE callbacks SET owner = ?1, due_at = ?2 WHERE (company_id, transaction_id, id) IN \
-                     (SELECT company_id, transaction_id, id FROM callbacks WHERE due_at <= ?3 ORDER BY due_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */) \
+                     (SELECT company_id, transaction_id, id FROM callbacks WHERE due_at <= ?3 \
+                     AND (owner IS NULL OR owner = ?1 OR owner NOT IN (SELECT id FROM nodes)) ORDER BY due_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */) \
                      RETURNING company_id, transaction_id";
 const ANY_DUE: &str = "SELECT due_at FROM callbacks WHERE due_at <= ?1 LIMIT 1";
 const RELEASE_UNKNOWN: &str = "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at > ?1 AND owner IS NOT NULL AND owner NOT IN (SELECT id FROM nodes)";

@@ -25,8 +25,9 @@ pub struct StoredEvent {
     pub body: String,
 }
 
-const INSERT: &str = "INSERT INTO webhook_events (company_id, id, transaction_id, sequence, method_id, sample, created_at, body) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+// The round is read by the statement that stores the event: whoever reads it holds the table's lock by then, by which the sequencer knows of him.
+const INSERT: &str = "INSERT INTO webhook_events (company_id, id, transaction_id, sequence, method_id, sample, created_at, body /*pg , round */) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 /*pg , (SELECT f.round FROM feed_state f WHERE f.one = 1) */)";
 
 macro_rules! feed {
     ($place:literal, $settled:literal, $order:literal) => {
@@ -48,15 +49,15 @@ const AFTER_SQLITE: &str = concat!(
     feed!(" AND position > (SELECT c.position FROM webhook_events c WHERE c.company_id = ?1 AND c.id = ?2)", "", "position"),
     "?3"
 );
-// PostgreSQL gives positions out before the commit. An event is shown once every transaction that began to write before it has ended, in the order
-// of those transactions: nothing can then appear before a place that somebody has read past.
+// PostgreSQL has many writers: an event is shown once its round is closed, in the order of the rounds: nothing can then appear before a place that somebody
+// has read past.
 const FIRST_POSTGRES: &str =
-    concat!(feed!("", " AND written_by < pg_snapshot_xmin(pg_current_snapshot())", "written_by, position"), "?2");
+    concat!(feed!("", " AND round <= (SELECT f.closed FROM feed_state f WHERE f.one = 1)", "round, position, id"), "?2");
 const AFTER_POSTGRES: &str = concat!(
     feed!(
-        " AND (written_by, position) > (SELECT c.written_by, c.position FROM webhook_events c WHERE c.company_id = ?1 AND c.id = ?2)",
-        " AND written_by < pg_snapshot_xmin(pg_current_snapshot())",
-        "written_by, position"
+        " AND (round, position, id) > (SELECT c.round, c.position, c.id FROM webhook_events c WHERE c.company_id = ?1 AND c.id = ?2)",
+        " AND round <= (SELECT f.closed FROM feed_state f WHERE f.one = 1)",
+        "round, position, id"
     ),
     "?3"
 );
@@ -79,8 +80,11 @@ const PURGE_DELIVERIES: &str = concat!(
     expired!(),
     " ON d.company_id = old.company_id AND d.transaction_id = old.transaction_id AND d.sequence = old.sequence AND d.event_id = old.id)"
 );
-const PURGE_EVENTS: &str =
-    concat!("DELETE FROM webhook_events WHERE position IN (SELECT old.position FROM ", expired!(), ") RETURNING position");
+const PURGE_EVENTS: &str = concat!(
+    "DELETE FROM webhook_events WHERE (company_id, id) IN (SELECT old.company_id, old.id FROM ",
+    expired!(),
+    ") RETURNING position"
+);
 
 /// Adds an event.
 pub fn insert(batch: &mut Batch, event: &StoredEvent) {

@@ -67,8 +67,11 @@ const PUT: &str = "INSERT INTO jobs (company_id, transaction_id, kind, due_at, a
 const DELETE: &str = "DELETE FROM jobs WHERE company_id = ?1 AND transaction_id = ?2";
 const FIND: &str = "SELECT company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner FROM jobs \
                     WHERE company_id = ?1 AND transaction_id = ?2";
+// What another process works on is taken from it by the death watch alone: by whose clock its time would be over is nobody's to say.
 const CLAIM: &str = "UPDATE jobs SET owner = ?1, due_at = ?2 WHERE (company_id, transaction_id) IN \
-                     (SELECT company_id, transaction_id FROM jobs WHERE due_at <= ?3 ORDER BY due_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */) \
+                     (SELECT company_id, transaction_id FROM jobs WHERE due_at <= ?3 \
+                     AND (owner IS NULL OR owner = ?1 OR owner NOT IN (SELECT id FROM nodes)) \
+                     ORDER BY due_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */) \
                      RETURNING company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner";
 const RELEASE_UNKNOWN: &str =
     "UPDATE jobs SET owner = NULL, due_at = ?1 WHERE owner IS NOT NULL AND due_at > ?1 AND owner NOT IN (SELECT id FROM nodes)";

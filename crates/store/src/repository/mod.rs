@@ -7,12 +7,14 @@
 
 pub mod audit;
 pub mod brands;
+pub mod bring_back;
 pub mod callbacks;
 pub mod companies;
 pub mod credentials;
 pub mod deliveries;
 pub mod endpoints;
 pub mod events;
+pub mod feed;
 pub mod holds;
 pub mod idempotency;
 pub mod jobs;

@@ -45,7 +45,7 @@ conformance! {
     migrations::each_is_applied_once,
     migrations::an_edited_one_is_refused,
     migrations::a_failed_one_leaves_nothing,
-    migrations::gaps_are_refused_and_newer_ones_left_alone,
+    migrations::gaps_and_newer_ones_are_refused,
     migrations::several_nodes_may_start_at_once,
     migrations::the_schema_of_the_program_applies,
     queries::aggregates_and_truth_values_are_integers,

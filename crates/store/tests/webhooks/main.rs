@@ -44,3 +44,13 @@ on_both! {
 async fn a_late_commit_is_never_skipped() {
     feed::a_late_commit_is_never_skipped().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_leave_open_does_not_matter() {
+    feed::what_others_leave_open_does_not_matter().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_cursors_go_on_in_a_younger_cluster() {
+    feed::old_cursors_go_on_in_a_younger_cluster().await;
+}

@@ -105,8 +105,8 @@ pub(crate) async fn what_dead_processes_held_is_released(dialect: Dialect) {
         bed.announce(bed.transaction(), 1, START).await;
     }
     let mut batch = Batch::new();
-    nodes::beat(&mut batch, "alive", START);
-    nodes::beat(&mut batch, "dead", START.plus_ms(-10_000));
+    nodes::beat(&mut batch, dialect, "alive", START);
+    nodes::beat(&mut batch, dialect, "dead", START.plus_ms(-10_000));
     bed.db.commit(batch).await.unwrap();
     for owner in ["alive", "dead", "me"] {
         assert_eq!(bed.claim_as(owner, START, 1).await.len(), 1);

@@ -30,7 +30,7 @@ impl Server {
             Some(programs) => programs,
             None => install()?,
         };
-        let run_as = if current_user()? == 0 { Some(unprivileged_user()?) } else { None };
+        let run_as = runs_as()?;
         let data = directory.join("data");
         Ok(Server { programs, log: data.join("server.log"), data, run_as })
     }
@@ -54,6 +54,39 @@ impl Server {
         let mut command = self.command("initdb");
         command.args(arguments.split(' ')).arg("-D").arg(&self.data);
         succeed(command, "initdb")
+    }
+
+    /// The files of a standby of the server on that port.
+    pub(super) fn copy_as_standby(&self, port: u16) -> Result<()> {
+        std::fs::create_dir(&self.data).context("the directory of the cluster cannot be made")?;
+        if let Some((user, group)) = self.run_as {
+            std::os::unix::fs::chown(&self.data, Some(user), Some(group))?;
+        }
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&self.data, std::fs::Permissions::from_mode(0o700))?;
+        let mut command = self.command("pg_basebackup");
+        command.args([
+            "-h",
+            "127.0.0.1",
+            "-U",
+            "postgres",
+            "-R",
+            "-X",
+            "stream",
+            "-c",
+            "fast",
+            "--no-sync",
+            "-p",
+            &port.to_string(),
+        ]);
+        command.arg("-D").arg(&self.data);
+        succeed(command, "pg_basebackup")
+    }
+
+    pub(super) fn promote(&self) -> Result<()> {
+        let mut command = self.command("pg_ctl");
+        command.args(["promote", "-w", "-s", "-t", START_SECONDS]).arg("-D").arg(&self.data);
+        succeed(command, "pg_ctl promote")
     }
 
     pub(super) fn start_on_free_port(&self, settings: &[(String, String)]) -> Result<u16> {
@@ -103,6 +136,19 @@ impl Server {
         let directory = blocking(ask).ok()?;
         (directory.first().map(Path::new) == Some(self.data.as_path())).then_some(port)
     }
+}
+
+/// Whom a server runs as where the tests run as root.
+pub(super) fn runs_as() -> Result<Option<(u32, u32)>> {
+    if current_user()? == 0 { unprivileged_user().map(Some) } else { Ok(None) }
+}
+
+/// Runs a client program of the server's package with a file among its arguments.
+pub(super) fn run_client(program: &str, before: &[&str], file: &Path, after: &[&str]) -> Result<()> {
+    let programs = find_programs().context("no PostgreSQL on this machine")?;
+    let mut command = Command::new(programs.join(program));
+    command.args(before).arg(file).args(after).stdin(Stdio::null()).env("LC_ALL", "C");
+    succeed(command, program)
 }
 
 fn tail(log: &str) -> String {

@@ -56,7 +56,10 @@ pub enum ChangeError {
     /// 409: not possible any more, or others keep changing the same.
     #[error("{0}")]
     Conflict(String),
-    /// 500: the store did not answer. If it was lost in the commit, the change may be there.
+    /// 503: the store is away. If it was lost in the commit, the change may be there.
+    #[error("the store is away")]
+    StoreAway,
+    /// 500: ours.
     #[error("the store: {0}")]
     Store(String),
 }
@@ -73,12 +76,18 @@ impl ChangeError {
 
 impl From<QueryError> for ChangeError {
     fn from(error: QueryError) -> Self {
+        if store::StoreError::store_is_away(&error) {
+            return Self::StoreAway;
+        }
         Self::Store(error.to_string())
     }
 }
 
 impl From<CommitError> for ChangeError {
     fn from(error: CommitError) -> Self {
+        if store::StoreError::store_is_away(&error) {
+            return Self::StoreAway;
+        }
         Self::Store(error.to_string())
     }
 }

@@ -82,6 +82,7 @@ pub(crate) fn config(environment: Environment) -> Config {
         shared_store: true,
         retention: crate::core::Retention::default(),
         page_opener: None,
+        progress: None,
     }
 }
 

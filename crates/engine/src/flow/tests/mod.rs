@@ -62,6 +62,7 @@ async fn start(db: &Arc<Hooked>, key: &MasterKey) -> Engine {
         shared_store: true,
         retention: crate::core::Retention::default(),
         page_opener: None,
+        progress: None,
     };
     let key = MasterKey::from_text(&key.to_text()).unwrap();
     let db: Arc<dyn Driver> = db.clone();

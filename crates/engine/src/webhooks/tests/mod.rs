@@ -52,6 +52,7 @@ fn config(shared_store: bool) -> Config {
         shared_store,
         retention: crate::core::Retention::default(),
         page_opener: None,
+        progress: None,
     }
 }
 

@@ -92,7 +92,7 @@ async fn two_processes_share_the_work() {
     let mut batch = Batch::new();
     for engine in [&world.engine, &other] {
         // Both are alive, as their heartbeats would say.
-        nodes::beat(&mut batch, &engine.inner.node_id, world.engine.clock().now().plus_ms(3_600_000));
+        nodes::beat(&mut batch, engine.store().dialect(), &engine.inner.node_id, world.engine.clock().now().plus_ms(3_600_000));
     }
     world.engine.store().commit(batch).await.unwrap();
     world.deliver();

@@ -11,6 +11,9 @@ use crate::driver::{CommitError, QueryError, Row, Value};
 /// Raised by the function `mozarto_guard`.
 pub(super) const GUARD_SQLSTATE: &str = "MZ001";
 
+/// What is said of a server that takes no writes.
+pub(super) const READ_ONLY: &str = "it is read-only (a standby, or default_transaction_read_only is on)";
+
 type Boxed = Box<dyn StdError + Sync + Send>;
 
 impl ToSql for Value {
@@ -111,6 +114,8 @@ pub(super) enum Class {
     StalePlan,
     /// The server or the network, not the batch.
     Unavailable,
+    /// The server takes no writes: a standby, or set so. Nothing is stored, and its connection is of no more use.
+    ReadOnly,
     Corrupt,
 }
 
@@ -124,7 +129,8 @@ pub(super) fn class(error: &tokio_postgres::Error) -> Option<Class> {
         "22003" | "P0001" => Class::Check,
         "40001" | "40P01" | "55P03" => Class::Conflict,
         "0A000" | "26000" => Class::StalePlan,
-        "25006" | "25P03" | "25P04" => Class::Unavailable,
+        "25006" => Class::ReadOnly,
+        "25P03" | "25P04" => Class::Unavailable,
         other => match other.get(..2) {
             Some("23") => Class::Check,
             Some("08" | "53" | "57" | "58") => Class::Unavailable,
@@ -141,7 +147,18 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
             format!("PostgreSQL {}: {}", db.code().code(), db.message())
         }
         Some(db) => format!("PostgreSQL {}", db.code().code()),
-        None => format!("PostgreSQL: {error}"),
+        None => {
+            let mut text = format!("PostgreSQL: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                let cause_text = cause.to_string();
+                if !text.contains(&cause_text) {
+                    text = format!("{text}: {cause_text}");
+                }
+                source = cause.source();
+            }
+            text
+        }
     }
 }
 
@@ -154,6 +171,7 @@ pub(super) fn commit_error(error: &tokio_postgres::Error, class: Class, label: &
         Class::Guard => CommitError::Guard(label),
         Class::Duplicate => CommitError::Duplicate(label),
         Class::Check => CommitError::Check(label),
+        Class::ReadOnly => CommitError::Unavailable(format!("{}: {READ_ONLY}", describe(error))),
         Class::Conflict | Class::StalePlan | Class::Unavailable => CommitError::Unavailable(describe(error)),
         Class::Corrupt => CommitError::Corrupt(format!("{}, in: {label}", describe(error))),
     }
@@ -161,7 +179,9 @@ pub(super) fn commit_error(error: &tokio_postgres::Error, class: Class, label: &
 
 pub(super) fn query_error(error: &tokio_postgres::Error, sql: &str) -> QueryError {
     match class(error) {
-        None | Some(Class::Conflict | Class::StalePlan | Class::Unavailable) => QueryError::Unavailable(describe(error)),
+        None | Some(Class::Conflict | Class::StalePlan | Class::Unavailable | Class::ReadOnly) => {
+            QueryError::Unavailable(describe(error))
+        }
         Some(_) => QueryError::Corrupt(format!("{}, in: {sql}", describe(error))),
     }
 }

@@ -1,11 +1,12 @@
 //! PostgreSQL: prepared statements, batches sent in one go, guards checked within the server.
 //!
-//! Connections are made without TLS (`NoTls`): the server is expected on the loopback interface, on a Unix socket or
-//! behind an encrypted tunnel. A start with another host is logged as a warning.
+//! The way to the server is protected as its address says (`address`). Every connection is to a server that takes writes, for reading too: a standby may be
+//! older than what this process has written. When the writers come to another server, the readers' connections to the one before are given up.
 //!
 //! Durability: `fsync`, `full_page_writes` and `synchronous_commit` are read back on every new connection; one that
 //! would not keep what it answers is not used.
 
+mod address;
 mod convert;
 mod pipeline;
 mod session;
@@ -15,17 +16,19 @@ mod writer;
 pub(crate) use self::session::PLANS;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use deadpool_postgres::Pool;
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, pin_mut};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, Config};
+use tokio_postgres::Client;
 
+use self::address::Address;
+pub use self::address::ConnectOptions;
 use self::convert::Class;
-use self::writer::{STATEMENT_CACHE, Work};
+use self::writer::{BeatPlace, Queued, STATEMENT_CACHE, Work};
 use super::sqlite::has_nul;
 use super::{
     AppliedMigration, BackupError, Batch, CommitError, CommitResult, Dialect, Driver, MAX_QUERY_ROWS, Migration, MigrationError,
@@ -40,11 +43,14 @@ const MAX_QUERY_ATTEMPTS: u32 = 3;
 
 /// A PostgreSQL database. Any number of processes may share it.
 pub struct PostgresDriver {
-    config: Config,
-    queue: Mutex<Option<mpsc::Sender<Work>>>,
+    address: Address,
+    queue: Mutex<Option<mpsc::Sender<Queued>>>,
+    beat: BeatPlace,
     writers: Mutex<Vec<JoinHandle<()>>>,
     write_pool: Pool,
-    read_pool: Pool,
+    /// With the generation of the server that it was made for.
+    read_pool: Mutex<(u64, Pool)>,
+    served: Arc<session::Served>,
 }
 
 impl std::fmt::Debug for PostgresDriver {
@@ -58,17 +64,64 @@ impl PostgresDriver {
     /// and starts the writers on the current tokio run time.
     ///
     /// # Errors
-    /// [`OpenError::Unsafe`] if a setting that durability rests upon is off.
+    /// [`OpenError::Unsafe`] if a setting that durability rests upon is off; [`OpenError::Refused`] for a server that takes no writes, an encoding other than
+    /// UTF8, a pooler that mixes sessions.
     pub async fn connect(url: &str) -> Result<Self, OpenError> {
-        let config = session::config(url)?;
-        let client = session::connect_alone(&config).await?;
+        Self::connect_with(url, &ConnectOptions::default()).await
+    }
+
+    /// [`connect`](Self::connect), saying how.
+    ///
+    /// # Errors
+    /// As there; also [`OpenError::Refused`] for a way that is not protected though it must be.
+    pub async fn connect_with(url: &str, options: &ConnectOptions) -> Result<Self, OpenError> {
+        let address = Address::read(url, options)?;
+        let client = session::connect_first(&address, options.wait).await?;
+        session::refuse_pooler(&address).await?;
         session::ensure_guard(&client).await?;
         drop(client);
-        let write_pool = session::pool(&config, session::Role::Writer, writer::WRITERS)?;
-        let read_pool = session::pool(&config, session::Role::Reader, READERS)?;
+        let served = Arc::new(session::Served::default());
+        let write_pool = session::pool(&address, session::Role::Writer, writer::WRITERS, &served)?;
+        let read_pool = session::pool(&address, session::Role::Reader, READERS, &served)?;
         let (queue, work) = mpsc::channel(writer::WRITE_QUEUE_BATCHES);
-        let writers = writer::spawn(&write_pool, work);
-        Ok(PostgresDriver { config, queue: Mutex::new(Some(queue)), writers: Mutex::new(writers), write_pool, read_pool })
+        let beat = BeatPlace::default();
+        let writers = writer::spawn(&write_pool, &served, &beat, work);
+        Ok(PostgresDriver {
+            address,
+            queue: Mutex::new(Some(queue)),
+            beat,
+            writers: Mutex::new(writers),
+            write_pool,
+            read_pool: Mutex::new((served.generation(), read_pool)),
+            served,
+        })
+    }
+
+    /// The readers' connections, to the server that the writers write to.
+    fn readers(&self) -> Result<Pool, QueryError> {
+        let mut held = self.read_pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = self.served.generation();
+        if held.0 != generation && !held.1.is_closed() {
+            let pool = session::pool(&self.address, session::Role::Reader, READERS, &self.served);
+            let pool = pool.map_err(|error| QueryError::Unavailable(error.to_string()))?;
+            // Those in use are dropped when they come back.
+            std::mem::replace(&mut *held, (generation, pool)).1.close();
+        }
+        Ok(held.1.clone())
+    }
+
+    /// Puts the heartbeat into its place and wakes a writer; one that is at work anyway finds it there before its next group.
+    async fn send_beat(&self, batch: Batch) -> CommitResult {
+        let closed = |why: &str| CommitError::Unavailable(why.to_owned());
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let queue = queue.ok_or_else(|| closed("the database is closed"))?;
+        let (reply, answer) = oneshot::channel();
+        *self.beat.lock().unwrap_or_else(PoisonError::into_inner) = Some(Work { batch, reply });
+        if let Err(mpsc::error::TrySendError::Closed(_)) = queue.try_send(Queued::Beat) {
+            return Err(closed("the writers have stopped"));
+        }
+        drop(queue);
+        answer.await.map_err(|_| CommitError::unknown("a writer has stopped, or the next heartbeat took its place"))?
     }
 
     async fn commit_batch(&self, batch: Batch) -> CommitResult {
@@ -79,7 +132,7 @@ impl PostgresDriver {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let queue = queue.ok_or_else(|| unavailable("the database is closed"))?;
         let (reply, answer) = oneshot::channel();
-        let queued = queue.send(Work { batch, reply }).await;
+        let queued = queue.send(Queued::Work(Work { batch, reply })).await;
         queued.map_err(|_| unavailable("the writers have stopped"))?;
         // A writer answers everything it takes; if it died with our batch in hand, nobody knows.
         answer.await.map_err(|_| CommitError::unknown("the writer has stopped"))?
@@ -96,7 +149,7 @@ impl PostgresDriver {
         }
         let mut attempts = 1;
         loop {
-            let connection = self.read_pool.get().await;
+            let connection = self.readers()?.get().await;
             let connection = connection.map_err(|error| QueryError::Unavailable(session::pool_error(&error)))?;
             if connection.statement_cache.size() > STATEMENT_CACHE {
                 connection.statement_cache.clear();
@@ -160,6 +213,10 @@ impl Driver for PostgresDriver {
         Box::pin(self.commit_batch(batch))
     }
 
+    fn beat(&self, batch: Batch) -> BoxFuture<'_, CommitResult> {
+        Box::pin(self.send_beat(batch))
+    }
+
     fn query(&self, sql: &'static str, params: Vec<Value>) -> BoxFuture<'_, Result<Vec<Row>, QueryError>> {
         Box::pin(self.read(sql, params, true))
     }
@@ -180,7 +237,7 @@ impl Driver for PostgresDriver {
 
     fn migrate(&self, list: &'static [Migration]) -> BoxFuture<'_, Result<Vec<AppliedMigration>, MigrationError>> {
         Box::pin(async move {
-            let client = session::connect_alone(&self.config).await;
+            let client = session::connect_alone(&self.address).await;
             let client = client.map_err(|e| MigrationError::Unavailable(e.to_string()))?;
             run_migrations(&client, list).await
         })
@@ -213,7 +270,7 @@ impl Driver for PostgresDriver {
                 }
             }
             self.write_pool.close();
-            self.read_pool.close();
+            self.read_pool.lock().unwrap_or_else(PoisonError::into_inner).1.close();
         })
     }
 }

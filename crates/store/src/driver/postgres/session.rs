@@ -1,26 +1,32 @@
 //! Connections: how they are made, what they insist upon, what the server needs to know of us.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
-use tokio_postgres::config::Host;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config, SimpleQueryMessage};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::convert::{self, GUARD_SQLSTATE};
+use super::address::{Address, CONNECT_TIMEOUT};
+use super::convert::{self, GUARD_SQLSTATE, READ_ONLY};
 use crate::driver::OpenError;
 
-/// How long a new connection may take, in all.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a caller waits for a connection of the pool.
 const POOL_WAIT: Duration = Duration::from_secs(10);
-/// A connection whose peer acknowledges nothing for so long is given up.
-const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long an idle connection is left alone before TCP asks whether the peer is there.
-const TCP_KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// A connection is not used for longer than this: an address may mean another server by then.
+const CONNECTION_LIFE: Duration = Duration::from_secs(30 * 60);
+/// The pause between two attempts to reach a server at the start, and how often it is said that it is waited for.
+const START_PAUSE: Duration = Duration::from_millis(500);
+const START_TOLD_EVERY: Duration = Duration::from_secs(10);
 /// The oldest server: 13 and later are maintained.
 const MIN_SERVER_VERSION: u32 = 130_000;
-/// Names our lock among those of other programs in the same database ("mozarto" in ASCII).
+/// Names our lock among those of other programs in the same database ("mozarto" in ASCII). It is held while a process starts and means nothing after that.
 const ADVISORY_LOCK: i64 = 0x6d_6f_7a_61_72_74_6f;
+/// Transactions that are held open while it is looked for a pooler: more than it is likely to have connections to spare.
+const POOLER_PROBES: usize = 4;
+/// A server answers the question whether it is one within this; behind a pooler it may wait for a transaction that we hold.
+const POOLER_WAIT: Duration = Duration::from_secs(5);
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,38 +52,51 @@ impl Role {
     }
 }
 
-pub(super) fn config(url: &str) -> Result<Config, OpenError> {
-    let mut config: Config =
-        url.parse().map_err(|_| OpenError::Unavailable("the address is not of the form postgres://user@host/database".into()))?;
-    config.application_name("mozarto");
-    config.connect_timeout(CONNECT_TIMEOUT);
-    config.tcp_user_timeout(TCP_USER_TIMEOUT);
-    config.keepalives_idle(TCP_KEEPALIVE_IDLE);
-    if !config.get_hosts().iter().all(is_local) {
-        tracing::warn!("the connection to PostgreSQL is not encrypted and leaves this machine");
-    }
-    Ok(config)
+/// Which server the writers are connected to. When that changes, or turns out to take no writes, whoever still reads from the one before must let go of it:
+/// what it says may be older than what we wrote.
+#[derive(Debug, Default)]
+pub(super) struct Served {
+    identity: Mutex<Option<String>>,
+    generation: AtomicU64,
 }
 
-fn is_local(host: &Host) -> bool {
-    match host {
-        Host::Tcp(name) => {
-            let address = name.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-            name == "localhost" || address.is_ok_and(|address| address.is_loopback())
+impl Served {
+    /// Raised whenever the server is another one.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// The server behind the connections is not to be trusted any more.
+    pub(super) fn has_moved(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn is(&self, identity: String) {
+        let mut known = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_some_and(|known| *known != identity) {
+            self.has_moved();
         }
-        #[cfg(unix)]
-        Host::Unix(_) => true,
+        *known = Some(identity);
     }
 }
 
-pub(super) fn pool(config: &Config, role: Role, connections: usize) -> Result<Pool, OpenError> {
+pub(super) fn pool(address: &Address, role: Role, connections: usize, served: &Arc<Served>) -> Result<Pool, OpenError> {
     let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = Manager::from_config(config.clone(), NoTls, manager_config);
+    let manager = Manager::from_config(address.config.clone(), address.tls.clone(), manager_config);
+    let served = Arc::clone(served);
     let prepare = Hook::async_fn(move |client, _| {
+        let served = Arc::clone(&served);
         Box::pin(async move {
-            let prepared = prepare(client, role).await;
-            prepared.map_err(|error| HookError::message(error.to_string()))
+            let identity = prepare(client, role).await.map_err(|error| HookError::message(reason(error)))?;
+            if role == Role::Writer {
+                served.is(identity);
+            }
+            Ok(())
         })
+    });
+    let young = Hook::sync_fn(|_, metrics| match metrics.age() < CONNECTION_LIFE {
+        true => Ok(()),
+        false => Err(HookError::message("it has been in use long enough")),
     });
     Pool::builder(manager)
         .max_size(connections)
@@ -85,6 +104,7 @@ pub(super) fn pool(config: &Config, role: Role, connections: usize) -> Result<Po
         .wait_timeout(Some(POOL_WAIT))
         .create_timeout(Some(CONNECT_TIMEOUT))
         .post_create(prepare)
+        .pre_recycle(young)
         .build()
         .map_err(|error| OpenError::Unavailable(error.to_string()))
 }
@@ -92,34 +112,151 @@ pub(super) fn pool(config: &Config, role: Role, connections: usize) -> Result<Po
 pub(super) fn pool_error(error: &PoolError) -> String {
     match error {
         PoolError::Backend(error) => convert::describe(error),
+        PoolError::PostCreateHook(HookError::Message(why)) => why.to_string(),
         other => other.to_string(),
     }
 }
 
-/// A connection of its own, outside of the pools; its session ends when the client is dropped.
-pub(super) async fn connect_alone(config: &Config) -> Result<Client, OpenError> {
-    let connect = tokio::time::timeout(CONNECT_TIMEOUT, config.connect(NoTls)).await;
-    let unavailable = |why: String| OpenError::Unavailable(why);
-    let (client, connection) = connect
-        .map_err(|_| unavailable("no answer from PostgreSQL in time".to_owned()))?
-        .map_err(|error| unavailable(convert::describe(&error)))?;
+/// A connection of its own, outside of the pools, to whichever host takes writes; its session ends when the client is dropped.
+pub(super) async fn connect_alone(address: &Address) -> Result<Client, OpenError> {
+    let mut causes = Vec::new();
+    let mut may_come = false;
+    for (host, config) in address.hosts() {
+        match connect_to(&config, &address.tls).await {
+            Ok(client) => match prepare(&client, Role::Writer).await {
+                Ok(_) => return Ok(client),
+                Err(unsafe_ @ OpenError::Unsafe { .. }) => return Err(unsafe_),
+                Err(error) => {
+                    may_come |= matches!(error, OpenError::Unavailable(_));
+                    causes.push(format!("{host}: {}", reason(error)));
+                }
+            },
+            Err(why) => {
+                may_come = true;
+                causes.push(format!("{host}: {why}"));
+            }
+        }
+    }
+    let causes = causes.join("; ");
+    Err(if may_come { OpenError::Unavailable(causes) } else { OpenError::Refused(causes) })
+}
+
+fn reason(error: OpenError) -> String {
+    match error {
+        OpenError::Unavailable(why) | OpenError::Refused(why) => why,
+        other => other.to_string(),
+    }
+}
+
+async fn connect_to(config: &Config, tls: &MakeRustlsConnect) -> Result<Client, String> {
+    let connect = tokio::time::timeout(CONNECT_TIMEOUT, config.connect(tls.clone())).await;
+    let (client, connection) = connect.map_err(|_| "no answer in time".to_owned())?.map_err(|error| convert::describe(&error))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::warn!(error = %convert::describe(&error), "connection to PostgreSQL lost");
+            tracing::debug!(error = %convert::describe(&error), "connection to PostgreSQL lost");
         }
     });
-    prepare(&client, Role::Writer).await?;
     Ok(client)
 }
 
 /// Every statement has an index that fits it. A plan is made when a table is small and kept while it grows, so that it must not rest upon the size of today.
-pub(crate) const PLANS: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
+pub(crate) const PLANS: &str =
+    "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
 
-/// Sets the session up and reads back what durability rests upon.
-async fn prepare(client: &Client, role: Role) -> Result<(), OpenError> {
+/// The first connection: as [`connect_alone`], but a server that cannot be reached is waited for.
+pub(super) async fn connect_first(address: &Address, wait: Duration) -> Result<Client, OpenError> {
+    let began = Instant::now();
+    let mut told: Option<Instant> = None;
+    loop {
+        let error = match connect_alone(address).await {
+            Ok(client) => return Ok(client),
+            Err(error) => error,
+        };
+        if !matches!(error, OpenError::Unavailable(_)) || began.elapsed() + START_PAUSE > wait {
+            return Err(error);
+        }
+        if told.is_none_or(|at| at.elapsed() >= START_TOLD_EVERY) {
+            tracing::warn!(wait_seconds = wait.as_secs(), "waiting for PostgreSQL: {}", reason(error));
+            told = Some(Instant::now());
+        }
+        tokio::time::sleep(START_PAUSE).await;
+    }
+}
+
+/// Behind a pooler that changes the server connection with every transaction, what a session sets is another's. It shows when others hold transactions
+/// open: what we set is not there then, or no connection is left for us.
+pub(super) async fn refuse_pooler(address: &Address) -> Result<(), OpenError> {
+    let mut clients = Vec::with_capacity(POOLER_PROBES + 1);
+    let hosts = address.hosts();
+    let unavailable = |why: String| OpenError::Unavailable(why);
+    for _ in 0..=POOLER_PROBES {
+        let mut last = Err("the address names no host".to_owned());
+        for (_, config) in &hosts {
+            last = connect_to(config, &address.tls).await;
+            if last.is_ok() {
+                break;
+            }
+        }
+        clients.push(last.map_err(unavailable)?);
+    }
+    let Some((ours, others)) = clients.split_first() else { return Ok(()) };
+    let asked = async {
+        ours.simple_query("SET mozarto.session = 'ours'").await?;
+        for other in others {
+            other.simple_query("BEGIN; SELECT 1").await?;
+        }
+        ours.simple_query("SELECT current_setting('mozarto.session', true)").await
+    };
+    let kept = match tokio::time::timeout(POOLER_WAIT, asked).await {
+        Ok(Ok(messages)) => {
+            messages.iter().any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("ours")))
+        }
+        Ok(Err(error)) if error.code().is_none() => return Err(unavailable(convert::describe(&error))),
+        Ok(Err(_)) | Err(_) => false,
+    };
+    if kept {
+        return Ok(());
+    }
+    Err(OpenError::Refused(
+        "between this program and PostgreSQL is a pooler in transaction mode, and what one session sets would be another's: name the server itself in \
+         `database`, or set the pooler to `pool_mode = session`"
+            .to_owned(),
+    ))
+}
+
+/// Sets the session up and reads back what durability rests upon. Answers which server it is: of a life, not of a name.
+async fn prepare(client: &Client, role: Role) -> Result<String, OpenError> {
     let unavailable = |e: tokio_postgres::Error| OpenError::Unavailable(convert::describe(&e));
+    let row = client
+        .query_one(
+            "SELECT current_setting('server_encoding'), pg_is_in_recovery(), current_setting('transaction_read_only'), \
+             concat_ws(' ', inet_server_addr(), inet_server_port(), pg_postmaster_start_time())",
+            &[],
+        )
+        .await
+        .map_err(unavailable)?;
+    let encoding: String = row.try_get(0).map_err(unavailable)?;
+    if encoding != "UTF8" {
+        return Err(OpenError::Refused(format!(
+            "the database is in the encoding {encoding}, in which not every text can be stored: make it with ENCODING 'UTF8' TEMPLATE template0"
+        )));
+    }
+    if row.try_get(1).map_err(unavailable)? {
+        return Err(OpenError::Refused("the server is in recovery (a standby): name the one that takes writes".to_owned()));
+    }
+    let read_only: String = row.try_get(2).map_err(unavailable)?;
+    if read_only != "off" {
+        return Err(OpenError::Refused(format!("the server takes no writes: {READ_ONLY}")));
+    }
+    let identity: String = row.try_get(3).map_err(unavailable)?;
     client.batch_execute(role.settings()).await.map_err(unavailable)?;
     client.batch_execute(PLANS).await.map_err(unavailable)?;
+    keeps_what_it_answers(client).await?;
+    Ok(identity)
+}
+
+async fn keeps_what_it_answers(client: &Client) -> Result<(), OpenError> {
+    let unavailable = |e: tokio_postgres::Error| OpenError::Unavailable(convert::describe(&e));
     let row = client
         .query_one(
             "SELECT current_setting('fsync'), current_setting('full_page_writes'), \
@@ -143,7 +280,7 @@ async fn prepare(client: &Client, role: Role) -> Result<(), OpenError> {
     }
     let version: String = row.try_get(4).map_err(unavailable)?;
     if version.parse::<u32>().is_ok_and(|version| version < MIN_SERVER_VERSION) {
-        return Err(OpenError::Unavailable(format!("PostgreSQL {version} is too old; 13 is needed")));
+        return Err(OpenError::Refused(format!("PostgreSQL {version} is too old; 13 is needed")));
     }
     Ok(())
 }

@@ -42,8 +42,20 @@ pub(super) struct Work {
     pub(super) reply: oneshot::Sender<CommitResult>,
 }
 
+/// What wakes a writer.
+pub(super) enum Queued {
+    Work(Work),
+    /// A heartbeat is in its place.
+    Beat,
+}
+
+/// Where the heartbeat waits: the next writer that is free commits it before anything else.
+pub(super) type BeatPlace = Arc<StdMutex<Option<Work>>>;
+
 struct Shared {
-    queue: Mutex<mpsc::Receiver<Work>>,
+    queue: Mutex<mpsc::Receiver<Queued>>,
+    beat: BeatPlace,
+    served: Arc<session::Served>,
     /// Held by the one writer that may form groups while groups stand in each other's way.
     grouping: Mutex<()>,
     started: Instant,
@@ -54,9 +66,16 @@ struct Shared {
 }
 
 /// Starts the writers. They end when the queue is closed and empty.
-pub(super) fn spawn(pool: &Pool, queue: mpsc::Receiver<Work>) -> Vec<JoinHandle<()>> {
+pub(super) fn spawn(
+    pool: &Pool,
+    served: &Arc<session::Served>,
+    beat: &BeatPlace,
+    queue: mpsc::Receiver<Queued>,
+) -> Vec<JoinHandle<()>> {
     let shared = Arc::new(Shared {
         queue: Mutex::new(queue),
+        beat: Arc::clone(beat),
+        served: Arc::clone(served),
         grouping: Mutex::new(()),
         started: Instant::now(),
         contended_until_ms: AtomicU64::new(0),
@@ -87,13 +106,24 @@ async fn serve(shared: Arc<Shared>) {
         let grouping = if contended { shared.grouping.try_lock().ok() } else { None };
         let alone = contended && grouping.is_none();
         let most = if alone { 1 } else { MAX_GROUP_BATCHES };
-        let mut work = vec![first];
-        while work.len() < most
-            && let Ok(next) = queue.try_recv()
-        {
-            work.push(next);
+        let mut work = Vec::new();
+        let mut next = Some(first);
+        while let Some(queued) = next.take() {
+            if let Queued::Work(one) = queued {
+                work.push(one);
+            }
+            if work.len() < most {
+                next = queue.try_recv().ok();
+            }
         }
         drop(queue);
+        let beat = shared.beat.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Work { batch, reply }) = beat {
+            let _ = reply.send(Writer { shared: &shared }.commit_one(&batch).await);
+        }
+        if work.is_empty() {
+            continue;
+        }
         // A lone batch leaves the right to form groups to the others.
         let grouping = grouping.filter(|_| work.len() > 1);
         let (batches, replies): (Vec<_>, Vec<_>) = work.into_iter().map(|work| (work.batch, work.reply)).unzip();
@@ -192,7 +222,7 @@ impl Writer<'_> {
         for batch in batches {
             match self.plan(&connection, batch).await {
                 Ok(plan) => plans.push(plan),
-                Err(refusal) if refusal.class == Class::Unavailable => {
+                Err(refusal) if matches!(refusal.class, Class::Unavailable | Class::ReadOnly) => {
                     return Err(Failed::Whole(refusal.error));
                 }
                 Err(refusal) if connection.is_closed() => return Err(Failed::RolledBack(refusal)),
@@ -220,6 +250,11 @@ impl Writer<'_> {
                 if refusal.class == Class::StalePlan {
                     connection.statement_cache.clear();
                 }
+                if refusal.class == Class::ReadOnly {
+                    drop(Connection::take(connection));
+                    self.shared.served.has_moved();
+                    return Err(Failed::Whole(refusal.error));
+                }
                 Err(Failed::RolledBack(refusal))
             }
             Outcome::NotSent(why) => {
@@ -228,7 +263,7 @@ impl Writer<'_> {
                 Err(Failed::RolledBack(Refusal { error, class: Class::Conflict }))
             }
             Outcome::Unknown(why) => {
-                tracing::error!(reason = %why, batches = batches.len(), "a commit has no known outcome");
+                tracing::debug!(reason = %why, batches = batches.len(), "a commit has no known outcome");
                 drop(Connection::take(connection));
                 Err(Failed::Whole(CommitError::unknown(why)))
             }

@@ -8,7 +8,7 @@ mod readers;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(super) use self::convert::has_nul;
 use self::readers::{Read, Sql};
-use self::writer::Work;
+use self::writer::{BeatPlace, Work};
 use super::{
     AppliedMigration, BackupError, Batch, CommitError, CommitResult, Dialect, Driver, Migration, MigrationError, MigrationStatus,
     OpenError, QueryError, Row, Value,
@@ -49,6 +49,7 @@ const JOURNAL_SIZE_LIMIT_BYTES: u32 = 64 * 1_024 * 1_024;
 pub struct SqliteDriver {
     path: PathBuf,
     writer: Mutex<Option<mpsc::Sender<Work>>>,
+    beat: BeatPlace,
     readers: Mutex<Option<mpsc::Sender<Read>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -66,12 +67,14 @@ impl SqliteDriver {
         }
         let mut threads = Vec::with_capacity(READERS + 1);
         let (write_queue, work) = mpsc::channel(WRITE_QUEUE_BATCHES);
-        threads.push(writer::spawn(path.to_owned(), connection, work)?);
+        let beat = BeatPlace::default();
+        threads.push(writer::spawn(path.to_owned(), connection, Arc::clone(&beat), work)?);
         let (read_queue, reads) = mpsc::channel(READ_QUEUE_QUERIES);
         threads.extend(readers::spawn(readers, reads)?);
         Ok(SqliteDriver {
             path: path.to_owned(),
             writer: Mutex::new(Some(write_queue)),
+            beat,
             readers: Mutex::new(Some(read_queue)),
             threads: Mutex::new(threads),
         })
@@ -84,6 +87,20 @@ impl SqliteDriver {
         queue.send(work(reply)).await.map_err(|_| "the writer has stopped")?;
         // The writer answers everything it takes; if it died with our work in hand, nobody knows.
         answer.await.map_err(|_| super::COMMIT_OUTCOME_UNKNOWN)
+    }
+
+    /// Puts the heartbeat into its place and wakes the writer; one that is at work anyway finds it there when it forms its next group.
+    async fn send_beat(&self, batch: Batch) -> CommitResult {
+        let closed = |why: &str| CommitError::Unavailable(why.to_owned());
+        let queue = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let queue = queue.ok_or_else(|| closed("the database is closed"))?;
+        let (reply, answer) = oneshot::channel();
+        *self.beat.lock().unwrap_or_else(PoisonError::into_inner) = Some((batch, reply));
+        if let Err(mpsc::error::TrySendError::Closed(_)) = queue.try_send(Work::Beat) {
+            return Err(closed("the writer has stopped"));
+        }
+        drop(queue);
+        answer.await.map_err(|_| CommitError::unknown("the writer has stopped, or the next heartbeat took its place"))?
     }
 
     async fn read(&self, sql: Sql, params: Vec<Value>) -> Result<Vec<Row>, QueryError> {
@@ -109,6 +126,10 @@ impl Driver for SqliteDriver {
                 Err(why) => Err(CommitError::Unavailable(why.to_owned())),
             }
         })
+    }
+
+    fn beat(&self, batch: Batch) -> BoxFuture<'_, CommitResult> {
+        Box::pin(self.send_beat(batch))
     }
 
     fn query(&self, sql: &'static str, params: Vec<Value>) -> BoxFuture<'_, Result<Vec<Row>, QueryError>> {

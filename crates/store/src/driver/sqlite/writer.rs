@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -22,7 +23,12 @@ const MAX_GROUP_BATCHES: usize = 256;
 pub(super) enum Work {
     Batch(Batch, oneshot::Sender<CommitResult>),
     Migrate(&'static [Migration], oneshot::Sender<Result<Vec<AppliedMigration>, MigrationError>>),
+    /// Only wakes: a heartbeat is in its place.
+    Beat,
 }
+
+/// Where the heartbeat waits: it is the first of the next group, however many wait behind it.
+pub(super) type BeatPlace = Arc<Mutex<Option<(Batch, oneshot::Sender<CommitResult>)>>>;
 
 /// Why a whole transaction came to nothing.
 enum GroupFailure {
@@ -47,11 +53,17 @@ struct Writer {
     path: PathBuf,
     /// None after a failure that leaves the connection in doubt, until it could be opened again.
     connection: Option<Connection>,
+    beat: BeatPlace,
 }
 
 /// Starts the writer. It ends when the queue is closed and empty.
-pub(super) fn spawn(path: PathBuf, connection: Connection, mut queue: mpsc::Receiver<Work>) -> Result<JoinHandle<()>, OpenError> {
-    let mut writer = Writer { path, connection: Some(connection) };
+pub(super) fn spawn(
+    path: PathBuf,
+    connection: Connection,
+    beat: BeatPlace,
+    mut queue: mpsc::Receiver<Work>,
+) -> Result<JoinHandle<()>, OpenError> {
+    let mut writer = Writer { path, connection: Some(connection), beat };
     let serve = move || {
         while let Some(first) = queue.blocking_recv() {
             // Whatever panics, the thread stays: who waits for what it had in hand learns that the outcome is unknown, and the connection, which
@@ -72,6 +84,11 @@ impl Writer {
     fn take(&mut self, first: Work, queue: &mut mpsc::Receiver<Work>) {
         let mut batches = Vec::new();
         let mut replies = Vec::new();
+        let beat = self.beat.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((batch, reply)) = beat {
+            batches.push(batch);
+            replies.push(reply);
+        }
         let mut next = Some(first);
         while let Some(work) = next.take() {
             match work {
@@ -82,6 +99,7 @@ impl Writer {
                         next = queue.try_recv().ok();
                     }
                 }
+                Work::Beat => next = queue.try_recv().ok(),
                 Work::Migrate(list, reply) => {
                     answer(std::mem::take(&mut replies), self.commit(&std::mem::take(&mut batches)));
                     // A caller that has gone away does not stop its work.
@@ -109,7 +127,8 @@ impl Writer {
                 batches.iter().flat_map(|batch| self.commit(std::slice::from_ref(batch))).collect()
             }
             Err(GroupFailure::Unavailable(why)) => {
-                tracing::error!(batches = batches.len(), reason = %why, "nothing can be written");
+                // Told by whoever watches the store: once, not once per group.
+                tracing::debug!(batches = batches.len(), reason = %why, "nothing can be written");
                 batches.iter().map(|_| Err(CommitError::Unavailable(why.clone()))).collect()
             }
             Err(GroupFailure::Unknown(why)) => {

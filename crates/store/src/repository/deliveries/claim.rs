@@ -21,8 +21,10 @@ const DUE: &str = "WITH RECURSIVE \
     SELECT e.company_id, e.method_id, (SELECT q.next_at FROM deliveries q WHERE q.owner IS NULL AND q.next_at IS NOT NULL \
       AND q.company_id /*pg COLLATE \"C\" */= e.company_id AND q.method_id = e.method_id ORDER BY q.next_at LIMIT 1) FROM e WHERE e.method_id IS NOT NULL";
 /// When the first lease ends.
-const HELD_UNTIL: &str = "SELECT next_at FROM deliveries WHERE owner IS NOT NULL AND next_at IS NOT NULL ORDER BY next_at LIMIT 1";
-const FREE_EXPIRED: &str = "UPDATE deliveries SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL AND next_at <= ?1";
+const HELD_UNTIL: &str =
+    "SELECT next_at FROM deliveries WHERE owner IS NOT NULL AND next_at IS NOT NULL ORDER BY next_at LIMIT 1";
+const FREE_EXPIRED: &str = "UPDATE deliveries SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL AND next_at <= ?1 \
+                            AND (owner = ?2 OR owner NOT IN (SELECT id FROM nodes))";
 /// The array keeps PostgreSQL from joining the two in another way than by the primary key.
 const CLAIM: &str = concat!(
     "UPDATE deliveries SET owner = ?1, lease_until = ?2, next_at = ?2 WHERE company_id = ?4 AND id IN (/*pg SELECT unnest(ARRAY( */\
@@ -75,9 +77,10 @@ pub async fn next_due(db: &dyn Driver) -> Result<Option<Timestamp>, QueryError> 
     Ok(due.endpoints.iter().map(|(_, _, at)| *at).chain(due.held_until).min())
 }
 
-/// Frees what somebody held for longer than they may: due at once.
-pub fn free_expired(batch: &mut Batch, now: Timestamp) {
-    batch.run(FREE_EXPIRED, vec![now.millis().into()]);
+/// Frees what this process, or one that is dead, held for longer than they may: due at once. Of one that lives the work is its own, whatever the clock of
+/// whoever looks says.
+pub fn free_expired(batch: &mut Batch, this_node: &str, now: Timestamp) {
+    batch.run(FREE_EXPIRED, vec![now.millis().into(), this_node.into()]);
 }
 
 /// Takes due deliveries of these endpoints until the end of the lease, of each those due first first and no more than is named.
@@ -122,7 +125,7 @@ pub async fn claim_at(
 /// [`CommitError`] when the store does not answer.
 pub async fn claim(db: &dyn Driver, lease: Lease<'_>, now: Timestamp, limit: u32) -> Result<Vec<Claimed>, CommitError> {
     let mut batch = Batch::new();
-    free_expired(&mut batch, now);
+    free_expired(&mut batch, lease.owner, now);
     db.commit(batch).await?;
     let due = due(db).await.map_err(|error| CommitError::Unavailable(error.to_string()))?;
     let mut claimed = Vec::new();
