@@ -43,7 +43,11 @@ async fn forumpay_as_its_own_clients_know_it() {
     table.row("too few coins, settled by a person", settled_by_hand(world.hands()));
     table.end().await;
     // The simulator's own callbacks, as short as they come.
-    world.client.control("PUT", "/forumpay/settings", Some(json!({"dropCallbacks": false, "shortCallbacks": true}))).await.expect("settings");
+    world
+        .client
+        .control("PUT", "/forumpay/settings", Some(json!({"dropCallbacks": false, "shortCallbacks": true})))
+        .await
+        .expect("settings");
     let mut table = Table::new("ForumPay, short callbacks");
     table.row("pay-in", short_pay_in(world.hands()));
     table.row("pay-out", short_pay_out(world.hands()));

@@ -70,11 +70,7 @@ const SHEETS: &[Sheet] = &[
         name: "brite",
         pay_in: brite,
         ways: &[PENDING, APPROVED, DECLINED, CANCELLED, EXPIRED],
-        words: &[
-            ("CREDIT", Proof::Paid, "CREDIT"),
-            ("SETTLED", Proof::Paid, "SETTLED"),
-            ("DEBIT", Proof::TakenBack, "DEBIT"),
-        ],
+        words: &[("CREDIT", Proof::Paid, "CREDIT"), ("SETTLED", Proof::Paid, "SETTLED"), ("DEBIT", Proof::TakenBack, "DEBIT")],
         pay_out: None,
     },
     Sheet {

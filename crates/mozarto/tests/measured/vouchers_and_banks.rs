@@ -26,7 +26,9 @@ async fn vouchers_and_banks_as_their_own_clients_know_them() {
     let mut table = Table::new("vouchers and banks");
     // `next` strikes the next call whosoever it is: Flexepin's rows run one after the other.
     table.row("Flexepin", flexepin(world.hands()));
-    for (form, amount) in [("a number", json!(55)), ("a decimal", json!(55.00)), ("a text", json!("55.00")), ("none", Value::Null)] {
+    for (form, amount) in
+        [("a number", json!(55)), ("a decimal", json!(55.00)), ("a text", json!("55.00")), ("none", Value::Null)]
+    {
         table.row(format!("Gigadat, the record's amount is {form}"), gigadat_amount(world.hands(), amount, true));
     }
     for (form, amount) in [("another", json!(550)), ("more exact", json!("55.001")), ("no number", json!("a lot"))] {
@@ -39,10 +41,16 @@ async fn vouchers_and_banks_as_their_own_clients_know_them() {
     table.row("Brite, a callback without content", empty_callback(world.hands(), "brite", brite("56.00"), "CREDIT"));
     table.row("Cleo, a callback without content", empty_callback(world.hands(), "cleo", cleo_in("56.00"), "COMPLETED"));
     for document in ["ÑAÑE850101AB1", "A&B850101AB1", "DOJO900115AB1", "&ÑA850101000", "N\u{303}AN850101AB1"] {
-        table.row(format!("Cleo, RFC {document}"), cleo_paid(world.hands(), cleo_out("MX", "RFC", document, "032180000118359719")));
+        table.row(
+            format!("Cleo, RFC {document}"),
+            cleo_paid(world.hands(), cleo_out("MX", "RFC", document, "032180000118359719")),
+        );
     }
     for document in ["A&850101AB1", "ñaÑe850101AB1", "AÇB850101AB1", "DOJO900115ÑB1", "DOJO90011&AB1"] {
-        table.row(format!("Cleo, no RFC {document}"), cleo_refused(world.hands(), cleo_out("MX", "RFC", document, "032180000118359719")));
+        table.row(
+            format!("Cleo, no RFC {document}"),
+            cleo_refused(world.hands(), cleo_out("MX", "RFC", document, "032180000118359719")),
+        );
     }
     for (country, kind, document, account) in [
         ("CL", "RUT", "12.345.678-5", "0001 2345-678"),
@@ -56,7 +64,10 @@ async fn vouchers_and_banks_as_their_own_clients_know_them() {
     for (kind, document) in [("RUT", "12.345.678-4"), ("RUT", "ÑAÑE850101AB1"), ("RUT", "1234&678-5")] {
         table.row(format!("Cleo, no RUT {document}"), cleo_refused(world.hands(), cleo_out("CL", kind, document, "00012345678")));
     }
-    table.row("Cleo, a letter of the RFC in a CURP", cleo_refused(world.hands(), cleo_out("MX", "CURP", "ÑEGG560427MVZRRL04", "032180000118359719")));
+    table.row(
+        "Cleo, a letter of the RFC in a CURP",
+        cleo_refused(world.hands(), cleo_out("MX", "CURP", "ÑEGG560427MVZRRL04", "032180000118359719")),
+    );
     table.row("Neosurf, the envelope", neosurf_envelope(world.hands()));
     table.end().await;
 }
@@ -97,15 +108,39 @@ async fn sent_about(hands: &Hands, provider: &str, id: &str) -> Result<Vec<Value
 
 /// What an inquiry may answer after a redeem whose answer got lost, and the answer of the Cashier call. The outer `result` is the query's own.
 const RECORDS: [(&str, &str, u16); 9] = [
-    ("a result of its own", r#"{"result":"0","transaction":{"result":"0","status":"USED","value":50,"currency":"EUR","trans_no":"1"}}"#, 200),
-    ("no result of its own", r#"{"result":0,"transaction":{"status":"USED","value":"50.00","currency":"EUR","trans_no":"2"}}"#, 200),
-    ("a result of its own as a number", r#"{"result":"0","transaction":{"result":0,"status":"used","value":50.0,"currency":"eur"}}"#, 200),
-    ("used by somebody else", r#"{"result":"0","transaction":{"result":"4002","status":"USED","value":50,"currency":"EUR"}}"#, 504),
-    ("used by somebody else, a number", r#"{"result":0,"transaction":{"result":4002,"status":"USED","value":50,"currency":"EUR"}}"#, 504),
+    (
+        "a result of its own",
+        r#"{"result":"0","transaction":{"result":"0","status":"USED","value":50,"currency":"EUR","trans_no":"1"}}"#,
+        200,
+    ),
+    (
+        "no result of its own",
+        r#"{"result":0,"transaction":{"status":"USED","value":"50.00","currency":"EUR","trans_no":"2"}}"#,
+        200,
+    ),
+    (
+        "a result of its own as a number",
+        r#"{"result":"0","transaction":{"result":0,"status":"used","value":50.0,"currency":"eur"}}"#,
+        200,
+    ),
+    (
+        "used by somebody else",
+        r#"{"result":"0","transaction":{"result":"4002","status":"USED","value":50,"currency":"EUR"}}"#,
+        504,
+    ),
+    (
+        "used by somebody else, a number",
+        r#"{"result":0,"transaction":{"result":4002,"status":"USED","value":50,"currency":"EUR"}}"#,
+        504,
+    ),
     ("blocked", r#"{"result":"0","transaction":{"result":"4003","status":"BLOCKED","value":50,"currency":"EUR"}}"#, 504),
     ("not redeemed", r#"{"result":"0","transaction":{"result":"0","status":"ACTIVE","value":50,"currency":"EUR"}}"#, 504),
     ("a query that failed", r#"{"result":"4040","result_description":"Transaction not found"}"#, 504),
-    ("a query that failed, with a record", r#"{"result":"9","transaction":{"result":"0","status":"USED","value":50,"currency":"EUR"}}"#, 504),
+    (
+        "a query that failed, with a record",
+        r#"{"result":"9","transaction":{"result":"0","status":"USED","value":50,"currency":"EUR"}}"#,
+        504,
+    ),
 ];
 
 async fn flexepin(hands: Hands) -> Result<()> {
@@ -153,7 +188,8 @@ async fn flexepin_ids(hands: &Hands) -> Result<()> {
 async fn flexepin_used_before(hands: &Hands) -> Result<()> {
     let told = json!({"result": "4005", "result_description": "Transaction id already used", "status": "USED", "value": 50, "currency": "EUR"});
     next(hands, "flexepin", json!({"path": "/voucher/redeem", "http": 200, "body": told})).await?;
-    let used = json!({"result": "0", "transaction": {"result": "0", "status": "USED", "value": 50, "currency": "EUR", "trans_no": "1"}});
+    let used =
+        json!({"result": "0", "transaction": {"result": "0", "status": "USED", "value": 50, "currency": "EUR", "trans_no": "1"}});
     next(hands, "flexepin", json!({"path": "/trans/", "http": 200, "body": used})).await?;
     let answer = hands.client.cashier(&bodies::flexepin(351, 5000)).await?;
     next(hands, "flexepin", json!({"http": 200, "times": 0})).await?;
@@ -194,7 +230,8 @@ async fn gigadat_told_once(hands: Hands) -> Result<()> {
     let (address, form) = (listener(&hands).await?, [("content-type", "application/x-www-form-urlencoded")]);
     for _ in 0..3 {
         let body = format!("transactionId={id}&type=ETI&amount=57.00&currency=CAD").into_bytes();
-        let told = hands.client.send("POST", &format!("{address}?transaction={id}&status=STATUS_PENDING"), &form, Some(body)).await?;
+        let told =
+            hands.client.send("POST", &format!("{address}?transaction={id}&status=STATUS_PENDING"), &form, Some(body)).await?;
         ensure!(told.status == 200, "{} {}", told.status, told.body);
         inquire(&hands, &id).await?;
     }
@@ -238,7 +275,8 @@ async fn callback_address(hands: &Hands, provider: &str, id: &str) -> Result<Str
 }
 
 async fn tell(hands: &Hands, address: &str, body: &str) -> Result<()> {
-    let told = hands.client.send("POST", address, &[("content-type", "application/json")], Some(body.as_bytes().to_vec())).await?;
+    let told =
+        hands.client.send("POST", address, &[("content-type", "application/json")], Some(body.as_bytes().to_vec())).await?;
     ensure!(told.status == 200, "{} {}", told.status, told.body);
     Ok(())
 }
@@ -344,7 +382,8 @@ async fn neosurf_envelope(hands: Hands) -> Result<()> {
     inquire(&hands, &id).await?;
     hands.ends_as(&id, "Approved", "ok", LIMIT).await?;
     let calls = sent_about(&hands, "neosurf", &id).await?;
-    let queries: Vec<&str> = calls.iter().filter_map(|call| call["body"].as_str()).filter(|body| body.contains("Envelope")).collect();
+    let queries: Vec<&str> =
+        calls.iter().filter_map(|call| call["body"].as_str()).filter(|body| body.contains("Envelope")).collect();
     ensure!(!queries.is_empty(), "nothing was asked");
     for query in queries {
         let inner = "<ns1:transactionGetDetails><transactionGetDetailsRequest><hash>";

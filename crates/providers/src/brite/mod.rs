@@ -15,8 +15,8 @@ use crate::descriptor::{
     NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
 };
 use crate::docs::MatrixRow;
-use crate::{kit, once};
 use crate::pages::Pages;
+use crate::{kit, once};
 use domain::{ErrorCode, Json};
 
 /// The provider.

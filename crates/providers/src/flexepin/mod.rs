@@ -11,8 +11,8 @@ use crate::descriptor::{
     NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingAlias, SettingRule, Signal, SingleUse, StatusRow,
     UnknownFate,
 };
-use crate::{kit, once};
 use crate::pages::Pages;
+use crate::{kit, once};
 use domain::{ErrorCode, Money, Operation};
 
 /// The provider.

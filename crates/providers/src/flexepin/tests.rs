@@ -317,7 +317,9 @@ fn what_an_inquiry_says() {
         let finding = found(inquire(&inquiry("\"0\"", Some(used(&[("result", result)])))));
         assert_eq!(finding.standing, Standing::Approved, "{result}");
     }
-    for absent in [inquiry("\"4040\"", None), inquiry("0", Some(voucher(&[]))), inquiry("0", Some(voucher(&[("result", "4003")])))] {
+    for absent in
+        [inquiry("\"4040\"", None), inquiry("0", Some(voucher(&[]))), inquiry("0", Some(voucher(&[("result", "4003")])))]
+    {
         assert_eq!(found(inquire(&absent)).standing, Standing::NotFound);
     }
     for odd in [

@@ -186,9 +186,8 @@ fn validated(cx: &Context<'_>, reply: &Reply) -> Step {
 fn redeemed(cx: &Context<'_>, reply: &Reply) -> Step {
     let silence = || Step::Silence(judge(DESCRIPTOR.errors, reply));
     let read = voucher(reply);
-    let refuses = read
-        .as_ref()
-        .is_some_and(|(status, result, _)| kit::may_refuse(*status) && !is_good(result) && result != USED_BEFORE);
+    let refuses =
+        read.as_ref().is_some_and(|(status, result, _)| kit::may_refuse(*status) && !is_good(result) && result != USED_BEFORE);
     if certainly_refused(reply, &CERTAIN_REFUSALS, false) {
         return Step::Refused(judge(DESCRIPTOR.errors, reply));
     }

@@ -3,8 +3,8 @@
 use super::wire::{self, Payment};
 use super::{DESCRIPTOR, approval};
 use crate::api::{Context, Doubt, Finding, Reply, Sent, Standing, Step, Task};
-use crate::{kit, once};
 use crate::signals::CERTAIN_REFUSALS;
+use crate::{kit, once};
 use domain::{Json, Operation, TransactionStatus};
 use serde::{Deserialize, Serialize};
 

@@ -185,6 +185,9 @@ impl Provider for ForumPay {
     fn destination(&self, order: &Order) -> Option<Destination> {
         let wallet = order.fields.text("walletAddress")?;
         let coin = order.text("preferredCrypto");
-        Some(Destination { full: format!("{coin} {}", normal(wallet)), masked: format!("{coin} {}", kit::mask_middle(wallet, 6, 4)) })
+        Some(Destination {
+            full: format!("{coin} {}", normal(wallet)),
+            masked: format!("{coin} {}", kit::mask_middle(wallet, 6, 4)),
+        })
     }
 }

@@ -344,7 +344,10 @@ fn coins_of_a_payment_that_ended_are_shown_once() {
         assert_eq!(found(world.script(Task::Inquire, &replies)).anomalies.len(), 0, "it was told");
     }
     for none in ["null", "\"0\"", "\"0.00000000\"", "0"] {
-        assert_eq!(found(pay_in().script(Task::Inquire, &[(LIST, list(&["a"])), (CHECK, ended("payment", none))])).anomalies.len(), 0);
+        assert_eq!(
+            found(pay_in().script(Task::Inquire, &[(LIST, list(&["a"])), (CHECK, ended("payment", none))])).anomalies.len(),
+            0
+        );
     }
 }
 

@@ -10,8 +10,8 @@ use crate::descriptor::{
     BRAND_ID, BaseUrls, CallLimits, Callbacks, Descriptor, ErrorRow, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE, NAME,
     NOT_FOUND_AFTER_ASSUMED_S, OperationSpec, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
 };
-use crate::{kit, once};
 use crate::pages::Pages;
+use crate::{kit, once};
 use domain::{ErrorCode, Operation};
 
 /// The provider.

@@ -321,7 +321,10 @@ struct Told<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Beside<'a> {
-    Session { transaction_id: Option<&'a str>, error_code: Option<&'a str> },
+    Session {
+        transaction_id: Option<&'a str>,
+        error_code: Option<&'a str>,
+    },
     Transaction {
         #[serde(skip_serializing_if = "Option::is_none")]
         session_id: Option<&'a str>,

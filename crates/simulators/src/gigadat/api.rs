@@ -3,8 +3,8 @@
 use http::Method;
 use money::{Currency, Money};
 use serde::Serialize;
-use serde_json::value::RawValue;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::order::{Order, new_token};
 use super::{Account, CURRENCY, INITED, SUCCESS, TOKEN};
@@ -247,7 +247,10 @@ pub(super) fn admitted(tx: &Tx<'_>, call: &Call) -> Result<Result<(String, Order
     };
     let key = value(&["transaction", "transactionId"]);
     let token = match value(&["token"]) {
-        "" => Fields::read(&call.body).and_then(|fields| fields.text("token")).or_else(|| call.form_field("token")).unwrap_or_default(),
+        "" => Fields::read(&call.body)
+            .and_then(|fields| fields.text("token"))
+            .or_else(|| call.form_field("token"))
+            .unwrap_or_default(),
         token => token.to_owned(),
     };
     Ok(match tx.load::<Order>(key)? {

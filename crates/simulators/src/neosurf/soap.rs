@@ -171,7 +171,10 @@ mod tests {
         let fields = fields_of(QUERY).unwrap();
         assert_eq!(fields.len(), 6);
         assert!(is_signed(&fields, "neosurfsecret"));
-        let prefixed = QUERY.replace("soap:", "env:").replace("xmlns:soap", "xmlns:env").replace("transactionGetDetailsRequest", "x:transactionGetDetailsRequest");
+        let prefixed = QUERY
+            .replace("soap:", "env:")
+            .replace("xmlns:soap", "xmlns:env")
+            .replace("transactionGetDetailsRequest", "x:transactionGetDetailsRequest");
         assert!(is_signed(&fields_of(&prefixed).unwrap(), "neosurfsecret"), "prefixes are ignored");
     }
 
