@@ -361,7 +361,9 @@ impl Check<'_> {
 
     /// A text for the provider's form, if it is good.
     fn prefill(&self, name: &str, rule: FieldRule, value: &Json) -> Result<Json, ()> {
-        let text = value.as_str().filter(|text| text.chars().count() <= PREFILL_MAX_CHARS && !text.contains(char::is_control));
+        // An address of mail has a length of its own.
+        let fits = |text: &&str| matches!(rule, FieldRule::Email) || text.chars().count() <= PREFILL_MAX_CHARS;
+        let text = value.as_str().filter(fits).filter(|text| !text.contains(char::is_control));
         self.text(name, rule, text.ok_or(())?).map(Json::String).map_err(drop)
     }
 

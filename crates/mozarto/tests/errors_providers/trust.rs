@@ -44,7 +44,7 @@ pub(crate) async fn rows(hands: Hands) -> Result<()> {
         rows.row(&format!("0/{settle}"), word(&hands, &format!("0/{settle}"), "Approved")).await;
     }
     rows.row("0/3", word(&hands, "0/3", "Cancelled")).await;
-    for code in ["70000", "71000", "72000", "60022", "60036", "60042", "60044", "60500"] {
+    for code in ["70000", "71000", "72000", "60022", "60036", "60042", "60043", "60044", "60045", "60500"] {
         rows.row(code, word(&hands, code, "Declined")).await;
     }
     for code in [

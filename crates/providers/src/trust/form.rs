@@ -45,10 +45,13 @@ const BILLING: [(&str, &[&str]); 10] = [
     ("billingpremise", &["address.line1"]),
     ("billingstreet", &["address.line2"]),
     ("billingtown", &["address.city"]),
-    ("billingcounty", &["address.state"]),
+    ("billingcounty", &[STATE]),
     ("billingpostcode", &["address.postalCode"]),
-    ("billingcountryiso2a", &["address.country", "countryCode"]),
+    ("billingcountryiso2a", &COUNTRY),
 ];
+/// Trust takes a county only with its country.
+const STATE: &str = "address.state";
+const COUNTRY: [&str; 2] = ["address.country", "countryCode"];
 
 /// A pay-in calls nobody.
 pub(super) fn created(cx: &Context<'_>) -> Finding {
@@ -67,9 +70,15 @@ pub(super) fn created(cx: &Context<'_>) -> Finding {
     let redirect_url = Some(cx.pages.pay.clone());
     let answer = CashierAnswer::Success { message: "Successfully".to_owned(), data, redirect_url };
     let finding = Finding::new(Standing::Pending, "pending").answer(answer);
-    let left_out: Vec<&str> =
-        cx.order.fields.plain.iter().filter(|(_, value)| **value == Json::Null).map(|(name, _)| name.as_str()).collect();
+    let plain = &cx.order.fields.plain;
+    let mut left_out: Vec<&str> =
+        plain.iter().filter(|(_, value)| **value == Json::Null).map(|(name, _)| name.as_str()).collect();
+    left_out.extend(plain.get(STATE).filter(|state| **state != Json::Null && !has_country(cx)).map(|_| STATE));
     if left_out.is_empty() { finding } else { finding.note(format!("left out of the form: {}", left_out.join(", "))) }
+}
+
+fn has_country(cx: &Context<'_>) -> bool {
+    COUNTRY.iter().any(|name| cx.order.fields.text(name).is_some())
 }
 
 /// The end of our page's life.
@@ -115,7 +124,8 @@ fn fields(cx: &Context<'_>) -> Vec<(&'static str, String)> {
         ("orderreference", order.transaction_id.to_string()),
     ];
     let first_of = |names: &[&str]| names.iter().find_map(|name| order.fields.text(name)).map(str::to_owned);
-    fields.extend(BILLING.iter().filter_map(|(name, ours)| Some((*name, first_of(ours)?))));
+    let taken = BILLING.iter().filter(|(_, ours)| *ours != [STATE] || has_country(cx));
+    fields.extend(taken.filter_map(|(name, ours)| Some((*name, first_of(ours)?))));
     let Some(password) = site_password(account.settings) else { return fields };
     let agreed = hash_fields(account.settings);
     let rules: Vec<_> = RULES.iter().filter(|(_, url)| agreed.contains(&RULE) && agreed.contains(url)).collect();

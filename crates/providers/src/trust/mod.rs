@@ -117,6 +117,9 @@ static DESCRIPTOR: Descriptor = Descriptor {
 
 /// What fills in Trust's form never affects acceptance.
 const PREFILL: FieldRule = FieldRule::Prefill(&FieldRule::Text { min: 1, max: PREFILL_MAX_CHARS });
+/// What is longer is Trust's field error 30000, and the payer cannot pay: `billingpremise`, `billingpostcode`; `billingtelephone`.
+const PREFILL_SHORT: FieldRule = FieldRule::Prefill(&FieldRule::Text { min: 1, max: 25 });
+const PREFILL_PHONE: FieldRule = FieldRule::Prefill(&FieldRule::Text { min: 1, max: 20 });
 const PREFILL_COUNTRY: FieldRule = FieldRule::Prefill(&FieldRule::Country);
 
 const PAY_IN_FIELDS: [RequestField; 20] = [
@@ -126,14 +129,14 @@ const PAY_IN_FIELDS: [RequestField; 20] = [
     RequestField::optional("email", FieldRule::Prefill(&FieldRule::Email)),
     RequestField::optional("firstName", PREFILL),
     RequestField::optional("lastName", PREFILL),
-    RequestField::optional("phone", PREFILL),
+    RequestField::optional("phone", PREFILL_PHONE),
     RequestField::optional("countryCode", PREFILL_COUNTRY),
     RequestField::optional("address", FieldRule::Prefill(&FieldRule::Object)),
-    RequestField::optional("address.line1", PREFILL),
+    RequestField::optional("address.line1", PREFILL_SHORT),
     RequestField::optional("address.line2", PREFILL),
     RequestField::optional("address.city", PREFILL),
     RequestField::optional("address.state", PREFILL),
-    RequestField::optional("address.postalCode", PREFILL),
+    RequestField::optional("address.postalCode", PREFILL_SHORT),
     RequestField::optional("address.country", PREFILL_COUNTRY),
     MERCHANT_REFERENCE,
     RequestField::optional("hppSuccessUrl", FieldRule::MerchantUrl),
@@ -207,7 +210,7 @@ impl Provider for Trust {
     fn warnings(&self, settings: &Settings) -> Vec<String> {
         let unverified = site_password(settings).is_none() && web_services(settings).is_none();
         let unverified = unverified.then(|| UNVERIFIED.to_owned());
-        unverified.into_iter().chain(form::not_sent(settings)).collect()
+        unverified.into_iter().chain(notify::exact_fields(settings)).chain(form::not_sent(settings)).collect()
     }
 
     fn open_page(&self, cx: &Context<'_>) -> Opening {

@@ -9,7 +9,7 @@ use crate::api::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackRea
 use crate::card::mask_numbers;
 use crate::kit;
 use crate::pages::{BrowserReturn, ReturnReading};
-use domain::Json;
+use domain::{Json, Settings};
 
 const HASH: &str = "responsesitesecurity";
 const NOTIFICATION: &str = "notificationreference";
@@ -18,6 +18,8 @@ const TIMELINE_ONLY: [&str; 3] = ["THREEDQUERY", "ACCOUNTCHECK", "RISKDEC"];
 const SETTLE_STATUSES: [&str; 6] = ["0", "1", "2", "3", "10", "100"];
 /// Most digits of an error code.
 const ERROR_CODE_MAX_DIGITS: usize = 5;
+/// Most fields that an anomaly names.
+const SHOWN_FIELDS_MAX: usize = 20;
 /// Longest value that a timeline shows, characters.
 const SHOWN_MAX_CHARS: usize = 64;
 /// A member of the hint: somebody, proven or not, reported error code `0`.
@@ -48,8 +50,12 @@ fn outcome(account: &Account<'_>, callback: &Callback<'_>, fields: &Pairs) -> Ca
         return CallbackOutcome::Fact(Box::new(Finding::unchanged().note(note)));
     }
     let mut hint = Json::object([("note", Json::String(note))]);
-    if value(fields, "errorcode") == "0" {
+    if reports_success(fields) {
         hint.set(ZERO, Json::Bool(true));
+    }
+    if let Some(names) = extra_fields(account, fields) {
+        let text = format!("a rightly signed Trust notification has other fields than the ten, so it proves nothing: {names}");
+        hint.set("anomaly", Json::String(text));
     }
     if let (true, true, Some(id), Some(amount)) =
         (signed, matches!(kind, AUTH | REFUND), callback.transaction_id, callback.amount)
@@ -86,9 +92,35 @@ fn proven(account: &Account<'_>, fields: &Pairs) -> Option<bool> {
     Some(kit::same_bytes(&response_hash(fields, password), presented))
 }
 
+/// Whatever else it says, and however often: somebody reported error code `0`.
+fn reports_success(fields: &Pairs) -> bool {
+    fields.iter().any(|(name, value)| name == "errorcode" && value.trim() == "0")
+}
+
+/// A field that a signed notification may have.
+fn expected(name: &str) -> bool {
+    form::EXTRA_FIELDS.contains(&name) || ["requestreference", NOTIFICATION, HASH].contains(&name)
+}
+
+/// Fields beyond the known ones, of a notification whose hash is right, where nobody can be asked instead: a person is to set the notification up anew.
+fn extra_fields(account: &Account<'_>, fields: &Pairs) -> Option<String> {
+    let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).filter(|name| !expected(name)).collect();
+    if names.is_empty() || web_services(account.settings).is_some() || proven(account, fields) != Some(true) {
+        return None;
+    }
+    let shown = names.into_iter().take(SHOWN_FIELDS_MAX).map(|name| mask_numbers(&kit::provider_text(name)));
+    Some(shown.collect::<Vec<_>>().join(", "))
+}
+
+/// The warning of an account that can only believe what is signed.
+pub(super) fn exact_fields(settings: &Settings) -> Option<String> {
+    let only_signed = site_password(settings).is_some() && web_services(settings).is_none();
+    only_signed
+        .then(|| format!("Notifications set up at Trust must have exactly these fields: {}", form::EXTRA_FIELDS.join(", ")))
+}
+
 /// "Signed" (Trust sheet, "Callbacks").
 fn is_signed(account: &Account<'_>, fields: &Pairs) -> bool {
-    let expected = |name: &str| form::EXTRA_FIELDS.contains(&name) || ["requestreference", NOTIFICATION, HASH].contains(&name);
     let once = |at: usize, name: &str| fields[..at].iter().all(|(other, _)| other != name);
     let code = value(fields, "errorcode");
     fields.iter().enumerate().all(|(at, (name, _))| expected(name) && once(at, name))
@@ -134,7 +166,7 @@ pub(super) fn read_return(cx: &Context<'_>, back: &BrowserReturn<'_>) -> Option<
         Some(false) => "its hash is wrong",
         None => "nothing proves it",
     };
-    let zero = value(back.query, "errorcode") == "0";
+    let zero = reports_success(back.query);
     Some(ReturnReading {
         // Without a web-services user nobody is called: that somebody reported a success is remembered, no more.
         ask: web_services(cx.account.settings).is_some() || zero,

@@ -3,7 +3,7 @@
 
 use super::notify::{NOTICE, ZERO};
 use super::{DESCRIPTOR, WEB_SERVICES_HOST, form, site_password, web_services};
-use crate::api::{Account, Call, Context, Doubt, Finding, Refusal, Reply, Sent, Standing, Step};
+use crate::api::{Account, Call, Context, Doubt, Finding, Refusal, Reply, Sent, Standing, Step, Turn, TurnKind};
 use crate::descriptor::StatusRow;
 use crate::kit;
 use crate::signals::judge as refusal_of;
@@ -29,7 +29,7 @@ const SUSPENDED: &str = "0/2";
 const CANCELLED: &str = "0/3";
 
 /// By the raw status: the error code and, when it is `0`, the settle status. A range is one row.
-pub(super) static STATUSES: [StatusRow; 26] = [
+pub(super) static STATUSES: [StatusRow; 28] = [
     row("0/0", Standing::Approved),
     row("0/1", Standing::Approved),
     row("0/10", Standing::Approved),
@@ -42,7 +42,9 @@ pub(super) static STATUSES: [StatusRow; 26] = [
     row("60022", Standing::Declined),
     row("60036", Standing::Declined),
     row("60042", Standing::Declined),
+    row("60043", Standing::Declined),
     row("60044", Standing::Declined),
+    row("60045", Standing::Declined),
     row("60500", Standing::Declined),
     row("60010", Standing::Unchanged),
     row("60034", Standing::Unchanged),
@@ -60,6 +62,8 @@ pub(super) static STATUSES: [StatusRow; 26] = [
 /// The payer is correcting the form: no payment was tried.
 const FORM_ERRORS: [&str; 3] = ["30000", "31000-31004", "40000"];
 const EXPIRED: &str = "EXPIRED";
+/// In the memo: how much less is settled than was authorised, minor units.
+const LOWERED: &str = "lowered";
 
 fn covers(row: &str, word: &str) -> bool {
     match row.split_once('-') {
@@ -178,7 +182,7 @@ fn conclude(cx: &Context<'_>, mut records: Vec<Json>, failed: Option<Refusal>) -
     if cx.hint.and_then(|hint| hint.get(ZERO)).is_some() {
         memo.set(ZERO, Json::Bool(true));
     }
-    let (mut finding, tried) = judge(cx, &records);
+    let (mut finding, tried) = judge(cx, &records, &mut memo);
     if tried {
         memo.set("tried", Json::Bool(true));
     }
@@ -255,8 +259,8 @@ impl Attempt<'_> {
 }
 
 /// What the records say, and whether any of them is about an attempt to pay.
-fn judge(cx: &Context<'_>, records: &[Json]) -> (Finding, bool) {
-    let (mut anomalies, mut notes, mut attempts, mut refund) = (Vec::new(), Vec::new(), Vec::new(), None);
+fn judge(cx: &Context<'_>, records: &[Json], memo: &mut Json) -> (Finding, bool) {
+    let (mut anomalies, mut notes, mut attempts, mut refunds) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for record in records {
         let kind = record.str_at("requesttypedescription").unwrap_or_default();
         if !matches!(kind, AUTH | REFUND) {
@@ -270,21 +274,17 @@ fn judge(cx: &Context<'_>, records: &[Json]) -> (Finding, bool) {
             anomalies.push(format!("Trust's record has another {what}"));
         } else if kind == AUTH {
             attempts.push(Attempt { record, word, standing });
-        } else if standing == Some(Standing::Approved) && is_amount(record, cx.order.amount) {
-            refund = Some(word);
+        } else if word.starts_with("0/") && word != CANCELLED {
+            refunds.push(record);
         } else {
             notes.push(format!("Trust tells of a refund that changes nothing: {}", kit::provider_text(&word)));
         }
     }
     let is_try = |attempt: &&Attempt<'_>| !FORM_ERRORS.iter().any(|row| covers(row, &attempt.word));
-    let tried = attempts.iter().any(|attempt| is_try(&attempt)) || refund.is_some();
-    let mut finding = match deciding(cx, &attempts, &mut anomalies) {
-        Some(attempt) => of_attempt(cx, attempt, &mut anomalies),
-        None => Finding::unchanged(),
-    };
-    if let Some(word) = refund {
-        (finding.standing, finding.status) = (Standing::Reversed, word);
-    }
+    let tried = attempts.iter().any(|attempt| is_try(&attempt)) || !refunds.is_empty();
+    let attempt = deciding(cx, &attempts, &mut anomalies);
+    let mut finding = attempt.map_or_else(Finding::unchanged, |attempt| of_attempt(cx, attempt, &mut anomalies));
+    given_back(cx, &mut finding, attempt, &refunds, memo);
     finding.notes.extend(notes);
     (finding.with_anomalies(anomalies), tried)
 }
@@ -325,6 +325,42 @@ fn of_attempt(cx: &Context<'_>, attempt: &Attempt<'_>, anomalies: &mut Vec<Strin
     finding
 }
 
+/// What went back of the payment: its refunds, and what will not be settled. A refund proves the payment, whatever else is known of it.
+fn given_back(cx: &Context<'_>, finding: &mut Finding, attempt: Option<&Attempt<'_>>, refunds: &[&Json], memo: &mut Json) {
+    let minor = |record: &Json, name: &str| kit::scalar(record, name)?.parse::<i64>().ok();
+    let parent = attempt.filter(|attempt| attempt.is_success()).and_then(|attempt| attempt.reference());
+    let of_another = |record: &Json| {
+        let theirs = kit::token(record, "parenttransactionreference");
+        theirs.is_some() && parent.is_some() && theirs != parent
+    };
+    let lowered = attempt.filter(|attempt| attempt.standing == Some(Standing::Approved)).and_then(|attempt| {
+        let settles = minor(attempt.record, "settlebaseamount")?;
+        (1..cx.order.amount.minor()).contains(&settles).then(|| (settles, cx.order.amount.minor() - settles))
+    });
+    if let Some((settles, lowered)) = lowered {
+        let known = minor(memo, LOWERED).unwrap_or_default();
+        if lowered > known {
+            finding.turns.push(Turn {
+                kind: TurnKind::Refunded,
+                key: format!("settles {settles}"),
+                minor: Some(lowered - known),
+            });
+            memo.set(LOWERED, Json::from(lowered));
+        }
+    }
+    for record in refunds.iter().filter(|record| !of_another(record)) {
+        let minor = minor(record, "baseamount");
+        let key = kit::token(record, "transactionreference").map_or_else(|| format!("refund {minor:?}"), str::to_owned);
+        finding.turns.push(Turn { kind: TurnKind::Refunded, key, minor });
+    }
+    let Some(refund) = refunds.iter().find(|record| !of_another(record)) else { return };
+    let unproven =
+        !matches!(finding.standing, Standing::Approved | Standing::Reversed) && !matches!(finding.status.as_str(), CANCELLED);
+    if unproven || cx.status == TransactionStatus::Approved && finding.standing == Standing::Approved {
+        (finding.standing, finding.status) = (Standing::Approved, raw_status(refund));
+    }
+}
+
 /// The error code and, when it is `0`, the settle status.
 fn raw_status(record: &Json) -> String {
     let text = |name| kit::token(record, name).unwrap_or_default();
@@ -347,10 +383,6 @@ pub(super) fn foreign(record: &Json, account: &Account<'_>, order: &str, amount:
     ]
     .into_iter()
     .find_map(|(what, foreign)| foreign.then_some(what))
-}
-
-fn is_amount(record: &Json, amount: Money) -> bool {
-    kit::scalar(record, "baseamount").and_then(kit::whole_number) == Some(amount.minor())
 }
 
 /// `411111******0211`, of a number whose middle is blanked.

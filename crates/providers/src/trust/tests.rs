@@ -120,17 +120,23 @@ fn warnings_say_what_cannot_be_verified_and_what_is_not_sent() {
     let warnings = |patch: &str| Trust.warnings(&apply(patch, Environment::Sandbox).unwrap());
     let unverified = "Outcomes cannot be verified: set siteSecurityPassword or the web-services credentials";
     assert_eq!(warnings(r#"{"sitereference":"test_a"}"#), [unverified]);
-    assert_eq!(warnings(r#"{"sitereference":"test_a","siteSecurityPassword":"x"}"#), [""; 0]);
+    let exact = "Notifications set up at Trust must have exactly these fields: baseamount, currencyiso3a, errorcode, maskedpan, orderreference, \
+                 paymenttypedescription, requesttypedescription, settlestatus, sitereference, transactionreference";
+    assert_eq!(warnings(r#"{"sitereference":"test_a","siteSecurityPassword":"x"}"#), [exact]);
     assert_eq!(warnings(r#"{"sitereference":"test_a","webServicesUsername":"u","webServicesPassword":"p"}"#), [""; 0]);
     assert_eq!(
         warnings(
             r#"{"siteSecurityPassword":"x","hashFields":"sitereference,currencyiso3a,mainamount,ruleidentifier,allurlnotification"}"#
         ),
-        ["Not sent, because hashFields does not cover them: successfulurlredirect, declinedurlredirect, stextraurlnotifyfields"]
+        [
+            exact,
+            "Not sent, because hashFields does not cover them: successfulurlredirect, declinedurlredirect, stextraurlnotifyfields"
+        ]
     );
     assert_eq!(
         warnings(r#"{"siteSecurityPassword":"x","hashFields":"sitereference,currencyiso3a,mainamount"}"#),
         [
+            exact,
             "Not sent, because hashFields does not cover them: successfulurlredirect, declinedurlredirect, allurlnotification, ruleidentifier, stextraurlnotifyfields"
         ]
     );

@@ -10,11 +10,11 @@ mod reply;
 mod tests;
 mod told;
 
-use crate::api::{Account, Callback, CallbackReading, Context, Finding, Order, Provider, Reply, Sent, Standing, Step, Task};
+use crate::api::{Account, Callback, CallbackReading, Context, Finding, Order, Provider, Reply, Sent, Step, Task};
 use crate::card::CardData;
 use crate::descriptor::{
     BRAND_ID, BaseUrls, CallLimits, Callbacks, Descriptor, ErrorRow, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE, NAME,
-    NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
+    NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingRule, Signal, UnknownFate,
 };
 use crate::fields::{Checked, PHONE_MIN_DIGITS, Problems};
 use crate::kit;
@@ -41,10 +41,6 @@ const MASK_CODES_MAX: usize = 50;
 const HEADER_MAX_CHARS: usize = 2_048;
 /// A line of an address.
 const LINE: FieldRule = FieldRule::Text { min: 1, max: 100 };
-
-const fn status(word: &'static str, standing: Standing) -> StatusRow {
-    StatusRow { word, standing, status: None }
-}
 
 const fn error(row: u8, signal: Signal, code: ErrorCode) -> ErrorRow {
     ErrorRow { row, signal, code }
@@ -154,53 +150,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
         error(5, Signal::ErrorCode(&reply::REFUSALS), ErrorCode::UnknownPspError),
         error(5, Signal::Otherwise, ErrorCode::UnknownPspError),
     ],
-    statuses: &[
-        status("SENT_FOR_AUTHORISATION", Standing::Pending),
-        status("WAITING_FOR_AUTHORISATION", Standing::Pending),
-        status("SHOPPER_REDIRECTED", Standing::Pending),
-        status("WAITING_FOR_SHOPPER", Standing::Pending),
-        status("OPEN", Standing::Pending),
-        status("SIGNED_FORM_RECEIVED", Standing::Pending),
-        StatusRow { word: reply::NO_NEWS, standing: Standing::Pending, status: Some(reply::PENDING) },
-        status("AUTHORISED", Standing::Approved),
-        status("CAPTURED", Standing::Approved),
-        status("SETTLED", Standing::Approved),
-        status("SETTLED_BY_MERCHANT", Standing::Approved),
-        status("REFUSED", Standing::Declined),
-        // These and EXPIRED after an approval: Reversed.
-        status("CANCELLED", Standing::Cancelled),
-        status("SHOPPER_CANCELLED", Standing::Cancelled),
-        status("VOIDED", Standing::Cancelled),
-        status("EXPIRED", Standing::Expired),
-        status("ERROR", Standing::Unchanged),
-        status("FAILURE", Standing::Unchanged),
-        status("QUERY_REQUIRED", Standing::Unchanged),
-        // While something is left of the payment: Approved.
-        status("REFUNDED", Standing::Reversed),
-        status("REFUNDED_BY_MERCHANT", Standing::Reversed),
-        status("CHARGED_BACK", Standing::Reversed),
-        // These can only follow a payment.
-        status(record::PROVING[0], Standing::Approved),
-        status(record::PROVING[1], Standing::Approved),
-        status(record::PROVING[2], Standing::Approved),
-        status(record::PROVING[3], Standing::Approved),
-        status(record::PROVING[4], Standing::Approved),
-        status(record::PROVING[5], Standing::Approved),
-        status(record::PROVING[6], Standing::Approved),
-        status(record::PROVING[7], Standing::Approved),
-        status(record::PROVING[8], Standing::Approved),
-        status(record::PROVING[9], Standing::Approved),
-        status(record::PROVING[10], Standing::Approved),
-        status(record::PROVING[11], Standing::Approved),
-        status(record::PROVING[12], Standing::Approved),
-        status(record::PROVING[13], Standing::Approved),
-        status(record::PROVING[14], Standing::Approved),
-        status("CAPTURE_FAILED", Standing::Unchanged),
-        status("REFUSED_BY_BANK", Standing::Unchanged),
-        status("REVOKE_REQUESTED", Standing::Unchanged),
-        status("REVOKED", Standing::Unchanged),
-        status("REVOKE_FAILED", Standing::Unchanged),
-    ],
+    statuses: &record::STATUSES,
     unknown_fate: UnknownFate::Accepted,
     release_again: false,
     card_data: CardData::Taken,

@@ -1,9 +1,9 @@
 //! Worldpay's records: what an inquiry answers, which payment of an order counts, what is left of it. Sheet: "Inquiry", "Status and error mapping", "Refunds in parts".
 
 use super::browser;
-use super::reply::{NO_NEWS, Said, document, refusal, return_code, said};
+use super::is_direct;
+use super::reply::{NO_NEWS, PENDING, Said, document, refusal, return_code, said};
 use super::told::{self, EVENT, Told};
-use super::{DESCRIPTOR, is_direct};
 use crate::api::{Context, Finding, Reply, Standing, Step, TurnKind};
 use crate::descriptor::StatusRow;
 use crate::kit;
@@ -12,78 +12,125 @@ use domain::{Money, TransactionStatus};
 
 /// Hosted orders that nobody has paid are over after that, milliseconds.
 const HOSTED_LIFE_MS: i64 = 24 * 60 * 60 * 1_000;
-/// Events of a refund.
-const REFUNDED: [&str; 2] = ["REFUNDED", "REFUNDED_BY_MERCHANT"];
 const CHARGED_BACK: &str = "CHARGED_BACK";
 const CHARGEBACK_WON: &str = "CHARGEBACK_REVERSED";
-/// Events that can only follow a payment and say nothing of what is left of it.
-pub(super) const PROVING: [&str; 15] = [
-    "SENT_FOR_REFUND",
-    "SENT_FOR_FAST_REFUND",
-    "REFUND_REQUESTED",
-    "REFUND_RECEIVED",
-    "REFUND_FAILED",
-    "REFUND_EXPIRED",
-    "REFUND_REVERSED",
-    "REFUND_WEBFORM_ISSUED",
-    "INFORMATION_REQUESTED",
-    "INFORMATION_SUPPLIED",
-    "DISPUTED_FUNDS_HELD",
-    "DISPUTED_FUNDS_RELEASED",
-    "DISPUTE_EXPIRED",
-    "DISPUTE_RESERVE_RELEASED",
-    CHARGEBACK_WON,
-];
-/// Events that a person should see; those that prove no payment change nothing.
-const SHOWN: [&str; 9] = [
-    "CAPTURE_FAILED",
-    "REFUSED_BY_BANK",
-    "REVOKE_REQUESTED",
-    "REVOKED",
-    "REVOKE_FAILED",
-    "REFUND_FAILED",
-    "REFUND_EXPIRED",
-    "REFUND_REVERSED",
-    CHARGEBACK_WON,
-];
-/// The course of a payment: what comes later stands later.
-const COURSE: [&[&str]; 10] = [
-    &[NO_NEWS, "OPEN", "SHOPPER_REDIRECTED", "WAITING_FOR_SHOPPER", "SIGNED_FORM_RECEIVED"],
-    &["SENT_FOR_AUTHORISATION", "WAITING_FOR_AUTHORISATION"],
-    &["REFUSED", "ERROR", "FAILURE", "QUERY_REQUIRED"],
-    &["AUTHORISED"],
-    &["CANCELLED", "SHOPPER_CANCELLED", "VOIDED", "EXPIRED"],
-    &["CAPTURED", "CAPTURE_FAILED"],
-    &["SETTLED", "SETTLED_BY_MERCHANT"],
-    &[
-        "SENT_FOR_REFUND",
-        "SENT_FOR_FAST_REFUND",
-        "REFUND_REQUESTED",
-        "REFUND_RECEIVED",
-        "REFUND_WEBFORM_ISSUED",
-        "INFORMATION_REQUESTED",
-        "INFORMATION_SUPPLIED",
-        "DISPUTED_FUNDS_HELD",
-    ],
-    &["REFUNDED", "REFUNDED_BY_MERCHANT", CHARGED_BACK],
-    &[
-        "REFUND_FAILED",
-        "REFUND_EXPIRED",
-        "REFUND_REVERSED",
-        "DISPUTED_FUNDS_RELEASED",
-        "DISPUTE_EXPIRED",
-        "DISPUTE_RESERVE_RELEASED",
-        CHARGEBACK_WON,
-    ],
+
+/// A `lastEvent`.
+#[derive(Clone, Copy)]
+struct Event {
+    row: StatusRow,
+    /// How far a payment has come: what comes later stands later.
+    stage: u8,
+    kind: Kind,
+}
+
+/// What an event says beside its status.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    /// Given back, a part or all: what is left decides.
+    Refund,
+    /// It can only follow a payment, and says nothing of what is left of it.
+    Proof,
+    /// The same, and a person should see it.
+    SeenProof,
+    /// It changes nothing, and a person should see it.
+    Seen,
+}
+
+const fn event_of(word: &'static str, standing: Standing, stage: u8, kind: Kind) -> Event {
+    Event { row: StatusRow::of(word, standing), stage, kind }
+}
+
+const fn plain(word: &'static str, standing: Standing, stage: u8) -> Event {
+    event_of(word, standing, stage, Kind::Plain)
+}
+
+const fn proof(word: &'static str, stage: u8, kind: Kind) -> Event {
+    event_of(word, Standing::Approved, stage, kind)
+}
+
+const fn seen(word: &'static str, stage: u8) -> Event {
+    event_of(word, Standing::Unchanged, stage, Kind::Seen)
+}
+
+/// Of an event whose place in the course of a payment is not known.
+const NO_STAGE: u8 = u8::MAX;
+const NO_NEWS_EVENT: Event =
+    Event { row: StatusRow { word: NO_NEWS, standing: Standing::Pending, status: Some(PENDING) }, stage: 0, kind: Kind::Plain };
+const EVENTS: [Event; 42] = [
+    plain("SENT_FOR_AUTHORISATION", Standing::Pending, 1),
+    plain("WAITING_FOR_AUTHORISATION", Standing::Pending, 1),
+    plain("SHOPPER_REDIRECTED", Standing::Pending, 0),
+    plain("WAITING_FOR_SHOPPER", Standing::Pending, 0),
+    plain("OPEN", Standing::Pending, 0),
+    plain("SIGNED_FORM_RECEIVED", Standing::Pending, 0),
+    NO_NEWS_EVENT,
+    plain("AUTHORISED", Standing::Approved, 3),
+    plain("CAPTURED", Standing::Approved, 5),
+    plain("SETTLED", Standing::Approved, 6),
+    plain("SETTLED_BY_MERCHANT", Standing::Approved, 6),
+    plain("REFUSED", Standing::Declined, 2),
+    // These and EXPIRED after an approval: Reversed.
+    plain("CANCELLED", Standing::Cancelled, 4),
+    plain("SHOPPER_CANCELLED", Standing::Cancelled, 4),
+    plain("VOIDED", Standing::Cancelled, 4),
+    plain("EXPIRED", Standing::Expired, 4),
+    plain("ERROR", Standing::Unchanged, 2),
+    plain("FAILURE", Standing::Unchanged, 2),
+    plain("QUERY_REQUIRED", Standing::Unchanged, 2),
+    // While something is left of the payment: Approved.
+    event_of("REFUNDED", Standing::Reversed, 8, Kind::Refund),
+    event_of("REFUNDED_BY_MERCHANT", Standing::Reversed, 8, Kind::Refund),
+    plain(CHARGED_BACK, Standing::Reversed, 8),
+    proof("SENT_FOR_REFUND", 7, Kind::Proof),
+    proof("SENT_FOR_FAST_REFUND", 7, Kind::Proof),
+    proof("REFUND_REQUESTED", 7, Kind::Proof),
+    proof("REFUND_RECEIVED", 7, Kind::Proof),
+    proof("REFUND_WEBFORM_ISSUED", 7, Kind::Proof),
+    proof("INFORMATION_REQUESTED", 7, Kind::Proof),
+    proof("INFORMATION_SUPPLIED", 7, Kind::Proof),
+    proof("DISPUTED_FUNDS_HELD", 7, Kind::Proof),
+    proof("DISPUTED_FUNDS_RELEASED", 9, Kind::Proof),
+    proof("DISPUTE_EXPIRED", 9, Kind::Proof),
+    proof("DISPUTE_RESERVE_RELEASED", 9, Kind::Proof),
+    proof("REFUND_FAILED", 9, Kind::SeenProof),
+    proof("REFUND_EXPIRED", 9, Kind::SeenProof),
+    proof("REFUND_REVERSED", 9, Kind::SeenProof),
+    proof(CHARGEBACK_WON, 9, Kind::SeenProof),
+    seen("CAPTURE_FAILED", 5),
+    seen("REFUSED_BY_BANK", NO_STAGE),
+    seen("REVOKE_REQUESTED", NO_STAGE),
+    seen("REVOKED", NO_STAGE),
+    seen("REVOKE_FAILED", NO_STAGE),
 ];
 
+/// The status table.
+pub(super) static STATUSES: [StatusRow; EVENTS.len()] = {
+    let mut rows = [EVENTS[0].row; EVENTS.len()];
+    let mut at = 0;
+    while at < rows.len() {
+        rows[at] = EVENTS[at].row;
+        at += 1;
+    }
+    rows
+};
+
+fn entry(event: &str) -> Option<Event> {
+    EVENTS.into_iter().find(|entry| entry.row.word == event)
+}
+
 /// How far a payment has come.
-fn stage(event: &str) -> Option<usize> {
-    COURSE.iter().position(|events| events.contains(&event))
+fn stage(event: &str) -> Option<u8> {
+    entry(event).map(|entry| entry.stage).filter(|stage| *stage != NO_STAGE)
+}
+
+fn kind(event: &str) -> Kind {
+    entry(event).map_or(Kind::Plain, |entry| entry.kind)
 }
 
 fn row(event: &str) -> Option<&'static StatusRow> {
-    DESCRIPTOR.statuses.iter().find(|row| row.word == event)
+    STATUSES.iter().find(|row| row.word == event)
 }
 
 /// The status word of an event.
@@ -97,7 +144,7 @@ pub(super) fn event(payment: &Element) -> &str {
 }
 
 pub(super) fn is_refund(event: &str) -> bool {
-    REFUNDED.contains(&event)
+    kind(event) == Kind::Refund
 }
 
 /// What in a payment's amount is not ours. `part`: less of it is as good as all.
@@ -126,7 +173,8 @@ pub(super) fn in_our_currency(amount: &Element, ours: Money) -> Option<i64> {
 fn chosen(order: &Element) -> Option<(&Element, bool)> {
     let payments = || order.children_named("payment");
     let standing = |payment: &Element| row(event(payment)).map(|row| row.standing);
-    let success = |payment: &&Element| standing(payment) == Some(Standing::Approved) && !PROVING.contains(&event(payment));
+    let plain = |payment: &Element| kind(event(payment)) == Kind::Plain;
+    let success = |payment: &&Element| standing(payment) == Some(Standing::Approved) && plain(payment);
     let paid = |payment: &&Element| matches!(standing(payment), Some(Standing::Approved | Standing::Reversed));
     let open = |payment: &&Element| standing(payment) == Some(Standing::Pending);
     let chosen = payments().find(success).or_else(|| payments().find(paid)).or_else(|| payments().find(open));
@@ -181,19 +229,15 @@ fn of_event(cx: &Context<'_>, told: &mut Told, payment: &Element, row: &'static 
     if word == CHARGED_BACK {
         return Finding::new(Standing::Reversed, word).turn(TurnKind::ChargedBack, told.chargeback(false), None);
     }
-    let proves = PROVING.contains(&word);
-    if SHOWN.contains(&word) {
-        told.anomaly(format!("Worldpay says {word}"));
-    } else if proves {
-        told.note(format!("Worldpay says {word}"));
+    match kind(word) {
+        Kind::Seen | Kind::SeenProof => told.anomaly(format!("Worldpay says {word}")),
+        Kind::Proof => told.note(format!("Worldpay says {word}")),
+        Kind::Plain | Kind::Refund => return concluded(cx, payment, row),
     }
-    match proves {
-        true if word == CHARGEBACK_WON => {
-            Finding::new(Standing::Approved, word).turn(TurnKind::ChargebackWon, told.chargeback(true), None)
-        }
-        true => Finding::new(Standing::Approved, word),
-        false if SHOWN.contains(&word) => Finding::unchanged(),
-        false => concluded(cx, payment, row),
+    match (row.standing, word) {
+        (Standing::Unchanged, _) => Finding::unchanged(),
+        (proven, CHARGEBACK_WON) => Finding::new(proven, word).turn(TurnKind::ChargebackWon, told.chargeback(true), None),
+        (proven, _) => Finding::new(proven, word),
     }
 }
 
@@ -238,6 +282,7 @@ fn refunded(cx: &Context<'_>, told: &mut Told, payment: &Element, word: &str) ->
         }
     }
     let nothing_known = parts.iter().all(|(_, minor)| minor.is_none());
+    let unknown = nothing_known || parts.iter().any(|(_, minor)| minor.is_none());
     match left {
         Left::Known(left) if left > ours.minor() => {
             told.anomaly("Worldpay's balance is more than was paid");
@@ -260,15 +305,9 @@ fn refunded(cx: &Context<'_>, told: &mut Told, payment: &Element, word: &str) ->
             told.note("Worldpay says that a part was refunded");
         }
         Left::Unsaid if nothing_known => finding.standing = Standing::Reversed,
-        Left::Unsaid | Left::Elsewhere => {
-            by_parts(told, &mut finding, known >= ours.minor(), nothing_known || known_in_part(&parts))
-        }
+        Left::Unsaid | Left::Elsewhere => by_parts(told, &mut finding, known >= ours.minor(), unknown),
     }
     finding
-}
-
-fn known_in_part(parts: &[(String, Option<i64>)]) -> bool {
-    parts.iter().any(|(_, minor)| minor.is_none())
 }
 
 /// The record says nothing of what is left: the engine counts the parts, and nothing is guessed of what they leave open.

@@ -262,3 +262,36 @@ fn a_reference_is_no_card_number() {
         assert_eq!(Trust.is_reference(field, value), expected, "{field} {value}");
     }
 }
+
+/// An account that can ask nobody has a person set the notification up anew; nothing is believed.
+#[test]
+fn a_signed_notification_with_more_fields_is_named() {
+    let more = signed(with(approved(), &[("billingfirstname", "John"), ("fraudrating", "5")]));
+    let named = hint(&unasked(open()), &more);
+    assert!(!has_notice(&named));
+    let anomaly = named.str_at("anomaly").unwrap_or_default();
+    assert!(anomaly.ends_with(": billingfirstname, fraudrating"), "{anomaly}");
+    assert_eq!(hint(&open(), &more).str_at("anomaly"), None);
+    assert_eq!(hint(&unasked(open()), &with(more, &[("fraudrating", "6")])).str_at("anomaly"), None);
+}
+
+/// A success that somebody reported is not forgotten because of what stands beside it.
+#[test]
+fn every_reported_success_is_remembered() {
+    let zero = |body: &[u8]| match open().callback(&[], body, true).outcome {
+        CallbackOutcome::Hint(hint) => hint.get(ZERO).is_some(),
+        other => panic!("{other:?}"),
+    };
+    for body in [
+        &b"errorcode=0"[..],
+        b"errorcode=70000&errorcode=0",
+        b"errorcode=0&billingtown=Malm\xf6",
+        b"errorcode=0%20",
+        b"\xff=1&errorcode=0",
+    ] {
+        assert!(zero(body), "{}", String::from_utf8_lossy(body));
+    }
+    for body in [&b"errorcode=70000"[..], b"errorcode=00", b"settlestatus=0", b"errorcode="] {
+        assert!(!zero(body), "{}", String::from_utf8_lossy(body));
+    }
+}

@@ -64,7 +64,7 @@ fn each_row_of_the_status_table() {
         ("0", "3", Cancelled),
     ];
     let codes = |list: &[&'static str], standing| list.iter().map(move |code| (*code, "3", standing)).collect::<Vec<_>>();
-    let declines = codes(&["70000", "71000", "72000", "60022", "60036", "60042", "60044", "60500"], Declined);
+    let declines = codes(&["70000", "71000", "72000", "60022", "60036", "60042", "60043", "60044", "60045", "60500"], Declined);
     let open_codes = codes(
         &[
             "60010", "60034", "99999", "50000", "50007", "50014", "60020", "70001", "79000", "79001", "30000", "31000", "31004",
@@ -135,21 +135,77 @@ fn a_cancelled_settlement_after_the_approval_is_a_reversal() {
     assert_eq!(told(&mut world, &[record("0", "3", "42-14-119")]).standing, Standing::Reversed);
 }
 
+/// Turns as `key minor`.
+fn turns(finding: &Finding) -> Vec<String> {
+    let shown = |turn: &crate::api::Turn| format!("{} {}", turn.key, turn.minor.unwrap_or(-1));
+    finding.turns.iter().map(shown).collect()
+}
+
+fn refund_of(amount: &str, reference: &str) -> String {
+    refund(amount).replace("42-14-200", reference)
+}
+
+/// Each refund is a part of its own, by its reference; the engine sums them up.
 #[test]
 fn refunds() {
     let mut world = open();
     let paid = record("0", "100", "42-14-119");
     world.status = TransactionStatus::Approved;
-    let whole = told(&mut world, &[paid.clone(), refund("10000")]);
-    assert_eq!((whole.standing, whole.psp_transaction_id.as_deref()), (Standing::Reversed, Some("42-14-119")));
-    let partial = told(&mut world, &[paid.clone(), refund("4000")]);
-    assert_eq!((partial.standing, partial.notes.len(), partial.anomalies.len()), (Standing::Approved, 1, 0));
-    let more = told(&mut world, &[paid, refund("10001")]);
-    assert_eq!((more.standing, more.anomalies.len()), (Standing::Approved, 1));
+    let both = told(&mut world, &[paid.clone(), refund("3000"), refund_of("7000", "42-14-201")]);
+    assert_eq!((both.standing, both.psp_transaction_id.as_deref()), (Standing::Approved, Some("42-14-119")));
+    assert_eq!(turns(&both), ["42-14-200 3000", "42-14-201 7000"]);
+    let more = told(&mut world, &[paid.clone(), refund("10001")]);
+    assert_eq!((more.standing, more.turns.len(), more.anomalies.len()), (Standing::Approved, 0, 1));
+    for (from, to) in [("\"errorcode\":\"0\"", "\"errorcode\":\"70000\""), ("\"settlestatus\":\"0\"", "\"settlestatus\":\"3\"")] {
+        let failed = told(&mut world, &[paid.clone(), refund("4000").replace(from, to)]);
+        assert_eq!((failed.standing, failed.turns.len(), failed.notes.len()), (Standing::Approved, 0, 1), "{to}");
+    }
+    // Of a payment that was made twice, the other one was given back.
+    let parent = |reference: &str| refund("10000").replace("}", &format!(",\"parenttransactionreference\":\"{reference}\"}}"));
+    assert_eq!(told(&mut world, &[paid.clone(), parent("42-14-120")]).turns.len(), 0);
+    assert_eq!(told(&mut world, &[paid, parent("42-14-119")]).turns.len(), 1);
     let notified = |amount| signed(with(approved(), &[("requesttypedescription", "REFUND"), ("baseamount", amount)]));
     let mut world = unasked(world);
-    assert_eq!(believed(&mut world, &notified("10000")).standing, Standing::Reversed);
-    assert_eq!(believed(&mut world, &notified("4000")).standing, Standing::Unchanged);
+    assert_eq!(turns(&believed(&mut world, &notified("10000"))), ["42-14-119 10000"]);
+    assert_eq!(turns(&believed(&mut world, &notified("4000"))), ["42-14-119 4000"]);
+}
+
+/// What will not be settled is given back, once.
+#[test]
+fn a_lowered_settlement() {
+    let mut world = open();
+    world.status = TransactionStatus::Approved;
+    let settles = |minor: &str| record("0", "0", "42-14-119").replace("}", &format!(",\"settlebaseamount\":\"{minor}\"}}"));
+    for (minor, told_of) in [
+        ("10000", &[][..]),
+        ("0", &[]),
+        ("10001", &[]),
+        ("9000", &["settles 9000 1000"]),
+        ("9000", &[]),
+        ("7500", &["settles 7500 1500"]),
+        ("9000", &[]),
+    ] {
+        let finding = told(&mut world, &[settles(minor)]);
+        assert_eq!(
+            (finding.standing, turns(&finding)),
+            (Standing::Approved, told_of.iter().map(|s| (*s).to_owned()).collect()),
+            "{minor}"
+        );
+    }
+}
+
+/// Whatever else is known of it, a payment that was given back was made.
+#[test]
+fn a_refund_proves_the_payment() {
+    for (list, standing) in [
+        (vec![refund("3000")], Standing::Approved),
+        (vec![record("70000", "3", "42-14-119"), refund("3000")], Standing::Approved),
+        (vec![record("60010", "0", "42-14-119"), refund("3000")], Standing::Approved),
+        (vec![record("0", "2", "42-14-119"), refund("3000")], Standing::Approved),
+        (vec![record("0", "3", "42-14-119"), refund("3000")], Standing::Cancelled),
+    ] {
+        assert_eq!(told(&mut open(), &list).standing, standing, "{list:?}");
+    }
 }
 
 #[test]
