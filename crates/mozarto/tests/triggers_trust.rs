@@ -232,7 +232,7 @@ async fn served_once(hands: Hands) -> Result<()> {
         let form = Form::of(&answers[0].bytes)?;
         ensure!(form.all("orderreference") == [id.as_str()] && form.all("ruleidentifier") == ["STR-6", "STR-7", "STR-10"]);
         ensure!(form.all("stextraurlnotifyfields").len() == 10 && form.all("sitesecurity")[0].starts_with('h'));
-        // A token that a browser sees is none that another page, or the callback, has; Trust's callback is the exception that the form shows.
+        // A token that a browser sees is none that another page, or the callback, has: the address for notifications in the form has one of its own.
         let tokens = [&url, form.all("successfulurlredirect")[0].trim_end_matches("/success"), form.all("allurlnotification")[0]]
             .map(|url: &str| url.rsplit('/').next().unwrap_or_default().to_owned());
         ensure!(

@@ -1,11 +1,13 @@
-//! What grows is capped, kept for a time that is a setting, and purged.
+//! What grows is capped, kept for a time that is a setting, and purged; and how much room it takes.
 
 use anyhow::{Result, ensure};
+use futures::StreamExt;
 use rusqlite::{Connection, params};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use testkit::client::{Client, bodies};
 use testkit::sandbox::{Options, Sandbox};
+use testkit::sink::Sink;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_mozarto");
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -155,4 +157,57 @@ async fn the_times_are_settings() {
     let output = command.output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(!output.status.success() && said.contains("retention.idempotency_hours must be a number from 24 to 8760"), "{said}");
+}
+
+/// Settled pay-ins with a key and a webhook each that the room on disk is measured with, unless `MEASURED_TRANSACTIONS` says how many.
+const MEASURED: u32 = 400;
+/// More than this of 100,000 would be a loss beside what was measured before, megabytes.
+const MOST_MB: u64 = 1_100;
+
+/// Prints the room that 100,000 would take: `MEASURED_TRANSACTIONS=100000 cargo nextest run -p mozarto --test measured room_on_disk --no-capture`.
+#[tokio::test(flavor = "multi_thread")]
+async fn room_on_disk() {
+    let data = tempfile::tempdir().unwrap();
+    let options = |data: &Path| Options::new(BINARY, data).auto_settle(1).variable("MOZARTO_LOG", "off");
+    let of_sqlite = || async {
+        let db = open(data.path())?;
+        Ok(u64::try_from(count(&db, "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")?)?)
+    };
+    let figure = room(Sandbox::start(options(data.path())).await.unwrap(), of_sqlite).await.unwrap();
+    println!("SQLite: {figure} MB per 100,000 settled transactions");
+    assert!(figure < MOST_MB, "{figure} MB");
+
+    let (database, data) = (testkit::postgres::database().await, tempfile::tempdir().unwrap());
+    let of_postgres = || testkit::postgres::size(&database.url);
+    let figure = room(Sandbox::start(options(data.path()).database(&database.url)).await.unwrap(), of_postgres).await.unwrap();
+    println!("PostgreSQL: {figure} MB per 100,000 settled transactions");
+    assert!(figure < MOST_MB, "{figure} MB");
+}
+
+/// Megabytes that 100,000 would take.
+async fn room<F: Future<Output = Result<u64>>>(sandbox: Sandbox, size: impl Fn() -> F) -> Result<u64> {
+    let (client, sink) = (Client::of(&sandbox), Sink::start(sandbox.text("webhookSecret"), sandbox.text("webhookBearer")).await?);
+    client.set_webhooks(&sink.url, &["PAYONE"]).await?;
+    let transactions = std::env::var("MEASURED_TRANSACTIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(MEASURED);
+    pay(&client, &sink, 0..100).await?;
+    let before = size().await?;
+    pay(&client, &sink, 100..100 + transactions).await?;
+    let grown = size().await?.saturating_sub(before);
+    Ok(grown * 100_000 / u64::from(transactions) / 1_000_000)
+}
+
+/// Pays in, and waits until each has told its webhook.
+async fn pay(client: &Client, sink: &Sink, numbers: std::ops::Range<u32>) -> Result<()> {
+    let last = usize::try_from(numbers.end)?;
+    let paying = futures::stream::iter(numbers).for_each_concurrent(16, async |n| {
+        let answer = client.cashier_with_key(&bodies::payone("PAYIN", "10.00"), &format!("room-{n:032}")).await;
+        assert!(answer.is_ok_and(|answer| answer.status == 200), "payment {n}");
+    });
+    paying.await;
+    let until = Instant::now() + Duration::from_secs(60);
+    while sink.received().len() < last {
+        ensure!(Instant::now() < until, "{} of {last} webhooks", sink.received().len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }
