@@ -75,6 +75,8 @@ pub(crate) struct Inner {
     pub(crate) node_id: String,
     pub(crate) wake: Wake,
     pub(crate) handover: crate::webhooks::handover::Handover,
+    /// Payments that are at work; see `flow::pay`.
+    pub(crate) at_work: tokio::sync::Semaphore,
     pub(crate) locks: crate::flow::locks::Locks,
     pub(crate) account_cache: crate::flow::account_cache::AccountCache,
     /// Use cases that call a provider run here, not in the request's future.
@@ -111,6 +113,7 @@ impl Engine {
             node_id,
             wake: Wake::default(),
             handover: crate::webhooks::handover::Handover::default(),
+            at_work: tokio::sync::Semaphore::new(crate::flow::AT_WORK_MAX),
             locks: crate::flow::locks::Locks::default(),
             account_cache: crate::flow::account_cache::AccountCache::default(),
             tasks: TaskTracker::new(),

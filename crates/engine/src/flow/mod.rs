@@ -29,6 +29,7 @@ mod workers;
 pub use decisions::{DecisionError, TestResult};
 pub use idempotency::{IdempotencyTicket, KnownKey};
 pub use pages::Shown;
+pub(crate) use pay::AT_WORK_MAX;
 pub use pay::PayRequest;
 pub use production::may_be_production_base;
 pub use store::repository::holds::{Decision, Hold, HoldStatus};

@@ -15,6 +15,7 @@ use domain::urls::Environment;
 use domain::{ErrorCode, Json, Operation, PaymentMethod, SessionId, Transaction, TransactionId, TransactionStatus};
 use providers::fields::{Checked, Problems};
 use providers::{Account, CashierAnswer as ProviderAnswer, Finding, Order, Provider, Refusal, Standing, Step, Task};
+use std::time::Duration;
 use store::repository::transactions::{self, TimelineEntry};
 use store::repository::{idempotency as keys, jobs, page_tokens, single_use};
 use store::{Batch, CommitError};
@@ -33,11 +34,17 @@ pub struct PayRequest {
     pub idempotency: Option<IdempotencyTicket>,
 }
 
+/// New payments at work at once; more wait for their turn. Twice the processors' worth of what a busy machine has under way, and few beside the callbacks and
+/// deliveries that are.
+pub(crate) const AT_WORK_MAX: usize = 64;
+/// How long a payment has its place at most: then it waits for its provider, and work for others can begin.
+const PLACE_FOR: Duration = Duration::from_millis(60);
+
 impl Engine {
     /// Creates a transaction and answers. Runs in a task of its own: a client that hangs up does not orphan an intent.
     pub async fn pay(&self, request: PayRequest) -> CashierAnswer {
         let engine = self.clone();
-        let task = self.inner.tasks.spawn(async move { engine.pay_in_task(request).await });
+        let task = self.inner.tasks.spawn(async move { engine.pay_in_its_turn(request).await });
         match task.await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
@@ -46,6 +53,19 @@ impl Engine {
             }
             Err(_) => CashierAnswer::internal(),
         }
+    }
+
+    /// Waits for a place, and has it for a while: what is due to earlier payments (their callbacks, inquiries, webhooks) shares the processors with a bounded number
+    /// of new ones, however many are asked for. One that waits for its provider gives the place up.
+    async fn pay_in_its_turn(&self, request: PayRequest) -> Result<CashierAnswer, EngineError> {
+        // Never closed.
+        let place = self.inner.at_work.acquire().await.ok();
+        let mut paying = Box::pin(self.pay_in_task(request));
+        if let Ok(answer) = tokio::time::timeout(PLACE_FOR, &mut paying).await {
+            return answer;
+        }
+        drop(place);
+        paying.await
     }
 
     async fn pay_in_task(&self, request: PayRequest) -> Result<CashierAnswer, EngineError> {
