@@ -103,6 +103,7 @@ impl Engine {
         crate::directory::check_master_key(db.as_ref(), &master_key).await?;
         let transport = Transport::new(config.environment, clock.scale()).map_err(StartError::Client)?;
         let node_id = hex::encode(random.bytes::<8>());
+        let places = crate::flow::places_at_work(db.dialect());
         let inner = Inner {
             directory: Directory::new(db.clone(), &master_key, &config),
             db,
@@ -113,7 +114,7 @@ impl Engine {
             node_id,
             wake: Wake::default(),
             handover: crate::webhooks::handover::Handover::default(),
-            at_work: tokio::sync::Semaphore::new(crate::flow::AT_WORK_MAX),
+            at_work: tokio::sync::Semaphore::new(places),
             locks: crate::flow::locks::Locks::default(),
             account_cache: crate::flow::account_cache::AccountCache::default(),
             tasks: TaskTracker::new(),

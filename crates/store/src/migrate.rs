@@ -23,10 +23,8 @@ macro_rules! migrations {
     };
 }
 
-static SQLITE: &[Migration] =
-    migrations!("sqlite": (1, "foundation", "0001_foundation.sql"), (2, "page tokens", "0002_page_tokens.sql"), (5, "speed", "0005_speed.sql"));
-static POSTGRES: &[Migration] =
-    migrations!("postgres": (1, "foundation", "0001_foundation.sql"), (2, "page tokens", "0002_page_tokens.sql"), (5, "speed", "0005_speed.sql"));
+static SQLITE: &[Migration] = migrations!("sqlite": (1, "foundation", "0001_foundation.sql"), (2, "page tokens", "0002_page_tokens.sql"), (5, "speed", "0005_speed.sql"));
+static POSTGRES: &[Migration] = migrations!("postgres": (1, "foundation", "0001_foundation.sql"), (2, "page tokens", "0002_page_tokens.sql"), (5, "speed", "0005_speed.sql"));
 
 /// The schema of this version of the program for the engine.
 pub fn migrations(dialect: Dialect) -> &'static [Migration] {

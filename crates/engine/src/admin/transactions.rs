@@ -24,8 +24,7 @@ const LIST: &str = "transactions";
 /// How long a combination of filters that no index answers at once is searched; the answer is to be there within 100 ms.
 const BUDGET: Duration = Duration::from_millis(60);
 /// What is said of one that takes longer, to whoever has not said that a part will do.
-const TOO_LONG: &str =
-    "this combination of filters takes too long to search: add from, or say budget=soft and follow nextCursor (see searchedBackTo)";
+const TOO_LONG: &str = "this combination of filters takes too long to search: add from, or say budget=soft and follow nextCursor (see searchedBackTo)";
 
 /// A page of the company's transactions, newest first.
 ///

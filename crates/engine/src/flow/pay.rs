@@ -16,6 +16,7 @@ use domain::{ErrorCode, Json, Operation, PaymentMethod, SessionId, Transaction, 
 use providers::fields::{Checked, Problems};
 use providers::{Account, CashierAnswer as ProviderAnswer, Finding, Order, Provider, Refusal, Standing, Step, Task};
 use std::time::Duration;
+use store::Dialect;
 use store::repository::transactions::{self, TimelineEntry};
 use store::repository::{idempotency as keys, jobs, page_tokens, single_use};
 use store::{Batch, CommitError};
@@ -34,9 +35,14 @@ pub struct PayRequest {
     pub idempotency: Option<IdempotencyTicket>,
 }
 
-/// New payments at work at once; more wait for their turn. Twice the processors' worth of what a busy machine has under way, and few beside the callbacks and
-/// deliveries that are.
-pub(crate) const AT_WORK_MAX: usize = 64;
+/// New payments at work at once; more wait for their turn. Enough to fill the groups of commits, and few beside the callbacks and deliveries that are under
+/// way on a busy machine. A commit over the network takes longer, so that fewer places let as many through as can be settled.
+pub(crate) const fn places_at_work(store: Dialect) -> usize {
+    match store {
+        Dialect::Sqlite => 64,
+        Dialect::Postgres => 32,
+    }
+}
 /// How long a payment has its place at most: then it waits for its provider, and work for others can begin.
 const PLACE_FOR: Duration = Duration::from_millis(60);
 

@@ -3,9 +3,9 @@
 use super::EngineError;
 use crate::core::Engine;
 use domain::{CompanyId, SessionId, Timestamp, Transaction, TransactionId};
+use std::time::{Duration, Instant};
 use store::repository::holds::{self, Decision, Hold, HoldStatus};
 use store::repository::jobs;
-use std::time::{Duration, Instant};
 use store::repository::transactions::{self, Filter, StoredTransaction, TimelineEntry};
 
 /// A transaction with what happened to it.

@@ -113,7 +113,8 @@ pub(super) async fn connect_alone(config: &Config) -> Result<Client, OpenError> 
 }
 
 /// Every statement has an index that fits it. A plan is made when a table is small and kept while it grows, so that it must not rest upon the size of today.
-pub(crate) const PLANS: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
+pub(crate) const PLANS: &str =
+    "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
 
 /// Sets the session up and reads back what durability rests upon.
 async fn prepare(client: &Client, role: Role) -> Result<(), OpenError> {

@@ -21,7 +21,8 @@ const DUE: &str = "WITH RECURSIVE \
     SELECT e.company_id, e.method_id, (SELECT q.next_at FROM deliveries q WHERE q.owner IS NULL AND q.next_at IS NOT NULL \
       AND q.company_id /*pg COLLATE \"C\" */= e.company_id AND q.method_id = e.method_id ORDER BY q.next_at LIMIT 1) FROM e WHERE e.method_id IS NOT NULL";
 /// When the first lease ends.
-const HELD_UNTIL: &str = "SELECT next_at FROM deliveries WHERE owner IS NOT NULL AND next_at IS NOT NULL ORDER BY next_at LIMIT 1";
+const HELD_UNTIL: &str =
+    "SELECT next_at FROM deliveries WHERE owner IS NOT NULL AND next_at IS NOT NULL ORDER BY next_at LIMIT 1";
 const FREE_EXPIRED: &str = "UPDATE deliveries SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL AND next_at <= ?1";
 /// The array keeps PostgreSQL from joining the two in another way than by the primary key.
 const CLAIM: &str = concat!(

@@ -96,7 +96,12 @@ pub fn insert_claimed(batch: &mut Batch, id: TransactionId, event: &crate::repos
 
 /// Adds the first delivery of a transaction, on which this process works at once: see [`handed_over`] for what the commit hands back. Nobody may have told
 /// anything of the transaction before. Where the endpoint is switched off, it is `disabled` and nobody's.
-pub fn insert_handed_over(batch: &mut Batch, id: TransactionId, event: &crate::repository::events::StoredEvent, lease: Lease<'_>) {
+pub fn insert_handed_over(
+    batch: &mut Batch,
+    id: TransactionId,
+    event: &crate::repository::events::StoredEvent,
+    lease: Lease<'_>,
+) {
     let values = vec![
         event.company_id.to_string().into(),
         id.to_string().into(),

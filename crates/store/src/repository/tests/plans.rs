@@ -4,12 +4,13 @@
 use super::jobs::{Job, JobKind};
 use super::{callbacks, deliveries, events, idempotency, jobs, page_tokens, transactions};
 use crate::driver::{
-    AppliedMigration, BackupError, CommitResult, Driver, Migration, MigrationError, MigrationStatus, PostgresDriver, SqliteDriver, sql,
+    AppliedMigration, BackupError, CommitResult, Driver, Migration, MigrationError, MigrationStatus, PostgresDriver,
+    SqliteDriver, sql,
 };
 use crate::{Batch, CommitError, Dialect, Expect, QueryError, Row, Value, migrate};
 use domain::{
-    Attention, CompanyId, CredentialId, Currency, EventId, Json, MethodId, Money, Operation, SessionId, Timestamp, Transaction, TransactionId,
-    TransactionStatus,
+    Attention, CompanyId, CredentialId, Currency, EventId, Json, MethodId, Money, Operation, SessionId, Timestamp, Transaction,
+    TransactionId, TransactionStatus,
 };
 use futures::future::BoxFuture;
 use std::path::PathBuf;
@@ -229,7 +230,12 @@ async fn the_lists(db: &Recorder) {
         transactions::Filter { user_id: Some("user_1".into()), ..none() },
         transactions::Filter { merchant_reference: Some("ref-1".into()), ..none() },
         transactions::Filter { from: Some(NOW), to: Some(NOW.plus_ms(1_000)), ..none() },
-        transactions::Filter { status: Some(TransactionStatus::Failed), psp_type: Some("PAYONE".into()), before: Some(id(3)), ..none() },
+        transactions::Filter {
+            status: Some(TransactionStatus::Failed),
+            psp_type: Some("PAYONE".into()),
+            before: Some(id(3)),
+            ..none()
+        },
         transactions::Filter { attention: Some(Attention::Stuck), operation: Some(Operation::PayIn), ..none() },
         transactions::Filter { user_id: Some("user_1".into()), status: Some(TransactionStatus::Failed), ..none() },
     ];
@@ -325,7 +331,15 @@ async fn check_postgres(client: &tokio_postgres::Client, state: &str, complaints
             params.push(Value::Int(i64::try_from(rows).unwrap()));
             out = sql::guarded(out);
         }
-        let types: Vec<&str> = params.iter().map(|value| match value { Value::Int(_) => "bigint", Value::Bytes(_) => "bytea", Value::Text(_) => "text", Value::Null => "unknown" }).collect();
+        let types: Vec<&str> = params
+            .iter()
+            .map(|value| match value {
+                Value::Int(_) => "bigint",
+                Value::Bytes(_) => "bytea",
+                Value::Text(_) => "text",
+                Value::Null => "unknown",
+            })
+            .collect();
         let values: Vec<String> = params
             .iter()
             .map(|value| match value {
@@ -337,14 +351,19 @@ async fn check_postgres(client: &tokio_postgres::Client, state: &str, complaints
             .collect();
         let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
         let values = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
-        client.batch_execute(&format!("PREPARE s{number} {types} AS {}", out.sql)).await.unwrap_or_else(|e| panic!("{}: {e:?}", out.sql));
+        client
+            .batch_execute(&format!("PREPARE s{number} {types} AS {}", out.sql))
+            .await
+            .unwrap_or_else(|e| panic!("{}: {e:?}", out.sql));
         // A plan for these values, and the one for any that a session goes over to.
         for mode in ["force_custom_plan", "force_generic_plan"] {
             client.batch_execute(&format!("SET plan_cache_mode = {mode}")).await.unwrap();
             let rows = client.simple_query(&format!("EXPLAIN (COSTS OFF) EXECUTE s{number}{values}")).await.unwrap();
             let lines: Vec<String> = rows
                 .iter()
-                .filter_map(|row| if let tokio_postgres::SimpleQueryMessage::Row(row) = row { row.get(0).map(str::to_owned) } else { None })
+                .filter_map(|row| {
+                    if let tokio_postgres::SimpleQueryMessage::Row(row) = row { row.get(0).map(str::to_owned) } else { None }
+                })
                 .collect();
             for line in &lines {
                 let line = line.trim().trim_start_matches("-> ").trim();
@@ -355,10 +374,16 @@ async fn check_postgres(client: &tokio_postgres::Client, state: &str, complaints
                 }
                 let index = line.split(" using ").nth(1).or_else(|| line.strip_prefix("Bitmap Index Scan on "));
                 let index = index.and_then(|rest| rest.split(' ').next());
-                let position = lines.iter().position(|other| std::ptr::eq(other.as_str().trim().trim_start_matches("-> ").trim(), line));
+                let position =
+                    lines.iter().position(|other| std::ptr::eq(other.as_str().trim().trim_start_matches("-> ").trim(), line));
                 let bounded = position.and_then(|at| lines.get(at + 1)).is_some_and(|next| next.trim().starts_with("Index Cond"));
                 if index.is_some() && !bounded && !text.contains("LIMIT 1") {
-                    complaints.push_str(&complain(state, &out.sql, &format!("{mode}: the whole of {}", index.unwrap_or_default()), &lines.join("\n")));
+                    complaints.push_str(&complain(
+                        state,
+                        &out.sql,
+                        &format!("{mode}: the whole of {}", index.unwrap_or_default()),
+                        &lines.join("\n"),
+                    ));
                 }
                 if let Some(index) = index.filter(|index| !fits(state, &text, index)) {
                     complaints.push_str(&complain(state, &out.sql, &format!("{mode}: by {index}"), &lines.join("\n")));
@@ -387,7 +412,10 @@ async fn postgres_takes_the_index_that_fits() {
     client.batch_execute(&fill(Dialect::Postgres)).await.unwrap();
     check_postgres(&client, "100,000 rows, statistics from when it was empty", &mut complaints).await;
     client.batch_execute("DELETE FROM pg_statistic").await.unwrap();
-    client.batch_execute("UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relnamespace = 'public'::regnamespace").await.unwrap();
+    client
+        .batch_execute("UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relnamespace = 'public'::regnamespace")
+        .await
+        .unwrap();
     check_postgres(&client, "100,000 rows, no statistics", &mut complaints).await;
     client.batch_execute("ANALYZE").await.unwrap();
     check_postgres(&client, "100,000 rows, with statistics", &mut complaints).await;
@@ -414,8 +442,9 @@ async fn check_sqlite(db: &rusqlite::Connection, state: &str, complaints: &mut S
             let walks = line.starts_with("SCAN ") && index.is_none();
             // What statements make themselves: recursions, arms, lists of one row.
             let own = ["SCAN p", "SCAN c", "SCAN e", "SCAN l", "SCAN one", "SCAN CONSTANT ROW", "SCAN (", "SCAN few"];
-            let own = own.iter().any(|own| line == own || line.starts_with("SCAN (subquery") || line.starts_with("SCAN CONSTANT"))
-                || SMALL.iter().any(|small| line.contains(small));
+            let own =
+                own.iter().any(|own| line == own || line.starts_with("SCAN (subquery") || line.starts_with("SCAN CONSTANT"))
+                    || SMALL.iter().any(|small| line.contains(small));
             let by_key_alone = line.contains("PRIMARY KEY (company_id=?)") && !text.contains("ORDER BY id DESC");
             if (walks && !own) || by_key_alone || index.is_some_and(|index| !fits(state, &text, index)) {
                 complaints.push_str(&complain(state, &text, line, &lines.join("\n")));

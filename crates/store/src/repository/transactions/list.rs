@@ -75,7 +75,9 @@ pub(crate) async fn search_at(
 ) -> Result<Found, QueryError> {
     let list = List { db, company: company.to_string(), filter, limit, pace };
     let narrow = match (&filter.merchant_reference, &filter.user_id) {
-        (Some(reference), _) => Some(Narrow { column: "merchant_reference", index: "transactions_by_reference", value: reference }),
+        (Some(reference), _) => {
+            Some(Narrow { column: "merchant_reference", index: "transactions_by_reference", value: reference })
+        }
         (None, Some(user)) => Some(Narrow { column: "user_id", index: "transactions_by_user", value: user }),
         (None, None) => None,
     };
@@ -238,8 +240,7 @@ impl List<'_> {
             Some(one) => vec![one.as_str()],
             None => [Operation::PayIn, Operation::PayOut].map(Operation::as_str).to_vec(),
         };
-        let statuses: Vec<String> =
-            statuses(self.filter.status).into_iter().map(|status| sql.bind(status.into())).collect();
+        let statuses: Vec<String> = statuses(self.filter.status).into_iter().map(|status| sql.bind(status.into())).collect();
         let operations: Vec<String> = operations.into_iter().map(|operation| sql.bind(operation.into())).collect();
         let providers: Vec<String> = providers.iter().map(|provider| sql.bind((&**provider).into())).collect();
         let attention = self.filter.attention.map(|attention| sql.bind(attention.as_str().into()));
@@ -306,7 +307,11 @@ impl List<'_> {
     }
 
     /// The oldest of the next piece of a narrow filter's rows; `None`: what is left is less than a piece.
-    async fn end_of_piece(&self, narrow: &Narrow<'_>, before: Option<TransactionId>) -> Result<Option<TransactionId>, QueryError> {
+    async fn end_of_piece(
+        &self,
+        narrow: &Narrow<'_>,
+        before: Option<TransactionId>,
+    ) -> Result<Option<TransactionId>, QueryError> {
         let mut sql = Sql::new(self.db, &self.company);
         let id = ID;
         let place = sql.bind(narrow.value.into());
