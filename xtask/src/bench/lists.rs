@@ -97,11 +97,12 @@ fn selective_pairs() -> Vec<Filter> {
 /// What may stop early: two filters of which none is selective, three of them, and stretches of time.
 fn others() -> Vec<Filter> {
     let heavy = || ("userId", "heavy".to_owned());
-    let mut others: Vec<Filter> = Vec::new();
-    others.push(vec![heavy(), ("type", "PAYOUT".into())]);
-    others.push(vec![heavy(), ("pspType", "TRUST".into())]);
-    others.push(vec![heavy(), ("pspType", "TRUST".into()), ("transaction_status", "Reversed".into())]);
-    others.push(vec![heavy(), ("transaction_status", "Declined".into()), ("type", "PAYIN".into())]);
+    let mut others: Vec<Filter> = vec![
+        vec![heavy(), ("type", "PAYOUT".into())],
+        vec![heavy(), ("pspType", "TRUST".into())],
+        vec![heavy(), ("pspType", "TRUST".into()), ("transaction_status", "Reversed".into())],
+        vec![heavy(), ("transaction_status", "Declined".into()), ("type", "PAYIN".into())],
+    ];
     for time in times() {
         for filter in [("transaction_status", "Approved"), ("type", "PAYOUT"), ("pspType", "BRITE"), ("userId", "heavy")] {
             let mut both = time.clone();

@@ -19,7 +19,7 @@ fn columns(company: &str, method: &str, from_ms: i64, step_ms: i64, hex: impl Fn
     [
         format!("'{company}'"),
         format!("{}{}", hex(&at), format_args!(" || {}", hex("n"))),
-        format!("'s' || {}", hex("n")),
+        format!("'00000000-0000-7000-8000-' || {}", hex("n")),
         psp.to_owned(),
         "CASE WHEN n % 10 = 3 AND n % 100 < 92 THEN 'PAYOUT' ELSE 'PAYIN' END".to_owned(),
         format!("'{method}'"),

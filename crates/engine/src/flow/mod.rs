@@ -36,6 +36,7 @@ pub use decisions::{DecisionError, TestResult};
 pub use idempotency::{IdempotencyTicket, KnownKey};
 pub use pages::{DeviceCheck, Shown};
 pub use pay::PayRequest;
+pub(crate) use pay::places_at_work;
 pub use production::may_be_production_base;
 pub use store::StoreError;
 pub use store::repository::holds::{Decision, Hold, HoldStatus};

@@ -385,6 +385,10 @@ pub(super) fn foreign(record: &Json, account: &Account<'_>, order: &str, amount:
     .find_map(|(what, foreign)| foreign.then_some(what))
 }
 
+fn is_amount(record: &Json, amount: Money) -> bool {
+    kit::scalar(record, "baseamount").and_then(kit::whole_number) == Some(amount.minor())
+}
+
 /// `411111******0211`, of a number whose middle is blanked.
 pub(super) fn masked_pan(text: &str) -> Option<String> {
     let digits = |part: Option<&str>| part.filter(|part| part.bytes().all(|byte| byte.is_ascii_digit())).map(str::to_owned);
