@@ -69,13 +69,16 @@ fn is_json(text: &str) -> bool {
 /// The `Idempotency-Key`, if there is one: 1 to 255 visible ASCII characters, once.
 ///
 /// # Errors
-/// 400 for anything else.
+/// 400 for anything else, and for one with a card number in it.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refused> {
     let visible =
         |key: &&str| (1..=IDEMPOTENCY_KEY_MAX_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
     match single(headers, IDEMPOTENCY_KEY) {
         Ok(None) => Ok(None),
-        Ok(Some(key)) if visible(&key) => Ok(Some(key)),
+        Ok(Some(key)) if visible(&key) => match providers::identifier::check("Idempotency-Key", key) {
+            Ok(()) => Ok(Some(key)),
+            Err(sentence) => Err(reply::plain(400, &sentence).into()),
+        },
         _ => Err(reply::plain(400, "Idempotency-Key must be 1 to 255 visible ASCII characters").into()),
     }
 }

@@ -70,9 +70,9 @@ impl<'a> Commit<'a> {
         transactions::add_to_timeline(&mut self.batch, t.company_id, t.id, &entry);
     }
 
-    /// A text with words of a provider or a browser in it, fit for a timeline and a log: without secrets.
+    /// A text with words of a provider or a browser in it, fit for a timeline and a log: without secrets, and nothing in it acts on a terminal.
     fn shown(&self, text: &str) -> String {
-        self.work.masker().text(text).into_owned()
+        domain::visible::visible(&self.work.masker().text(text), &[]).into_owned()
     }
 
     /// Shows something that should not be.
