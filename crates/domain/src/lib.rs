@@ -16,6 +16,7 @@ pub mod state;
 pub mod time;
 pub mod transaction;
 pub mod urls;
+pub mod visible;
 
 pub use company::{Brand, Company, Credential, CredentialKind, PaymentMethod, Rule, Scope, Settings};
 pub use error_code::ErrorCode;

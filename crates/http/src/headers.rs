@@ -69,7 +69,7 @@ fn is_json(text: &str) -> bool {
 /// The `Idempotency-Key`, if there is one: 1 to 255 visible ASCII characters, once. In double quotes, the form of a structured header, it is the same key.
 ///
 /// # Errors
-/// 400 for anything else.
+/// 400 for anything else, and for one with a card number in it.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refused> {
     let visible =
         |key: &&str| (1..=IDEMPOTENCY_KEY_MAX_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
@@ -77,7 +77,13 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refused> {
         Ok(None) => Ok(None),
         Ok(Some(key)) => {
             let bare = key.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(key);
-            if visible(&bare) { Ok(Some(bare)) } else { Err(bad_key()) }
+            if !visible(&bare) {
+                return Err(bad_key());
+            }
+            match providers::identifier::check("Idempotency-Key", bare) {
+                Ok(()) => Ok(Some(bare)),
+                Err(sentence) => Err(reply::plain(400, &sentence).into()),
+            }
         }
         Err(Ambiguous) => Err(bad_key()),
     }

@@ -1,5 +1,17 @@
 //! `mozarto`: the whole platform in one binary.
 
+/// As the standard library's, but that nothing in a text acts on a terminal: what strangers wrote (references, messages of providers, a slip in a configuration) is
+/// shown, as JSON escapes it. Whatever a command prints goes through this.
+macro_rules! println {
+    () => { std::println!() };
+    ($($part:tt)*) => { std::println!("{}", domain::visible::visible(&format!($($part)*), &['\n'])) };
+}
+
+/// The same for standard error.
+macro_rules! eprintln {
+    ($($part:tt)*) => { std::eprintln!("{}", domain::visible::visible(&format!($($part)*), &['\n'])) };
+}
+
 mod cli;
 mod commands;
 mod config;

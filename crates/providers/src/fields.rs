@@ -7,6 +7,7 @@ use crate::countries::is_country;
 use crate::descriptor::{
     BRAND_ID, BodyTexts, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE, OperationSpec, PREFILL_MAX_CHARS, RequestField,
 };
+use crate::identifier;
 use domain::urls::{Environment, merchant_url};
 use domain::{BrandId, Currency, Json, Money, Secret, Timestamp};
 use money::AmountError;
@@ -370,6 +371,9 @@ impl Check<'_> {
     /// The rules of texts.
     fn text(&self, name: &str, rule: FieldRule, text: &str) -> Result<String, String> {
         let kept = |good: bool, sentence: &str| if good { Ok(text.to_owned()) } else { Err(format!("{name} {sentence}")) };
+        if IDENTIFIERS.contains(&name) {
+            identifier::check(name, text)?;
+        }
         match rule {
             FieldRule::Currency => kept(Currency::from_code(text).is_some(), "must be an ISO 4217 code"),
             FieldRule::OnlyCurrency(only) => kept(text == only, &format!("must be {only}")),
@@ -442,12 +446,17 @@ impl Check<'_> {
     /// The claims' `userId` is used where the body has none, so the rule holds for it too.
     fn user_id_of_claims(&mut self) {
         let from_claims = self.in_body("userId").is_none().then_some(self.request.claims).flatten();
-        if from_claims.is_some_and(|claims| !is_user_id(&claims.user_id)) {
+        let Some(claims) = from_claims else { return };
+        if !is_user_id(&claims.user_id) {
             self.problems.invalid.push(BAD_USER_ID.to_owned());
+        } else if let Err(sentence) = identifier::check("userId", &claims.user_id) {
+            self.problems.invalid.push(sentence);
         }
     }
 }
 
+/// What callers name things by, kept and sent on in the clear.
+const IDENTIFIERS: [&str; 3] = ["userId", "brandId", "merchantReference"];
 const BAD_USER_ID: &str = "userId must be 1 to 64 characters";
 
 fn is_user_id(text: &str) -> bool {

@@ -220,9 +220,9 @@ pub(crate) fn is_public(ip: IpAddr) -> bool {
 /// Longest text of a provider that is kept as a message or status word, characters.
 pub(crate) const PROVIDER_TEXT_MAX_CHARS: usize = 255;
 
-/// A provider's text, cut to what is kept, without control characters.
+/// A provider's text, cut to what is kept, without control characters and what turns the direction of writing.
 pub(crate) fn provider_text(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(PROVIDER_TEXT_MAX_CHARS).collect()
+    text.chars().filter(|c| !domain::visible::acts(*c)).take(PROVIDER_TEXT_MAX_CHARS).collect()
 }
 
 /// `p***@example.com`.

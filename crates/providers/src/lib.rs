@@ -17,6 +17,7 @@ pub mod finding;
 pub mod flexepin;
 pub mod forumpay;
 pub mod gigadat;
+pub mod identifier;
 mod kit;
 pub mod neosurf;
 mod once;

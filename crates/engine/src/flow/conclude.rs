@@ -113,9 +113,9 @@ impl<'a> Commit<'a> {
         self.creation = Some(creation);
     }
 
-    /// A text with words of a provider or a browser in it, fit for a timeline and a log: without secrets.
+    /// A text with words of a provider or a browser in it, fit for a timeline and a log: without secrets, and nothing in it acts on a terminal.
     fn shown(&self, text: &str) -> String {
-        self.work.masker().text(text).into_owned()
+        domain::visible::visible(&self.work.masker().text(text), &[]).into_owned()
     }
 
     /// Shows something that should not be. Answers whether it was told now.

@@ -3,6 +3,7 @@
 use crate::cli::ServerArgs;
 use anyhow::{Context, Result, anyhow, bail};
 use domain::Secret;
+use domain::visible::visible;
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
@@ -124,7 +125,8 @@ pub(crate) fn cell(value: &Value, name: &str) -> String {
     match &value[name] {
         Value::Null => "-".to_owned(),
         Value::String(text) if text.is_empty() => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        // On one line, whatever is in it.
+        Value::String(text) => visible(text, &[]).into_owned(),
         other => other.to_string(),
     }
 }

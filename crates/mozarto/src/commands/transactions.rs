@@ -3,6 +3,7 @@
 use super::client::{Client, cell, print_list};
 use crate::cli::TransactionsCommand;
 use anyhow::Result;
+use domain::visible::visible;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -52,7 +53,7 @@ pub(crate) async fn run(command: TransactionsCommand) -> Result<()> {
 fn show(data: &Value) {
     for (name, value) in data.as_object().into_iter().flatten() {
         if name != "events" {
-            println!("{name:>20}  {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            println!("{name:>20}  {}", value.as_str().map_or_else(|| value.to_string(), |text| visible(text, &[]).into_owned()));
         }
     }
     println!();

@@ -10,6 +10,7 @@ mod echo;
 mod emerchantpay;
 mod environment;
 mod held;
+mod identifiers;
 mod inbox;
 mod leaks;
 mod log;

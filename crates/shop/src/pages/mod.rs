@@ -6,8 +6,10 @@ mod cashier;
 mod hook;
 mod live;
 mod orders;
+mod shown;
 mod view;
 
+pub(crate) use self::shown::Shown;
 use std::sync::Arc;
 use std::time::Duration;
 
