@@ -32,6 +32,8 @@ pub const DELIVERY_SPREAD_PERCENT: i64 = 20;
 pub const DELIVERY_RETRY_AFTER_MAX_MS: i64 = 24 * HOUR;
 /// An endpoint that has only failed for this long is switched off, milliseconds.
 pub const ENDPOINT_DISABLED_AFTER_MS: i64 = 120 * HOUR;
+/// And no sooner than at this failed attempt of one of its deliveries: a time alone may be a clock's mistake.
+pub const ENDPOINT_DISABLED_AFTER_ATTEMPTS: u32 = 3;
 /// Raw callbacks are kept this long unless the operator sets another time, milliseconds.
 pub const CALLBACKS_KEPT_MS: i64 = 30 * 24 * HOUR;
 /// Events and deliveries are kept and can be replayed for this long, the operator's setting at least, milliseconds.

@@ -8,7 +8,9 @@ use crate::core::Engine;
 use crate::pulse::trouble;
 use crate::transport::{Failure, Guard, Incoming, Outgoing};
 use domain::http_date::retry_after_ms;
-use domain::schedule::{DELIVERY_RETRY_AFTER_MAX_MS, ENDPOINT_DISABLED_AFTER_MS, delivery_wait_ms};
+use domain::schedule::{
+    DELIVERY_RETRY_AFTER_MAX_MS, ENDPOINT_DISABLED_AFTER_ATTEMPTS, ENDPOINT_DISABLED_AFTER_MS, delivery_wait_ms,
+};
 use domain::{Json, PaymentMethod, Timestamp};
 use std::time::{Duration, Instant};
 use store::repository::audit::{self, AuditEntry};
@@ -207,7 +209,8 @@ async fn store(engine: &Engine, fill: impl Fn(&mut Batch)) -> Option<Vec<Vec<Row
 async fn switch_off_if_dead(engine: &Engine, claimed: &Claimed) {
     let now = engine.clock().now();
     let Some(since) = claimed.failing_since else { return };
-    if engine.clock().written_between(since, now) < ENDPOINT_DISABLED_AFTER_MS {
+    let too_few = claimed.delivery.attempts_total + 1 < ENDPOINT_DISABLED_AFTER_ATTEMPTS;
+    if too_few || engine.clock().written_between(since, now) < ENDPOINT_DISABLED_AFTER_MS {
         return;
     }
     let (company, method) = claimed.endpoint();

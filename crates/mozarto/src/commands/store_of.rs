@@ -21,6 +21,8 @@ pub(crate) struct OpenStore {
     key: MasterKey,
     shared: bool,
     data_directory: Option<DataDirectory>,
+    /// Migrations that a new data directory needed before it could have a key.
+    migrated: usize,
 }
 
 /// Opens the store of a configuration, or of a sandbox that is not running.
@@ -29,12 +31,10 @@ pub(crate) async fn open(args: &StoreArgs) -> Result<OpenStore> {
         let data = DataDirectory::open(&data.to_string_lossy())?;
         let database = Database::of(&data.path, None);
         let db = platform::open_whole(&database, Some(&data.path)).await?;
-        if !data.has_key() {
-            // A key belongs to a database: that comes first.
-            platform::migrate(db.as_ref()).await?;
-        }
+        // A key belongs to a database: that comes first.
+        let migrated = if data.has_key() { 0 } else { platform::migrate(db.as_ref()).await? };
         let key = data.master_key(db.as_ref()).await?;
-        return Ok(OpenStore { db, settings: None, key, shared: false, data_directory: Some(data) });
+        return Ok(OpenStore { db, settings: None, key, shared: false, data_directory: Some(data), migrated });
     }
     let settings = config::load(args.config.config.as_deref(), &config::variables())?;
     let database = Database::of_settings(&settings);
@@ -42,7 +42,7 @@ pub(crate) async fn open(args: &StoreArgs) -> Result<OpenStore> {
     let key = settings.master_key.as_ref().context("there is no master key")?.read()?;
     let shared = database.is_shared();
     let db = platform::open_whole(&database, data.as_ref().map(|data| data.path.as_path())).await?;
-    Ok(OpenStore { db, settings: Some(settings), key, shared, data_directory: data })
+    Ok(OpenStore { db, settings: Some(settings), key, shared, data_directory: data, migrated: 0 })
 }
 
 /// Opens the database of a configuration or of a sandbox without claiming it: what only reads may do that while a server runs.
@@ -90,7 +90,7 @@ impl OpenStore {
     /// Brings the schema up to date, and has the store say which environment it is of: `said`, the evidence, or, for a new one, the configuration. Answers how
     /// many migrations were applied.
     pub(crate) async fn migrate(&self, said: Option<Environment>) -> Result<usize> {
-        let applied = platform::migrate(self.db.as_ref()).await?;
+        let applied = self.migrated + platform::migrate(self.db.as_ref()).await?;
         let beside = self.data_directory.as_ref().is_some_and(|data| presence::is_a_sandboxs(&data.path));
         match said {
             Some(said) => environment::declare(self.db.as_ref(), said, beside).await?,
