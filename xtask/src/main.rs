@@ -5,6 +5,7 @@ mod crash;
 mod install;
 mod licences;
 mod new_provider;
+mod shares;
 mod tests;
 mod tidy;
 
@@ -46,6 +47,11 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// One company, provider or peer at its worst: what the others notice of it; ends with an error when that is too much.
+    Shares(shares::SharesArgs),
+    /// The process that attacks; started by `shares`.
+    #[command(hide = true)]
+    SharesAttack(shares::AttackArgs),
     /// Benchmarks.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -70,6 +76,8 @@ fn main() -> Result<()> {
         Command::Licences => licences::run(),
         Command::Crash { kills, seed } => crash::run(kills, seed),
         Command::Bench(what) => bench::run(&what),
+        Command::Shares(args) => shares::run(&args),
+        Command::SharesAttack(args) => shares::attack(&args),
         Command::Floor(args) => bench::serve_floor(&args),
         Command::Simulators(args) => bench::simulators(&args),
         Command::Sink => bench::sink(),
