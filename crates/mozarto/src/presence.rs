@@ -172,19 +172,23 @@ mod tests {
         directory
     }
 
+    type Files = &'static [(&'static str, &'static [u8])];
+
     #[test]
     fn nothing_at_all_is_a_first_start() {
-        for first in [&[][..], &[("master.key", &b"key"[..]), ("mozarto.toml", b"x")], &[("mozarto.db", b""), ("lock", b"")]] {
-            before_opening(directory(first).path()).unwrap();
-        }
-        for gone in [
-            &[("master.key", &b"key"[..]), ("simulators.db", b"x")][..],
+        const FIRST: [Files; 3] = [&[], &[("master.key", b"key"), ("mozarto.toml", b"x")], &[("mozarto.db", b""), ("lock", b"")]];
+        const GONE: [Files; 6] = [
+            &[("master.key", b"key"), ("simulators.db", b"x")],
             &[("sandbox.json", b"{}")],
             &[("store.mark", b"1\n")],
             &[("mozarto.db", b""), ("mozarto.db-wal", b"frames")],
             &[("master.key", b"key"), ("lock", b"")],
             &[("mozarto.db", b"SQLite format 3\0")],
-        ] {
+        ];
+        for first in FIRST {
+            before_opening(directory(first).path()).unwrap();
+        }
+        for gone in GONE {
             let said = before_opening(directory(gone).path()).unwrap_err().to_string();
             assert!(said.contains("To restore"), "{said}");
         }
