@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 
 /// The simulators press Pay after this long, milliseconds.
 const AUTO_SETTLE_MS: u64 = 50;
-/// Pages press Pay at once: what is measured then is what the platform makes of it.
+/// A process that is not ready, or not gone, after this has failed.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// Which store.
@@ -46,6 +46,7 @@ impl Store {
 pub(crate) struct Beside {
     cluster: Option<PrivateCluster>,
     databases: std::cell::Cell<u32>,
+    count_statements: bool,
 }
 
 impl Beside {
@@ -55,7 +56,7 @@ impl Beside {
         if count_statements {
             settings.push(("shared_preload_libraries", "pg_stat_statements"));
         }
-        Self { cluster: postgres.then(|| PrivateCluster::start(&settings)), databases: std::cell::Cell::new(0) }
+        Self { cluster: postgres.then(|| PrivateCluster::start(&settings)), databases: std::cell::Cell::new(0), count_statements }
     }
 
     async fn database(&self, store: Store) -> Result<Option<String>> {
@@ -73,7 +74,13 @@ impl Beside {
         client.batch_execute(&format!("CREATE DATABASE bench_{number} TEMPLATE template0")).await?;
         client.batch_execute("CHECKPOINT").await?;
         let (server, _) = url.rsplit_once('/').context("the server's address")?;
-        Ok(Some(format!("{server}/bench_{number}")))
+        let database = format!("{server}/bench_{number}");
+        if self.count_statements {
+            let (client, connection) = tokio_postgres::connect(&database, tokio_postgres::NoTls).await?;
+            tokio::spawn(connection);
+            client.batch_execute("CREATE EXTENSION pg_stat_statements").await?;
+        }
+        Ok(Some(database))
     }
 }
 
