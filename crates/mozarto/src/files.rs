@@ -76,7 +76,7 @@ impl DataDirectory {
 }
 
 /// Names of what is kept in the directory; the stores' own files (`-wal`, `-shm`) begin with theirs.
-const KEPT: [&str; 6] = ["mozarto.db", "simulators.", "shop.", "master.key", "sandbox.json", "lock"];
+const KEPT: [&str; 7] = ["mozarto.db", "store.mark", "simulators.", "shop.", "master.key", "sandbox.json", "lock"];
 
 /// Takes the rights of others away from the directory and from what is kept in it, where an earlier version, an unpacking or a copy has given them.
 fn tighten(directory: &Path) -> Result<()> {

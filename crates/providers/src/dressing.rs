@@ -76,24 +76,28 @@ pub(crate) fn plain_numbers(json: Json) -> Json {
 /// The pairs of a form. Bytes that are not UTF-8, raw or escaped, are taken for windows-1252, as is a form whose header says so: one odd letter in a name does not take a
 /// report away.
 pub(crate) fn form(content_type: Option<&str>, body: &[u8]) -> Vec<(String, String)> {
-    let body = body.strip_prefix(MARK).unwrap_or(body);
-    let decoded = |part: &[u8]| {
-        let spaced: Vec<u8> = part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-        percent_decode(&spaced).collect::<Vec<u8>>()
-    };
-    let pairs: Vec<(Vec<u8>, Vec<u8>)> = body
-        .split(|byte| *byte == b'&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-            (decoded(&pair[..at]), decoded(pair.get(at + 1..).unwrap_or_default()))
-        })
-        .collect();
+    let pairs = form_bytes(body);
     let said = content_type.and_then(|text| Encoding::for_label(parameter(text, "charset")?.as_bytes()));
     let is_utf8 = |(name, value): &(Vec<u8>, Vec<u8>)| std::str::from_utf8(name).is_ok() && std::str::from_utf8(value).is_ok();
     let charset = if said == Some(WINDOWS_1252) || !pairs.iter().all(is_utf8) { WINDOWS_1252 } else { UTF_8 };
     let text = |bytes: Vec<u8>| charset.decode_without_bom_handling(&bytes).0.into_owned();
     pairs.into_iter().map(|(name, value)| (text(name), text(value))).collect()
+}
+
+/// The pairs of a form as bytes, escapes removed: what a sender signs are bytes, whatever letters they mean.
+pub(crate) fn form_bytes(body: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let body = body.strip_prefix(MARK).unwrap_or(body);
+    let decoded = |part: &[u8]| {
+        let spaced: Vec<u8> = part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+        percent_decode(&spaced).collect::<Vec<u8>>()
+    };
+    body.split(|byte| *byte == b'&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+            (decoded(&pair[..at]), decoded(pair.get(at + 1..).unwrap_or_default()))
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -308,7 +308,7 @@ impl Engine {
                     add_to(&mut asked, inbox::facts_of(&hint), callback);
                 }
                 Some(CallbackOutcome::Fact(mut finding)) => {
-                    commit.work.masker().finding(&mut finding);
+                    commit.work.masker().finding(&mut finding, commit.work.provider.descriptor().statuses);
                     commit.settle(&finding, &Json::object([("by", Json::text("callback"))]));
                     settled.push(callback);
                     touched = true;
@@ -335,7 +335,11 @@ impl Engine {
     /// One inquiry for each thing that callbacks say. A provider that is silent is not asked on: what is left waits with the rest.
     async fn ask_because_of(&self, work: &mut Work, asked: Vec<Asking>) -> Result<(), EngineError> {
         let mut asked: VecDeque<Asking> = asked.into();
-        while let Some(Asking { facts, callbacks }) = asked.pop_front() {
+        while let Some(Asking { mut facts, callbacks }) = asked.pop_front() {
+            if !inbox::is_empty(&facts) {
+                // Some providers tell two things by the same bytes.
+                facts.set("copies", Json::from(callbacks.iter().map(|one| one.copies).sum::<i64>()));
+            }
             let job = jobs::find(self.store(), work.company_id(), work.id()).await?;
             let waiting: Vec<StoredCallback> = asked.iter().flat_map(|one| one.callbacks.iter().cloned()).collect();
             let because = Asked::Callback { hint: Some(&facts), open: &callbacks, waiting: &waiting };

@@ -212,7 +212,7 @@ async fn production() -> Result<()> {
     let said = String::from_utf8_lossy(&refused.stderr);
     ensure!(refused.status.code() == Some(1) && said.contains("metrics_listen"), "{:?}: {said}", refused.status);
 
-    let listen = free()?;
+    let (listen, other) = (free()?, tempfile::tempdir()?);
     let mut elsewhere = serve("sandbox", other.path(), listen, &metrics.to_string()).stderr(Stdio::null()).spawn()?;
     ready(&mut elsewhere, listen).await?;
     ensure!(

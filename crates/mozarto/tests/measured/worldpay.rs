@@ -26,6 +26,7 @@ async fn worldpay_as_it_is() {
     for (name, bodies, balance, status, anomaly) in told() {
         table.row(format!("told: {name}"), notified(world.hands(), account.clone(), bodies, balance, status, anomaly));
     }
+    table.row("told three times at once, no balance", told_at_once(world.hands(), account.clone()));
     for word in PROVING {
         for before in ["Pending", "Declined", "Approved"] {
             table.row(format!("{word} proves the payment, {before}"), proves(world.hands(), word, before));
@@ -362,6 +363,19 @@ async fn notified(
             hands.webhooks(&id, &["Approved"], LIMIT).await
         }
     }
+}
+
+/// Before anybody was asked, the same bytes came again, and were answered each time.
+async fn told_at_once(hands: Hands, account: Account) -> Result<()> {
+    let id = standing(&hands, "Approved").await?;
+    next_record(&hands, &id, &payment("REFUNDED", ""), 20).await?;
+    for _ in 0..3 {
+        account.notify(&hands, &half(&id, 1, "")).await?;
+    }
+    let shown = stands(&hands, &id, |shown| shown["attention"] == "anomaly").await?;
+    ensure!(shown["transaction_status"] == "Approved" && shown["refundedAmount"] == "75.00", "{shown}");
+    ensure!(shown["events"].to_string().contains(LOOK_IT_UP), "{shown}");
+    hands.webhooks(&id, &["Approved"], LIMIT).await
 }
 
 /// How often Worldpay was asked about an order.

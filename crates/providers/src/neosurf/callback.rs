@@ -3,7 +3,7 @@
 use super::inquiry::{self, Said};
 use super::wire;
 use crate::api::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading};
-use crate::kit;
+use crate::{dressing, kit};
 use domain::Json;
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackRe
         return CallbackReading::refused(405);
     }
     let fields: Pairs = callback.form();
-    if !is_signed(account, &fields) {
+    if !is_signed(account, callback.body) {
         let outcome = CallbackOutcome::Anomaly("a Neosurf callback has a missing or wrong hash".to_owned());
         return CallbackReading { answer: CallbackAnswer::empty(403), outcome, locate: None };
     }
@@ -44,14 +44,16 @@ pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackRe
     CallbackReading { answer, outcome: outcome(account, callback, &fields), locate: None }
 }
 
-/// The hash over every received field except itself.
-fn is_signed(account: &Account<'_>, fields: &Pairs) -> bool {
-    let (hashes, values): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, _)| name == "hash");
+/// The hash over every received field except itself, in the bytes that came.
+fn is_signed(account: &Account<'_>, body: &[u8]) -> bool {
+    let fields = dressing::form_bytes(body);
+    let (hashes, values): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, _)| name == b"hash");
     let [(_, presented)] = hashes.as_slice() else { return false };
-    let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let presented = String::from_utf8_lossy(presented).to_ascii_lowercase();
+    let values: Vec<(&[u8], &[u8])> = values.iter().map(|(name, value)| (&**name, &**value)).collect();
     let key = account.text("apiKey");
     // An account without a key has no callbacks: anybody can sign with an empty one.
-    !key.is_empty() && kit::same_bytes(&wire::signature(&values, key), &presented.to_ascii_lowercase())
+    !key.is_empty() && kit::same_bytes(&wire::signature_of_bytes(&values, key), &presented)
 }
 
 fn outcome(account: &Account<'_>, callback: &Callback<'_>, fields: &Pairs) -> CallbackOutcome {

@@ -27,11 +27,17 @@ const HREF: &str = "document.location.href";
 
 /// Lower-case hex SHA-512 of all values in the order of their names, joined, then the secret.
 pub(super) fn signature(fields: &[(&str, &str)], secret: &str) -> String {
+    let fields: Vec<(&[u8], &[u8])> = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    signature_of_bytes(&fields, secret)
+}
+
+/// The same of fields as they came over the wire.
+pub(super) fn signature_of_bytes(fields: &[(&[u8], &[u8])], secret: &str) -> String {
     let mut sorted = fields.to_vec();
     sorted.sort_by_key(|(name, _)| *name);
-    let mut message: String = sorted.iter().map(|(_, value)| *value).collect();
-    message.push_str(secret);
-    hex::encode(digest(&SHA512, message.as_bytes()))
+    let mut message: Vec<u8> = sorted.iter().flat_map(|(_, value)| value.iter().copied()).collect();
+    message.extend_from_slice(secret.as_bytes());
+    hex::encode(digest(&SHA512, &message))
 }
 
 /// `subMerchantId`: the host of the configured `siteUrl`, whatever a request returns to.

@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use domain::Json;
 use providers::card::Card;
+use providers::descriptor::StatusRow;
 use providers::{CashierAnswer, Finding, Refusal};
 use std::borrow::Cow;
 use zeroize::Zeroizing;
@@ -214,7 +215,7 @@ impl Masker {
     }
 
     /// What was found, without secrets. The address of the payer's page stays as it is: see [`Masker::spoils`].
-    pub(super) fn finding(&self, finding: &mut Finding) {
+    pub(super) fn finding(&self, finding: &mut Finding, known: &[StatusRow]) {
         let change = |text: &mut String, short_too: bool| {
             let masked = match self.masked(text, short_too) {
                 Cow::Owned(masked) => Some(masked),
@@ -224,7 +225,10 @@ impl Masker {
                 *text = masked;
             }
         };
-        for word in std::iter::once(&mut finding.status).chain(&mut finding.psp_transaction_id) {
+        // A word of the provider's own table is that word, whoever's card has such a name on it.
+        let is_known = known.iter().any(|row| row.word == finding.status || row.status == Some(&*finding.status));
+        let status = (!is_known).then_some(&mut finding.status);
+        for word in status.into_iter().chain(&mut finding.psp_transaction_id) {
             change(word, false);
         }
         for text in finding.anomalies.iter_mut().chain(&mut finding.notes).chain(&mut finding.message) {
