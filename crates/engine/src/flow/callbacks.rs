@@ -4,7 +4,7 @@
 use super::EngineError;
 use super::calls::guarded;
 use super::conclude::{Commit, Told};
-use super::inbox::{self, Incoming, Kept};
+use super::inbox::{self, About, Incoming, Kept};
 use super::jobs::Asked;
 use super::work::Work;
 use crate::core::Engine;
@@ -79,7 +79,9 @@ impl Engine {
         if kinds.per_transaction
             && let Some((company, id)) = self.behind_token(provider, hash).await?
         {
-            let Some(taken) = self.inner.callback_rates.take(id) else { return Ok(CallbackAnswer::empty(429)) };
+            let Some(taken) = self.inner.callback_rates.take(About::Transaction(id)) else {
+                return Ok(CallbackAnswer::empty(429));
+            };
             let Some(work) = self.load(company, id).await? else { return Ok(not_found) };
             if work.provider.descriptor().name != provider_name {
                 return Ok(not_found);
@@ -138,7 +140,11 @@ impl Engine {
         {
             found = transactions::find_by_psp_id(self.store(), company, method_id, psp_id).await?;
         }
-        let taken = found.as_ref().map(|found| self.inner.callback_rates.take(found.transaction.id));
+        let about = found.as_ref().map(|found| match found.transaction.method_id == method_id {
+            true => About::Transaction(found.transaction.id),
+            false => About::Strays(method_id),
+        });
+        let taken = about.map(|about| self.inner.callback_rates.take(about));
         if taken == Some(None) {
             return Ok(CallbackAnswer::empty(429));
         }

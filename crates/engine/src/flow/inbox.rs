@@ -3,7 +3,7 @@
 //! A callback is read once, in the bytes that came: that reading is stored beside them, so that what is masked of a card provider's is masked after it was read.
 
 use super::calls::guarded;
-use domain::{Json, Money, TransactionId};
+use domain::{Json, MethodId, Money, TransactionId};
 use governor::clock::DefaultClock;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
@@ -164,7 +164,13 @@ fn reading_of(outcome: &CallbackOutcome) -> Option<Json> {
         CallbackOutcome::Ignore => None,
         CallbackOutcome::Anomaly(text) => Some(Json::object([("anomaly", Json::text(&**text))])),
         CallbackOutcome::Hint(hint) => Some(Json::object([("hint", hint.clone())])),
-        CallbackOutcome::Fact(finding) if finding.standing == Standing::Unchanged && finding.memo.is_none() => {
+        // One that only tells something.
+        CallbackOutcome::Fact(finding)
+            if finding.standing == Standing::Unchanged
+                && finding.status.is_empty()
+                && finding.psp_transaction_id.is_none()
+                && finding.memo.is_none() =>
+        {
             Some(Json::object([("notes", list(&finding.notes)), ("anomalies", list(&finding.anomalies))]))
         }
         CallbackOutcome::Fact(_) => None,
@@ -283,10 +289,19 @@ impl Spared {
 
 // --- how many ---------------------------------------------------------------------------------
 
+/// What callbacks are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum About {
+    /// The transaction that they are about.
+    Transaction(TransactionId),
+    /// The account whose address they came to, although they name another account's transaction: that one's own are not held up by them.
+    Strays(MethodId),
+}
+
 /// How many callbacks of one transaction are taken. By this process, on the monotonic clock.
 pub(crate) struct Rates {
-    limiter: RateLimiter<TransactionId, HashMapStateStore<TransactionId>, DefaultClock>,
-    counted: Mutex<HashMap<TransactionId, (Instant, u32)>>,
+    limiter: RateLimiter<About, HashMapStateStore<About>, DefaultClock>,
+    counted: Mutex<HashMap<About, (Instant, u32)>>,
 }
 
 /// A callback that is taken.
@@ -306,8 +321,8 @@ impl Default for Rates {
 }
 
 impl Rates {
-    /// Takes one of that transaction; `None`: there were too many.
-    pub(super) fn take(&self, id: TransactionId) -> Option<Taken> {
+    /// Takes one; `None`: there were too many.
+    pub(super) fn take(&self, id: About) -> Option<Taken> {
         self.limiter.check_key(&id).ok()?;
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.len() >= COUNTED_MAX && !counted.contains_key(&id) {
@@ -390,8 +405,8 @@ mod tests {
     #[test]
     fn a_flood_is_counted() {
         let rates = Rates::default();
-        let (one, other) =
-            (TransactionId::new(Timestamp::from_millis(1), [1; 6]), TransactionId::new(Timestamp::from_millis(1), [2; 6]));
+        let about = |n| About::Transaction(TransactionId::new(Timestamp::from_millis(1), [n; 6]));
+        let (one, other) = (about(1), about(2));
         assert_eq!(rates.take(one), Some(Taken { crowded: false, prompt: true }));
         let taken: Vec<Taken> = (0..1_000).filter_map(|_| rates.take(one)).collect();
         assert!((199..=240).contains(&taken.len()), "{}", taken.len());

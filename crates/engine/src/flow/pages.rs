@@ -5,7 +5,7 @@ use super::answers::calls_detail;
 use super::callbacks::token_hash;
 use super::calls::guarded;
 use super::conclude::Commit;
-use super::inbox::as_text;
+use super::inbox::{About, as_text};
 use super::jobs::{Asked, first_inquiry};
 use super::work::Work;
 use super::{EngineError, TransactionFilter};
@@ -255,7 +255,7 @@ impl Engine {
         let Some((_, id)) = page_tokens::find(self.store(), hash, Page::DeviceCheck).await? else {
             return Ok(DeviceCheck::Unknown);
         };
-        if self.inner.callback_rates.take(id).is_none() {
+        if self.inner.callback_rates.take(About::Transaction(id)).is_none() {
             return Ok(DeviceCheck::TooMany);
         }
         let headers = &as_text(headers);

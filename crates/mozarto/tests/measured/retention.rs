@@ -161,8 +161,8 @@ async fn the_times_are_settings() {
 
 /// Settled pay-ins with a key and a webhook each that the room on disk is measured with, unless `MEASURED_TRANSACTIONS` says how many.
 const MEASURED: u32 = 400;
-/// More than this of 100,000 would be a loss beside what was measured before, megabytes.
-const MOST_MB: u64 = 1_100;
+/// More than this of 100,000 is a loss, megabytes. Of a few hundred much is what the stores reserve ahead.
+const MOST_MB: u64 = 2_500;
 
 /// Prints the room that 100,000 would take: `MEASURED_TRANSACTIONS=100000 cargo nextest run -p mozarto --test measured room_on_disk --no-capture`.
 #[tokio::test(flavor = "multi_thread")]
@@ -171,7 +171,8 @@ async fn room_on_disk() {
     let options = |data: &Path| Options::new(BINARY, data).auto_settle(1).variable("MOZARTO_LOG", "off");
     let of_sqlite = || async {
         let db = open(data.path())?;
-        Ok(u64::try_from(count(&db, "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")?)?)
+        let bytes = count(&db, "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")?;
+        Ok::<u64, anyhow::Error>(u64::try_from(bytes)?)
     };
     let figure = room(Sandbox::start(options(data.path())).await.unwrap(), of_sqlite).await.unwrap();
     println!("SQLite: {figure} MB per 100,000 settled transactions");
