@@ -91,7 +91,7 @@ impl CashierAnswer {
 
     /// A provider failure with its `errorCode`; `transaction` is `None` where nothing was created.
     pub fn provider_failure(failure: ProviderFailure<'_>) -> Self {
-        let again = failure.code.retryable() && !failure.open;
+        let again = failure.code.retryable() && !failure.taken;
         let mut pairs = vec![
             ("status", Json::text("error")),
             ("message", Json::text(failure.message.unwrap_or(failure.code.message()))),
@@ -142,6 +142,8 @@ pub struct ProviderFailure<'a> {
     pub stored: bool,
     /// Whether nobody knows what became of it: the transaction is `Pending` and may still be paid.
     pub open: bool,
+    /// Whether it was or may have been taken: trying again could pay twice.
+    pub taken: bool,
     /// The provider's `Retry-After`, seconds.
     pub retry_after_s: Option<u32>,
     /// The provider's raw answer, masked.

@@ -250,7 +250,10 @@ fn no_card_data(provider: &dyn Provider, document: &Json) -> Result<(), Refused>
     let descriptor = provider.descriptor();
     metrics::counter!("mozarto_card_data_refused_total", "provider" => descriptor.name).increment(1);
     let sentence = |path: &String| format!("{path} is not accepted: card details are entered on the {} page", descriptor.title);
-    Err(reply::invalid(keys.iter().map(sentence).collect()).into())
+    let told: Vec<FieldProblem> =
+        keys.iter().map(|path| FieldProblem { field: path.clone(), missing: false, message: sentence(path) }).collect();
+    let sentences = told.iter().map(|problem| problem.message.clone()).collect();
+    Err(CashierAnswer::refused_fields(400, "Validation failed", sentences, &told).into())
 }
 
 /// One sentence per missing field, then one per invalid field.

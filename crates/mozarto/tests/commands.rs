@@ -326,7 +326,9 @@ async fn trigger(hands: Hands, data: String) -> Result<()> {
         let (_, _, last, _) = of(format!("trigger {name} 00 --json")).await?;
         ensure!(last["transaction_status"] == "Approved" && last["pspType"] == descriptor.psp_type, "{name} 00: {last}");
         let (_, _, last, _) = of(format!("trigger {name} 01 --json")).await?;
-        ensure!(last["transaction_status"] == "Declined", "{name} 01: {last}");
+        // Of a coin there is nobody who could decline: what is refused is called off.
+        let refused = if name == "forumpay" { "Cancelled" } else { "Declined" };
+        ensure!(last["transaction_status"] == refused, "{name} 01: {last}");
         ensure!(last["amount"].as_str().is_some_and(|amount| amount.ends_with("01")), "{name} 01: {last}");
         if let Some(spec) = &descriptor.pay_out {
             let (_, _, last, talk) = of(format!("trigger {name} 00 --payout --json")).await?;

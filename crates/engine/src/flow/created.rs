@@ -1,6 +1,6 @@
 //! The end of a creating task: one commit, and the answer to the Cashier call. What certainly happened is told; what nobody knows is asked about, never guessed.
 
-use super::answers::{IN_PROCESS, OUTCOME_OPEN, calls_detail, doubt_answer, failure_answer, found_answer, recovered_answer};
+use super::answers::{IN_PROCESS, OUTCOME_OPEN, calls_detail, doubt_answer, failure_answer, found_answer};
 use super::calls::Ended;
 use super::conclude::Commit;
 use super::work::Work;
@@ -169,15 +169,13 @@ impl Engine {
         commit.show_doubt(refusal);
         let _ = commit.change(Change::Accept, calls_detail(calls));
         commit.settle(&finding, &Json::object([("by", Json::text("inquiry"))]));
-        // The page's address is lost, but not the payment: what is open is said to be open, and what has ended is told as it ended.
-        let answer = if commit.work.transaction.status.is_final() {
-            recovered_answer(commit.work)
-        } else {
+        // The page's address is lost, but not the payment: what is open is said to be open.
+        if !commit.work.transaction.status.is_final() {
             commit.work.transaction.message = Some(OUTCOME_OPEN.to_owned());
             let job = due::first_inquiry(&commit, None);
             commit.job(&job);
-            failure_answer(refusal, Some(commit.work))
-        };
+        }
+        let answer = failure_answer(refusal, Some(commit.work));
         commit.answer(&answer)?;
         commit.store().await?;
         Ok(answer)

@@ -169,7 +169,9 @@ fn reading_of(outcome: &CallbackOutcome) -> Option<Json> {
             if finding.standing == Standing::Unchanged
                 && finding.status.is_empty()
                 && finding.psp_transaction_id.is_none()
-                && finding.memo.is_none() =>
+                && finding.memo.is_none()
+                && finding.turns.is_empty()
+                && finding.given_back.is_none() =>
         {
             Some(Json::object([("notes", list(&finding.notes)), ("anomalies", list(&finding.anomalies))]))
         }

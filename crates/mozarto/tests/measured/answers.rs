@@ -54,7 +54,8 @@ fn is_honest(what: &str, answer: &Answer, keyed: bool) -> Result<bool> {
     let open = body["outcome"] == "open";
     ensure!(open == (shown == Some("Pending")), "{what}: an error beside {shown:?} must say whether it is open: {body}");
     let by_code = matches!(body["errorCode"].as_str(), Some("PSP_TIMEOUT" | "PSP_UNAVAILABLE" | "PSP_RATE_LIMITED"));
-    let again = by_code && !open;
+    // What was taken, or may have been, is not tried again.
+    let again = by_code && matches!(shown, None | Some("Failed"));
     ensure!(body["retryable"] == json!(again && !keyed), "{what}: retryable {body}");
     let expected = if again && keyed { json!("new key") } else { Value::Null };
     ensure!(body["retryWith"] == expected, "{what}: retryWith {body}");
