@@ -179,6 +179,10 @@ pub(crate) fn token<'a>(body: &'a Json, name: &str) -> Option<&'a str> {
 
 /// A whole number by its value, however it is written: `15000`, `015000`, `15000.00`, `1.5E4`.
 pub(crate) fn whole_number(text: &str) -> Option<i64> {
+    // Rust reads a plus before a number; no literal of JSON has one, and no amount of a provider's.
+    if text.starts_with('+') {
+        return None;
+    }
     text.parse().ok().or_else(|| money::plain_number(text)?.parse().ok())
 }
 

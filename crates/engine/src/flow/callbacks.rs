@@ -314,7 +314,7 @@ impl Engine {
                     add_to(&mut asked, inbox::facts_of(&hint), callback);
                 }
                 Some(CallbackOutcome::Fact(mut finding)) => {
-                    commit.work.masker().finding(&mut finding, commit.work.provider.descriptor().statuses);
+                    commit.work.masker().finding(&mut finding);
                     commit.settle(&finding, &Json::object([("by", Json::text("callback"))]));
                     settled.push(callback);
                     touched = true;

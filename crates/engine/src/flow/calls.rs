@@ -72,7 +72,7 @@ fn without_secrets(work: &Work, mut ended: Ended) -> Ended {
                 let anomaly = Some("the address of the provider's page holds a secret of the account".to_owned());
                 ended.step = Step::Silence(Refusal { anomaly, ..Refusal::of(ErrorCode::UnknownPspError) });
             } else {
-                masker.finding(finding, work.provider.descriptor().statuses);
+                masker.finding(finding);
             }
         }
         Step::Refused(refusal) | Step::Silence(refusal) if refusal.data.is_some() || refusal.anomaly.is_some() => {

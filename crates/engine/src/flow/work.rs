@@ -90,7 +90,7 @@ impl Work {
         self.sent_headers.iter().for_each(|value| masker.header(value.expose()));
         masker.address(&self.callback_url);
         if let Some(card) = self.sent_card.as_ref().or(self.card.as_ref()) {
-            masker.card(card);
+            masker.card(card, self.provider.descriptor().statuses);
         }
         masker
     }

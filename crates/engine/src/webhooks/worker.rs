@@ -204,7 +204,7 @@ impl Worker {
 
     /// Claims for the endpoints that have more in the store, until none of them has much room left.
     async fn claim_more(&mut self) {
-        let mut claimed_all = false;
+        let mut claimed_all = None;
         while !self.engine.inner.stop.is_cancelled() {
             let asks = self.asks();
             if asks.is_empty() {
@@ -228,17 +228,20 @@ impl Worker {
                 let key = (company, method);
                 if let Some(endpoint) = self.endpoints.get_mut(&key) {
                     endpoint.more = got.get(&key).is_some_and(|got| *got >= asked);
-                    claimed_all |= !endpoint.more;
+                    if !endpoint.more {
+                        claimed_all = Some(claimed_all.map_or(now, |before: Timestamp| before.min(now)));
+                    }
                 }
                 self.tell_room(key);
             }
             self.take_reports();
             self.start_what_fits();
         }
-        // Behind what was claimed is what is due next.
-        if claimed_all && let Some(due) = self.due().await {
-            let now = self.engine.clock().now();
-            self.look_again(next_of(&due, now));
+        // Behind what was claimed is what is due next; what became due since is looked at now.
+        if let Some(claimed_at) = claimed_all
+            && let Some(due) = self.due().await
+        {
+            self.look_again(next_of(&due, claimed_at));
         }
     }
 

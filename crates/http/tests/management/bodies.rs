@@ -27,10 +27,10 @@ const REFUSED: &[(&str, &str, &str, &[&str])] = &[
         "/payment-methods",
         r#"{"pspType":"PAYONE","config":{"apikey":"x","isWebhookSecured":"yes","webhookUrl":"ftp://x","accountName":7}}"#,
         &[
-            "apikey is not a field of PAYONE",
             "isWebhookSecured must be a boolean",
             "webhookUrl must be an https URL",
             "accountName must be a string",
+            "apikey is not a field of PAYONE",
         ],
     ),
     ("POST", "/rules", "{}", &["Missing required field: name"]),

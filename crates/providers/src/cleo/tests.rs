@@ -380,8 +380,8 @@ fn the_keys_are_an_object() {
         refused(r#"{"cleoApiKey":{"chileApiKey":"a b","perApiKey":"x","peruApiKey":7}}"#),
         [
             "cleoApiKey.chileApiKey must match [!-~]{1,256}",
-            "cleoApiKey.perApiKey is not a field of CLEO",
             "cleoApiKey.peruApiKey must be a string",
+            "cleoApiKey.perApiKey is not a field of CLEO",
         ]
     );
     assert_eq!(refused(r#"{"cleoApiKey.chileApiKey":"a"}"#), ["cleoApiKey.chileApiKey is not a field of CLEO"]);

@@ -160,10 +160,12 @@ impl Masker {
         }
     }
 
-    /// Number, CVV and holder of a card.
-    pub(super) fn card(&mut self, card: &Card) {
+    /// Number, CVV and holder of a card. A holder by the name of one of the provider's own words is that word wherever it stands.
+    pub(super) fn card(&mut self, card: &Card, known: &[StatusRow]) {
         self.secret(card.pan());
-        self.secret(card.holder());
+        if !known.iter().any(|row| row.word.eq_ignore_ascii_case(card.holder())) {
+            self.secret(card.holder());
+        }
         self.forms(card.cvv(), true);
     }
 
@@ -215,7 +217,7 @@ impl Masker {
     }
 
     /// What was found, without secrets. The address of the payer's page stays as it is: see [`Masker::spoils`].
-    pub(super) fn finding(&self, finding: &mut Finding, known: &[StatusRow]) {
+    pub(super) fn finding(&self, finding: &mut Finding) {
         let change = |text: &mut String, short_too: bool| {
             let masked = match self.masked(text, short_too) {
                 Cow::Owned(masked) => Some(masked),
@@ -225,10 +227,7 @@ impl Masker {
                 *text = masked;
             }
         };
-        // A word of the provider's own table is that word, whoever's card has such a name on it.
-        let is_known = known.iter().any(|row| row.word == finding.status || row.status == Some(&*finding.status));
-        let status = (!is_known).then_some(&mut finding.status);
-        for word in status.into_iter().chain(&mut finding.psp_transaction_id) {
+        for word in std::iter::once(&mut finding.status).chain(&mut finding.psp_transaction_id) {
             change(word, false);
         }
         for text in finding.anomalies.iter_mut().chain(&mut finding.notes).chain(&mut finding.message) {

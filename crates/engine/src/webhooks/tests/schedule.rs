@@ -19,7 +19,8 @@ async fn quiet(world: &World) {
         if rows[0].int(0).unwrap() == 0 && rows[0].int(1).unwrap() == 0 {
             return;
         }
-        assert!(started.elapsed() < PATIENCE);
+        let (held, due) = (rows[0].int(0).unwrap(), rows[0].int(1).unwrap());
+        assert!(started.elapsed() < PATIENCE, "{held} are held and {due} are due");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
