@@ -42,7 +42,7 @@ pub(crate) fn before_opening(directory: &Path) -> Result<()> {
         let there = |name: &&str| std::fs::metadata(directory.join(name)).is_ok_and(|file| file.len() > 0 || file.is_dir());
         // An operator may lay a key of his own there before the first start. Ours comes after the database, and the lock after that.
         let key_of_ours = !path.exists() && directory.join(KEY).exists() && directory.join("lock").exists();
-        if OF_A_STORE.iter().any(|name| there(&name)) || key_of_ours {
+        if OF_A_STORE.iter().any(there) || key_of_ours {
             let what = if path.exists() { "its database is empty" } else { "its database is gone" };
             return Err(lost(directory, what));
         }

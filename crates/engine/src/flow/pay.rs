@@ -389,7 +389,7 @@ impl Engine {
             Err(EngineError::Commit(CommitError::Duplicate(single_use::IN_FLIGHT))) if !work.order.fields.secret.is_empty() => {
                 Box::pin(self.create_in_flight(work, ticket)).await
             }
-            Err(EngineError::Commit(error)) => return not_begun(error),
+            Err(EngineError::Commit(error)) => not_begun(error),
             concluded => concluded,
         }
     }

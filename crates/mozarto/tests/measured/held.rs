@@ -155,7 +155,12 @@ struct Switch(PathBuf);
 
 impl Switch {
     fn set(&self, on: bool) -> Result<()> {
-        Ok(if on { std::fs::write(&self.0, "")? } else { std::fs::remove_file(&self.0)? })
+        if on {
+            std::fs::write(&self.0, "")?;
+        } else {
+            std::fs::remove_file(&self.0)?;
+        }
+        Ok(())
     }
 }
 

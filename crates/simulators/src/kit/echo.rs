@@ -64,7 +64,8 @@ enum Form {
     OtherCase,
     Percent,
     PercentTwice,
-    Form,
+    #[serde(rename = "form")]
+    PlusForBlank,
     JsonEscaped,
     JsonInJson,
     Entities,
@@ -164,7 +165,7 @@ fn entities(text: &str) -> String {
 
 fn percent(text: &str) -> String {
     let escaped = |byte: u8| {
-        if byte.is_ascii_alphanumeric() && byte % 2 == 0 { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+        if byte.is_ascii_alphanumeric() && byte.is_multiple_of(2) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
     };
     text.bytes().map(escaped).collect()
 }
@@ -200,7 +201,7 @@ impl Form {
             Self::OtherCase => whole.to_uppercase(),
             Self::Percent => percent(&whole),
             Self::PercentTwice => percent(&percent(&whole)),
-            Self::Form => byte_serialize(whole.as_bytes()).collect(),
+            Self::PlusForBlank => byte_serialize(whole.as_bytes()).collect(),
             Self::JsonEscaped => json_escaped(&whole),
             Self::JsonInJson => {
                 json!({"request": json!({"headers": headers, "body": body, "line": line}).to_string()}).to_string()
