@@ -47,7 +47,7 @@ mod tests {
         let seen = visible(text, &['\n']);
         assert_eq!(seen, "a\\u001b[31mb\\u009b2J\\u000d\nc\\u202ed\\u2066\\ufeff\\u007fé\u{200d}漢");
         assert_eq!(visible("plain é\n", &['\n']), "plain é\n");
-        let json = format!("{{\"a\":\"x\u{202e}\u{9b}y\"}}");
+        let json = "{\"a\":\"x\u{202e}\u{9b}y\"}".to_owned();
         let read = crate::Json::parse(visible(&json, &[]).as_bytes()).unwrap();
         assert_eq!(read.str_at("a"), Some("x\u{202e}\u{9b}y"));
     }

@@ -499,18 +499,22 @@ async fn latin1_neosurf(hands: Hands) -> Result<()> {
         ("subMerchantId", url_decoded(sub_merchant)),
         ("transactionId", "987654321".to_owned()),
     ];
-    // The secret stands at the end, the values in the order of their names; what is no UTF-8 is read as the replacement character.
-    let joined: String = fields.iter().map(|(_, value)| value.as_str()).chain(["neosurf-demo-secret-0001"]).collect();
-    let hash = hex::encode(digest(&SHA512, joined.as_bytes()));
+    let bytes = |value: &str| -> Vec<u8> {
+        value.replace('\u{fffd}', "\u{1}").bytes().map(|byte| if byte == 1 { 0xe9 } else { byte }).collect()
+    };
+    // The secret stands at the end, the values in the order of their names: the bytes as they go over the wire.
+    let mut joined: Vec<u8> = fields.iter().flat_map(|(_, value)| bytes(value)).collect();
+    joined.extend_from_slice(b"neosurf-demo-secret-0001");
+    let hash = hex::encode(digest(&SHA512, &joined));
     let mut body: Vec<u8> = Vec::new();
     for (name, value) in &fields {
         body.extend_from_slice(format!("{name}=").as_bytes());
-        body.extend(value.replace('\u{fffd}', "\u{1}").bytes().map(|byte| if byte == 1 { 0xe9 } else { byte }));
+        body.extend(bytes(value));
         body.push(b'&');
     }
     body.extend_from_slice(format!("hash={hash}").as_bytes());
     let answer_to = post(&hands, &url, FORM, body).await?;
-    ensure!(answer_to.status == 200, "{} {}; {}; {joined}", answer_to.status, answer_to.body, answer.body);
+    ensure!(answer_to.status == 200, "{} {}; {}", answer_to.status, answer_to.body, answer.body);
     hands.client.wait_for(&id, &["Approved"], LIMIT).await?;
     Ok(())
 }
