@@ -11,6 +11,7 @@ const TIMES: &str = "MOZARTO_TIMES";
 /// Installs what is missing, builds the binary that black-box tests start, runs every test, stops the test database server. Compiling comes first and by
 /// itself, so that the time of the suites is theirs alone.
 pub(crate) fn run(more: &[String]) -> Result<()> {
+    let began = Instant::now();
     debian_package("postgresql", &["/usr/lib/postgresql/*/bin/postgres"])?;
     debian_package("faketime", &["/usr/lib/*/faketime/libfaketimeMT.so.1"])?;
     debian_package("pgbouncer", &["/usr/sbin/pgbouncer"])?;
@@ -18,6 +19,7 @@ pub(crate) fn run(more: &[String]) -> Result<()> {
     debian_package("chromium-driver", &["/usr/bin/chromedriver"])?;
     debian_package("python3", &["/usr/bin/python3", "/usr/local/bin/python3"])?;
     cargo_tool("cargo-nextest")?;
+    told("tools", began.elapsed().as_secs())?;
     testkit::postgres::ensure_cluster();
     let mut arguments = vec!["nextest", "run", "--workspace"];
     arguments.extend(more.iter().map(String::as_str));
