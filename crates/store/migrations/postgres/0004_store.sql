@@ -22,5 +22,6 @@ ALTER TABLE webhook_events ALTER COLUMN round SET DEFAULT mozarto_feed_round();
 -- Within a round: when it was written, in microseconds of the store's clock (older ones: a running number).
 ALTER TABLE webhook_events ALTER COLUMN position SET DEFAULT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT);
 ALTER TABLE webhook_events ADD CONSTRAINT webhook_events_pkey PRIMARY KEY USING INDEX webhook_events_by_id;
-CREATE INDEX webhook_events_by_place ON webhook_events (company_id, round, position, id);
+-- With a collation of its own, which the statements of the feed name: a look-up by the primary key must not take it.
+CREATE INDEX webhook_events_by_place ON webhook_events (company_id COLLATE "C", round, position);
 CREATE INDEX webhook_events_by_age ON webhook_events (position);

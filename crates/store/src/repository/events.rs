@@ -33,7 +33,7 @@ macro_rules! feed {
     ($place:literal, $settled:literal, $order:literal) => {
         concat!(
             "SELECT company_id, id, transaction_id, sequence, method_id, sample, created_at, body FROM webhook_events \
-             WHERE company_id = ?1 AND sample = 0",
+             WHERE company_id /*pg COLLATE \"C\" */= ?1 AND sample = 0",
             $place,
             $settled,
             " ORDER BY ",

@@ -23,10 +23,9 @@ const BEHIND: &str = "UPDATE feed_state SET round = ?1 + 1 WHERE one = 1 AND rou
 const NEWEST: &str = "WITH RECURSIVE company AS ((SELECT company_id FROM webhook_events ORDER BY company_id LIMIT 1) UNION ALL \
                       SELECT (SELECT e.company_id FROM webhook_events e WHERE e.company_id > company.company_id ORDER BY e.company_id LIMIT 1) \
                       FROM company WHERE company.company_id IS NOT NULL) \
-                      SELECT COALESCE(MAX((SELECT e.round FROM webhook_events e WHERE e.company_id = company.company_id \
+                      SELECT COALESCE(MAX((SELECT e.round FROM webhook_events e WHERE e.company_id COLLATE \"C\" = company.company_id \
                       ORDER BY e.round DESC LIMIT 1)), 0) FROM company";
-const UNSHOWN: &str =
-    "SELECT 1 FROM webhook_events WHERE company_id = ?1 AND round > (SELECT f.closed FROM feed_state f WHERE f.one = 1) LIMIT 1";
+const UNSHOWN: &str = "SELECT 1 FROM webhook_events WHERE company_id COLLATE \"C\" = ?1 AND round > (SELECT f.closed FROM feed_state f WHERE f.one = 1) LIMIT 1";
 
 /// Where the sequencer stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -121,7 +121,8 @@ pub(crate) async fn old_cursors_go_on_in_a_younger_cluster() {
     feed::begin(bed.db.as_ref()).await.unwrap();
     let new = bed.event(bed.transaction(), 1, START);
     store(&bed, &new).await;
-    assert!(bed.shown().await);
+    // What the copy brought is closed first, what is new in the next round.
+    assert!(bed.shown().await && bed.shown().await);
     let all: Vec<_> = old.iter().chain([&new]).map(|event| event.id.clone()).collect();
     assert_eq!(read(&bed, None).await, all);
     assert_eq!(read(&bed, Some(&old[2].id)).await, std::slice::from_ref(&new.id));

@@ -24,7 +24,7 @@ const DUE: &str = "WITH RECURSIVE \
 const HELD_UNTIL: &str =
     "SELECT next_at FROM deliveries WHERE owner IS NOT NULL AND next_at IS NOT NULL ORDER BY next_at LIMIT 1";
 const FREE_EXPIRED: &str = "UPDATE deliveries SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL AND next_at <= ?1 \
-                            AND (owner = ?2 OR owner NOT IN (SELECT id FROM nodes))";
+                            AND (owner = ?2 OR (SELECT n.id FROM nodes n WHERE n.id = deliveries.owner) IS NULL)";
 /// The array keeps PostgreSQL from joining the two in another way than by the primary key.
 const CLAIM: &str = concat!(
     "UPDATE deliveries SET owner = ?1, lease_until = ?2, next_at = ?2 WHERE company_id = ?4 AND id IN (/*pg SELECT unnest(ARRAY( */\
