@@ -307,6 +307,11 @@ async fn open_part(hands: Hands, end: Option<(&'static str, &'static str)>) -> R
     Ok(())
 }
 
+/// `updatedAt` as a moment: as texts `57.9Z` and `57.95Z` would stand the wrong way round.
+fn moment(data: &Value) -> Result<jiff::Timestamp> {
+    Ok(data["updatedAt"].as_str().context("no updatedAt")?.parse()?)
+}
+
 async fn in_parts(hands: Hands, minors: Vec<i64>, status: &'static str) -> Result<()> {
     let id = paid(&hands, "100.00").await?;
     let before = until(&hands, &id, |data| data["updatedAt"].is_string()).await?;
@@ -318,7 +323,7 @@ async fn in_parts(hands: Hands, minors: Vec<i64>, status: &'static str) -> Resul
         let data = until(&hands, &id, |data| data["refundedAmount"] == shown.as_str()).await?;
         ensure!(events(&data, "refunded").len() == nth + 1, "{data}");
         ensure!(has_event(&data, "refunded", &format!("\"minorUnits\":{minor}")), "without its own minor units: {data}");
-        ensure!(data["updatedAt"].as_str() > before["updatedAt"].as_str(), "updatedAt did not move");
+        ensure!(moment(&data)? > moment(&before)?, "updatedAt did not move: {} then {}", before["updatedAt"], data["updatedAt"]);
         let expected = if sum == 10_000 { "Reversed" } else { "Approved" };
         ensure!(data["transaction_status"] == expected, "after {sum}: {data}");
     }
