@@ -74,6 +74,11 @@ impl CashierAnswer {
         Self::error(503, "The service is unavailable", Vec::new(), None).retry_after(1)
     }
 
+    /// 503: there is more to do than can be done; nothing was begun, and the same may be sent again.
+    pub fn overloaded() -> Self {
+        Self::error(503, "The service is at its limit", Vec::new(), None).retry_after(1)
+    }
+
     /// 401.
     pub fn unauthorized() -> Self {
         Self::error(401, "Unauthorized", Vec::new(), None)

@@ -105,8 +105,7 @@ pub(crate) struct Inner {
     pub(crate) node_id: String,
     pub(crate) wake: Wake,
     pub(crate) handover: crate::webhooks::handover::Handover,
-    /// Payments that are at work; see `flow::pay`.
-    pub(crate) at_work: tokio::sync::Semaphore,
+    pub(crate) line: crate::flow::line::Line,
     pub(crate) locks: crate::flow::locks::Locks,
     pub(crate) account_cache: crate::flow::account_cache::AccountCache,
     pub(crate) callback_rates: crate::flow::inbox::Rates,
@@ -141,7 +140,7 @@ impl Engine {
         crate::directory::check_master_key(db.as_ref(), &master_key).await?;
         let transport = Transport::new(config.environment, clock.scale()).map_err(StartError::Client)?;
         let node_id = hex::encode(random.bytes::<8>());
-        let places = crate::flow::places_at_work(db.dialect());
+        let line = crate::flow::line::Line::of(db.dialect());
         let inner = Inner {
             directory: Directory::new(db.clone(), &master_key, &config),
             db,
@@ -152,7 +151,7 @@ impl Engine {
             node_id,
             wake: Wake::default(),
             handover: crate::webhooks::handover::Handover::default(),
-            at_work: tokio::sync::Semaphore::new(places),
+            line,
             locks: crate::flow::locks::Locks::default(),
             account_cache: crate::flow::account_cache::AccountCache::default(),
             callback_rates: crate::flow::inbox::Rates::default(),

@@ -136,7 +136,7 @@ pub fn too_many(retry_after_s: u32) -> CashierAnswer {
 
 /// 503: at one of our limits; nothing was begun.
 pub fn overloaded() -> CashierAnswer {
-    plain(503, "The service is at its limit").retry_after(1)
+    CashierAnswer::overloaded()
 }
 
 /// 503: the store does not answer.

@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use testkit::client::{Client, bodies};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Mutex;
 
 /// Connections of the open-loop run: enough that one is always free while the target keeps up.
 const OPEN_CONNECTIONS: usize = 256;
 /// How long a target is warmed up.
 const WARM_UP: Duration = Duration::from_secs(2);
+/// Where the load comes from: a host that is neither the provider's nor the sink's, because a platform counts connections by host.
+const FROM: ([u8; 4], u16) = ([127, 0, 0, 2], 0);
 /// Largest latency that is told apart, microseconds.
 const LATENCY_MAX_US: u64 = 120_000_000;
 
@@ -84,13 +86,16 @@ impl Target {
     }
 
     async fn connect(&self) -> Result<TcpStream> {
-        let stream = TcpStream::connect(&self.address).await.with_context(|| format!("connecting to {}", self.address))?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(FROM.into())?;
+        let to = self.address.parse().with_context(|| format!("{} is no address", self.address))?;
+        let stream = socket.connect(to).await.with_context(|| format!("connecting to {}", self.address))?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }
 
-    /// One request; answers the HTTP status.
-    async fn ask(&self, stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<u16> {
+    /// One request; answers the HTTP status, and whether the connection may carry another.
+    async fn ask(&self, stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(u16, bool)> {
         let body = (self.body)(self.counter.fetch_add(1, Ordering::Relaxed));
         let request = format!("{}content-length: {}\r\n\r\n{body}", self.head, body.len());
         stream.write_all(request.as_bytes()).await?;
@@ -99,7 +104,7 @@ impl Target {
             if stream.read_buf(buffer).await? == 0 {
                 bail!("the connection was closed");
             }
-            if let Some((status, says_when)) = whole_answer(buffer) {
+            if let Some(Answer { status, says_when, stays_open }) = whole_answer(buffer) {
                 let counter = match (status, says_when) {
                     (200, _) => Some(&self.accepted),
                     (429 | 503, true) => Some(&self.refused),
@@ -107,14 +112,23 @@ impl Target {
                     _ => None,
                 };
                 counter.map(|counter| counter.fetch_add(1, Ordering::Relaxed));
-                return Ok(status);
+                return Ok((status, stays_open));
             }
         }
     }
 }
 
-/// The status and whether there is a `Retry-After`, once the whole answer is there.
-fn whole_answer(buffer: &[u8]) -> Option<(u16, bool)> {
+/// An answer's head, as far as it is looked at.
+struct Answer {
+    status: u16,
+    /// There is a `Retry-After`.
+    says_when: bool,
+    /// There is no `Connection: close`.
+    stays_open: bool,
+}
+
+/// Read once the whole answer is there.
+fn whole_answer(buffer: &[u8]) -> Option<Answer> {
     let end = buffer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&buffer[..end]).ok()?;
     let status = head.get(9..12)?.parse().ok()?;
@@ -123,7 +137,8 @@ fn whole_answer(buffer: &[u8]) -> Option<(u16, bool)> {
         .find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length")))
         .and_then(|(_, value)| value.trim().parse().ok())?;
     let says_when = head.lines().any(|line| line.get(..12).is_some_and(|name| name.eq_ignore_ascii_case("retry-after:")));
-    (buffer.len() >= end + 4 + length).then_some((status, says_when))
+    let stays_open = !head.lines().any(|line| line.eq_ignore_ascii_case("connection: close"));
+    (buffer.len() >= end + 4 + length).then_some(Answer { status, says_when, stays_open })
 }
 
 /// What a run showed.
@@ -181,16 +196,13 @@ pub(crate) async fn closed_loop(target: &Arc<Target>, connections: usize, length
             let mut stream = target.connect().await?;
             let mut buffer = Vec::with_capacity(4096);
             let mut latencies = histogram()?;
-            let mut others = 0;
+            let mut others = 0_u64;
             while Instant::now() < until {
                 let sent = Instant::now();
-                match target.ask(&mut stream, &mut buffer).await {
-                    Ok(200) => {}
-                    Ok(_) => others += 1,
-                    Err(_) => {
-                        others += 1;
-                        stream = target.connect().await?;
-                    }
+                let answer = target.ask(&mut stream, &mut buffer).await;
+                others += u64::from(!matches!(answer, Ok((200, _))));
+                if !matches!(answer, Ok((_, true))) {
+                    stream = target.connect().await?;
                 }
                 latencies.saturating_record(micros(sent.elapsed()));
             }
@@ -198,7 +210,7 @@ pub(crate) async fn closed_loop(target: &Arc<Target>, connections: usize, length
         }));
     }
     let mut all = histogram()?;
-    let mut others = 0;
+    let mut others = 0_u64;
     for task in tasks {
         let (latencies, other) = task.await??;
         all.add(&latencies).context("adding histograms")?;
@@ -232,17 +244,15 @@ pub(crate) async fn open_loop(target: &Arc<Target>, rate: u64, length: Duration)
                     Err(_) => return shared.lock().await.1 += 1,
                 },
             };
-            let status = target.ask(&mut stream, &mut buffer).await;
+            let answer = target.ask(&mut stream, &mut buffer).await;
             let took = micros(due.elapsed());
             let mut shared = shared.lock().await;
             shared.0.saturating_record(took);
-            match status {
-                Ok(200) => {}
-                Ok(_) => shared.1 += 1,
-                Err(_) => return shared.1 += 1,
-            }
+            shared.1 += u64::from(!matches!(answer, Ok((200, _))));
             drop(shared);
-            idle.lock().await.push((stream, buffer));
+            if matches!(answer, Ok((_, true))) {
+                idle.lock().await.push((stream, buffer));
+            }
         });
     }
     while tasks.join_next().await.is_some() {}

@@ -3,6 +3,7 @@
 use super::answers::{ON_HOLD, failure_answer, plain_data, recovered_answer};
 use super::calls::{self, StoredAt, guarded};
 use super::idempotency::{IdempotencyTicket, KnownKey};
+use super::line::Turn;
 use super::route::{self, NoRoute};
 use super::work::Work;
 use super::{EngineError, pages};
@@ -18,8 +19,6 @@ use domain::{ErrorCode, Json, Operation, PaymentMethod, SessionId, Transaction, 
 use providers::card::CardData;
 use providers::fields::{Checked, Problems};
 use providers::{Account, CashierAnswer as ProviderAnswer, Finding, Order, Provider, Refusal, Standing, Step, Task};
-use std::time::Duration;
-use store::Dialect;
 use store::repository::transactions::{self, TimelineEntry};
 use store::repository::{idempotency as keys, jobs, page_tokens, single_use};
 use store::{Batch, CommitError, StoreError as _};
@@ -53,17 +52,6 @@ pub struct PayRequest {
     pub place: Option<Place>,
 }
 
-/// New payments at work at once; more wait for their turn. Enough to fill the groups of commits, and few beside the callbacks and deliveries that are under
-/// way on a busy machine. A commit over the network takes longer, so that fewer places let as many through as can be settled.
-pub(crate) const fn places_at_work(store: Dialect) -> usize {
-    match store {
-        Dialect::Sqlite => 64,
-        Dialect::Postgres => 32,
-    }
-}
-/// How long a payment has its place at most: then it waits for its provider, and work for others can begin.
-const PLACE_FOR: Duration = Duration::from_millis(60);
-
 impl Engine {
     /// Creates a transaction and answers. Runs in a task of its own: a client that hangs up does not orphan an intent.
     pub async fn pay(&self, request: PayRequest) -> CashierAnswer {
@@ -88,20 +76,15 @@ impl Engine {
         }
     }
 
-    /// Waits for a place, and has it for a while: what is due to earlier payments (their callbacks, inquiries, webhooks) shares the processors with a bounded number
-    /// of new ones, however many are asked for. One that waits for its provider gives the place up.
+    /// Begins in its turn: see [`line`](super::line).
     async fn pay_in_its_turn(&self, request: PayRequest) -> Result<CashierAnswer, EngineError> {
-        // Never closed.
-        let place = self.inner.at_work.acquire().await.ok();
-        let mut paying = Box::pin(self.pay_in_task(request));
-        if let Ok(answer) = tokio::time::timeout(PLACE_FOR, &mut paying).await {
-            return answer;
+        match self.inner.line.take().await {
+            Ok(turn) => self.pay_in_task(request, turn).await,
+            Err(turned_away) => Ok(turned_away),
         }
-        drop(place);
-        paying.await
     }
 
-    async fn pay_in_task(&self, request: PayRequest) -> Result<CashierAnswer, EngineError> {
+    async fn pay_in_task(&self, request: PayRequest, turn: Turn) -> Result<CashierAnswer, EngineError> {
         let company = &request.caller.company;
         let descriptor = request.provider.descriptor();
         let suits = |method: &PaymentMethod| self.problems(request.provider, method, &request.checked).is_empty();
@@ -156,6 +139,8 @@ impl Engine {
         jobs::put(&mut batch, &job);
         let stored = StoredAt::now(self);
         let created = self.store().commit(batch).await;
+        // It has begun: what follows goes before payments that have not.
+        drop(turn);
         if created.is_err() {
             calls::never_sent(&mut step);
         }

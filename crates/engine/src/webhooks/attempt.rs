@@ -45,20 +45,9 @@ pub(super) enum Standing {
     NotAsked,
 }
 
-/// What an attempt comes back with.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Report {
-    pub(super) standing: Standing,
-    /// Later deliveries of the transaction became due.
-    pub(super) released: bool,
-}
-
-impl Report {
-    pub(super) const NOT_ASKED: Self = Self { standing: Standing::NotAsked, released: false };
-}
-
-/// Makes one attempt and records it.
-pub(super) async fn attempt(engine: &Engine, claimed: &Claimed) -> Report {
+/// Makes one attempt and records it; says how the endpoint behaved as soon as it is known. Answers whether the record made later deliveries of the
+/// transaction due.
+pub(super) async fn attempt(engine: &Engine, claimed: &Claimed, answered: impl FnOnce(Standing)) -> bool {
     let (company, method) = claimed.endpoint();
     let method = match configured(engine, company, method).await {
         Ok(method) => method,
@@ -68,22 +57,28 @@ pub(super) async fn attempt(engine: &Engine, claimed: &Claimed) -> Report {
             deliveries::defer(&mut batch, claimed, &engine.inner.node_id, engine.clock().now().plus_ms(READ_AGAIN_MS));
             // Not given back is given back by the end of its lease.
             let _ = engine.store().commit(batch).await;
-            return Report::NOT_ASKED;
+            return false;
         }
     };
     let url = method.as_deref().and_then(|method| Some((method, method.settings.text(WEBHOOK_URL)?)));
     match (url, &claimed.body) {
-        (Some((method, url)), Some(body)) if !claimed.endpoint_off => send(engine, claimed, method, url, body).await,
+        (Some((method, url)), Some(body)) if !claimed.endpoint_off => send(engine, claimed, (method, url), body, answered).await,
         // Switched off, or there is no address any more, or the event is past its retention.
         _ => {
             let record = |batch: &mut Batch| deliveries::switched_off(batch, claimed, &engine.inner.node_id);
             store(engine, record).await;
-            Report::NOT_ASKED
+            false
         }
     }
 }
 
-async fn send(engine: &Engine, claimed: &Claimed, method: &PaymentMethod, url: &str, body: &str) -> Report {
+async fn send(
+    engine: &Engine,
+    claimed: &Claimed,
+    (method, url): (&PaymentMethod, &str),
+    body: &str,
+    answered: impl FnOnce(Standing),
+) -> bool {
     let delivery = &claimed.delivery;
     let at = engine.clock().now();
     let headers = headers_for(method, &delivery.event_id, delivery.sequence, at, body.as_bytes());
@@ -112,6 +107,11 @@ async fn send(engine: &Engine, claimed: &Claimed, method: &PaymentMethod, url: &
     };
     let outcome = Outcome { attempt, state: verdict.state, next_at: verdict.next_at };
     let taken = verdict.state == DeliveryState::Delivered;
+    answered(match &result {
+        _ if taken => Standing::Took,
+        Err(Failure::Timeout | Failure::ConnectTimeout) => Standing::Silent,
+        Ok(_) | Err(_) => Standing::Refused,
+    });
     let record = |batch: &mut Batch| {
         deliveries::record(batch, claimed, &engine.inner.node_id, &outcome);
         match claimed.failing_since {
@@ -130,15 +130,7 @@ async fn send(engine: &Engine, claimed: &Claimed, method: &PaymentMethod, url: &
     if !taken {
         switch_off_if_dead(engine, claimed).await;
     }
-    let silent = matches!(result, Err(Failure::Timeout | Failure::ConnectTimeout));
-    let standing = if taken {
-        Standing::Took
-    } else if silent {
-        Standing::Silent
-    } else {
-        Standing::Refused
-    };
-    Report { standing, released }
+    released
 }
 
 /// What an answer, or its absence, means.

@@ -240,7 +240,7 @@ impl Engine {
         // A test that is taken ends the endpoint's failing; one that is not begins none.
         let failing_since = Some(now);
         let claimed = Claimed { delivery, lease_until: lease.until, body: Some(event.body), failing_since, endpoint_off: false };
-        attempt(self, &claimed).await;
+        attempt(self, &claimed, |_| ()).await;
         Ok(id)
     }
 

@@ -4,7 +4,7 @@
 //! Endpoints that take events have places of their own; those that are unknown, slow or failing share a smaller number, so that however many of them
 //! there are, and whatever their backlog, the others do not wait for them.
 
-use super::attempt::{ANSWER_MS, Report, attempt};
+use super::attempt::{ANSWER_MS, Standing, attempt};
 use super::endpoints::{Breaker, Endpoint, QUEUE_UNKNOWN};
 use crate::core::Engine;
 use crate::pulse::trouble;
@@ -25,6 +25,8 @@ const CLAIM_ENDPOINTS: usize = 32;
 /// Deliveries held at once, in flight or waiting for a place; and of those, at endpoints that are unknown, slow or failing.
 const HELD_MAX: usize = 4_096;
 const HELD_DOUBTFUL_MAX: usize = 1_024;
+/// Attempts that have ended and wait for their record at most: each is made again if the process is killed now.
+const RECORDING_MAX: usize = 1_024;
 /// Deliveries taken up from the flows between two looks at anything else.
 const TAKE_UP_MAX: usize = 256;
 /// How long a claimed delivery belongs to its process, milliseconds, not scaled.
@@ -51,18 +53,43 @@ const PURGE_ROUNDS: u32 = 100;
 
 type Key = (CompanyId, MethodId);
 
-/// An attempt's task sends this when it ends, however it ends.
-struct Done {
-    key: Key,
-    number: u64,
-    report: Report,
-    to: mpsc::UnboundedSender<(Key, u64, Report)>,
+/// What an attempt's task tells the worker.
+enum Told {
+    /// The endpoint is free for the next one: it has answered, or was not asked.
+    Answered(Standing),
+    /// The attempt is recorded, or cannot be.
+    Recorded { released: bool },
 }
 
-impl Drop for Done {
-    fn drop(&mut self) {
+/// The worker's end of an attempt: it is told of both steps, however the attempt's task ends. While the record waits for its commit the endpoint takes the
+/// next event: how long our store takes is no reason to ask less of an endpoint.
+struct Reporter {
+    key: Key,
+    number: u64,
+    answered: bool,
+    /// The record made later deliveries of the transaction due.
+    released: bool,
+    to: mpsc::UnboundedSender<(Key, u64, Told)>,
+}
+
+impl Reporter {
+    fn answered(&mut self, standing: Standing) {
+        self.answered = true;
+        self.tell(Told::Answered(standing));
+    }
+
+    fn tell(&self, told: Told) {
         // Nobody listens any more when the worker has stopped.
-        let _ = self.to.send((self.key, self.number, self.report));
+        let _ = self.to.send((self.key, self.number, told));
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.tell(Told::Answered(Standing::NotAsked));
+        }
+        self.tell(Told::Recorded { released: self.released });
     }
 }
 
@@ -74,12 +101,14 @@ pub(super) struct Worker {
     turns: VecDeque<Key>,
     busy_good: usize,
     busy_doubtful: usize,
+    /// Attempts that have ended and are not recorded yet.
+    recording: usize,
     waiting: usize,
     number: u64,
     look_at: Timestamp,
     handed: mpsc::UnboundedReceiver<Claimed>,
-    reports: mpsc::UnboundedReceiver<(Key, u64, Report)>,
-    report_to: mpsc::UnboundedSender<(Key, u64, Report)>,
+    reports: mpsc::UnboundedReceiver<(Key, u64, Told)>,
+    report_to: mpsc::UnboundedSender<(Key, u64, Told)>,
 }
 
 impl Worker {
@@ -95,6 +124,7 @@ impl Worker {
             turns: VecDeque::new(),
             busy_good: 0,
             busy_doubtful: 0,
+            recording: 0,
             waiting: 0,
             number: 0,
             look_at,
@@ -113,8 +143,8 @@ impl Worker {
         loop {
             tokio::select! {
                 () = engine.inner.stop.cancelled() => break,
-                Some((key, number, report)) = self.reports.recv() => {
-                    self.finished(key, number, report);
+                Some((key, number, told)) = self.reports.recv() => {
+                    self.told(key, number, told);
                     self.take_reports();
                 }
                 Some(claimed) = self.handed.recv() => self.take_up(claimed),
@@ -139,7 +169,7 @@ impl Worker {
     }
 
     fn held(&self) -> usize {
-        self.waiting + self.busy_good + self.busy_doubtful
+        self.waiting + self.busy_good + self.busy_doubtful + self.recording
     }
 
     /// What dead processes held is due now. The embedded store belongs to one process, so that at its start everybody else is dead.
@@ -302,7 +332,7 @@ impl Worker {
     /// Starts attempts, endpoint by endpoint in turn, until nobody who has a turn has a place.
     fn start_what_fits(&mut self) {
         let mut passed = 0;
-        while passed < self.turns.len() {
+        while passed < self.turns.len() && self.recording < RECORDING_MAX {
             let Some(key) = self.turns.pop_front() else { return };
             if self.start_one(key) {
                 passed = 0;
@@ -329,7 +359,7 @@ impl Worker {
         *busy += 1;
         self.waiting -= 1;
         self.tell_room(key);
-        let mut done = Done { key, number: self.number, report: Report::NOT_ASKED, to: self.report_to.clone() };
+        let mut reporter = Reporter { key, number: self.number, answered: false, released: false, to: self.report_to.clone() };
         let engine = self.engine.clone();
         self.engine.inner.tasks.spawn(async move {
             let now = engine.clock().now();
@@ -338,25 +368,41 @@ impl Worker {
                 // It waited too long: somebody else might take it while we send.
                 give_back(&engine, vec![(claimed, now)]).await;
             } else {
-                done.report = attempt(&engine, &claimed).await;
+                reporter.released = attempt(&engine, &claimed, |standing| reporter.answered(standing)).await;
             }
-            drop(done);
+            drop(reporter);
         });
         true
     }
 
     fn take_reports(&mut self) {
-        while let Ok((key, number, report)) = self.reports.try_recv() {
-            self.finished(key, number, report);
+        while let Ok((key, number, told)) = self.reports.try_recv() {
+            self.told(key, number, told);
         }
     }
 
-    fn finished(&mut self, key: Key, number: u64, report: Report) {
+    fn told(&mut self, key: Key, number: u64, told: Told) {
+        match told {
+            Told::Answered(standing) => {
+                self.recording += 1;
+                self.finished(key, number, standing);
+            }
+            Told::Recorded { released } => {
+                self.recording -= 1;
+                self.tell_room(key);
+                if released {
+                    self.look_at = self.engine.clock().now();
+                }
+            }
+        }
+    }
+
+    fn finished(&mut self, key: Key, number: u64, standing: Standing) {
         let Some(endpoint) = self.endpoints.get_mut(&key) else { return };
         // Every attempt leaves the group that its endpoint is in now; it may have changed sides meanwhile.
         *if endpoint.is_good() { &mut self.busy_good } else { &mut self.busy_doubtful } -= 1;
         let (was_good, in_flight) = (endpoint.is_good(), endpoint.in_flight() - 1);
-        match endpoint.finished(number, report.standing) {
+        match endpoint.finished(number, standing) {
             Some(Breaker::Opened) => tracing::warn!(company = %key.0, payment_method = %key.1, "webhook endpoint keeps failing"),
             Some(Breaker::Closed) => tracing::info!(company = %key.0, payment_method = %key.1, "webhook endpoint works again"),
             None => {}
@@ -364,9 +410,6 @@ impl Worker {
         let is_good = endpoint.is_good();
         self.change_sides(was_good, is_good, in_flight);
         self.tell_room(key);
-        if report.released {
-            self.look_at = self.engine.clock().now();
-        }
     }
 
     fn change_sides(&mut self, was_good: bool, is_good: bool, in_flight: usize) {
