@@ -1,4 +1,5 @@
-//! Identifiers that callers choose (`merchantReference`, `userId`, an idempotency key) are kept, listed and sent on in the clear: a card number must not be among them.
+//! Identifiers that callers choose (`merchantReference`, `userId`, an idempotency key, a brand's id) and what people write in their own words (names, reasons) are kept, listed
+//! and sent on in the clear: a card number must not be among them.
 //!
 //! What looks like one: a run of 13 to 19 digits, single blanks, dashes, dots or underscores between them included, that begins as numbers of a card scheme do, has a length
 //! that the scheme gives out, and ends in the right check digit. Dates and clocks (`2026...`, `17...`), our ids, UUIDs and digests are none of that, so that of ordinary order

@@ -3,7 +3,7 @@
 
 use super::error::{AdminError, MISSING};
 use domain::{Json, Timestamp};
-use providers::identifier::repeated;
+use providers::identifier::{self, repeated};
 
 /// Most entries of a list inside a body.
 pub const BODY_LIST_MAX: usize = 100;
@@ -100,6 +100,16 @@ impl<'a> Fields<'a> {
             Some(Json::String(text)) if text.is_empty() => self.absent(name),
             Some(_) => self.text(name, 1, max),
         }
+    }
+
+    /// What a person wrote in his own words: kept, listed and shown for as long as what it is about, so no card number may stand in it.
+    pub fn spoken(&mut self, name: &str, text: Option<String>) -> Option<String> {
+        let text = text?;
+        if identifier::check(name, &text).is_err() {
+            self.complain(name, "must not contain a card number");
+            return None;
+        }
+        Some(text)
     }
 
     /// Notes that a field is missing.
