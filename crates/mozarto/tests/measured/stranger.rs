@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use std::process::Stdio;
+use testkit::client::bodies;
 use testkit::table::Table;
 use testkit::world::{Hands, World};
 
@@ -19,6 +21,8 @@ async fn no_answer_repeats_what_it_must_not() {
         table.row(&format!("{word:?} as a provider"), provider(world.hands(), word));
     }
     table.row("a card number as a brand", brand(world.hands()));
+    table.row("a card number in names", names(world.hands()));
+    table.row("a card number in reasons", reasons(world.hands()));
     table.end().await;
 }
 
@@ -93,5 +97,102 @@ async fn brand(hands: Hands) -> Result<()> {
     ensure!(answer.body["errors"] == json!(["brandId must not contain a card number"]), "{}", answer.body);
     let answer = hands.client.manage("POST", "/brands", Some(json!({"brandId": "20261129192423000", "name": "b"}))).await?;
     ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
+    Ok(())
+}
+
+/// What is named stands in lists and in the audit log for ever.
+async fn names(hands: Hands) -> Result<()> {
+    let name = "of 4111-1111-1111-1111";
+    let brand = hands.client.manage("POST", "/brands", Some(json!({"brandId": "named", "name": "b"}))).await?;
+    ensure!(brand.status == 200, "{}", brand.body);
+    let calls = [
+        ("POST", "/rules", json!({"name": name})),
+        ("POST", "/brands", json!({"brandId": "other", "name": name})),
+        ("PATCH", "/brands/named", json!({"name": name})),
+        ("POST", "/credentials", json!({"kind": "management", "name": name, "scopes": ["read"]})),
+        ("PATCH", "/company", json!({"name": name})),
+    ];
+    for (method, path, body) in calls {
+        let answer = hands.client.manage(method, path, Some(body)).await?;
+        ensure!(answer.status == 400, "{path}: {} {}", answer.status, answer.body);
+        ensure!(answer.body["errors"] == json!(["name must not contain a card number"]), "{path}: {}", answer.body);
+    }
+    Ok(())
+}
+
+/// A reason stays on the timeline; the decision waits for one that may.
+async fn reasons(hands: Hands) -> Result<()> {
+    let held = hands.client.cashier(&bodies::forumpay_out("10.00")).await?;
+    let id = held.text("/transaction/transactionId");
+    let reason = "the payer gave 4111 1111 1111 1111";
+    let calls = [
+        format!("/approvals/{id}/reject"),
+        format!("/approvals/{id}/approve"),
+        format!("/transactions/{id}/release"),
+        format!("/transactions/{id}/resolve"),
+    ];
+    for path in calls {
+        let answer = hands.client.manage("POST", &path, Some(json!({"to": "Approved", "reason": reason}))).await?;
+        let answer = match answer.body["errors"].to_string().contains("to is not a field") {
+            true => hands.client.manage("POST", &path, Some(json!({"reason": reason}))).await?,
+            false => answer,
+        };
+        ensure!(answer.status == 400, "{path}: {} {}", answer.status, answer.body);
+        ensure!(answer.body["errors"] == json!(["reason must not contain a card number"]), "{path}: {}", answer.body);
+    }
+    let answer = hands.client.status(id).await?;
+    ensure!(answer.text("/data/transaction_status") == "OnHold", "{}", answer.body);
+    let answer =
+        hands.client.manage("POST", &format!("/approvals/{id}/reject"), Some(json!({"reason": "asked for 20261129"}))).await?;
+    ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
+    Ok(())
+}
+
+/// What is read only in part (`| head -1`), or cannot be written: a word about it, never a panic. What the command did is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_whose_words_nobody_takes_does_not_panic() {
+    let world = World::start(env!("CARGO_BIN_EXE_mozarto"), &[], |options| options).await.expect("a sandbox");
+    untaken(&world).await.expect("every command ends as it should");
+}
+
+async fn untaken(world: &World) -> Result<()> {
+    let hands = world.hands();
+    let paid = hands.client.cashier(&bodies::payone("PAYOUT", "10.00")).await?;
+    let id = paid.text("/transaction/transactionId");
+    let commands: [&[&str]; 6] = [
+        &["transactions", "list"],
+        &["transactions", "list", "--json"],
+        &["transactions", "show", id],
+        &["deliveries", "list"],
+        &["approvals", "list", "--json"],
+        &["deliveries", "replay", "--since", "2026-01-01T00:00:00Z"],
+    ];
+    for command in commands {
+        let run = async |out: Stdio, err: Stdio| {
+            let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_mozarto"));
+            program.args(command).args(["--url", &hands.client.base]).env("MOZARTO_TOKEN", &hands.client.management_token);
+            // `output` would take both for itself.
+            program.stdin(Stdio::null()).stdout(out).stderr(err).spawn()?.wait_with_output().await
+        };
+        let (reader, writer) = std::io::pipe().context("a pipe")?;
+        drop(reader);
+        let gone = run(writer.into(), Stdio::piped()).await?;
+        let said = String::from_utf8_lossy(&gone.stderr).into_owned();
+        ensure!(
+            gone.status.code() == Some(141) && !said.contains("panicked"),
+            "{command:?}, nobody reads: {}: {said}",
+            gone.status
+        );
+        let full = run(std::fs::File::options().write(true).open("/dev/full")?.into(), Stdio::piped()).await?;
+        let said = String::from_utf8_lossy(&full.stderr).into_owned();
+        ensure!(
+            full.status.code() == Some(1) && said.contains("could not be printed: No space"),
+            "{command:?}, full: {}: {said}",
+            full.status
+        );
+        ensure!(!said.contains("panicked"), "{command:?}: {said}");
+        let silent = run(Stdio::piped(), std::fs::File::options().write(true).open("/dev/full")?.into()).await?;
+        ensure!(silent.status.success() && !silent.stdout.is_empty(), "{command:?}, no standard error: {}", silent.status);
+    }
     Ok(())
 }
