@@ -16,9 +16,9 @@ async fn no_answer_repeats_what_it_must_not() {
     let world = World::start(env!("CARGO_BIN_EXE_mozarto"), &[], |options| options).await.expect("a sandbox");
     let mut table = Table::new("answers to strange words");
     for word in WORDS {
-        table.row(&format!("{word:?} as a parameter"), parameter(world.hands(), word));
-        table.row(&format!("{word:?} as a field"), field(world.hands(), word));
-        table.row(&format!("{word:?} as a provider"), provider(world.hands(), word));
+        table.row(format!("{word:?} as a parameter"), parameter(world.hands(), word));
+        table.row(format!("{word:?} as a field"), field(world.hands(), word));
+        table.row(format!("{word:?} as a provider"), provider(world.hands(), word));
     }
     table.row("a card number as a brand", brand(world.hands()));
     table.row("a card number in names", names(world.hands()));
