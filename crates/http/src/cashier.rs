@@ -19,13 +19,12 @@ use http::request::Parts;
 use providers::Provider;
 use providers::card::{CardData, card_keys};
 use providers::fields::{self, Checked, Problems};
+use providers::identifier;
 
 /// Method and path, as the scope of idempotency keys.
 const PATH: &str = "POST /v1/api/mozarto/cashier";
 /// Characters of an unknown `pspType` that the answer repeats.
 const SHOWN_CHARS: usize = 32;
-/// As many digits may be a card number: a word with so many is not repeated.
-const CARD_DIGITS: usize = 12;
 
 pub(crate) async fn create(State(app): State<App>, request: Request) -> Response {
     let mut seen = Seen::default();
@@ -155,14 +154,8 @@ fn operation(document: &Json) -> Result<Operation, Problem> {
     word.parse().map_err(|()| Problem::UnknownType(shown(word)))
 }
 
-/// A caller's word as an answer may repeat it: short, and nothing that may be a card number.
 fn shown(word: &str) -> String {
-    let digits = word.chars().filter(char::is_ascii_digit).count();
-    word.chars()
-        .filter(|c| !c.is_control())
-        .take(SHOWN_CHARS)
-        .map(|c| if digits >= CARD_DIGITS && c.is_ascii_digit() { '*' } else { c })
-        .collect()
+    identifier::repeated(word, SHOWN_CHARS)
 }
 
 /// The answer to problems with `pspType`, `type` or both: the missing ones first; one alone is the message and nothing else.

@@ -190,8 +190,12 @@ fn see_other(url: &str) -> Response {
     private(response)
 }
 
+/// What Trust's sheet says, and what the payer can do now: whether anything was paid only the shop can tell.
+const USED_OR_LATE: &str =
+    "This payment link has expired or has already been used. Please go back to the shop: it shows what became of your payment.";
+
 fn gone(status: StatusCode) -> Response {
-    notice(status, "Link expired", "This payment link has expired or has already been used.")
+    notice(status, "Link expired", USED_OR_LATE)
 }
 
 fn notice(status: StatusCode, title: &str, text: &str) -> Response {

@@ -1,15 +1,15 @@
 //! `mozarto`: the whole platform in one binary.
 
 /// As the standard library's, but that nothing in a text acts on a terminal: what strangers wrote (references, messages of providers, a slip in a configuration) is
-/// shown, as JSON escapes it. Whatever a command prints goes through this.
+/// shown, as JSON escapes it. Whatever a command prints goes through this, and does not panic where nobody takes it.
 macro_rules! println {
-    () => { std::println!() };
-    ($($part:tt)*) => { std::println!("{}", domain::visible::visible(&format!($($part)*), &['\n'])) };
+    () => { crate::printed::line("") };
+    ($($part:tt)*) => { crate::printed::line(&format!($($part)*)) };
 }
 
 /// The same for standard error.
 macro_rules! eprintln {
-    ($($part:tt)*) => { std::eprintln!("{}", domain::visible::visible(&format!($($part)*), &['\n'])) };
+    ($($part:tt)*) => { crate::printed::aside(&format!($($part)*)) };
 }
 
 mod cli;
@@ -22,6 +22,7 @@ mod limit_settings;
 mod logging;
 mod platform;
 mod presence;
+mod printed;
 mod sandbox;
 mod serve;
 mod toml_error;

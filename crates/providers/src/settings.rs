@@ -121,7 +121,7 @@ fn members(
 }
 
 fn not_a_field(name: &str, descriptor: &Descriptor) -> String {
-    let shown: String = name.chars().take(NAME_SHOWN_MAX_CHARS).collect();
+    let shown = crate::identifier::repeated(name, NAME_SHOWN_MAX_CHARS);
     format!("{shown} is not a field of {}", descriptor.psp_type)
 }
 

@@ -43,6 +43,7 @@ pub async fn approve(engine: &Engine, act: &Act<'_>, id: &str, body: &Json) -> R
 pub async fn reject(engine: &Engine, act: &Act<'_>, id: &str, body: &Json) -> Result<Json, AdminError> {
     let mut fields = Fields::of(body, "a rejection", &["reason"]);
     let reason = fields.required_text("reason", REASON_MAX_CHARS);
+    let reason = fields.spoken("reason", reason);
     fields.finish()?;
     let Some(reason) = reason else { return Err(AdminError::Internal) };
     let transaction = engine.reject(act.caller, id, reason).await?;

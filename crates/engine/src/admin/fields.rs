@@ -3,6 +3,7 @@
 
 use super::error::{AdminError, MISSING};
 use domain::{Json, Timestamp};
+use providers::identifier::{self, repeated};
 
 /// Most entries of a list inside a body.
 pub const BODY_LIST_MAX: usize = 100;
@@ -99,6 +100,16 @@ impl<'a> Fields<'a> {
             Some(Json::String(text)) if text.is_empty() => self.absent(name),
             Some(_) => self.text(name, 1, max),
         }
+    }
+
+    /// What a person wrote in his own words: kept, listed and shown for as long as what it is about, so no card number may stand in it.
+    pub fn spoken(&mut self, name: &str, text: Option<String>) -> Option<String> {
+        let text = text?;
+        if identifier::check(name, &text).is_err() {
+            self.complain(name, "must not contain a card number");
+            return None;
+        }
+        Some(text)
     }
 
     /// Notes that a field is missing.
@@ -207,16 +218,11 @@ const STRANGERS_NAMED: usize = 20;
 /// A sentence for each of the first strangers (`<name> <what>`), and one for the rest of these `things`.
 pub(super) fn strangers_named(names: &[impl AsRef<str>], what: &str, things: &str) -> Vec<String> {
     let mut sentences: Vec<_> =
-        names.iter().take(STRANGERS_NAMED).map(|name| format!("{} {what}", shown(name.as_ref()))).collect();
+        names.iter().take(STRANGERS_NAMED).map(|name| format!("{} {what}", repeated(name.as_ref(), NAME_SHOWN_CHARS))).collect();
     if names.len() > STRANGERS_NAMED {
         sentences.push(format!("{} more {things} are not known", names.len() - STRANGERS_NAMED));
     }
     sentences
-}
-
-/// A name as a sentence may repeat it: short, and without control characters.
-fn shown(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(NAME_SHOWN_CHARS).collect()
 }
 
 #[cfg(test)]

@@ -127,6 +127,7 @@ pub async fn resolve(engine: &Engine, act: &Act<'_>, id: &str, body: &Json) -> R
         Some(_) => fields.word("to", &[TransactionStatus::Approved.as_str(), TransactionStatus::Failed.as_str()]),
     };
     let reason = fields.required_text("reason", REASON_MAX_CHARS);
+    let reason = fields.spoken("reason", reason);
     fields.finish()?;
     let (Some(to), Some(reason)) = (to, reason) else { return Err(AdminError::Internal) };
     let transaction = engine.resolve(act.caller, id, to, reason).await?;
@@ -137,6 +138,7 @@ pub async fn resolve(engine: &Engine, act: &Act<'_>, id: &str, body: &Json) -> R
 pub(super) fn reason(body: &Json, what: &str) -> Result<Option<String>, AdminError> {
     let mut fields = Fields::of(body, what, &["reason"]);
     let reason = fields.text("reason", 1, REASON_MAX_CHARS);
+    let reason = fields.spoken("reason", reason);
     fields.finish()?;
     Ok(reason)
 }

@@ -54,7 +54,7 @@ pub(super) static PROVIDER: Provider = Provider {
 
 /// ForumPay sheet, Simulator.
 static TRIGGERS: &[Trigger] = &[
-    Trigger { digits: "01", pay_in: "Blocked: Declined", pay_out: "Blocked once approved: Declined" },
+    Trigger { digits: "01", pay_in: "Reviewed, then sent back: Cancelled", pay_out: "Reviewed once approved: Cancelled" },
     Trigger { digits: "02", pay_in: "The payer cancels: Cancelled", pay_out: "Cancelled once approved" },
     Trigger { digits: "03", pay_in: "The time runs out: Expired", pay_out: "Expired once approved" },
     Trigger {

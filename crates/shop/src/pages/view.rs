@@ -233,13 +233,19 @@ fn explanation(order: &Order) -> String {
     }
 }
 
-/// Why nothing was paid, as far as anybody said more than the status does.
+/// Why nothing was paid, as far as anybody said more than the status does. Not that no money moved: of a payment that was cancelled a part may have come.
 fn reason(order: &Order) -> String {
+    let outcome = match order.direction {
+        Direction::PayIn => "This order is not paid.",
+        Direction::PayOut => "Nothing was paid out.",
+    };
     let said = order.message.trim_end_matches('.');
     if said.is_empty() || said.eq_ignore_ascii_case(order.status.word()) {
-        "No reason was given. No money moved.".to_owned()
+        format!("No reason was given. {outcome}")
+    } else if !said.contains(char::is_alphabetic) {
+        format!("{} gave no reason but its code {said}. {outcome}", order.provider_name())
     } else {
-        format!("The reason given: {said}. No money moved.")
+        format!("The reason given: {said}. {outcome}")
     }
 }
 

@@ -84,6 +84,29 @@ async fn a_held_pay_out_waits_for_its_approval() {
     assert!(page.contains("The back office rejected it. No money moved.") && page.contains("Never sent"));
 }
 
+/// A reason is repeated, a code is called one, and nobody claims that no money moved: of a cancelled payment a part may have come.
+#[tokio::test]
+async fn who_did_not_pay_is_told_why_and_no_more() {
+    let world = World::start().await;
+    let cases = [
+        ("The card is lost", "The reason given: The card is lost. This order is not paid."),
+        ("70000", "PayOne gave no reason but its code 70000. This order is not paid."),
+        ("0/3", "PayOne gave no reason but its code 0/3. This order is not paid."),
+        ("cancelled", "No reason was given. This order is not paid."),
+    ];
+    for (place, (message, sentence)) in cases.into_iter().enumerate() {
+        let mut order = transaction("Pending", "100.00", "CAD");
+        order["transactionId"] = json!(format!("01994f3a7b2c6d1e8f90a1b{place}"));
+        let number = world.place("provider=PAYONE", order).await;
+        let mut body = told(&number, "Cancelled", "100.00", "CAD");
+        body["transaction_id"] = json!(format!("01994f3a7b2c6d1e8f90a1b{place}"));
+        body["message"] = json!(message);
+        assert_eq!(world.hook(&Hook::new(&format!("evt_{place}"), 1, &body)).await, StatusCode::OK);
+        let page = world.get(&format!("/orders/{number}")).await.1;
+        assert!(page.contains(sentence) && !page.contains("No money moved"), "{message}: {page}");
+    }
+}
+
 #[tokio::test]
 async fn a_provider_failure_is_an_order_with_its_code() {
     let world = World::start().await;

@@ -2,6 +2,7 @@
 
 use super::{BRANDS_MAX, ChangeError, Changes, Open, Plan, change, name_problem, refuse, shown, view};
 use domain::{Brand, BrandId, CompanyId};
+use providers::identifier;
 use store::Batch;
 use store::repository::brands;
 
@@ -25,6 +26,7 @@ impl Changes<'_> {
         if parsed.as_ref().is_some_and(|id| existing.iter().any(|brand| brand.id == *id)) {
             problems.push("brandId is in use already".to_owned());
         }
+        problems.extend(identifier::check("brandId", id).err());
         problems.extend(name_problem("name", name));
         refuse(problems)?;
         if existing.len() >= BRANDS_MAX {

@@ -8,6 +8,7 @@ use domain::company::{SettingValue, Settings, WebhookSecrets};
 use domain::urls::{Environment, merchant_url};
 use domain::{BrandId, CompanyId, Json, MethodId, PaymentMethod, Secret, Timestamp};
 use providers::Descriptor;
+use providers::identifier;
 use providers::settings::{self, SettingContext};
 use store::Batch;
 use store::repository::brands;
@@ -75,7 +76,7 @@ impl Changes<'_> {
     async fn plan_new_method(&self, open: &Open, new: &NewMethod) -> Result<Plan<PaymentMethod>, ChangeError> {
         let provider = providers::by_psp_type(&new.psp_type);
         let Some(descriptor) = provider.map(|provider| provider.descriptor()) else {
-            let shown: String = new.psp_type.chars().filter(|c| !c.is_control()).take(NAME_MAX_CHARS).collect();
+            let shown = identifier::repeated(&new.psp_type, NAME_MAX_CHARS);
             return Err(ChangeError::invalid(format!("Unknown pspType: {shown}")));
         };
         let mut problems = Vec::new();

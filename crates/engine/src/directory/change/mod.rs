@@ -258,7 +258,11 @@ impl Changes<'_> {
 fn name_problem(field: &str, name: &str) -> Option<String> {
     let chars = name.chars().count();
     let good = (1..=NAME_MAX_CHARS).contains(&chars) && !name.trim().is_empty() && !name.chars().any(char::is_control);
-    (!good).then(|| format!("{field} must be 1 to {NAME_MAX_CHARS} characters"))
+    if good {
+        providers::identifier::check(field, name).err()
+    } else {
+        Some(format!("{field} must be 1 to {NAME_MAX_CHARS} characters"))
+    }
 }
 
 /// The sentence about an address that the guard does not let us call.
