@@ -12,6 +12,7 @@ use std::time::Duration;
 use testkit::client::bodies;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{Instant, Interval};
 
 /// Who is refused comes again when he was told to.
 const RETRY: Duration = Duration::from_secs(1);
@@ -21,8 +22,8 @@ const PATIENCE: Duration = Duration::from_millis(5);
 const ONE_WAITS: usize = 50;
 /// How often the attacker says what it has done.
 const TOLD_EVERY: Duration = Duration::from_millis(200);
-/// Addresses that it comes from, where one alone would meet the limit of a peer.
-const ADDRESSES: usize = 16;
+/// Connections of one address: what a peer may have. More come from more addresses.
+const OF_ONE_ADDRESS: usize = 256;
 /// An answer's head is not longer.
 const HEAD_MAX: usize = 8 * 1024;
 
@@ -73,7 +74,7 @@ impl Attack {
     const fn lanes(self) -> usize {
         match self {
             Self::SilentCompany | Self::SilentProvider => 1_100,
-            Self::HangUp => 400,
+            Self::HangUp => 256,
             Self::HalfOpen => 4_200,
             Self::Callbacks => 64,
         }
@@ -97,6 +98,8 @@ pub(super) struct Target {
     pub(super) user_token: String,
     /// The path of a payment's callbacks.
     pub(super) callbacks: Option<String>,
+    /// Over how long calls that are not all made at once are spread; zero: as fast as the core can.
+    pub(super) spread: Duration,
 }
 
 /// What it has done so far.
@@ -149,6 +152,7 @@ impl Attacker {
         let mut command = Command::new("taskset");
         command.args(["-c", core]).arg(std::env::current_exe()?).args(["shares-attack", "--kind", &attack.name()]);
         command.args(["--at", target.base.trim_start_matches("http://")]);
+        command.args(["--spread-ms", &target.spread.as_millis().to_string()]);
         if let Some(path) = &target.callbacks {
             command.args(["--callbacks", path]);
         }
@@ -195,6 +199,9 @@ pub(crate) struct AttackArgs {
     /// The path of a payment's callbacks.
     #[arg(long)]
     callbacks: Option<String>,
+    /// Over how long calls that are not all made at once are spread, milliseconds; 0: not at all.
+    #[arg(long)]
+    spread_ms: u64,
 }
 
 /// What a lane needs.
@@ -204,6 +211,8 @@ struct Lane {
     /// The Cashier call.
     call: Vec<u8>,
     path: String,
+    /// Over how long calls that are not all made at once are spread, milliseconds; 0: not at all.
+    spread_ms: u64,
     tally: Mutex<Tally>,
 }
 
@@ -216,6 +225,7 @@ pub(crate) fn attack(args: &AttackArgs) -> Result<()> {
         at: args.at,
         call: cashier_call(&token("ATTACK_TOKEN")?, &token("ATTACK_USER")?),
         path: args.callbacks.clone().unwrap_or_default(),
+        spread_ms: args.spread_ms,
         tally: Mutex::default(),
     });
     runtime.block_on(async move {
@@ -232,24 +242,38 @@ pub(crate) fn attack(args: &AttackArgs) -> Result<()> {
 
 impl Lane {
     async fn run(self: Arc<Self>, n: usize) {
-        let mut round = 0;
-        loop {
+        // The callbacks of a lane share a connection, and pace themselves.
+        let mut due = self.due(n);
+        for round in 0.. {
+            if self.kind == Attack::HangUp {
+                due.tick().await;
+            }
             // A connection that fails is a refusal, too; the next one comes as after any.
             let refused = match self.kind {
                 Attack::SilentCompany | Attack::SilentProvider => self.ask(n).await,
                 Attack::HangUp => self.hang_up(n, round).await,
                 Attack::HalfOpen => self.half_open(n).await,
-                Attack::Callbacks => self.callbacks(n).await,
+                Attack::Callbacks => self.callbacks(n, &mut due).await,
             };
             if refused.unwrap_or(true) && self.kind != Attack::HangUp {
                 tokio::time::sleep(RETRY).await;
             }
-            round += 1;
         }
     }
 
-    async fn connect(&self, n: usize, addresses: usize) -> Result<TcpStream> {
-        let from = Ipv4Addr::new(127, 0, 1, u8::try_from(n % addresses)? + 1);
+    /// When a lane's calls are due, so that all lanes together make the attack's calls within its time.
+    fn due(&self, n: usize) -> Interval {
+        let lanes = u64::try_from(self.kind.lanes()).unwrap_or(u64::MAX);
+        let micros = self.spread_ms * 1_000 / self.kind.calls().max(1);
+        let period = Duration::from_micros((micros * lanes).max(1));
+        let first = Instant::now() + Duration::from_micros(micros * u64::try_from(n).unwrap_or_default());
+        tokio::time::interval_at(first, period)
+    }
+
+    async fn connect(&self, n: usize) -> Result<TcpStream> {
+        // Half-open ones are all of one peer.
+        let address = if self.kind == Attack::HalfOpen { 0 } else { n / OF_ONE_ADDRESS };
+        let from = Ipv4Addr::new(127, 0, 1, u8::try_from(address)? + 1);
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::new(IpAddr::V4(from), 0))?;
         let stream = socket.connect(self.at).await?;
@@ -281,17 +305,17 @@ impl Lane {
     }
 
     async fn ask(&self, n: usize) -> Result<bool> {
-        let mut stream = self.connect(n, ADDRESSES).await?;
+        let mut stream = self.connect(n).await?;
         self.sent();
         stream.write_all(&self.call).await?;
         Ok(self.read_to_end(stream).await)
     }
 
     async fn hang_up(&self, n: usize, round: usize) -> Result<bool> {
-        let mut stream = self.connect(n, ADDRESSES).await?;
+        let mut stream = self.connect(n).await?;
         self.sent();
         stream.write_all(&self.call).await?;
-        if n % ONE_WAITS == 0 && round > 0 {
+        if (n + round) % ONE_WAITS == 0 {
             return Ok(self.read_to_end(stream).await);
         }
         tokio::time::sleep(PATIENCE).await;
@@ -300,18 +324,19 @@ impl Lane {
     }
 
     async fn half_open(&self, n: usize) -> Result<bool> {
-        let mut stream = self.connect(n, 1).await?;
+        let mut stream = self.connect(n).await?;
         self.sent();
         let _ = stream.write_all(&self.call[..n % 80]).await;
         Ok(self.read_to_end(stream).await)
     }
 
     /// Callbacks that all say something else, one after the other on one connection.
-    async fn callbacks(&self, n: usize) -> Result<bool> {
-        let mut stream = self.connect(n, 1).await?;
+    async fn callbacks(&self, n: usize, due: &mut Interval) -> Result<bool> {
+        let mut stream = self.connect(n).await?;
         let mut buffer = vec![0; HEAD_MAX];
         for round in 0_u64.. {
-            let body = format!(r#"{{"transactionId":"{n}-{round}","status":"Pending","amount":"{round}.00","currency":"CAD"}}"#);
+            due.tick().await;
+            let body = format!(r#"{{"merchant_id":"m","transaction_id":"{n}-{round}","transaction_state":1}}"#);
             let call = format!(
                 "POST {} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
                 self.path,

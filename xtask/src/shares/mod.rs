@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use testkit::client::{Client, bodies};
+use testkit::client::Client;
 use testkit::sandbox::{Options, Sandbox};
 
 /// The p99 of the others may be so many times the baseline's.
@@ -30,6 +30,8 @@ const AUTO_SETTLE_MS: u64 = 200;
 const WARM_UP: Duration = Duration::from_secs(3);
 /// An attack has reached what it is after by then.
 const HEAD_START: Duration = Duration::from_secs(2);
+/// Whose callbacks come in masses: each has the provider asked.
+const BRITE: &str = r#"{"pspType":"BRITE","type":"PAYIN","baseamount":100.00,"currency":"EUR","country":"FI","userId":"user_123","email":"player@example.com"}"#;
 /// An attack that has not made its calls by then is none.
 const LONGEST: Duration = Duration::from_secs(90);
 
@@ -42,6 +44,9 @@ pub(crate) struct SharesArgs {
     /// Only these attacks.
     #[arg(long, value_enum)]
     only: Vec<Attack>,
+    /// Hang-ups and callbacks as fast as the attacker's core can, instead of the attack's number spread over the time.
+    #[arg(long)]
+    flood: bool,
     /// `postgres://...` of an empty database instead of the embedded store; with one attack only.
     #[arg(long)]
     database: Option<String>,
@@ -130,13 +135,15 @@ async fn one(attack: Attack, binary: &Path, args: &SharesArgs) -> Result<Row> {
     let burner = Burner::start()?;
     tokio::time::sleep(HEAD_START).await;
     let before = others.measure(|| false, length).await.context("the baseline")?;
-    drop(burner);
+    // Where the attacker does not need all of its core, that is no relief to anybody.
+    let burner = if args.flood { None } else { Some(burner) };
 
     let target = Target {
         base: demo.base.clone(),
         company_token: worst.company_token.clone(),
         user_token: worst.user_token.clone(),
         callbacks,
+        spread: if args.flood { Duration::ZERO } else { length },
     };
     let attacker = Attacker::start(CORE, attack, &target)?;
     tokio::time::sleep(HEAD_START).await;
@@ -144,6 +151,7 @@ async fn one(attack: Attack, binary: &Path, args: &SharesArgs) -> Result<Row> {
     let goes_on = || attacker.tally().sent < attack.calls() && began.elapsed() < LONGEST;
     let during = others.measure(goes_on, length).await.context("under attack")?;
     let tally = attacker.stop()?;
+    drop(burner);
     let memory_kib = high_water_kib(sandbox.process_id().context("it ended")?)?;
     Ok(Row { attack, before, during, tally, memory_kib })
 }
@@ -159,18 +167,18 @@ fn another_company(binary: &Path, data: &Path, database: Option<&str>) -> Result
     serde_json::from_slice(&output.stdout).with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// The address for callbacks of a payment that nobody has decided yet.
+/// The address for callbacks of a new payment.
 async fn callback_address(client: &Client) -> Result<String> {
-    let made = client.cashier(&bodies::payone("PAYIN", "100.10")).await?;
+    let made = client.cashier(BRITE).await?;
     ensure!(made.status == 200, "{} {}", made.status, made.body);
     let id = made.text("/transaction/transactionId");
-    let calls = client.control("GET", "/payone/calls", None).await?;
-    let start = format!("{}/callbacks/payone/", client.base);
+    let calls = client.control("GET", "/brite/calls", None).await?;
+    let start = format!("{}/callbacks/brite/", client.base);
     let token = |call: &Value| {
         let body = call["body"].as_str()?.replace("\\/", "/");
         let rest = body.contains(id).then(|| body.split_once(&start))??.1.to_owned();
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c))).unwrap_or(rest.len());
-        Some(format!("/callbacks/payone/{}", &rest[..end]))
+        Some(format!("/callbacks/brite/{}", &rest[..end]))
     };
     calls.body["calls"].as_array().into_iter().flatten().find_map(token).context("the provider was told no address")
 }
@@ -245,5 +253,8 @@ fn print_table(rows: &[Row]) {
     for row in rows {
         println!("{}", row.line());
     }
-    println!("\n{}", bench::describe());
+    let mut on = bench::describe();
+    on["build"] =
+        "release; platform, simulators and shop in one process; the others and the attacker in theirs, on the same cores".into();
+    println!("\n{on}");
 }
