@@ -95,8 +95,9 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     accepted
 }
 
-/// Whether the peer has reset the connection already: what it asked for, it wants no longer, and nobody has begun it. Without this, clients that ask and leave at
-/// once make a queue of the dead that the living wait behind. (One that only has nothing more to say is answered.)
+/// Whether the peer has reset the connection already: what it asked for, it wants no longer, and nobody has begun it. Without
+/// this, clients that ask and leave at once make a queue of the dead that the living wait behind. (One that only has nothing more
+/// to say is answered.)
 fn has_hung_up(stream: &TcpStream) -> bool {
     !matches!(stream.take_error(), Ok(None))
 }

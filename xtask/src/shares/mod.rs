@@ -1,5 +1,6 @@
-//! `cargo xtask shares`: one company, provider, peer or callback address at its worst, the attacker pinned to one core; what everybody else notices of it, against
-//! a baseline with an equal idle burner on that core. Ends with a table, and with an error when a bar is missed.
+//! `cargo xtask shares`: one company, provider, peer or callback address at its worst, the attacker pinned to one core; what
+//! everybody else notices of it, against a baseline with an equal idle burner on that core. Ends with a table, and with an error
+//! when a bar is missed.
 
 mod attack;
 mod others;
@@ -31,7 +32,10 @@ const WARM_UP: Duration = Duration::from_secs(3);
 /// An attack has reached what it is after by then.
 const HEAD_START: Duration = Duration::from_secs(2);
 /// Whose callbacks come in masses: each has the provider asked.
-const BRITE: &str = r#"{"pspType":"BRITE","type":"PAYIN","baseamount":100.00,"currency":"EUR","country":"FI","userId":"user_123","email":"player@example.com"}"#;
+const BRITE: &str = concat!(
+    r#"{"pspType":"BRITE","type":"PAYIN","baseamount":100.00,"currency":"EUR","#,
+    r#""country":"FI","userId":"user_123","email":"player@example.com"}"#
+);
 /// An attack that has not made its calls by then is none.
 const LONGEST: Duration = Duration::from_secs(90);
 
@@ -126,7 +130,8 @@ async fn one(attack: Attack, binary: &Path, args: &SharesArgs) -> Result<Row> {
     let sandbox = Sandbox::start(options).await?;
     let demo = Client::of(&sandbox);
     let other = others::with_account(&demo, &other).await?;
-    // Of two companies one is at its worst and the other is not to notice; where a provider is the worst, its company's other provider is not to notice either.
+    // Of two companies one is at its worst and the other is not to notice; where a provider is the worst, its company's other
+    // provider is not to notice either.
     let (worst, at_payone) = if attack == Attack::SilentProvider { (&demo, other.clone()) } else { (&other, demo.clone()) };
     let others = Others { forumpay: demo.clone(), payone: at_payone };
     let length = Duration::from_secs(args.seconds);
@@ -247,7 +252,8 @@ fn ratio(before: Duration, during: Duration) -> String {
 
 fn print_table(rows: &[Row]) {
     println!(
-        "\n| Attack | others' p99 before, ms | under attack | ratio (<= {RATIO_MAX}) | of | p50 | Management's p99 | MiB (<= 512) | the attacker's answers |"
+        "\n| Attack | others' p99 before, ms | under attack | ratio (<= {RATIO_MAX}) | of | p50 | Management's p99 \
+         | MiB (<= 512) | the attacker's answers |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     for row in rows {

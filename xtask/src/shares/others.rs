@@ -28,8 +28,8 @@ pub(super) struct Seen {
 }
 
 impl Others {
-    /// Pay-ins at their rate (each at its time, whatever became of the one before), in turns at two providers, with Management in between. Every one must be
-    /// answered. Goes on for as long as is said, and while `goes_on`.
+    /// Pay-ins at their rate (each at its time, whatever became of the one before), in turns at two providers, with Management in
+    /// between. Every one must be answered. Goes on for as long as is said, and while `goes_on`.
     pub(super) async fn measure(&self, goes_on: impl Fn() -> bool, length: Duration) -> Result<Seen> {
         let began = Instant::now();
         let (mut calls, mut managing) = (Vec::new(), Vec::new());

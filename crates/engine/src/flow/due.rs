@@ -1,20 +1,19 @@
 //! Who may have how much of the due work: one provider that is silent keeps nobody else's from being done.
 //!
-//! Each provider has a share of the places. It binds only while others have something due or at work; alone, a provider may use everything. Whoever is below its
-//! share comes in although everything is taken, so that what was lent is missed by nobody; there are never more than twice as many at work as there are
-//! places. Nothing is claimed that there is no place for.
+//! Each provider has a share of the places. It binds only while others have something due or at work; alone, a provider may use
+//! everything. Whoever is below its share comes in although everything is taken, so that what was lent is missed by nobody; there
+//! are never more than twice as many at work as there are places. Nothing is claimed that there is no place for.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use store::repository::jobs::Job;
 use tokio::sync::Notify;
 
-/// Jobs that run at once in one process.
+/// Jobs, and transactions whose callbacks waited, that are worked on at once in one process: so many of either.
 const PLACES: u32 = 64;
 /// Of them a provider's share: a quarter, as of the requests in flight.
 const SHARE: u32 = PLACES / 4;
 
-/// The places of one process.
+/// The places of one process for jobs, or for callbacks.
 #[derive(Debug)]
 pub(super) struct DuePlaces {
     taken: Mutex<BTreeMap<String, Taken>>,
@@ -48,7 +47,8 @@ impl DuePlaces {
         self.room.notified().await;
     }
 
-    /// How many more each of these may have at work, of the providers that have something due; those that may have none are left out.
+    /// How many more each of these may have at work, of the providers that have something due; those that may have none are left
+    /// out.
     pub(super) fn rooms(&self, due: &[String]) -> Vec<(String, u32)> {
         let mut taken = self.lock();
         let total: u32 = taken.values().map(|one| one.now).sum();
@@ -70,20 +70,29 @@ impl DuePlaces {
         rooms
     }
 
-    /// A place for each job that was claimed. `rooms`: how many there were; where all of a provider's are used, it may have more due.
-    pub(super) fn take(self: &Arc<Self>, claimed: Vec<Job>, rooms: &[(String, u32)]) -> Vec<(Job, DuePlace)> {
+    /// A place for each that was claimed, by its provider. `rooms`: how many there were; where all of a provider's are used, it
+    /// may have more due.
+    pub(super) fn take<T>(
+        self: &Arc<Self>,
+        claimed: impl IntoIterator<Item = T>,
+        provider: impl Fn(&T) -> &str,
+        rooms: &[(String, u32)],
+    ) -> Vec<(T, DuePlace)> {
         let mut taken = self.lock();
+        let mut placed = Vec::new();
+        for one in claimed {
+            let provider = provider(&one).to_owned();
+            taken.entry(provider.clone()).or_default().now += 1;
+            placed.push((one, DuePlace { places: self.clone(), provider }));
+        }
         for (name, room) in rooms {
-            let claimed = claimed.iter().filter(|job| job.psp_type == *name).count();
-            if claimed > 0 {
-                let one = taken.entry(name.clone()).or_default();
-                one.now += u32::try_from(claimed).unwrap_or(u32::MAX);
-                one.look_again_at = (claimed >= *room as usize).then_some(one.now / 2);
+            let claimed = placed.iter().filter(|(_, place)| place.provider == *name).count();
+            if let Some(one) = taken.get_mut(name).filter(|_| claimed >= *room as usize) {
+                one.look_again_at = Some(one.now / 2);
             }
         }
         drop(taken);
-        let place = |job: &Job| DuePlace { places: self.clone(), provider: job.psp_type.clone() };
-        claimed.into_iter().map(|job| (place(&job), job)).map(|(place, job)| (job, place)).collect()
+        placed
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Taken>> {
@@ -109,31 +118,14 @@ impl Drop for DuePlace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{CompanyId, Json, Timestamp, TransactionId};
-    use store::repository::jobs::JobKind;
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    fn job(psp_type: &str) -> Job {
-        let at = Timestamp::from_millis(1);
-        Job {
-            company_id: CompanyId::new(at, [1; 6]),
-            transaction_id: TransactionId::new(at, [1; 6]),
-            psp_type: psp_type.to_owned(),
-            kind: JobKind::Inquire,
-            due_at: at,
-            attempt: 0,
-            first_at: at,
-            detail: Json::Object(Vec::new()),
-            owner: None,
-        }
-    }
-
     /// So many are claimed of a provider that has this much room.
     fn take(places: &Arc<DuePlaces>, name: &str, claimed: usize, room: u32) -> Vec<DuePlace> {
-        let taken = places.take(vec![job(name); claimed], &[(name.to_owned(), room)]);
+        let taken = places.take(vec![name; claimed], |name| name, &[(name.to_owned(), room)]);
         taken.into_iter().map(|(_, place)| place).collect()
     }
 

@@ -16,7 +16,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_mozarto");
 const OPEN: usize = 260;
 /// All places of due work.
 const PLACES: usize = 64;
-/// So many are asked about when its places have been taken three times: by then, who came later has been waiting for two time limits.
+/// So many are asked about when its places have been taken three times: by then, who came later has been waiting for two time
+/// limits.
 const THREE_TIMES: usize = 3 * PLACES;
 /// Half of a provider's time limits and of the first wait.
 const SCALE: u32 = 2;

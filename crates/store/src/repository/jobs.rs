@@ -70,7 +70,8 @@ const PUT: &str = "INSERT INTO jobs (company_id, transaction_id, kind, due_at, a
 const DELETE: &str = "DELETE FROM jobs WHERE company_id = ?1 AND transaction_id = ?2";
 const FIND: &str = "SELECT company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner, psp_type FROM jobs \
                     WHERE company_id = ?1 AND transaction_id = ?2";
-/// What is due of a provider. What another process works on is taken from it by the death watch alone: by whose clock its time would be over is nobody's to say.
+/// What is due of a provider. What another process works on is taken from it by the death watch alone: by whose clock its time
+/// would be over is nobody's to say.
 macro_rules! due_of_provider {
     ($columns:literal) => {
         concat!(
@@ -176,15 +177,7 @@ pub async fn find(db: &dyn Driver, company: CompanyId, transaction: TransactionI
 /// # Errors
 /// [`QueryError`] when the store does not answer.
 pub async fn due(db: &dyn Driver) -> Result<Vec<(String, Timestamp)>, QueryError> {
-    let rows = db.query(DUE, vec![]).await?;
-    let mut due = Vec::with_capacity(rows.len());
-    for row in &rows {
-        // Between two looks of the same statement nothing changes; a row without a time cannot be.
-        if let Some(at) = row.opt_int(1)? {
-            due.push((row.text(0)?, Timestamp::from_millis(at)));
-        }
-    }
-    Ok(due)
+    read::due(&db.query(DUE, vec![]).await?)
 }
 
 /// Takes due jobs of these providers until `lease_until`, of each those due first first and no more than is named.

@@ -199,7 +199,7 @@ async fn do_jobs(engine: &Engine) -> Vec<String> {
 
 /// Lets a process work on every callback that is due, once.
 async fn do_callbacks(engine: &Engine) {
-    for (company, id) in engine.claim_callbacks(64).await {
+    for ((company, id, _), _place) in engine.claim_callbacks(&DuePlaces::new()).await {
         engine.work_on_callbacks_of(company, id).await;
     }
 }
