@@ -315,7 +315,7 @@ impl Lane {
         let mut stream = self.connect(n).await?;
         self.sent();
         stream.write_all(&self.call).await?;
-        if (n + round) % ONE_WAITS == 0 {
+        if (n + round).is_multiple_of(ONE_WAITS) {
             return Ok(self.read_to_end(stream).await);
         }
         tokio::time::sleep(PATIENCE).await;

@@ -46,7 +46,7 @@ impl Others {
                 ensure!(answer.status == 200, "a pay-in of the others: {} {}", answer.status, answer.body);
                 anyhow::Ok(at.elapsed())
             }));
-            if n % MANAGING_EVERY == 0 {
+            if n.is_multiple_of(MANAGING_EVERY) {
                 let client = self.forumpay.clone();
                 managing.push(tokio::spawn(async move { manage(&client).await }));
             }
