@@ -15,6 +15,7 @@ use ipnet::IpNet;
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -61,12 +62,16 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             next = listener.accept() => next,
         };
         match next {
+            Ok((stream, _)) if has_hung_up(&stream) => {}
             Ok((stream, peer)) => {
                 if let Some((stream, open)) = door.let_in(stream, peer) {
-                    let connection = converse(stream, peer, router.clone(), &limits, closing.clone());
+                    let (router, header_read, closing) = (router.clone(), limits.header_read, closing.clone());
                     let cut = cut.clone();
                     connections.spawn(async move {
-                        cut.run_until_cancelled(connection).await;
+                        // It may have waited for its turn.
+                        if !has_hung_up(&stream) {
+                            cut.run_until_cancelled(converse(stream, peer, router, header_read, closing)).await;
+                        }
                         drop(open);
                     });
                 }
@@ -90,6 +95,13 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     accepted
 }
 
+/// Whether the peer has reset the connection already: what it asked for, it wants no longer, and nobody has begun it. Without
+/// this, clients that ask and leave at once make a queue of the dead that the living wait behind. (One that only has nothing more
+/// to say is answered.)
+fn has_hung_up(stream: &TcpStream) -> bool {
+    !matches!(stream.take_error(), Ok(None))
+}
+
 /// An open connection, as the cap and the gauge count it; also when its task ends by a panic.
 struct Open {
     _slot: OwnedSemaphorePermit,
@@ -107,7 +119,7 @@ fn converse(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    limits: &Limits,
+    header_read: Duration,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + Send + 'static {
     // Answers are small and whole: waiting to fill a packet only adds latency. A socket that refuses is about to fail anyway.
@@ -121,7 +133,7 @@ fn converse(
         router.clone().call(request)
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits.header_read).max_buf_size(HEAD_MAX_BYTES);
+    http.timer(TokioTimer::new()).header_read_timeout(header_read).max_buf_size(HEAD_MAX_BYTES);
     // A client that has said all it will say, and says so, still waits for the answer.
     http.half_close(true);
     let served = http.serve_connection(io, service);

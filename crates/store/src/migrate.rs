@@ -30,7 +30,8 @@ static SQLITE: &[Migration] = migrations!("sqlite":
         (4, "store", "0004_store.sql"),
         (5, "speed", "0005_speed.sql"),
         (6, "refunds", "0006_refunds.sql"),
-        (7, "credentials", "0007_credentials.sql"));
+        (7, "credentials", "0007_credentials.sql"),
+        (8, "due work", "0008_due_work.sql"));
 static POSTGRES: &[Migration] = migrations!("postgres":
         (1, "foundation", "0001_foundation.sql"),
         (2, "page tokens", "0002_page_tokens.sql"),
@@ -38,7 +39,8 @@ static POSTGRES: &[Migration] = migrations!("postgres":
         (4, "store", "0004_store.sql"),
         (5, "speed", "0005_speed.sql"),
         (6, "refunds", "0006_refunds.sql"),
-        (7, "credentials", "0007_credentials.sql"));
+        (7, "credentials", "0007_credentials.sql"),
+        (8, "due work", "0008_due_work.sql"));
 
 /// The schema of this version of the program for the engine.
 pub fn migrations(dialect: Dialect) -> &'static [Migration] {

@@ -18,6 +18,7 @@ mod stage;
 
 pub(crate) use beside::{SimulatorArgs, simulators, sink};
 pub(crate) use floor::{FloorArgs, serve as serve_floor};
+pub(crate) use machine::describe;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand, ValueEnum};
@@ -191,7 +192,7 @@ pub(crate) fn run(what: &Bench) -> Result<()> {
     })
 }
 
-fn release() -> PathBuf {
+pub(crate) fn release() -> PathBuf {
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(target).join("release")
 }

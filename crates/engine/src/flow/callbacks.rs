@@ -211,6 +211,7 @@ impl Engine {
         let stored = StoredCallback {
             company_id: work.company_id(),
             transaction_id: work.id(),
+            psp_type: work.transaction.psp_type.clone(),
             id,
             received_at: now,
             raw,

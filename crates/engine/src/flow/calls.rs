@@ -223,6 +223,7 @@ impl Engine {
         Job {
             company_id: work.company_id(),
             transaction_id: work.id(),
+            psp_type: work.transaction.psp_type.clone(),
             kind: JobKind::Intent,
             due_at: now.plus_ms(self.clock().scaled_ms(one_call * INTENT_CALLS) + INTENT_GRACE_MS),
             attempt: 0,

@@ -203,6 +203,7 @@ impl<'a> Commit<'a> {
         Job {
             company_id: self.work.company_id(),
             transaction_id: self.work.id(),
+            psp_type: self.work.transaction.psp_type.clone(),
             kind,
             due_at: self.engine.clock().after(wait_ms),
             attempt: 0,

@@ -1,20 +1,18 @@
 //! What runs beside the requests: due jobs, callbacks, deliveries, heartbeat and recovery, retention; and the graceful stop.
 
 use super::EngineError;
+use super::due::{DuePlace, DuePlaces};
 use crate::core::Engine;
 use crate::pulse::trouble;
 use domain::schedule::inquiry_wait_ms;
-use domain::{CompanyId, TransactionId};
+use domain::{CompanyId, Timestamp, TransactionId};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use store::repository::jobs::Job;
 use store::repository::{callbacks, jobs, nodes, transactions};
 use store::{Batch, CommitError, QueryError};
-use tokio::sync::Semaphore;
 
-/// Jobs that run at once in one process.
-const JOBS_AT_ONCE: usize = 64;
 /// How long a claimed job or callback belongs to its process, milliseconds, not scaled.
 const LEASE_MS: i64 = 120_000;
 /// How often due work of other processes is looked for, milliseconds as written.
@@ -99,29 +97,23 @@ impl Engine {
     }
 
     async fn work_on_jobs(self) {
-        let slots = Arc::new(Semaphore::new(JOBS_AT_ONCE));
+        let places = DuePlaces::new();
         loop {
-            let free = slots.available_permits();
-            let claimed = if free == 0 { Vec::new() } else { self.claim_jobs(free).await };
-            let more = claimed.len() == free && free > 0;
-            for job in claimed {
-                // There are as many slots as jobs were claimed, and only this loop takes them.
-                let Ok(slot) = slots.clone().acquire_owned().await else { return };
+            for (job, place) in self.claim_jobs(&places).await {
                 let engine = self.clone();
                 self.inner.tasks.spawn(async move {
                     if let Err(error) = engine.do_job(&job).await {
                         trouble!(error, error, transaction = %job.transaction_id, kind = job.kind.as_str(), "job: {error}");
                         engine.put_back(&job, &error).await;
                     }
-                    drop(slot);
+                    drop(place);
                 });
             }
-            if !more {
-                let at = self.clock().now().plus_ms(self.poll_ms());
-                tokio::select! {
-                    () = self.inner.wake.jobs.notified() => {}
-                    () = self.clock().sleep_until(at) => {}
-                }
+            let at = self.clock().now().plus_ms(self.poll_ms());
+            tokio::select! {
+                () = self.inner.wake.jobs.notified() => {}
+                () = places.room() => {}
+                () = self.clock().sleep_until(at) => {}
             }
         }
     }
@@ -144,51 +136,73 @@ impl Engine {
         }
     }
 
-    pub(super) async fn claim_jobs(&self, free: usize) -> Vec<jobs::Job> {
+    /// Takes the jobs that are due, of each provider as many as there are places for.
+    pub(super) async fn claim_jobs(&self, places: &Arc<DuePlaces>) -> Vec<(Job, DuePlace)> {
         let now = self.clock().now();
-        match jobs::next_due(self.store()).await {
-            Ok(Some(at)) if at <= now => {}
-            Ok(_) => return Vec::new(),
+        let rooms = rooms(places, jobs::due(self.store()).await, now, "looking for due jobs");
+        if rooms.is_empty() {
+            return Vec::new();
+        }
+        match jobs::claim(self.store(), &self.inner.node_id, now, now.plus_ms(LEASE_MS), &rooms).await {
+            Ok(claimed) => places.take(claimed, |job| &job.psp_type, &rooms),
             Err(error) => {
-                trouble!(warn, error, "looking for due jobs: {error}");
-                return Vec::new();
+                trouble!(warn, error, "claiming jobs: {error}");
+                Vec::new()
             }
         }
-        let limit = u32::try_from(free).unwrap_or(u32::MAX);
-        jobs::claim(self.store(), &self.inner.node_id, now, now.plus_ms(LEASE_MS), limit).await.unwrap_or_else(|error| {
-            trouble!(warn, error, "claiming jobs: {error}");
-            Vec::new()
-        })
     }
 
-    pub(super) async fn claim_callbacks(&self, free: usize) -> Vec<(CompanyId, TransactionId)> {
+    /// The same of callbacks: the transactions that they belong to.
+    pub(super) async fn claim_callbacks(&self, places: &Arc<DuePlaces>) -> Vec<(Called, DuePlace)> {
         let now = self.clock().now();
-        let limit = u32::try_from(free).unwrap_or(u32::MAX);
-        callbacks::claim_due(self.store(), &self.inner.node_id, now, now.plus_ms(LEASE_MS), limit).await.unwrap_or_else(|error| {
-            trouble!(warn, error, "claiming callbacks: {error}");
-            Vec::new()
-        })
+        let rooms = rooms(places, callbacks::due(self.store()).await, now, "looking for due callbacks");
+        if rooms.is_empty() {
+            return Vec::new();
+        }
+        match callbacks::claim(self.store(), &self.inner.node_id, now, now.plus_ms(LEASE_MS), &rooms).await {
+            Ok(claimed) => places.take(claimed, |(_, _, psp_type)| psp_type, &rooms),
+            Err(error) => {
+                trouble!(warn, error, "claiming callbacks: {error}");
+                Vec::new()
+            }
+        }
     }
 
     async fn work_on_callbacks(self) {
-        let slots = Arc::new(Semaphore::new(JOBS_AT_ONCE));
+        let places = DuePlaces::new();
         loop {
-            let free = slots.available_permits();
-            let claimed = if free == 0 { Vec::new() } else { self.claim_callbacks(free).await };
-            let distinct: std::collections::BTreeSet<_> = claimed.into_iter().collect();
-            for (company, id) in distinct {
-                let Ok(slot) = slots.clone().acquire_owned().await else { return };
+            for ((company, id, _), place) in self.claim_callbacks(&places).await {
                 let engine = self.clone();
                 self.inner.tasks.spawn(async move {
                     engine.work_on_callbacks_of(company, id).await;
-                    drop(slot);
+                    drop(place);
                 });
             }
             let at = self.clock().now().plus_ms(self.poll_ms() * 2);
             tokio::select! {
                 () = self.inner.wake.callbacks.notified() => {}
+                () = places.room() => {}
                 () = self.clock().sleep_until(at) => {}
             }
+        }
+    }
+}
+
+/// A transaction with callbacks, and its provider.
+type Called = (CompanyId, TransactionId, String);
+
+/// How much each provider with something due may have, as far as the store says.
+fn rooms(
+    places: &DuePlaces,
+    due: Result<Vec<(String, Timestamp)>, QueryError>,
+    now: Timestamp,
+    what: &str,
+) -> Vec<(String, u32)> {
+    match due {
+        Ok(due) => places.rooms(&due.into_iter().filter(|(_, at)| *at <= now).map(|(name, _)| name).collect::<Vec<_>>()),
+        Err(error) => {
+            trouble!(warn, error, "{what}: {error}");
+            Vec::new()
         }
     }
 }

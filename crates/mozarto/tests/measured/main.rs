@@ -6,6 +6,7 @@ mod clocks;
 mod credentials;
 mod crypto;
 mod dressing;
+mod due_work;
 mod echo;
 mod emerchantpay;
 mod environment;

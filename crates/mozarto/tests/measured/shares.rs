@@ -24,6 +24,35 @@ async fn a_silent_provider_and_clients_that_hang_up() {
     attack().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_gone_before_anybody_looked_is_not_served() {
+    let world = World::start(BINARY, &["PAYONE"], |options| options).await.unwrap();
+    let hands = world.hands();
+    let process = world.sandbox.process_id().unwrap();
+    signal(process, "-STOP").unwrap();
+    let asked = ask_and_leave(&hands).await;
+    signal(process, "-CONT").unwrap();
+    asked.unwrap();
+    answers("one that stays", 200, hands.client.cashier(&bodies::payone("PAYIN", "100.00"))).await.unwrap();
+    let list = hands.client.read("/v1/api/mozarto/transactions").await.unwrap();
+    let made = list.body["data"]["items"].as_array().unwrap();
+    assert_eq!(made.len(), 1, "{}", list.body);
+    assert_eq!(hands.calls("payone").await.unwrap(), 1);
+}
+
+/// Whole requests of clients that hang up, while nobody is there to take them.
+async fn ask_and_leave(hands: &Hands) -> Result<()> {
+    for _ in 0..50 {
+        send(hands, &bodies::payone("PAYIN", "100.00")).await?.set_zero_linger()?;
+    }
+    Ok(())
+}
+
+fn signal(process: u32, signal: &str) -> Result<()> {
+    ensure!(Command::new("kill").args([signal, &process.to_string()]).status()?.success(), "it could not be signalled");
+    Ok(())
+}
+
 /// Makes another company before the sandbox runs; answers its tokens.
 fn another_company(data: &Path) -> Result<Value> {
     let mut command = Command::new(BINARY);

@@ -1,8 +1,9 @@
 //! The inbox of provider callbacks: stored before the provider is answered.
 
-use super::read::parse;
+use super::read::{self, parse};
 use crate::{Batch, CommitError, Dialect, Driver, QueryError, Row, Value};
 use domain::{CompanyId, Timestamp, TransactionId};
+use std::collections::BTreeSet;
 
 /// A callback that came in.
 #[derive(Clone, Debug)]
@@ -11,6 +12,8 @@ pub struct StoredCallback {
     pub company_id: CompanyId,
     /// The transaction.
     pub transaction_id: TransactionId,
+    /// The transaction's provider, whose share of the due work it takes.
+    pub psp_type: String,
     /// Its id: they are processed in this order.
     pub id: TransactionId,
     /// When it came; of one that came again after it was processed, when it did.
@@ -43,9 +46,9 @@ pub enum Weight {
 }
 
 // Every value has its type in PostgreSQL's text: in a `SELECT` it would be taken for text.
-const INSERT: &str = "INSERT INTO callbacks (company_id, transaction_id, id, received_at, raw, due_at, attempt, owner, digest, weight) \
+const INSERT: &str = "INSERT INTO callbacks (company_id, transaction_id, id, received_at, raw, due_at, attempt, owner, digest, weight, psp_type) \
                       SELECT ?1 /*pg ::text */, ?2 /*pg ::text */, ?3 /*pg ::text */, ?4 /*pg ::bigint */, ?5 /*pg ::bytea */, ?6 /*pg ::bigint */, \
-                      0, ?7 /*pg ::text */, ?8 /*pg ::bytea */, ?9 /*pg ::bigint */ WHERE NOT EXISTS \
+                      0, ?7 /*pg ::text */, ?8 /*pg ::bytea */, ?9 /*pg ::bigint */, ?10 /*pg ::text */ WHERE NOT EXISTS \
                       (SELECT 1 FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 AND digest = ?8)";
 /// One that came again: counted, and due as if it had come now. One that is worked on at this moment stays open: see [`done`].
 const AGAIN: &str = "UPDATE callbacks SET copies = copies + 1, \
@@ -58,7 +61,7 @@ const OVER_THE_CAP: &str = "DELETE FROM callbacks WHERE company_id = ?1 AND tran
                             SELECT id FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 AND id NOT IN (\
                             SELECT id FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 ORDER BY id LIMIT 20) \
                             ORDER BY CASE WHEN due_at IS NULL THEN 0 ELSE weight END DESC, id DESC LIMIT 1000 OFFSET 20)";
-const OPEN: &str = "SELECT company_id, transaction_id, id, received_at, raw, attempt, digest, copies, told, weight FROM callbacks \
+const OPEN: &str = "SELECT company_id, transaction_id, id, received_at, raw, attempt, digest, copies, told, weight, psp_type FROM callbacks \
                     WHERE company_id = ?1 AND transaction_id = ?2 AND due_at IS NOT NULL ORDER BY id LIMIT 256";
 const TOLD: &str = "UPDATE callbacks SET told = 1 WHERE company_id = ?1 AND transaction_id = ?2 AND id = ?3";
 const DONE: &str = "UPDATE callbacks SET told = 1, due_at = CASE WHEN copies = ?4 THEN NULL ELSE due_at END, \
@@ -85,11 +88,36 @@ const PURGE_SQLITE: &str = concat!(
 const PURGE_POSTGRES: &str =
     concat!("DELETE FROM callbacks WHERE ctid = ANY(ARRAY(", past!("ctid"), " FOR UPDATE SKIP LOCKED)) RETURNING transaction_id");
 const ANY_PAST: &str = past!("1");
-const CLAIM: &str = "UPDATE callbacks SET owner = ?1, due_at = ?2 WHERE (company_id, transaction_id, id) IN \
-                     (SELECT company_id, transaction_id, id FROM callbacks WHERE due_at <= ?3 \
-                     AND (owner IS NULL OR owner = ?1 OR owner NOT IN (SELECT id FROM nodes)) ORDER BY due_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */) \
-                     RETURNING company_id, transaction_id";
-const ANY_DUE: &str = "SELECT due_at FROM callbacks WHERE due_at <= ?1 LIMIT 1";
+/// What is due of a provider; what another process works on is taken from it by the death watch alone.
+macro_rules! due_of_provider {
+    ($columns:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM callbacks q WHERE q.psp_type = ?5 AND q.due_at <= ?3 \
+             AND (q.owner = ?1 OR (SELECT n.id FROM nodes n WHERE n.id = q.owner) IS NULL) ORDER BY q.due_at LIMIT ?4"
+        )
+    };
+}
+const CLAIM_SQLITE: &str = concat!(
+    "UPDATE callbacks SET owner = ?1, due_at = ?2 WHERE (company_id, transaction_id, id) IN (",
+    due_of_provider!("q.company_id, q.transaction_id, q.id"),
+    ") RETURNING company_id, transaction_id, psp_type"
+);
+// By the rows' places, whatever the planner thinks of the table.
+const CLAIM_POSTGRES: &str = concat!(
+    "UPDATE callbacks SET owner = ?1, due_at = ?2 WHERE ctid = ANY(ARRAY(",
+    due_of_provider!("q.ctid"),
+    " FOR UPDATE OF q SKIP LOCKED)) RETURNING company_id, transaction_id, psp_type"
+);
+/// Every provider with callbacks that wait, and when its first is due: from one to the next by the queue's index, however many
+/// wait at each.
+const DUE: &str = "WITH RECURSIVE p (psp_type) AS (\
+                     SELECT (SELECT q.psp_type FROM callbacks q WHERE q.due_at IS NOT NULL ORDER BY q.psp_type, q.due_at LIMIT 1) \
+                     UNION ALL SELECT (SELECT q.psp_type FROM callbacks q WHERE q.due_at IS NOT NULL AND q.psp_type > p.psp_type \
+                       ORDER BY q.psp_type, q.due_at LIMIT 1) FROM p WHERE p.psp_type IS NOT NULL) \
+                   SELECT p.psp_type, (SELECT q.due_at FROM callbacks q WHERE q.due_at IS NOT NULL AND q.psp_type = p.psp_type \
+                     ORDER BY q.due_at LIMIT 1) FROM p WHERE p.psp_type IS NOT NULL";
 const RELEASE_UNKNOWN: &str = "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at > ?1 AND owner IS NOT NULL AND owner NOT IN (SELECT id FROM nodes)";
 const RELEASE_OTHERS: &str =
     "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at IS NOT NULL AND owner IS NOT NULL AND owner <> ?2";
@@ -110,6 +138,7 @@ pub fn insert(batch: &mut Batch, callback: &StoredCallback, due_at: Timestamp, o
         owner(),
         callback.digest.clone().into(),
         (callback.weight as i64).into(),
+        (&*callback.psp_type).into(),
     ];
     batch.run(INSERT, values);
     let again = vec![
@@ -203,7 +232,16 @@ pub async fn open(db: &dyn Driver, company: CompanyId, transaction: TransactionI
     rows.iter().map(callback).collect()
 }
 
-/// Takes due callbacks until `lease_until`; answers the transactions that they belong to.
+/// The providers with callbacks that wait, and when the first of each is due. Costs a few index probes per provider.
+///
+/// # Errors
+/// [`QueryError`] when the store does not answer.
+pub async fn due(db: &dyn Driver) -> Result<Vec<(String, Timestamp)>, QueryError> {
+    read::due(&db.query(DUE, vec![]).await?)
+}
+
+/// Takes due callbacks of these providers until `lease_until`, of each those due first first and no more than is named; answers
+/// the transactions that they belong to, each once, with their providers.
 ///
 /// # Errors
 /// [`CommitError`] when the store does not answer.
@@ -212,28 +250,19 @@ pub async fn claim(
     node: &str,
     now: Timestamp,
     lease_until: Timestamp,
-    limit: u32,
-) -> Result<Vec<(CompanyId, TransactionId)>, CommitError> {
+    asks: &[(String, u32)],
+) -> Result<BTreeSet<(CompanyId, TransactionId, String)>, CommitError> {
+    let claim = if db.dialect() == Dialect::Sqlite { CLAIM_SQLITE } else { CLAIM_POSTGRES };
     let mut batch = Batch::new();
-    batch.returning(CLAIM, vec![node.into(), lease_until.millis().into(), now.millis().into(), i64::from(limit).into()]);
+    for (psp_type, limit) in asks {
+        let values: Vec<Value> =
+            vec![node.into(), lease_until.millis().into(), now.millis().into(), i64::from(*limit).into(), (&**psp_type).into()];
+        batch.returning(claim, values);
+    }
     let rows = db.commit(batch).await?;
-    let corrupt = |error: QueryError| CommitError::Corrupt(error.to_string());
-    rows.iter().flatten().map(|row| Ok((parse(row, 0).map_err(corrupt)?, parse(row, 1).map_err(corrupt)?))).collect()
-}
-
-/// Like [`claim`], but writes nothing when nothing is due.
-///
-/// # Errors
-/// As [`claim`].
-pub async fn claim_due(
-    db: &dyn Driver,
-    node: &str,
-    now: Timestamp,
-    lease_until: Timestamp,
-    limit: u32,
-) -> Result<Vec<(CompanyId, TransactionId)>, CommitError> {
-    let due = db.query(ANY_DUE, vec![now.millis().into()]).await.map_err(|error| CommitError::Unavailable(error.to_string()))?;
-    if due.is_empty() { Ok(Vec::new()) } else { claim(db, node, now, lease_until, limit).await }
+    let claimed = |row: &Row| Ok((parse(row, 0)?, parse(row, 1)?, row.text(2)?));
+    let claimed: Result<BTreeSet<_>, QueryError> = rows.iter().flatten().map(claimed).collect();
+    claimed.map_err(|error| CommitError::Corrupt(error.to_string()))
 }
 
 /// Makes the callbacks of owners due now that are not among the living (see `nodes`).
@@ -263,5 +292,6 @@ fn callback(row: &Row) -> Result<StoredCallback, QueryError> {
             3 => Weight::Fact,
             _ => Weight::Hint,
         },
+        psp_type: row.text(10)?,
     })
 }

@@ -1,7 +1,7 @@
 //! The one next action of each open transaction. A job's due time is also its lease: whoever claims it moves it into the future, and past that anybody may take it.
 
 use super::read::{self, parse};
-use crate::{Batch, CommitError, Driver, QueryError, Row};
+use crate::{Batch, CommitError, Dialect, Driver, QueryError, Row};
 use domain::{CompanyId, Json, Timestamp, TransactionId};
 
 /// What a job is.
@@ -46,6 +46,8 @@ pub struct Job {
     pub company_id: CompanyId,
     /// The transaction; it has at most one job.
     pub transaction_id: TransactionId,
+    /// The transaction's provider, whose share of the due work it takes.
+    pub psp_type: String,
     /// What it is.
     pub kind: JobKind,
     /// When it is due, or until when its owner has it.
@@ -60,28 +62,55 @@ pub struct Job {
     pub owner: Option<String>,
 }
 
-const PUT: &str = "INSERT INTO jobs (company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+// A transaction stays with its provider.
+const PUT: &str = "INSERT INTO jobs (company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner, psp_type) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
                    ON CONFLICT (company_id, transaction_id) DO UPDATE SET kind = excluded.kind, due_at = excluded.due_at, \
                    attempt = excluded.attempt, first_at = excluded.first_at, detail = excluded.detail, owner = excluded.owner";
 const DELETE: &str = "DELETE FROM jobs WHERE company_id = ?1 AND transaction_id = ?2";
-const FIND: &str = "SELECT company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner FROM jobs \
+const FIND: &str = "SELECT company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner, psp_type FROM jobs \
                     WHERE company_id = ?1 AND transaction_id = ?2";
-// What another process works on is taken from it by the death watch alone: by whose clock its time would be over is nobody's to say.
-const CLAIM: &str = "UPDATE jobs SET owner = ?1, due_at = ?2 WHERE (company_id, transaction_id) IN \
-                     (SELECT company_id, transaction_id FROM jobs WHERE due_at <= ?3 \
-                     AND (owner IS NULL OR owner = ?1 OR owner NOT IN (SELECT id FROM nodes)) \
-                     ORDER BY due_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */) \
-                     RETURNING company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner";
-const RELEASE_UNKNOWN: &str =
-    "UPDATE jobs SET owner = NULL, due_at = ?1 WHERE owner IS NOT NULL AND due_at > ?1 AND owner NOT IN (SELECT id FROM nodes)";
+/// What is due of a provider. What another process works on is taken from it by the death watch alone: by whose clock its time
+/// would be over is nobody's to say.
+macro_rules! due_of_provider {
+    ($columns:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM jobs q WHERE q.psp_type = ?5 AND q.due_at <= ?3 \
+             AND (q.owner = ?1 OR (SELECT n.id FROM nodes n WHERE n.id = q.owner) IS NULL) ORDER BY q.due_at LIMIT ?4"
+        )
+    };
+}
+const CLAIM_SQLITE: &str = concat!(
+    "UPDATE jobs SET owner = ?1, due_at = ?2 WHERE (company_id, transaction_id) IN (",
+    due_of_provider!("q.company_id, q.transaction_id"),
+    ") RETURNING company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner, psp_type"
+);
+// By the rows' places, whatever the planner thinks of the table.
+const CLAIM_POSTGRES: &str = concat!(
+    "UPDATE jobs SET owner = ?1, due_at = ?2 WHERE ctid = ANY(ARRAY(",
+    due_of_provider!("q.ctid"),
+    " FOR UPDATE OF q SKIP LOCKED)) RETURNING company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner, psp_type"
+);
+// By who has them; the time must not choose the index.
+const RELEASE_UNKNOWN: &str = "UPDATE jobs SET owner = NULL, due_at = ?1 WHERE owner IS NOT NULL AND owner > '' AND due_at + 0 > ?1 \
+                               AND (SELECT n.id FROM nodes n WHERE n.id = jobs.owner) IS NULL";
 const RELEASE_OTHERS: &str = "UPDATE jobs SET owner = NULL, due_at = ?1 WHERE owner IS NOT NULL AND owner <> ?2";
 const PULL_FORWARD: &str = "UPDATE jobs SET due_at = ?1 WHERE kind = 'inquire' AND owner IS NULL AND due_at > ?1";
+// By the primary key: neither the owner nor the time must choose an index.
 const PUT_BACK: &str = "UPDATE jobs SET owner = NULL, due_at = ?5, attempt = ?6 \
-                        WHERE company_id = ?1 AND transaction_id = ?2 AND owner = ?3 AND due_at = ?4";
-const GIVE_UP: &str = "DELETE FROM jobs WHERE company_id = ?1 AND transaction_id = ?2 AND owner = ?3 AND due_at = ?4";
+                        WHERE company_id = ?1 AND transaction_id = ?2 AND COALESCE(owner, '') = ?3 AND due_at + 0 = ?4";
+const GIVE_UP: &str =
+    "DELETE FROM jobs WHERE company_id = ?1 AND transaction_id = ?2 AND COALESCE(owner, '') = ?3 AND due_at + 0 = ?4";
 const SET_COUNTERS: &str = "UPDATE jobs SET detail = ?3 WHERE company_id = ?1 AND transaction_id = ?2 AND kind = 'inquire'";
-const NEXT_DUE: &str = "SELECT due_at FROM jobs ORDER BY due_at LIMIT 1";
+/// Every provider with jobs, and when its first is due: from one to the next by the queue's index, however many wait at each.
+const DUE: &str = "WITH RECURSIVE p (psp_type) AS (\
+                     SELECT (SELECT q.psp_type FROM jobs q ORDER BY q.psp_type, q.due_at LIMIT 1) \
+                     UNION ALL SELECT (SELECT q.psp_type FROM jobs q WHERE q.psp_type > p.psp_type ORDER BY q.psp_type, q.due_at LIMIT 1) \
+                       FROM p WHERE p.psp_type IS NOT NULL) \
+                   SELECT p.psp_type, (SELECT q.due_at FROM jobs q WHERE q.psp_type = p.psp_type ORDER BY q.due_at LIMIT 1) \
+                     FROM p WHERE p.psp_type IS NOT NULL";
 
 /// Sets the next action of a transaction, in place of the one before.
 pub fn put(batch: &mut Batch, job: &Job) {
@@ -94,6 +123,7 @@ pub fn put(batch: &mut Batch, job: &Job) {
         job.first_at.millis().into(),
         job.detail.to_text().into(),
         job.owner.clone().into(),
+        (&*job.psp_type).into(),
     ];
     batch.run(PUT, values);
 }
@@ -142,7 +172,15 @@ pub async fn find(db: &dyn Driver, company: CompanyId, transaction: TransactionI
     rows.first().map(job).transpose()
 }
 
-/// Takes up to `limit` due jobs until `lease_until`.
+/// The providers with jobs, and when the first of each is due. Costs a few index probes per provider.
+///
+/// # Errors
+/// [`QueryError`] when the store does not answer.
+pub async fn due(db: &dyn Driver) -> Result<Vec<(String, Timestamp)>, QueryError> {
+    read::due(&db.query(DUE, vec![]).await?)
+}
+
+/// Takes due jobs of these providers until `lease_until`, of each those due first first and no more than is named.
 ///
 /// # Errors
 /// [`CommitError`] when the store does not answer.
@@ -151,21 +189,17 @@ pub async fn claim(
     node: &str,
     now: Timestamp,
     lease_until: Timestamp,
-    limit: u32,
+    asks: &[(String, u32)],
 ) -> Result<Vec<Job>, CommitError> {
+    let claim = if db.dialect() == Dialect::Sqlite { CLAIM_SQLITE } else { CLAIM_POSTGRES };
     let mut batch = Batch::new();
-    batch.returning(CLAIM, vec![node.into(), lease_until.millis().into(), now.millis().into(), i64::from(limit).into()]);
+    for (psp_type, limit) in asks {
+        let values =
+            vec![node.into(), lease_until.millis().into(), now.millis().into(), i64::from(*limit).into(), (&**psp_type).into()];
+        batch.returning(claim, values);
+    }
     let rows = db.commit(batch).await?;
     rows.iter().flatten().map(|row| job(row).map_err(|error| CommitError::Corrupt(error.to_string()))).collect()
-}
-
-/// When the next job is due.
-///
-/// # Errors
-/// [`QueryError`] when the store does not answer.
-pub async fn next_due(db: &dyn Driver) -> Result<Option<Timestamp>, QueryError> {
-    let rows = db.query(NEXT_DUE, vec![]).await?;
-    rows.first().map(|row| Ok(Timestamp::from_millis(row.int(0)?))).transpose()
 }
 
 /// Makes the jobs of owners due now that are not among the living (see `nodes`).
@@ -193,5 +227,6 @@ fn job(row: &Row) -> Result<Job, QueryError> {
         first_at: Timestamp::from_millis(row.int(5)?),
         detail: read::json(row, 6)?,
         owner: row.opt_text(7)?,
+        psp_type: row.text(8)?,
     })
 }

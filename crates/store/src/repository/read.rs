@@ -1,7 +1,7 @@
 //! Reading typed values out of rows.
 
 use crate::{QueryError, Row};
-use domain::{Currency, Json};
+use domain::{Currency, Json, Timestamp};
 use std::str::FromStr;
 
 fn corrupt(column: usize, what: &str) -> QueryError {
@@ -38,4 +38,19 @@ pub fn currency(row: &Row, column: usize) -> Result<Currency, QueryError> {
 /// [`QueryError::Corrupt`] when it is none.
 pub fn json(row: &Row, column: usize) -> Result<Json, QueryError> {
     Json::parse(row.str(column)?.as_bytes()).map_err(|_| corrupt(column, "JSON"))
+}
+
+/// Rows of names and when something of each is due first.
+///
+/// # Errors
+/// [`QueryError::Corrupt`] when they are of other types.
+pub fn due(rows: &[Row]) -> Result<Vec<(String, Timestamp)>, QueryError> {
+    let mut due = Vec::with_capacity(rows.len());
+    for row in rows {
+        // Between two looks of the same statement nothing changes; a row without a time cannot be.
+        if let Some(at) = row.opt_int(1)? {
+            due.push((row.text(0)?, Timestamp::from_millis(at)));
+        }
+    }
+    Ok(due)
 }

@@ -12,6 +12,7 @@ fn callback(company: CompanyId, transaction: TransactionId, n: u8, at: Timestamp
     StoredCallback {
         company_id: company,
         transaction_id: transaction,
+        psp_type: "BRITE".to_owned(),
         id: TransactionId::new(at, [n; 6]),
         received_at: at,
         raw: vec![n; 40],
@@ -64,10 +65,13 @@ pub(crate) async fn identical_callbacks_are_one_row(dialect: Dialect) {
     bed.called(&later, None).await;
     let seen = bed.waiting(one).await;
     assert_eq!((seen.len(), seen[0].copies, seen[0].told, seen[0].received_at), (1, 3, true, START.plus_ms(9)));
-    let claimed = |now| callbacks::claim_due(bed.db.as_ref(), NODE, now, now.plus_ms(1), 10);
-    assert_eq!(claimed(START.plus_ms(LEASE_MS - 1)).await.unwrap(), []);
-    let due = claimed(START.plus_ms(LEASE_MS + 9)).await.unwrap();
-    assert_eq!(due.iter().filter(|(_, id)| *id == one).count(), 1);
+    let due = callbacks::due(bed.db.as_ref()).await.unwrap();
+    assert_eq!(due, [("BRITE".to_owned(), START.plus_ms(LEASE_MS))], "of each provider the first");
+    let asks = [("BRITE".to_owned(), 10)];
+    let claimed = |now| callbacks::claim(bed.db.as_ref(), NODE, now, now.plus_ms(1), &asks);
+    assert!(claimed(START.plus_ms(LEASE_MS - 1)).await.unwrap().is_empty());
+    let taken = claimed(START.plus_ms(LEASE_MS + 9)).await.unwrap();
+    assert_eq!(taken.iter().filter(|(_, id, psp_type)| *id == one && psp_type == "BRITE").count(), 1);
 }
 
 pub(crate) async fn the_first_and_the_newest_are_kept(dialect: Dialect) {

@@ -32,6 +32,7 @@ async fn a_callback_that_is_stored_late_is_still_processed() {
             let stored = StoredCallback {
                 company_id: company,
                 transaction_id: id,
+                psp_type: "PAYONE".to_owned(),
                 id: late,
                 received_at: START,
                 raw: vec![0],

@@ -13,6 +13,7 @@ mod turns;
 
 use self::psp::Psp;
 use self::store::Hooked;
+use super::due::DuePlaces;
 use super::{EngineError, IdempotencyTicket, KnownKey, PayRequest};
 use crate::answer::CashierAnswer;
 use crate::auth::Caller;
@@ -187,7 +188,7 @@ impl World {
 /// Lets a process do every job that is due, once. Answers the errors.
 async fn do_jobs(engine: &Engine) -> Vec<String> {
     let mut errors = Vec::new();
-    for job in engine.claim_jobs(64).await {
+    for (job, _place) in engine.claim_jobs(&DuePlaces::new()).await {
         if let Err(error) = engine.do_job(&job).await {
             engine.put_back(&job, &error).await;
             errors.push(error.to_string());
@@ -198,7 +199,7 @@ async fn do_jobs(engine: &Engine) -> Vec<String> {
 
 /// Lets a process work on every callback that is due, once.
 async fn do_callbacks(engine: &Engine) {
-    for (company, id) in engine.claim_callbacks(64).await {
+    for ((company, id, _), _place) in engine.claim_callbacks(&DuePlaces::new()).await {
         engine.work_on_callbacks_of(company, id).await;
     }
 }

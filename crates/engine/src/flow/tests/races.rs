@@ -111,7 +111,7 @@ async fn what_is_put_back_is_the_claim_that_failed_and_no_later_one() {
     let world = World::new(false).await;
     world.pay(&world.a, Operation::PayIn, None).await;
     world.advance(HOUR);
-    let claimed = world.a.claim_jobs(64).await.remove(0);
+    let (claimed, _place) = world.a.claim_jobs(&DuePlaces::new()).await.remove(0);
     // The same process has begun something else with the transaction since.
     let later = Job { kind: JobKind::Intent, due_at: claimed.due_at.plus_ms(1), ..claimed.clone() };
     let mut batch = Batch::new();

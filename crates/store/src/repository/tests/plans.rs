@@ -115,6 +115,7 @@ fn job() -> Job {
     Job {
         company_id: company(),
         transaction_id: id(7),
+        psp_type: "PAYONE".to_owned(),
         kind: JobKind::Inquire,
         due_at: NOW,
         attempt: 0,
@@ -180,6 +181,7 @@ async fn a_payment(db: &Recorder) {
     let callback = callbacks::StoredCallback {
         company_id: company(),
         transaction_id: id(7),
+        psp_type: "PAYONE".to_owned(),
         id: id(8),
         received_at: NOW,
         raw: vec![1],
@@ -217,9 +219,16 @@ async fn the_queues(db: &Recorder) {
     let lease = deliveries::Lease { owner: "node", until: NOW };
     let _ = deliveries::due(db).await;
     let _ = deliveries::claim_at(db, lease, NOW, &[(company(), method(), 64)]).await;
+    let _ = jobs::due(db).await;
+    let _ = callbacks::due(db).await;
+    let _ = callbacks::claim(db, "node", NOW, NOW.plus_ms(1_000), &[("PAYONE".to_owned(), 16)]).await;
+    let _ = jobs::claim(db, "node", NOW, NOW.plus_ms(1_000), &[("PAYONE".to_owned(), 16)]).await;
     let mut batch = Batch::new();
     deliveries::free_expired(&mut batch, "node", NOW);
     deliveries::release_dead(&mut batch, "node", NOW, NOW, NOW);
+    jobs::release_unknown(&mut batch, NOW);
+    jobs::put_back(&mut batch, &job(), NOW, 1);
+    jobs::give_up(&mut batch, &job());
     let _ = db.commit(batch).await;
 }
 
@@ -284,10 +293,10 @@ fn fill(dialect: Dialect) -> String {
            CASE WHEN n % 10 = 0 THEN 'Pending' ELSE 'Approved' END, 'w', 'psp-' || n, CASE WHEN n % 1000 = 0 THEN 'stuck' END, 'm', {bytes}, NULL, 1, 1, 1, \
            1760000000000, 1760000000000 FROM {series}; \
          INSERT INTO timeline (company_id, transaction_id, n, at, event, detail) SELECT '{company}', {id}, 1, 0, 'e', '{{}}' FROM {series}; \
-         INSERT INTO jobs (company_id, transaction_id, kind, due_at, attempt, first_at, detail) \
-           SELECT '{company}', {id}, 'inquire', 1760000000000 + n, 0, 0, '{{}}' FROM {series}; \
-         INSERT INTO callbacks (company_id, transaction_id, id, received_at, raw, due_at, attempt) \
-           SELECT '{company}', {id}, {other}, 0, {bytes}, {half}, 0 FROM {series}; \
+         INSERT INTO jobs (company_id, transaction_id, kind, due_at, attempt, first_at, detail, psp_type) \
+           SELECT '{company}', {id}, 'inquire', 1760000000000 + n, 0, 0, '{{}}', 'PAYONE' FROM {series}; \
+         INSERT INTO callbacks (company_id, transaction_id, id, received_at, raw, due_at, attempt, psp_type) \
+           SELECT '{company}', {id}, {other}, 0, {bytes}, {half}, 0, 'PAYONE' FROM {series}; \
          INSERT INTO idempotency (company_id, path, idempotency_key, fingerprint, transaction_id, created_at) \
            SELECT '{company}', 'POST /', 'key-' || n, {bytes}, {id}, 0 FROM {series}; \
          INSERT INTO webhook_events (company_id, id, transaction_id, sequence, method_id, sample, created_at, body) \
@@ -309,6 +318,8 @@ fn fits(state: &str, sql: &str, index: &str) -> bool {
         "transactions_by_session" => has("session_id ="),
         "transactions_by_psp_id" => has("psp_transaction_id = ?2"),
         "transactions_by_callback_token" => has("callback_token_hash = ?1"),
+        "callbacks_by_due" | "jobs_by_due" => has("psp_type =") || has("psp_type >"),
+        "jobs_by_owner" => has("owner IS NOT NULL"),
         "deliveries_queue" => has("owner IS NULL"),
         "deliveries_held" => has("owner IS NOT NULL"),
         "deliveries_by_transaction" => has("sequence") || has("transaction_id ="),
