@@ -22,6 +22,7 @@ mod secrets;
 mod settings;
 mod shares;
 mod short_callbacks;
+mod signed_bytes;
 mod ten;
 mod trust;
 mod vouchers_and_banks;
