@@ -2,6 +2,7 @@
 //! so that they outlive what is inside.
 
 mod answers;
+mod by_value;
 mod clocks;
 mod credentials;
 mod crypto;
@@ -17,6 +18,7 @@ mod log;
 mod moved;
 mod node;
 mod proving_words;
+mod refund_parts;
 mod retention;
 mod secrets;
 mod settings;

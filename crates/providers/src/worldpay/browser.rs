@@ -189,7 +189,9 @@ pub(super) fn came_back(cx: &Context<'_>, back: &BrowserReturn<'_>) -> Option<Re
         (None, None) => false,
     };
     let (amount, tail) = (cx.order.amount, format!("^{}^{}", cx.account.text("merchantCode"), cx.order.transaction_id));
-    let ours = values[0].ends_with(&tail) && values[1] == amount.minor().to_string() && values[2] == amount.currency().code();
+    let ours = values[0].ends_with(&tail)
+        && kit::whole_number(values[1]) == Some(amount.minor())
+        && values[2] == amount.currency().code();
     reading.anomaly = match (good, ours) {
         (false, _) => Some("a result redirect of Worldpay's has a missing or wrong MAC".to_owned()),
         (true, false) => Some("a result redirect of Worldpay's is about another order or amount".to_owned()),

@@ -197,7 +197,7 @@ pub(super) fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
     let root = document(reply);
     let order = match root.as_ref().and_then(|root| said(cx, root)) {
         Some(Said::Order(order)) => Some(order),
-        Some(Said::Error { code: "5", .. }) => None,
+        Some(Said::Error { code, .. }) if code == "5" => None,
         Some(Said::Other(what)) => return Finding::anomaly(format!("Worldpay's record has another {what}")).step(),
         Some(Said::Error { .. }) | None => return Step::Silence(refusal(reply)),
     };
@@ -217,7 +217,8 @@ pub(super) fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
         None => absent(cx),
         Some((payment, row)) => of_event(cx, &mut told, payment, row),
     };
-    finding.ask_again |= is_behind(cx, order, found.map(|(_, row)| row.word));
+    let counted = accounts_for(&told, &finding);
+    finding.ask_again |= is_behind(cx, order, found.map(|(_, row)| row.word), counted);
     told.step(cx, finding)
 }
 
@@ -232,7 +233,7 @@ fn of_event(cx: &Context<'_>, told: &mut Told, payment: &Element, row: &'static 
     match kind(word) {
         Kind::Seen | Kind::SeenProof => told.anomaly(format!("Worldpay says {word}")),
         Kind::Proof => told.note(format!("Worldpay says {word}")),
-        Kind::Plain | Kind::Refund => return concluded(cx, payment, row),
+        Kind::Plain | Kind::Refund => return gone_on(cx, told, payment, concluded(cx, payment, row)),
     }
     match (row.standing, word) {
         (Standing::Unchanged, _) => Finding::unchanged(),
@@ -273,14 +274,8 @@ fn left(payment: &Element, ours: Money) -> Left {
 fn refunded(cx: &Context<'_>, told: &mut Told, payment: &Element, word: &str) -> Finding {
     let (ours, left) = (cx.order.amount, left(payment, cx.order.amount));
     let parts = told.parts();
-    let known: i64 = parts.iter().filter_map(|(_, minor)| *minor).fold(0, i64::saturating_add);
-    let mut finding = Finding::new(Standing::Approved, word);
-    // Of a payment that is over the parts are counted already.
-    if cx.status != TransactionStatus::Reversed {
-        for (name, minor) in parts.iter().filter(|(_, minor)| minor.is_some()) {
-            finding = finding.turn(TurnKind::Refunded, name.clone(), *minor);
-        }
-    }
+    let known = known(&parts);
+    let mut finding = with_parts(cx, &parts, Finding::new(Standing::Approved, word));
     let nothing_known = parts.iter().all(|(_, minor)| minor.is_none());
     let unknown = nothing_known || parts.iter().any(|(_, minor)| minor.is_none());
     match left {
@@ -288,18 +283,7 @@ fn refunded(cx: &Context<'_>, told: &mut Told, payment: &Element, word: &str) ->
             told.anomaly("Worldpay's balance is more than was paid");
             finding.turns.clear();
         }
-        Left::Known(left) => {
-            if left < 0 {
-                told.anomaly("Worldpay's balance says that more was refunded than was paid");
-            }
-            let given_back = ours.minor() - left.max(0);
-            finding.given_back = Some(given_back);
-            // A record that is some minutes old has not heard of them yet.
-            finding.ask_again = known > given_back;
-            if left <= 0 {
-                finding.standing = Standing::Reversed;
-            }
-        }
+        Left::Known(left) => by_balance(cx, told, &mut finding, left),
         // Less than the whole, although it should be the whole: a part at least.
         Left::Unsaid if nothing_known && foreign_amount(payment, ours, false).is_some() => {
             told.note("Worldpay says that a part was refunded");
@@ -308,6 +292,54 @@ fn refunded(cx: &Context<'_>, told: &mut Told, payment: &Element, word: &str) ->
         Left::Unsaid | Left::Elsewhere => by_parts(told, &mut finding, known >= ours.minor(), unknown),
     }
     finding
+}
+
+/// What notifications told of, minor units, where they say it.
+fn known(parts: &[(String, Option<i64>)]) -> i64 {
+    parts.iter().filter_map(|(_, minor)| *minor).fold(0, i64::saturating_add)
+}
+
+/// Of a payment that is over the parts are counted already.
+fn with_parts(cx: &Context<'_>, parts: &[(String, Option<i64>)], mut finding: Finding) -> Finding {
+    if cx.status != TransactionStatus::Reversed {
+        for (name, minor) in parts.iter().filter(|(_, minor)| minor.is_some()) {
+            finding = finding.turn(TurnKind::Refunded, name.clone(), *minor);
+        }
+    }
+    finding
+}
+
+fn by_balance(cx: &Context<'_>, told: &mut Told, finding: &mut Finding, left: i64) {
+    if left < 0 {
+        told.anomaly("Worldpay's balance says that more was refunded than was paid");
+    }
+    let given_back = cx.order.amount.minor() - left.max(0);
+    finding.given_back = Some(given_back);
+    // A record that is some minutes old has not heard of them yet.
+    finding.ask_again = known(&told.parts()) > given_back;
+    if left <= 0 {
+        finding.standing = Standing::Reversed;
+    }
+}
+
+/// A record may go on to a plain word after a refund was notified: what is left is what it says all the same. As long as all is left, it has not heard of the refund.
+fn gone_on(cx: &Context<'_>, told: &mut Told, payment: &Element, finding: Finding) -> Finding {
+    let parts = told.parts();
+    match left(payment, cx.order.amount) {
+        Left::Known(left) if finding.standing == Standing::Approved && !parts.is_empty() && left < cx.order.amount.minor() => {
+            let mut finding = with_parts(cx, &parts, finding);
+            by_balance(cx, told, &mut finding, left);
+            finding
+        }
+        _ => finding,
+    }
+}
+
+/// Whether what is left accounts for the refunds that were notified. Of several whose parts are not known nobody can say.
+fn accounts_for(told: &Told, finding: &Finding) -> bool {
+    let parts = told.parts();
+    let comparable = parts.len() == 1 || parts.iter().all(|(_, minor)| minor.is_some());
+    finding.given_back.is_some() && !finding.ask_again && comparable
 }
 
 /// The record says nothing of what is left: the engine counts the parts, and nothing is guessed of what they leave open.
@@ -324,9 +356,10 @@ fn by_parts(told: &mut Told, finding: &mut Finding, whole: bool, unknown: bool) 
 
 // --- the course of a payment ------------------------------------------------------------------
 
-/// Whether what Worldpay has notified is newer than what its record shows, a copy some minutes old.
-fn is_behind(cx: &Context<'_>, order: Option<&Element>, found: Option<&str>) -> bool {
-    told::notices(cx).filter_map(|(_, notice)| notice.str_at(EVENT)).any(|notified| {
+/// Whether what Worldpay has notified is newer than what its record shows, a copy some minutes old. `counted`: its refunds are in what is left.
+fn is_behind(cx: &Context<'_>, order: Option<&Element>, found: Option<&str>, counted: bool) -> bool {
+    let open = |notified: &&str| !(counted && is_refund(notified));
+    told::notices(cx).filter_map(|(_, notice)| notice.str_at(EVENT)).filter(open).any(|notified| {
         let shown = order.is_some_and(|order| order.children_named("payment").any(|payment| event(payment) == notified));
         stage(notified).is_some_and(|stage_notified| !shown && found.and_then(stage).is_none_or(|stage| stage <= stage_notified))
     })
