@@ -187,9 +187,9 @@ pub(crate) fn whole_number(text: &str) -> Option<i64> {
     text.parse().ok().or_else(|| money::plain_number(text)?.parse().ok())
 }
 
-/// A code in the one text by which it is compared: a number by its value (`5` for `05` and `5.0`), anything else as it is.
+/// A code in the one text by which it is compared: the literal of a number by its value (`5` for `5.0`), anything else as it is (`05` is a code of its own).
 pub(crate) fn plain_code(text: &str) -> Cow<'_, str> {
-    whole_number(text).map_or(Cow::Borrowed(text), |number| Cow::Owned(number.to_string()))
+    money::plain_number(text).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// An amount in major units, as text or number.
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn codes_of_one_value_are_one_code() {
         for (written, plain) in
-            [("5", "5"), ("05", "5"), ("5.0", "5"), ("0", "0"), ("-0", "0"), ("R1", "R1"), ("", ""), ("5.5", "5.5")]
+            [("5", "5"), ("05", "05"), ("5.0", "5"), ("0", "0"), ("5e0", "5"), ("R1", "R1"), ("", ""), ("5.5", "5.5")]
         {
             assert_eq!(plain_code(written), plain, "{written}");
         }

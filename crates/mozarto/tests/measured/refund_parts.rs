@@ -298,11 +298,12 @@ async fn plain_again(
         "<paymentService version=\"1.4\"><reply><orderStatus orderCode=\"{id}\">{}</orderStatus></reply></paymentService>",
         payment(word, &balances)
     );
-    let reply = |times: u32| {
-        let headers = json!({"content-type": "text/xml"});
-        json!({"http": 200, "path": "/jsp/merchant/xml/paymentService.jsp", "about": id, "headers": headers, "body": record, "times": times})
-    };
-    next(&hands, "worldpay", reply(100_000)).await?;
+    // It stays: to take one away is to take all of a provider's away, other rows' too.
+    let reply = json!({
+        "http": 200, "path": "/jsp/merchant/xml/paymentService.jsp", "about": id, "headers": {"content-type": "text/xml"}, "body": record,
+        "times": 100_000,
+    });
+    next(&hands, "worldpay", reply).await?;
     let journal = format!(
         "<journal journalType=\"REFUNDED\" sent=\"n\"><accountTx accountType=\"IN_PROCESS_CAPTURED\" batchId=\"23\">{}</accountTx></journal>",
         amount(3_000, "EUR")
@@ -321,5 +322,5 @@ async fn plain_again(
     let shown = hands.managed(&id).await?;
     ensure!(shown["refundedAmount"].as_str() == refunded && shown["transaction_status"] == status, "{shown}");
     ensure!(shown["attention"].is_null() && refunds(&shown).len() == usize::from(refunded.is_some()), "{shown}");
-    next(&hands, "worldpay", reply(0)).await
+    Ok(())
 }

@@ -214,14 +214,14 @@ fn redeemed(cx: &Context<'_>, reply: &Reply) -> Step {
 fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
     let silence = || Step::Silence(judge(DESCRIPTOR.errors, reply));
     let Some((status, result, body)) = voucher(reply) else { return silence() };
-    if !kit::is_success(status) || code(&result).is_none() {
+    if !kit::is_success(status) {
         return silence();
     }
-    let record = match (body.get("transaction").filter(|record| record.is_object()), is_good(&result)) {
-        (Some(record), true) => record,
-        (None, true) => return silence(),
-        (None, false) => return Finding::new(Standing::NotFound, "").step(),
-        (Some(_), false) => {
+    let record = match (body.get("transaction").filter(|record| record.is_object()), code(&result)) {
+        (Some(record), Some(0)) => record,
+        (None, Some(0) | None) => return silence(),
+        (None, Some(_)) => return Finding::new(Standing::NotFound, "").step(),
+        (Some(_), _) => {
             let result = kit::provider_text(&result);
             return Finding::anomaly(format!("Flexepin's inquiry contradicts itself: result {result}")).step();
         }

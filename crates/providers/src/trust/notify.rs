@@ -97,7 +97,7 @@ fn proven(account: &Account<'_>, form: &[u8]) -> Option<bool> {
 
 /// Whatever else it says, and however often: somebody reported error code `0`.
 fn reports_success(fields: &Pairs) -> bool {
-    fields.iter().any(|(name, value)| name == "errorcode" && kit::whole_number(value.trim()) == Some(0))
+    fields.iter().any(|(name, value)| name == "errorcode" && kit::plain_code(value.trim()) == "0")
 }
 
 /// A field that a signed notification may have.

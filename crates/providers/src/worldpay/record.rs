@@ -217,7 +217,9 @@ pub(super) fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
         None => absent(cx),
         Some((payment, row)) => of_event(cx, &mut told, payment, row),
     };
-    let counted = accounts_for(&told, &finding);
+    // Of several refunds whose parts are not known nobody can say whether all of them are in what is left.
+    let comparable = told.parts().len() == 1 || told.parts().iter().all(|(_, minor)| minor.is_some());
+    let counted = finding.given_back.is_some() && !finding.ask_again && comparable;
     finding.ask_again |= is_behind(cx, order, found.map(|(_, row)| row.word), counted);
     told.step(cx, finding)
 }
@@ -233,7 +235,10 @@ fn of_event(cx: &Context<'_>, told: &mut Told, payment: &Element, row: &'static 
     match kind(word) {
         Kind::Seen | Kind::SeenProof => told.anomaly(format!("Worldpay says {word}")),
         Kind::Proof => told.note(format!("Worldpay says {word}")),
-        Kind::Plain | Kind::Refund => return gone_on(cx, told, payment, concluded(cx, payment, row)),
+        Kind::Plain if has_gone_on(cx, told, payment, row) => {
+            return Finding { word_follows: true, ..refunded(cx, told, payment, word) };
+        }
+        Kind::Plain | Kind::Refund => return concluded(cx, payment, row),
     }
     match (row.standing, word) {
         (Standing::Unchanged, _) => Finding::unchanged(),
@@ -270,12 +275,24 @@ fn left(payment: &Element, ours: Money) -> Left {
     sum
 }
 
+/// Whether a record has gone on to a plain word after a refund was notified: what is left is what it says all the same. While all is left, it has not heard of it.
+fn has_gone_on(cx: &Context<'_>, told: &Told, payment: &Element, row: &StatusRow) -> bool {
+    let less = matches!(left(payment, cx.order.amount), Left::Known(left) if left < cx.order.amount.minor());
+    row.standing == Standing::Approved && less && !told.parts().is_empty()
+}
+
 /// What is left decides, as the record says it; else the parts that notifications told of.
 fn refunded(cx: &Context<'_>, told: &mut Told, payment: &Element, word: &str) -> Finding {
     let (ours, left) = (cx.order.amount, left(payment, cx.order.amount));
     let parts = told.parts();
-    let known = known(&parts);
-    let mut finding = with_parts(cx, &parts, Finding::new(Standing::Approved, word));
+    let known: i64 = parts.iter().filter_map(|(_, minor)| *minor).fold(0, i64::saturating_add);
+    let mut finding = Finding::new(Standing::Approved, word);
+    // Of a payment that is over the parts are counted already.
+    if cx.status != TransactionStatus::Reversed {
+        for (name, minor) in parts.iter().filter(|(_, minor)| minor.is_some()) {
+            finding = finding.turn(TurnKind::Refunded, name.clone(), *minor);
+        }
+    }
     let nothing_known = parts.iter().all(|(_, minor)| minor.is_none());
     let unknown = nothing_known || parts.iter().any(|(_, minor)| minor.is_none());
     match left {
@@ -283,7 +300,18 @@ fn refunded(cx: &Context<'_>, told: &mut Told, payment: &Element, word: &str) ->
             told.anomaly("Worldpay's balance is more than was paid");
             finding.turns.clear();
         }
-        Left::Known(left) => by_balance(cx, told, &mut finding, left),
+        Left::Known(left) => {
+            if left < 0 {
+                told.anomaly("Worldpay's balance says that more was refunded than was paid");
+            }
+            let given_back = ours.minor() - left.max(0);
+            finding.given_back = Some(given_back);
+            // A record that is some minutes old has not heard of them yet.
+            finding.ask_again = known > given_back;
+            if left <= 0 {
+                finding.standing = Standing::Reversed;
+            }
+        }
         // Less than the whole, although it should be the whole: a part at least.
         Left::Unsaid if nothing_known && foreign_amount(payment, ours, false).is_some() => {
             told.note("Worldpay says that a part was refunded");
@@ -292,54 +320,6 @@ fn refunded(cx: &Context<'_>, told: &mut Told, payment: &Element, word: &str) ->
         Left::Unsaid | Left::Elsewhere => by_parts(told, &mut finding, known >= ours.minor(), unknown),
     }
     finding
-}
-
-/// What notifications told of, minor units, where they say it.
-fn known(parts: &[(String, Option<i64>)]) -> i64 {
-    parts.iter().filter_map(|(_, minor)| *minor).fold(0, i64::saturating_add)
-}
-
-/// Of a payment that is over the parts are counted already.
-fn with_parts(cx: &Context<'_>, parts: &[(String, Option<i64>)], mut finding: Finding) -> Finding {
-    if cx.status != TransactionStatus::Reversed {
-        for (name, minor) in parts.iter().filter(|(_, minor)| minor.is_some()) {
-            finding = finding.turn(TurnKind::Refunded, name.clone(), *minor);
-        }
-    }
-    finding
-}
-
-fn by_balance(cx: &Context<'_>, told: &mut Told, finding: &mut Finding, left: i64) {
-    if left < 0 {
-        told.anomaly("Worldpay's balance says that more was refunded than was paid");
-    }
-    let given_back = cx.order.amount.minor() - left.max(0);
-    finding.given_back = Some(given_back);
-    // A record that is some minutes old has not heard of them yet.
-    finding.ask_again = known(&told.parts()) > given_back;
-    if left <= 0 {
-        finding.standing = Standing::Reversed;
-    }
-}
-
-/// A record may go on to a plain word after a refund was notified: what is left is what it says all the same. As long as all is left, it has not heard of the refund.
-fn gone_on(cx: &Context<'_>, told: &mut Told, payment: &Element, finding: Finding) -> Finding {
-    let parts = told.parts();
-    match left(payment, cx.order.amount) {
-        Left::Known(left) if finding.standing == Standing::Approved && !parts.is_empty() && left < cx.order.amount.minor() => {
-            let mut finding = with_parts(cx, &parts, finding);
-            by_balance(cx, told, &mut finding, left);
-            finding
-        }
-        _ => finding,
-    }
-}
-
-/// Whether what is left accounts for the refunds that were notified. Of several whose parts are not known nobody can say.
-fn accounts_for(told: &Told, finding: &Finding) -> bool {
-    let parts = told.parts();
-    let comparable = parts.len() == 1 || parts.iter().all(|(_, minor)| minor.is_some());
-    finding.given_back.is_some() && !finding.ask_again && comparable
 }
 
 /// The record says nothing of what is left: the engine counts the parts, and nothing is guessed of what they leave open.
