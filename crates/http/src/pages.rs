@@ -11,7 +11,7 @@ use askama::Template;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use domain::Secret;
 use engine::flow::{DeviceCheck, Shown, StoreError as _};
@@ -22,8 +22,6 @@ use providers::pages::HostedForm;
 const STYLE: &str = include_str!("../assets/pages.css");
 const SUBMIT: &str = include_str!("../assets/submit.js");
 const CHECK: &str = include_str!("../assets/check.js");
-/// Most pairs of a returning browser's query that are looked at.
-const QUERY_PAIRS_MAX: usize = 64;
 /// The query of a return that somebody pressed a button of ours for.
 const BY_HAND: &str = "by=hand";
 
@@ -102,12 +100,10 @@ pub(crate) async fn returned(State(app): State<App>, token: Token, request: Requ
 pub(crate) async fn back(
     State(app): State<App>,
     path: Result<Path<(String, String, String)>, PathRejection>,
-    query: Result<Query<Vec<(String, String)>>, axum::extract::rejection::QueryRejection>,
+    RawQuery(query): RawQuery,
 ) -> Response {
     let Ok(Path((provider, token, word))) = path else { return gone(StatusCode::NOT_FOUND) };
-    let mut pairs = query.map(|Query(pairs)| pairs).unwrap_or_default();
-    pairs.truncate(QUERY_PAIRS_MAX);
-    page(app.engine.browser_returned(&provider, &token, &word, &pairs).await, "")
+    page(app.engine.browser_returned(&provider, &token, &word, query.as_deref().unwrap_or_default()).await, "")
 }
 
 /// `POST /callbacks/{provider}/{token}/threeds`: through the payer's browser, in a hidden frame.

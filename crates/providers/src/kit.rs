@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::urls::merchant_url;
 use domain::{Currency, Json, Money, Secret};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use url::{Url, form_urlencoded};
 
@@ -186,6 +187,11 @@ pub(crate) fn whole_number(text: &str) -> Option<i64> {
     text.parse().ok().or_else(|| money::plain_number(text)?.parse().ok())
 }
 
+/// A code in the one text by which it is compared: the literal of a number by its value (`5` for `5.0`), anything else as it is (`05` is a code of its own).
+pub(crate) fn plain_code(text: &str) -> Cow<'_, str> {
+    money::plain_number(text).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
 /// An amount in major units, as text or number.
 pub(crate) fn money(body: &Json, name: &str, currency: Currency) -> Option<Money> {
     Money::parse_decimal(scalar(body, name)?, currency).ok()
@@ -284,6 +290,15 @@ mod tests {
             ("0x10", None),
         ] {
             assert_eq!(whole_number(literal), number, "{literal}");
+        }
+    }
+
+    #[test]
+    fn codes_of_one_value_are_one_code() {
+        for (written, plain) in
+            [("5", "5"), ("05", "05"), ("5.0", "5"), ("0", "0"), ("5e0", "5"), ("R1", "R1"), ("", ""), ("5.5", "5.5")]
+        {
+            assert_eq!(plain_code(written), plain, "{written}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! provider allows, and never takes anything that a browser brings for an outcome.
 
 use crate::api::Memo;
+use crate::dressing;
 use domain::{Json, Secret};
 
 /// Which pages of ours a provider's pay-ins need. Each has a token of its own, made with the transaction; none is the callback token.
@@ -84,6 +85,16 @@ pub struct BrowserReturn<'a> {
     pub word: &'a str,
     /// The decoded pairs of the query.
     pub query: &'a [(String, String)],
+    /// The query as it came: what is signed are its bytes.
+    pub raw: &'a str,
+}
+
+/// Most pairs of a returning browser's query that are looked at.
+const QUERY_PAIRS_MAX: usize = 64;
+
+/// The decoded pairs of a returning browser's query.
+pub fn query_pairs(raw: &str) -> Vec<(String, String)> {
+    dressing::form(None, raw.as_bytes()).into_iter().take(QUERY_PAIRS_MAX).collect()
 }
 
 impl std::fmt::Debug for BrowserReturn<'_> {

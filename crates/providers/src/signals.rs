@@ -2,7 +2,7 @@
 
 use crate::api::{Answer, Lost, Refusal, Reply};
 use crate::descriptor::{ErrorRow, Signal};
-use crate::xml;
+use crate::{kit, xml};
 use domain::http_date::retry_after_ms;
 use domain::limits::RAW_ANSWER_MAX_BYTES;
 use domain::{ErrorCode, Json, Timestamp};
@@ -12,6 +12,11 @@ pub const CERTAIN_REFUSALS: [u16; 4] = [401, 403, 404, 429];
 
 fn contains(haystack: &str, needle: &str) -> bool {
     haystack.to_ascii_lowercase().contains(&needle.to_ascii_lowercase())
+}
+
+/// Whether it is one of these codes, a number by its value.
+fn is_one_of(codes: &[&str], told: &str) -> bool {
+    codes.contains(&told) || codes.contains(&&*kit::plain_code(told))
 }
 
 /// Whether the body speaks of a time-out (providers/common, row 4).
@@ -33,12 +38,12 @@ pub(crate) fn matches(signal: &Signal, reply: &Reply) -> bool {
             answer.status == 404 && !xml::parse(&answer.body).is_some_and(|root| roots.contains(&&*root.name))
         }
         (Signal::Code(codes), Reply::Answer(answer)) => {
-            xml::parse(&answer.body).is_some_and(|root| root.text_in("code").is_some_and(|code| codes.contains(&code)))
+            xml::parse(&answer.body).is_some_and(|root| root.text_in("code").is_some_and(|code| is_one_of(codes, code)))
         }
         (Signal::ErrorCode(codes), Reply::Answer(answer)) => {
             let root = xml::parse(&answer.body);
             let error = root.as_ref().and_then(|root| root.find("error"));
-            error.and_then(|error| error.attribute("code")).is_some_and(|code| codes.contains(&code))
+            error.and_then(|error| error.attribute("code")).is_some_and(|code| is_one_of(codes, code))
         }
         (Signal::Body(texts), Reply::Answer(answer)) => {
             let body = answer.text();
@@ -47,7 +52,7 @@ pub(crate) fn matches(signal: &Signal, reply: &Reply) -> bool {
         (Signal::First(list, name, texts), Reply::Answer(answer)) => {
             let body = answer.json();
             let first = body.as_ref().and_then(|body| body.get(list)?.as_array()?.first()?.get(name)?.as_scalar());
-            first.is_some_and(|text| texts.contains(&text))
+            first.is_some_and(|text| is_one_of(texts, text))
         }
         (Signal::Member(name, texts), Reply::Answer(answer)) => {
             let body = answer.json();

@@ -13,7 +13,7 @@ use crate::core::Engine;
 use crate::pulse::trouble;
 use domain::urls::{ReturnResult, return_address};
 use domain::{CompanyId, Json, Transaction, TransactionId, TransactionStatus};
-use providers::pages::{BrowserReturn, Challenge, HostedForm, Opening, PageUrls};
+use providers::pages::{BrowserReturn, Challenge, HostedForm, Opening, PageUrls, query_pairs};
 use providers::{Callback, Finding, Provider, Standing, Step, Task};
 use std::time::Duration;
 use store::CommitError;
@@ -183,31 +183,21 @@ impl Engine {
     }
 
     /// `GET /return/{provider}/{token}/{word}`: has the provider asked where the provider's code wants it, and sends the browser back to the merchant.
+    /// `query`: as it came.
     ///
     /// # Errors
     /// [`EngineError`] when the store does not answer.
-    pub async fn browser_returned(
-        &self,
-        provider: &str,
-        token: &str,
-        word: &str,
-        query: &[(String, String)],
-    ) -> Result<Shown, EngineError> {
+    pub async fn browser_returned(&self, provider: &str, token: &str, word: &str, query: &str) -> Result<Shown, EngineError> {
         anew(|| self.try_returned(provider, token, word, query)).await
     }
 
-    async fn try_returned(
-        &self,
-        provider: &str,
-        token: &str,
-        word: &str,
-        query: &[(String, String)],
-    ) -> Result<Shown, EngineError> {
+    async fn try_returned(&self, provider: &str, token: &str, word: &str, query: &str) -> Result<Shown, EngineError> {
         let Some((mut work, lock)) = self.behind(token, Page::Back).await? else { return Ok(Shown::Unknown) };
         if work.provider.descriptor().name != provider {
             return Ok(Shown::Unknown);
         }
-        let back = BrowserReturn { word, query };
+        let pairs = query_pairs(query);
+        let back = BrowserReturn { word, query: &pairs, raw: query };
         let reading = guarded(work.provider, || work.provider.read_return(&work.context(self, None), &back), || None);
         let Some(reading) = reading else { return Ok(Shown::Unknown) };
         if reading.anomaly.is_some() || reading.note.is_some() {

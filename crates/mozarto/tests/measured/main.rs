@@ -2,6 +2,7 @@
 //! so that they outlive what is inside.
 
 mod answers;
+mod by_value;
 mod clocks;
 mod credentials;
 mod crypto;
@@ -18,11 +19,14 @@ mod log;
 mod moved;
 mod node;
 mod proving_words;
+mod refund_parts;
 mod retention;
 mod secrets;
 mod settings;
 mod shares;
 mod stranger;
+mod short_callbacks;
+mod signed_bytes;
 mod ten;
 mod trust;
 mod vouchers_and_banks;

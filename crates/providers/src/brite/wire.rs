@@ -41,8 +41,8 @@ fn token(reply: &Reply) -> Option<(Secret, Option<Timestamp>)> {
     let (status, body) = kit::object(reply)?;
     let token = body.str_at("access_token").filter(|token| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()));
     // Unix seconds; a fraction of one does not matter.
-    let ends = kit::scalar(&body, "expires").and_then(|text| text.split('.').next()?.parse::<i64>().ok());
-    let ends = ends.filter(|seconds| (0..=EXPIRES_MAX_S).contains(seconds)).map(|s| Timestamp::from_millis(s * 1_000));
+    let ends = kit::scalar(&body, "expires").and_then(kit::cut).filter(|ends| !ends.negative).map(|ends| ends.whole);
+    let ends = ends.filter(|seconds| *seconds <= EXPIRES_MAX_S).map(|s| Timestamp::from_millis(s * 1_000));
     kit::is_success(status).then_some(())?;
     Some((Secret::new(token?), ends))
 }

@@ -1,7 +1,7 @@
 //! The answer to `sale3d`, and what the merchant is told of it. Sheet: "Cashier contract", "Answers", the error table.
 
 use super::record::{Record, Row};
-use super::{DESCRIPTOR, wire};
+use super::{DESCRIPTOR, refunds, wire};
 use crate::api::{CashierAnswer, Context, Finding, Refusal, Reply, Standing, Step};
 use crate::card::{brand_or, without_card};
 use crate::kit;
@@ -79,7 +79,8 @@ pub(super) fn approved(cx: &Context<'_>, record: &Record) -> Finding {
     let message = "Transaction approved".to_owned();
     let answer =
         CashierAnswer::Success { message: message.clone(), data: data(cx, record, "Approved", None), redirect_url: None };
-    finding(Standing::Approved, record).message(message).answer(answer)
+    let finding = finding(Standing::Approved, record).message(message).answer(answer);
+    Finding { memo: refunds::approved_at(cx, record), ..finding }
 }
 
 /// No, at once or found at once: 400 without `errorCode`, in the gateway's words for payers; its technical ones go to the timeline only.

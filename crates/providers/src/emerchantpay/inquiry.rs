@@ -2,7 +2,7 @@
 
 use super::answers::{self, in_doubt};
 use super::record::Record;
-use super::wire;
+use super::{refunds, wire};
 use crate::api::{Context, Finding, Reply, Standing, Step, TurnKind};
 use crate::kit;
 use domain::{Json, TransactionStatus};
@@ -33,7 +33,11 @@ pub(super) fn reconciled(cx: &Context<'_>, reply: &Reply) -> Step {
     let known = cx.psp_transaction_id.or(record.unique_id());
     let other = hinted.is_some_and(|id| known.is_some_and(|known| id != known));
     let anomaly = other.then(|| "an eMerchantPay notification names another unique_id".to_owned());
-    standing(cx, &record).with_anomalies(anomaly).step()
+    let finding = standing(cx, &record);
+    // Of a record that is not believed nothing is left open: that is shown already.
+    let believed = finding.standing != Standing::Unchanged;
+    let left_open = believed.then(|| refunds::left_open(cx, &record, finding.memo.as_ref().unwrap_or(cx.memo))).flatten();
+    finding.with_anomalies(anomaly).with_anomalies(left_open).step()
 }
 
 /// What a record of our payment means now.
@@ -67,7 +71,8 @@ fn standing(cx: &Context<'_>, record: &Record) -> Finding {
     }
 }
 
-/// What became of the money after an approval, which it proves. Two parts of one amount are told apart by the record's time.
+/// What became of the money after an approval, which it proves. Two parts of one amount are told apart by the record's time, where it
+/// moves.
 fn turned(cx: &Context<'_>, record: &Record, kind: TurnKind, part: Option<i64>) -> Finding {
     let word = record.word();
     let key = match part {
@@ -78,6 +83,9 @@ fn turned(cx: &Context<'_>, record: &Record, kind: TurnKind, part: Option<i64>) 
         (TurnKind::ChargebackWon | TurnKind::ChargebackLost, _) => {
             let finding = answers::approved(cx, record).turn(kind, key, part);
             finding.with_anomalies([format!("eMerchantPay says {word}")])
+        }
+        (TurnKind::Refunded, Some(minor)) => {
+            Finding { memo: refunds::seen(cx, minor), ..answers::approved(cx, record).turn(kind, key, part) }
         }
         (_, Some(_)) => answers::approved(cx, record).turn(kind, key, part),
         // The rest is refunded: the engine knows what was left.

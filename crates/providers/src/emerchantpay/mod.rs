@@ -6,6 +6,7 @@ mod browser;
 mod callback;
 mod inquiry;
 mod record;
+mod refunds;
 #[cfg(test)]
 mod tests;
 mod wire;

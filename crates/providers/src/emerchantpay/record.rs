@@ -31,6 +31,11 @@ const TURNS: [(&str, TurnKind); 8] = [
     ("represented", TurnKind::ChargebackWon),
 ];
 
+/// What a word in lower case says of the money of a payment that had been approved.
+pub(super) fn turn_of(word: &str) -> Option<TurnKind> {
+    TURNS.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind)
+}
+
 /// What a code says of a first answer that is not a usable success (rows 3 to 8 of the error table).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Row {
@@ -75,7 +80,8 @@ impl Record {
 
     /// `code`; one that is no number is 0, which no table has.
     pub(super) fn code(&self) -> Option<u16> {
-        self.text("code").map(|text| text.parse().unwrap_or_default())
+        let number = |text| kit::whole_number(text).and_then(|code| u16::try_from(code).ok());
+        self.text("code").map(|text| number(text).unwrap_or_default())
     }
 
     pub(super) fn unique_id(&self) -> Option<&str> {
@@ -99,8 +105,7 @@ impl Record {
 
     /// What its word says of the money of a payment that had been approved; no word without a better one says `refunded`.
     pub(super) fn turn(&self) -> Option<TurnKind> {
-        let word = self.word();
-        TURNS.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind)
+        turn_of(&self.word())
     }
 
     /// A turn of less than the whole amount, minor units.

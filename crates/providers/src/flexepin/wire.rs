@@ -10,7 +10,7 @@ use money::DecimalError;
 /// What a validate's `trans_id` has beyond ours, so that an inquiry by ours can only find the redeem (Flexepin sheet, Calls).
 const OF_VALIDATE: &str = "v";
 /// The `result` of a redeem whose `trans_id` was used for one before (assumed): no refusal, for that one may have been ours.
-const USED_BEFORE: &str = "4005";
+const USED_BEFORE: i64 = 4005;
 /// Members of a voucher that are nobody's business.
 const TAKEN_OUT: [&str; 2] = ["serial", "ean"];
 
@@ -146,9 +146,13 @@ fn is_foreign(voucher: &Json, step: &str, cx: &Context<'_>) -> bool {
     kit::is_set(voucher, "transaction_id") && voucher.str_at("transaction_id") != Some(&trans_id(cx, step))
 }
 
-/// Whether a `result` is 0, as a text or a number.
+/// The number of a `result`, as a text or a number, by its value; `None`: it says nothing.
+fn code(result: &str) -> Option<i64> {
+    kit::whole_number(result.trim())
+}
+
 fn is_good(result: &str) -> bool {
-    result.trim().parse::<i64>() == Ok(0)
+    code(result) == Some(0)
 }
 
 fn word(voucher: &Json) -> String {
@@ -186,8 +190,8 @@ fn validated(cx: &Context<'_>, reply: &Reply) -> Step {
 fn redeemed(cx: &Context<'_>, reply: &Reply) -> Step {
     let silence = || Step::Silence(judge(DESCRIPTOR.errors, reply));
     let read = voucher(reply);
-    let refuses =
-        read.as_ref().is_some_and(|(status, result, _)| kit::may_refuse(*status) && !is_good(result) && result != USED_BEFORE);
+    let says_no = |result: &str| code(result).is_some_and(|code| code != 0 && code != USED_BEFORE);
+    let refuses = read.as_ref().is_some_and(|(status, result, _)| kit::may_refuse(*status) && says_no(result));
     if certainly_refused(reply, &CERTAIN_REFUSALS, false) {
         return Step::Refused(judge(DESCRIPTOR.errors, reply));
     }
@@ -213,11 +217,11 @@ fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
     if !kit::is_success(status) {
         return silence();
     }
-    let record = match (body.get("transaction").filter(|record| record.is_object()), is_good(&result)) {
-        (Some(record), true) => record,
-        (None, true) => return silence(),
-        (None, false) => return Finding::new(Standing::NotFound, "").step(),
-        (Some(_), false) => {
+    let record = match (body.get("transaction").filter(|record| record.is_object()), code(&result)) {
+        (Some(record), Some(0)) => record,
+        (None, Some(0) | None) => return silence(),
+        (None, Some(_)) => return Finding::new(Standing::NotFound, "").step(),
+        (Some(_), _) => {
             let result = kit::provider_text(&result);
             return Finding::anomaly(format!("Flexepin's inquiry contradicts itself: result {result}")).step();
         }

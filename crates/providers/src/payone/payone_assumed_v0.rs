@@ -226,16 +226,25 @@ fn unknown(word: &str) -> String {
     format!("PayOne's status is unknown: {}", kit::provider_text(word))
 }
 
-/// What in a record or callback is not our transaction's.
+/// What in a record is not our transaction's, or is not there.
 fn foreign(record: &Json, id: TransactionId, amount: Money) -> Option<&'static str> {
+    foreign_where(|_| true, record, id, amount)
+}
+
+/// What in a callback is not our transaction's, wherever it is present: one that says little has us ask.
+fn told_foreign(callback: &Json, id: TransactionId, amount: Money) -> Option<&'static str> {
+    foreign_where(|name| kit::is_set(callback, name), callback, id, amount)
+}
+
+fn foreign_where(counts: impl Fn(&str) -> bool, said: &Json, id: TransactionId, amount: Money) -> Option<&'static str> {
     let currency = amount.currency();
-    if record.str_at("referenceId") != Some(&id.to_string()) {
-        return Some("reference");
-    }
-    if record.str_at("currency") != Some(currency.code()) {
-        return Some("currency");
-    }
-    (kit::money(record, "amount", currency) != Some(amount)).then_some("amount")
+    [
+        ("reference", "referenceId", said.str_at("referenceId") == Some(&id.to_string())),
+        ("currency", "currency", said.str_at("currency") == Some(currency.code())),
+        ("amount", "amount", kit::money(said, "amount", currency) == Some(amount)),
+    ]
+    .into_iter()
+    .find_map(|(what, name, is_ours)| (counts(name) && !is_ours).then_some(what))
 }
 
 fn tested(reply: &Reply) -> Step {
@@ -266,7 +275,7 @@ pub(super) fn read_callback(account: &Account<'_>, callback: &Callback<'_>) -> C
         );
     }
     let outcome = match (callback.json(), callback.transaction_id, callback.amount) {
-        (Some(body), Some(id), Some(amount)) => match foreign(&body, id, amount) {
+        (Some(body), Some(id), Some(amount)) => match told_foreign(&body, id, amount) {
             Some(what) => CallbackOutcome::Anomaly(format!("a PayOne callback has another {what}")),
             None => CallbackOutcome::Hint(Json::object(
                 kit::scalar(&body, "transactionId").map(|id| ("transactionId", Json::text(kit::provider_text(id)))),

@@ -178,10 +178,10 @@ fn timestamp(now: Timestamp) -> String {
 pub(super) fn request_hash(fields: &[(&'static str, String)], agreed: &[&str], timestamp: &str, password: &str) -> String {
     let values = agreed.iter().flat_map(|name| fields.iter().filter(move |(known, _)| known == name));
     let joined: String = values.map(|(_, value)| value.as_str()).chain([timestamp, password]).collect();
-    format!("h{}", sha256_hex(&joined))
+    format!("h{}", sha256_hex(joined.as_bytes()))
 }
 
 /// Lower-case hex SHA-256.
-pub(super) fn sha256_hex(text: &str) -> String {
-    hex::encode(digest(&SHA256, text.as_bytes()))
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+    hex::encode(digest(&SHA256, bytes))
 }

@@ -7,8 +7,8 @@ use super::query::{self, AUTH, REFUND};
 use super::{form, site_password, web_services};
 use crate::api::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Context, Finding, Locate};
 use crate::card::mask_numbers;
-use crate::kit;
 use crate::pages::{BrowserReturn, ReturnReading};
+use crate::{dressing, kit};
 use domain::{Json, Settings};
 
 const HASH: &str = "responsesitesecurity";
@@ -43,7 +43,7 @@ pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackRe
 }
 
 fn outcome(account: &Account<'_>, callback: &Callback<'_>, fields: &Pairs) -> CallbackOutcome {
-    let signed = is_signed(account, fields);
+    let signed = is_signed(account, callback.body, fields);
     let note = format!("Trust {}: {}", if signed { "notified" } else { "notified unsigned" }, shown(fields));
     let kind = value(fields, "requesttypedescription");
     if signed && TIMELINE_ONLY.contains(&kind) {
@@ -53,7 +53,7 @@ fn outcome(account: &Account<'_>, callback: &Callback<'_>, fields: &Pairs) -> Ca
     if reports_success(fields) {
         hint.set(ZERO, Json::Bool(true));
     }
-    if let Some(names) = extra_fields(account, fields) {
+    if let Some(names) = extra_fields(account, callback.body, fields) {
         let text = format!("a rightly signed Trust notification has other fields than the ten, so it proves nothing: {names}");
         hint.set("anomaly", Json::String(text));
     }
@@ -78,23 +78,26 @@ fn value<'a>(fields: &'a Pairs, name: &str) -> &'a str {
 }
 
 /// `responsesitesecurity`: the SHA-256 of all other values but the notification's reference, sorted by name, and the password.
-pub(super) fn response_hash(fields: &Pairs, password: &str) -> String {
-    let mut signed: Vec<_> = fields.iter().filter(|(name, _)| name != HASH && name != NOTIFICATION).collect();
-    signed.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let joined: String = signed.into_iter().map(|(_, value)| value.as_str()).chain([password]).collect();
-    form::sha256_hex(&joined)
+pub(super) fn response_hash<T: AsRef<[u8]>>(fields: &[(T, T)], password: &str) -> String {
+    let outside = [HASH.as_bytes(), NOTIFICATION.as_bytes()];
+    let mut signed: Vec<_> = fields.iter().filter(|(name, _)| !outside.contains(&name.as_ref())).collect();
+    signed.sort_by(|(one, _), (other, _)| one.as_ref().cmp(other.as_ref()));
+    let joined: Vec<&[u8]> = signed.into_iter().map(|(_, value)| value.as_ref()).chain([password.as_bytes()]).collect();
+    form::sha256_hex(&joined.concat())
 }
 
-/// Whether the hash is right; `None`: there is none, or nothing to prove it with.
-fn proven(account: &Account<'_>, fields: &Pairs) -> Option<bool> {
-    let presented = value(fields, HASH);
-    let password = site_password(account.settings).filter(|_| !presented.is_empty())?;
-    Some(kit::same_bytes(&response_hash(fields, password), presented))
+/// Whether the hash over the form's bytes is right; `None`: there is none, or nothing to prove it with.
+fn proven(account: &Account<'_>, form: &[u8]) -> Option<bool> {
+    let fields = dressing::form_bytes(form);
+    let presented = fields.iter().find(|(name, _)| name == HASH.as_bytes()).map(|(_, value)| String::from_utf8_lossy(value));
+    let presented = presented.filter(|hash| !hash.is_empty())?;
+    let password = site_password(account.settings)?;
+    Some(kit::same_bytes(&response_hash(&fields, password), &presented))
 }
 
 /// Whatever else it says, and however often: somebody reported error code `0`.
 fn reports_success(fields: &Pairs) -> bool {
-    fields.iter().any(|(name, value)| name == "errorcode" && value.trim() == "0")
+    fields.iter().any(|(name, value)| name == "errorcode" && kit::plain_code(value.trim()) == "0")
 }
 
 /// A field that a signed notification may have.
@@ -103,9 +106,9 @@ fn expected(name: &str) -> bool {
 }
 
 /// Fields beyond the known ones, of a notification whose hash is right, where nobody can be asked instead: a person is to set the notification up anew.
-fn extra_fields(account: &Account<'_>, fields: &Pairs) -> Option<String> {
+fn extra_fields(account: &Account<'_>, form: &[u8], fields: &Pairs) -> Option<String> {
     let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).filter(|name| !expected(name)).collect();
-    if names.is_empty() || web_services(account.settings).is_some() || proven(account, fields) != Some(true) {
+    if names.is_empty() || web_services(account.settings).is_some() || proven(account, form) != Some(true) {
         return None;
     }
     let shown = names.into_iter().take(SHOWN_FIELDS_MAX).map(|name| mask_numbers(&kit::provider_text(name)));
@@ -120,14 +123,14 @@ pub(super) fn exact_fields(settings: &Settings) -> Option<String> {
 }
 
 /// "Signed" (Trust sheet, "Callbacks").
-fn is_signed(account: &Account<'_>, fields: &Pairs) -> bool {
+fn is_signed(account: &Account<'_>, form: &[u8], fields: &Pairs) -> bool {
     let once = |at: usize, name: &str| fields[..at].iter().all(|(other, _)| other != name);
     let code = value(fields, "errorcode");
     fields.iter().enumerate().all(|(at, (name, _))| expected(name) && once(at, name))
         && (1..=ERROR_CODE_MAX_DIGITS).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_digit())
         && SETTLE_STATUSES.contains(&value(fields, "settlestatus"))
-        && proven(account, fields) == Some(true)
+        && proven(account, form) == Some(true)
 }
 
 /// `42-14-119`: the site, the interface, a number.
@@ -161,7 +164,7 @@ pub(super) fn read_return(cx: &Context<'_>, back: &BrowserReturn<'_>) -> Option<
         "failure" => "failure",
         _ => return None,
     };
-    let hash = match proven(&cx.account, back.query) {
+    let hash = match proven(&cx.account, back.raw.as_bytes()) {
         Some(true) => "its hash is right",
         Some(false) => "its hash is wrong",
         None => "nothing proves it",

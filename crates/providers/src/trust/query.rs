@@ -136,7 +136,7 @@ fn records(sent: &Sent, reply: &Reply) -> Result<Vec<Json>, Refusal> {
         let (_, body) = kit::object(reply).filter(|(status, _)| kit::is_success(*status))?;
         let [response] = body.get("response")?.as_array()? else { return None };
         let ours = body.str_at("requestreference").is_some_and(|theirs| Some(theirs) == sent.scratch.as_str());
-        let good = response.str_at("requesttypedescription") == Some(QUERY) && kit::scalar(response, "errorcode") == Some("0");
+        let good = response.str_at("requesttypedescription") == Some(QUERY) && code(response, "errorcode") == "0";
         match response.get("records") {
             _ if !ours || !good => None,
             None | Some(Json::Null) => Some(Vec::new()),
@@ -327,7 +327,7 @@ fn of_attempt(cx: &Context<'_>, attempt: &Attempt<'_>, anomalies: &mut Vec<Strin
 
 /// What went back of the payment: its refunds, and what will not be settled. A refund proves the payment, whatever else is known of it.
 fn given_back(cx: &Context<'_>, finding: &mut Finding, attempt: Option<&Attempt<'_>>, refunds: &[&Json], memo: &mut Json) {
-    let minor = |record: &Json, name: &str| kit::scalar(record, name)?.parse::<i64>().ok();
+    let minor = |record: &Json, name: &str| kit::scalar(record, name).and_then(kit::whole_number);
     let parent = attempt.filter(|attempt| attempt.is_success()).and_then(|attempt| attempt.reference());
     let of_another = |record: &Json| {
         let theirs = kit::token(record, "parenttransactionreference");
@@ -348,9 +348,11 @@ fn given_back(cx: &Context<'_>, finding: &mut Finding, attempt: Option<&Attempt<
             memo.set(LOWERED, Json::from(lowered));
         }
     }
+    let mut nameless: Vec<Option<i64>> = Vec::new();
     for record in refunds.iter().filter(|record| !of_another(record)) {
         let minor = minor(record, "baseamount");
-        let key = kit::token(record, "transactionreference").map_or_else(|| format!("refund {minor:?}"), str::to_owned);
+        let key = kit::token(record, "transactionreference").map(str::to_owned);
+        let key = key.unwrap_or_else(|| nameless_key(&mut nameless, minor));
         finding.turns.push(Turn { kind: TurnKind::Refunded, key, minor });
     }
     let Some(refund) = refunds.iter().find(|record| !of_another(record)) else { return };
@@ -361,12 +363,26 @@ fn given_back(cx: &Context<'_>, finding: &mut Finding, attempt: Option<&Attempt<
     }
 }
 
+/// Records of one answer are distinct: of refunds without a reference, the place among those of one amount tells one from another.
+fn nameless_key(before: &mut Vec<Option<i64>>, minor: Option<i64>) -> String {
+    before.push(minor);
+    let key = format!("refund {minor:?}");
+    match before.iter().filter(|other| **other == minor).count() {
+        1 => key,
+        nth => format!("{key} {nth}"),
+    }
+}
+
+/// A code by its value: `0` however it is written.
+fn code(record: &Json, name: &str) -> String {
+    kit::plain_code(kit::token(record, name).unwrap_or_default()).into_owned()
+}
+
 /// The error code and, when it is `0`, the settle status.
 fn raw_status(record: &Json) -> String {
-    let text = |name| kit::token(record, name).unwrap_or_default();
-    match text("errorcode") {
-        "0" => format!("0/{}", text("settlestatus")),
-        code => code.to_owned(),
+    match code(record, "errorcode") {
+        zero if zero == "0" => format!("0/{}", code(record, "settlestatus")),
+        other => other,
     }
 }
 

@@ -402,7 +402,9 @@ const fn redirect() -> [(&'static str, &'static str); 7] {
 // --- the browser's return ---------------------------------------------------------------------
 
 fn read_return(world: &World, word: &str, query: &[(String, String)]) -> Option<ReturnReading> {
-    world.with_context(|cx| Trust.read_return(cx, &BrowserReturn { word, query }))
+    let texts: Vec<(&str, &str)> = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let raw = crate::kit::form(&texts);
+    world.with_context(|cx| Trust.read_return(cx, &BrowserReturn { word, query, raw: &raw }))
 }
 
 #[test]

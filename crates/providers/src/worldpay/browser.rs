@@ -101,7 +101,7 @@ fn claims(cx: &Context<'_>, challenge: &Json) -> String {
     let now_s = cx.now.seconds();
     let setting = |name| Json::text(cx.account.text(name));
     Json::object([
-        ("jti", Json::text(uuid(cx.random))),
+        ("jti", Json::text(uuid::Builder::from_random_bytes(cx.random).into_uuid().to_string())),
         ("iat", Json::from(now_s)),
         ("exp", Json::from(now_s + JWT_LIFE_S)),
         ("iss", setting("threeDsIssuer")),
@@ -120,14 +120,6 @@ pub(super) fn jwt(claims: &str, key: &str) -> String {
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(JWT_HEADER), URL_SAFE_NO_PAD.encode(claims));
     let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()), signed.as_bytes());
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
-
-/// A random UUID (version 4).
-fn uuid(mut random: [u8; 16]) -> String {
-    random[6] = random[6] & 0x0f | 0x40;
-    random[8] = random[8] & 0x3f | 0x80;
-    let text = hex::encode(random);
-    [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
 }
 
 // --- the result redirect ----------------------------------------------------------------------
@@ -189,7 +181,9 @@ pub(super) fn came_back(cx: &Context<'_>, back: &BrowserReturn<'_>) -> Option<Re
         (None, None) => false,
     };
     let (amount, tail) = (cx.order.amount, format!("^{}^{}", cx.account.text("merchantCode"), cx.order.transaction_id));
-    let ours = values[0].ends_with(&tail) && values[1] == amount.minor().to_string() && values[2] == amount.currency().code();
+    let ours = values[0].ends_with(&tail)
+        && kit::whole_number(values[1]) == Some(amount.minor())
+        && values[2] == amount.currency().code();
     reading.anomaly = match (good, ours) {
         (false, _) => Some("a result redirect of Worldpay's has a missing or wrong MAC".to_owned()),
         (true, false) => Some("a result redirect of Worldpay's is about another order or amount".to_owned()),

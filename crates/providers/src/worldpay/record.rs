@@ -197,7 +197,7 @@ pub(super) fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
     let root = document(reply);
     let order = match root.as_ref().and_then(|root| said(cx, root)) {
         Some(Said::Order(order)) => Some(order),
-        Some(Said::Error { code: "5", .. }) => None,
+        Some(Said::Error { code, .. }) if code == "5" => None,
         Some(Said::Other(what)) => return Finding::anomaly(format!("Worldpay's record has another {what}")).step(),
         Some(Said::Error { .. }) | None => return Step::Silence(refusal(reply)),
     };
@@ -217,7 +217,10 @@ pub(super) fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
         None => absent(cx),
         Some((payment, row)) => of_event(cx, &mut told, payment, row),
     };
-    finding.ask_again |= is_behind(cx, order, found.map(|(_, row)| row.word));
+    // Of several refunds whose parts are not known nobody can say whether all of them are in what is left.
+    let comparable = told.parts().len() == 1 || told.parts().iter().all(|(_, minor)| minor.is_some());
+    let counted = finding.given_back.is_some() && !finding.ask_again && comparable;
+    finding.ask_again |= is_behind(cx, order, found.map(|(_, row)| row.word), counted);
     told.step(cx, finding)
 }
 
@@ -232,6 +235,9 @@ fn of_event(cx: &Context<'_>, told: &mut Told, payment: &Element, row: &'static 
     match kind(word) {
         Kind::Seen | Kind::SeenProof => told.anomaly(format!("Worldpay says {word}")),
         Kind::Proof => told.note(format!("Worldpay says {word}")),
+        Kind::Plain if has_gone_on(cx, told, payment, row) => {
+            return Finding { word_follows: true, ..refunded(cx, told, payment, word) };
+        }
         Kind::Plain | Kind::Refund => return concluded(cx, payment, row),
     }
     match (row.standing, word) {
@@ -267,6 +273,12 @@ fn left(payment: &Element, ours: Money) -> Left {
         }
     }
     sum
+}
+
+/// Whether a record has gone on to a plain word after a refund was notified: what is left is what it says all the same. While all is left, it has not heard of it.
+fn has_gone_on(cx: &Context<'_>, told: &Told, payment: &Element, row: &StatusRow) -> bool {
+    let less = matches!(left(payment, cx.order.amount), Left::Known(left) if left < cx.order.amount.minor());
+    row.standing == Standing::Approved && less && !told.parts().is_empty()
 }
 
 /// What is left decides, as the record says it; else the parts that notifications told of.
@@ -324,9 +336,10 @@ fn by_parts(told: &mut Told, finding: &mut Finding, whole: bool, unknown: bool) 
 
 // --- the course of a payment ------------------------------------------------------------------
 
-/// Whether what Worldpay has notified is newer than what its record shows, a copy some minutes old.
-fn is_behind(cx: &Context<'_>, order: Option<&Element>, found: Option<&str>) -> bool {
-    told::notices(cx).filter_map(|(_, notice)| notice.str_at(EVENT)).any(|notified| {
+/// Whether what Worldpay has notified is newer than what its record shows, a copy some minutes old. `counted`: its refunds are in what is left.
+fn is_behind(cx: &Context<'_>, order: Option<&Element>, found: Option<&str>, counted: bool) -> bool {
+    let open = |notified: &&str| !(counted && is_refund(notified));
+    told::notices(cx).filter_map(|(_, notice)| notice.str_at(EVENT)).filter(open).any(|notified| {
         let shown = order.is_some_and(|order| order.children_named("payment").any(|payment| event(payment) == notified));
         stage(notified).is_some_and(|stage_notified| !shown && found.and_then(stage).is_none_or(|stage| stage <= stage_notified))
     })

@@ -12,6 +12,7 @@ use crate::signals::{CERTAIN_REFUSALS, certainly_refused, judge};
 use crate::xml::{self, Element};
 use domain::urls::merchant_url;
 use domain::{Json, amounts};
+use std::borrow::Cow;
 
 /// `lastEvent` that says nothing.
 pub(super) const NO_NEWS: &str = "null";
@@ -35,7 +36,7 @@ const PAGE_URL_MAX_BYTES: usize = 4_096;
 /// What a readable answer says.
 pub(super) enum Said<'a> {
     /// An error, about the order or about nothing in particular.
-    Error { code: &'a str, text: &'a str },
+    Error { code: Cow<'a, str>, text: &'a str },
     /// How our order stands.
     Order(&'a Element),
     /// It is about something else.
@@ -54,7 +55,7 @@ pub(super) fn said<'a>(cx: &Context<'_>, root: &'a Element) -> Option<Said<'a>> 
     let reply = root.child("reply").filter(|_| root.name == "paymentService")?;
     let error = |of: &'a Element| {
         let error = of.child("error")?;
-        Some((error.attribute("code").unwrap_or_default(), error.text.trim()))
+        Some((kit::plain_code(error.attribute("code").unwrap_or_default()), error.text.trim()))
     };
     if let Some((code, text)) = error(reply) {
         return Some(Said::Error { code, text });
@@ -137,7 +138,7 @@ pub(super) fn hosted(cx: &Context<'_>, reply: &Reply) -> Step {
     let silence = |anomaly: Option<String>| Step::Silence(Refusal { anomaly, ..refusal(reply) });
     let root = document(reply);
     match root.as_ref().and_then(|root| said(cx, root)) {
-        Some(Said::Error { code, text }) => refused(reply, code, text).unwrap_or_else(|| silence(None)),
+        Some(Said::Error { code, text }) => refused(reply, &code, text).unwrap_or_else(|| silence(None)),
         Some(Said::Other(what)) => silence(Some(format!("Worldpay's answer has another {what}"))),
         Some(Said::Order(order)) => {
             let Some(reference) = order.child("reference") else { return silence(None) };
@@ -167,7 +168,7 @@ pub(super) fn direct(cx: &Context<'_>, reply: &Reply) -> Step {
     let silence = || Step::Silence(refusal(reply));
     let root = document(reply);
     match root.as_ref().and_then(|root| said(cx, root)) {
-        Some(Said::Error { code, text }) => refused(reply, code, text).unwrap_or_else(silence),
+        Some(Said::Error { code, text }) => refused(reply, &code, text).unwrap_or_else(silence),
         Some(Said::Other(what)) => in_doubt(format!("Worldpay's answer has another {what}")),
         Some(Said::Order(order)) if order.child("challengeRequired").is_some() => {
             challenge(cx, order, reply).map_or_else(silence, Finding::step)
@@ -293,7 +294,7 @@ pub(super) fn went_on(cx: &Context<'_>, reply: &Reply) -> Step {
 pub(super) fn tested(reply: &Reply) -> Step {
     let root = document(reply);
     let code = root.as_ref().and_then(|root| root.find("error")).and_then(|error| error.attribute("code"));
-    match code {
+    match code.map(kit::plain_code).as_deref() {
         Some("5") => Finding::unchanged().message("Worldpay accepts the user and the merchant code").step(),
         Some("4") => {
             let message = "Worldpay refuses the merchant code, or its rights are wrong";

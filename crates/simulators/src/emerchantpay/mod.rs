@@ -4,6 +4,7 @@
 //! `{"username":"...","password":"...","currency":"EUR","notificationDigest":"sha1","merchant":"...","wantsBilling":false}`.
 //! `notificationDigest` (`sha1`, `sha256` or `sha512`; `sha1`), `merchant` (shown on the page) and `wantsBilling` (the
 //! payer's address and IP are required, as terminals do by default; `false`) may be left out; other fields are refused.
+//! The sheet does not say whether a record's `timestamp` moves with a refund: it does, unless `"refundTimes":false`.
 //!
 //! Ledger: a payment at its approval. References: `unique_id` and `transaction_id`. State words: the gateway's
 //! `status` (`pending_async`, `approved`, `declined`, `error`, `cancelled`, `timeout`, `voided`, `refunded`,
@@ -56,6 +57,13 @@ struct Account {
     /// Whether the payer's address and IP are required.
     #[serde(default)]
     wants_billing: bool,
+    /// Whether the time of a record becomes that of the refund that it tells of.
+    #[serde(default = "moving")]
+    refund_times: bool,
+}
+
+fn moving() -> bool {
+    true
 }
 
 fn demo_merchant() -> String {

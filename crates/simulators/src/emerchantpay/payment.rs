@@ -319,7 +319,9 @@ impl Payment {
     /// A part of what is left goes back.
     pub(super) fn refund_part(&mut self, tx: &Tx<'_>, key: &str, minor: i64) -> Result<Option<i64>, Error> {
         self.given_back += minor;
-        self.last_part = Some((minor, tx.now_ms));
+        let account = tx.account_of::<Account>(&self.account)?;
+        let stays = account.is_some_and(|(_, account)| !account.refund_times);
+        self.last_part = Some((minor, if stays { self.created_at_ms } else { tx.now_ms }));
         self.become_word(tx, key, REFUNDED)?;
         self.notify(tx, key, None, None)
     }

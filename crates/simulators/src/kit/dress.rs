@@ -27,6 +27,9 @@ pub(crate) struct Dress {
     /// Numbers of JSON with an exponent: `1.0E7`.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) exponents: bool,
+    /// Numbers of these names with zeros behind the point: `"7000"` is `"7000.00"`. Names of JSON's members, XML's elements and attributes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) decimals: Vec<String>,
     /// Written in another character set, with an odd letter added where it changes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) charset: Option<Charset>,
@@ -116,6 +119,9 @@ impl Dress {
         if let Ok(text) = std::str::from_utf8(body) {
             let is_json = text.trim_start().starts_with(['{', '[']);
             let mut text = if self.exponents && is_json { with_exponents(text) } else { text.to_owned() };
+            for name in &self.decimals {
+                text = with_decimals(&text, name);
+            }
             if self.mark_inside {
                 text = inside(&text, "\u{feff}");
             }
@@ -223,6 +229,28 @@ fn with_exponents(json: &str) -> String {
     written
 }
 
+/// The text with zeros behind the numbers of that name, where they have no exponent.
+fn with_decimals(text: &str, name: &str) -> String {
+    let places = [format!("\"{name}\":\""), format!("\"{name}\":"), format!("<{name}>"), format!(" {name}=\"")];
+    let mut written = String::with_capacity(text.len() * 2);
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let place = places.iter().find(|place| rest.starts_with(place.as_str())).map(String::len);
+        // An element with attributes.
+        let place = place.or_else(|| rest.starts_with(&format!("<{name} ")).then(|| rest.find('>')).flatten().map(|end| end + 1));
+        let (before, after) = rest.split_at(place.unwrap_or(first.len_utf8()));
+        written.push_str(before);
+        let end = place.and_then(|_| after.find(|c: char| !(c.is_ascii_digit() || c == '.'))).unwrap_or_default();
+        let (number, after) = after.split_at(end);
+        written.push_str(number);
+        if number.starts_with(|c: char| c.is_ascii_digit()) && !after.starts_with(['e', 'E', '-', '+']) {
+            written.push_str(if number.contains('.') { "00" } else { ".00" });
+        }
+        rest = after;
+    }
+    written
+}
+
 /// `10000000` as `1.0E7`, `-12.50` as `-1.250E1`.
 fn power_of_ten(literal: &str) -> String {
     let (sign, digits) = literal.strip_prefix('-').map_or(("", literal), |digits| ("-", digits));
@@ -272,6 +300,20 @@ mod tests {
         let json = r#"{"a":10000000,"b":[-12.50,0,7],"c":"12 \"34","d":0.05,"e":1e2}"#;
         let other = r#"{"a":1.0E7,"b":[-1.25E1,0.0E0,7.0E0],"c":"12 \"34","d":0.05E0,"e":1e2}"#;
         assert_eq!(with_exponents(json), other);
+    }
+
+    #[test]
+    fn numbers_of_a_name_keep_their_value() {
+        for (plain, written) in [
+            (r#"{"a":"7000","b":7,"aa":"1"}"#, r#"{"a":"7000.00","b":7,"aa":"1"}"#),
+            (r#"{"a":0,"x":{"a":"12.5"}}"#, r#"{"a":0.00,"x":{"a":"12.500"}}"#),
+            (r#"{"a":"","c":"<a>","a":1e2}"#, r#"{"a":"","c":"<a>","a":1e2}"#),
+            (r#"{"a":"2026-01-02","a":"é"}"#, r#"{"a":"2026-01-02","a":"é"}"#),
+            ("<a>7000</a><b a=\"2\"/>", "<a>7000.00</a><b a=\"2.00\"/>"),
+            ("<a t=\"int\">7000</a>", "<a t=\"int\">7000.00</a>"),
+        ] {
+            assert_eq!(with_decimals(plain, "a"), written);
+        }
     }
 
     #[test]

@@ -3,9 +3,10 @@
 //!
 //! Account: `PUT /control/trust/accounts/{sitereference}` with
 //! `{"siteSecurityPassword":"...","hashFields":"currencyiso3a,mainamount,...","currencies":["EUR"],
-//! "webServicesUsername":"...","webServicesPassword":"...","notificationUrl":"...","merchant":"..."}`; each may be left
+//! "webServicesUsername":"...","webServicesPassword":"...","notificationUrl":"...","merchant":"...",
+//! "refundReferences":true}`; each may be left
 //! out: no password (nothing is signed, no rules are taken), the default list of hash fields, all currencies, no
-//! web-services user, no fixed notification address, "Demo company".
+//! web-services user, no fixed notification address, "Demo company". Without `refundReferences` the `transactionreference` of a REFUND is empty.
 //!
 //! Ledger: a pay-in at its successful AUTH. References: `orderreference`, `transactionreference`.
 //! State words: `waiting`, `expired`, else `errorcode` and, when that is 0, `settlestatus`: `0/0`, `70000`, `0/3`;
@@ -46,6 +47,8 @@ struct Account {
     #[serde(alias = "callbackUrl")]
     notification_url: Option<String>,
     merchant: Option<String>,
+    /// Whether a refund's record has a reference of its own; `true`.
+    refund_references: Option<bool>,
 }
 
 impl Account {

@@ -223,6 +223,10 @@ impl Order {
         let refund = &mut self.records[index];
         (refund.brand, refund.masked, refund.wallet) = (auth.brand, auth.masked, auth.wallet);
         refund.base_amount = Some(minor);
+        let account = tx.account::<Account>(&self.sitereference)?;
+        if account.is_some_and(|(_, account)| account.refund_references == Some(false)) {
+            refund.transactionreference.clear();
+        }
         self.changed(tx, key, index, Told::Yes)?;
         Ok(true)
     }

@@ -150,13 +150,13 @@ async fn a_token_opens_its_own_page_alone() {
     for (provider, other, word) in
         [("emerchantpay", &token, "success"), ("worldpay", &back, "success"), ("emerchantpay", &back, "paid")]
     {
-        assert!(matches!(engine.browser_returned(provider, other, word, &[]).await, Ok(Shown::Unknown)), "{provider} {word}");
+        assert!(matches!(engine.browser_returned(provider, other, word, "").await, Ok(Shown::Unknown)), "{provider} {word}");
     }
     for (provider, other) in [("emerchantpay", &back), ("payone", &check)] {
         assert_eq!(engine.device_checked(provider, other, &[], b"").await.unwrap(), DeviceCheck::Unknown, "{provider}");
     }
     assert_eq!(gateway.count("POST /reconcile"), 0);
-    let Ok(Shown::Go(url)) = engine.browser_returned("emerchantpay", &back, "failure", &[]).await else { panic!() };
+    let Ok(Shown::Go(url)) = engine.browser_returned("emerchantpay", &back, "failure", "").await else { panic!() };
     assert!(url.starts_with("https://shop.example/failed?") && url.ends_with("&result=failure"), "{url}");
     assert_eq!(gateway.count("POST /reconcile"), 1);
     assert_eq!(world.transaction().await.status, TransactionStatus::Pending);

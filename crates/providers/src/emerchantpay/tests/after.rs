@@ -379,7 +379,10 @@ fn a_signed_notification_is_a_hint() {
         r#"<?xml version="1.0" encoding="UTF-8"?><notification_echo><unique_id>44177a21403427eb96664a6d7e5d5d48</unique_id></notification_echo>"#
     );
     let CallbackOutcome::Hint(hint) = reading.outcome else { panic!() };
-    assert_eq!(hint.to_text(), format!(r#"{{"unique_id":"{UNIQUE_ID}","status":"approved","event":"chargeback"}}"#));
+    assert_eq!(
+        hint.to_text(),
+        format!(r#"{{"unique_id":"{UNIQUE_ID}","status":"approved","event":"chargeback","amount":"10000"}}"#)
+    );
     let CallbackOutcome::Hint(hint) = notified(&body.replace("=chargeback", "=retrieval_request")).outcome else { panic!() };
     assert_eq!(hint.str_at("anomaly"), Some("eMerchantPay tells of a retrieval request"), "it counts by itself");
     // A byte of another encoding, anywhere.
@@ -398,10 +401,26 @@ fn other_notifications() {
     assert_eq!(wrong.answer.status, 403);
     assert!(matches!(wrong.outcome, CallbackOutcome::Anomaly(_)), "on the timeline");
     assert_eq!(notified(&format!("{ours}&unique_id={UNIQUE_ID}")).answer.status, 403);
-    for other in ["transaction_id=64a1f2b3c4d5e6f7a8b9c0d2", "a=b"] {
+    for (other, is_ours) in [("transaction_id=64a1f2b3c4d5e6f7a8b9c0d2", false), ("a=b", true), ("transaction_id=", true)] {
         let reading = notified(&format!("{other}&unique_id={UNIQUE_ID}&signature={SIGNATURE}"));
-        assert!(matches!(reading.outcome, CallbackOutcome::Anomaly(_)), "{other}");
+        assert_eq!(matches!(reading.outcome, CallbackOutcome::Hint(_)), is_ours, "{other}");
         assert_eq!(reading.answer.status, 200);
+    }
+    // Less than the amount may have been given back; whatever else has another amount is shown, and asked about.
+    for (said, is_ours) in [
+        ("status=approved&amount=10000", true),
+        ("status=approved&amount=1.0E4", true),
+        ("status=refunded&amount=1", true),
+        ("status=chargebacked&amount=9999.00", true),
+        ("status=approved&amount=9999", false),
+        ("status=refunded&amount=10001", false),
+        ("status=refunded&amount=0", false),
+        ("amount=much", false),
+    ] {
+        let CallbackOutcome::Hint(hint) = notified(&format!("unique_id={UNIQUE_ID}&signature={SIGNATURE}&{said}")).outcome else {
+            panic!("{said}")
+        };
+        assert_eq!(hint.str_at("anomaly").is_none(), is_ours, "{said}");
     }
     for bad in ["", "{}", "unique_id=<x>", &format!("unique_id={UNIQUE_ID}&unique_id={UNIQUE_ID}")] {
         assert_eq!(notified(bad).answer.status, 400, "{bad}");

@@ -123,7 +123,7 @@ fn only_a_signed_completed_counts() {
 #[test]
 fn returning_browsers() {
     let world = checked();
-    let read = |word| world.with_context(|cx| world.provider.read_return(cx, &BrowserReturn { word, query: &[] }));
+    let read = |word| world.with_context(|cx| world.provider.read_return(cx, &BrowserReturn { word, query: &[], raw: "" }));
     for word in ["success", "failure"] {
         let reading = read(word).unwrap();
         assert_eq!((reading.result, reading.ask, reading.anomaly), (word, true, None));

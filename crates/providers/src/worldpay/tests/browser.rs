@@ -79,7 +79,7 @@ fn the_mac_vectors() {
 
 fn came_back(word: &str, pairs: &[(&str, &str)]) -> Option<ReturnReading> {
     let query: Vec<(String, String)> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    pending(hosted(&[])).with_context(|cx| Worldpay.read_return(cx, &BrowserReturn { word, query: &query }))
+    pending(hosted(&[])).with_context(|cx| Worldpay.read_return(cx, &BrowserReturn { word, query: &query, raw: "" }))
 }
 
 #[test]
@@ -146,7 +146,8 @@ fn words_of_redirects() {
     let mut world = pending(hosted(&[]));
     configured(&mut world, r#"{"macSecret":null}"#);
     let query = [("orderKey".to_owned(), "x".to_owned()), ("mac2".to_owned(), "y".to_owned())];
-    let reading = world.with_context(|cx| Worldpay.read_return(cx, &BrowserReturn { word: "success", query: &query })).unwrap();
+    let reading =
+        world.with_context(|cx| Worldpay.read_return(cx, &BrowserReturn { word: "success", query: &query, raw: "" })).unwrap();
     assert!(reading.ask && reading.anomaly.is_none());
 }
 
