@@ -23,6 +23,7 @@ mod settings;
 mod shares;
 mod ten;
 mod trust;
+mod unknown_commit;
 mod vouchers_and_banks;
 mod wire;
 mod worldpay;
