@@ -15,11 +15,11 @@ use domain::state::next;
 use domain::{Attention, Change, EventId, Json, Secret, Timestamp, TransactionId, TransactionStatus};
 use providers::{Finding, Refusal, Standing};
 use std::collections::BTreeSet;
+use store::Batch;
 use store::repository::audit::{self, AuditEntry};
 use store::repository::jobs::{self, Job, JobKind};
 use store::repository::transactions::{self, TimelineEntry};
 use store::repository::{idempotency as keys, single_use};
-use store::Batch;
 
 /// Texts that are on a timeline.
 pub(super) type Told = BTreeSet<String>;
