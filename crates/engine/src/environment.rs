@@ -1,16 +1,20 @@
 //! The word in the store that says which environment it is of. The first start writes it; a store from before there was a word gets it from evidence, never
 //! from how it is started: a sandbox's tokens must not become good where money is live.
 
+use crate::directory::is_role;
+use domain::Json;
 use domain::urls::Environment;
+use domain::urls::is_loopback;
+use providers::setting::SettingRule;
+use providers::settings::is_private_host;
 use store::{Batch, CommitError, Driver, QueryError};
 
 const FIND: &str = "SELECT value FROM instance WHERE name = 'environment'";
 const WRITE: &str = "INSERT INTO instance (name, value) VALUES ('environment', ?1) ON CONFLICT (name) DO NOTHING";
 /// Whether anything is stored: the first start binds a master key before all else.
 const ANYTHING: &str = "SELECT 1 FROM instance WHERE name = 'platform_key' UNION ALL SELECT 1 FROM companies LIMIT 1";
-/// Addresses that only a sandbox has: by role, or of this machine, where simulators and demo shop listen.
-const SIMULATED: &str = "SELECT 1 FROM payment_methods WHERE config LIKE '%\"role:%' OR config LIKE '%://127.%' \
-                         OR config LIKE '%://localhost%' OR config LIKE '%://[::1]%' LIMIT 1";
+/// What payment methods are set to, page by page.
+const METHODS: &str = "SELECT company_id, id, psp_type, config FROM payment_methods WHERE (company_id, id) > (?1, ?2) ORDER BY company_id, id LIMIT 500";
 
 /// Why a store is not opened.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +86,35 @@ pub async fn declare(db: &dyn Driver, said: Environment, beside: bool) -> Result
 }
 
 async fn is_a_sandboxs(db: &dyn Driver, beside: bool) -> Result<bool, EnvironmentError> {
-    Ok(beside || !db.query(SIMULATED, Vec::new()).await?.is_empty())
+    if beside {
+        return Ok(true);
+    }
+    let mut after = (String::new(), String::new());
+    loop {
+        let page = db.query(METHODS, vec![(&*after.0).into(), (&*after.1).into()]).await?;
+        let Some(last) = page.last() else { return Ok(false) };
+        after = (last.text(0).map_err(QueryError::from)?, last.text(1).map_err(QueryError::from)?);
+        for row in &page {
+            let (psp_type, config) = (row.text(2).map_err(QueryError::from)?, row.text(3).map_err(QueryError::from)?);
+            if is_simulated(&psp_type, &config) {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+/// Whether a payment method has an address that only a sandbox has: by role; of this machine, where simulators and demo shop listen; a provider's on any loopback,
+/// private or link-local host. (Pages of a merchant may well be on a private host.)
+fn is_simulated(psp_type: &str, config: &str) -> bool {
+    let Ok(config) = Json::parse(config.as_bytes()) else { return false };
+    let settings = providers::by_psp_type(psp_type).map_or(&[][..], |provider| provider.descriptor().settings);
+    let of_provider =
+        |name: &str| settings.iter().any(|setting| setting.name == name && matches!(setting.rule, SettingRule::BaseUrl));
+    config.as_object().unwrap_or_default().iter().filter_map(|(name, value)| Some((name, value.as_str()?))).any(|(name, text)| {
+        let address = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let simulated = |url: url::Url| is_loopback(&url) || (of_provider(name) && is_private_host(&url));
+        is_role(text) || address.is_some_and(simulated)
+    })
 }
 
 async fn stored(db: &dyn Driver) -> Result<Option<Environment>, EnvironmentError> {

@@ -17,6 +17,7 @@ pub mod flow;
 mod pulse;
 pub mod random;
 pub mod shares;
+mod surely;
 pub mod transport;
 pub mod webhooks;
 

@@ -53,9 +53,9 @@ impl Pulse {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A call found the store away. One that only met others' work there did not.
+    /// A call found the store away. One that only met others' work there, or whose own statement took too long (57014), did not.
     fn failed(&self, why: &str) {
-        if ["40001", "40P01", "55P03"].iter().any(|code| why.contains(code)) {
+        if ["40001", "40P01", "55P03", "57014"].iter().any(|code| why.contains(code)) {
             return;
         }
         let mut state = self.state();

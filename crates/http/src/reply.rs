@@ -51,7 +51,7 @@ impl From<CashierAnswer> for Refused {
 
 impl From<EngineError> for Refused {
     fn from(error: EngineError) -> Self {
-        if error.store_is_away() {
+        if error.nothing_was_begun() {
             return unavailable().into();
         }
         tracing::error!(%error, "a request failed");

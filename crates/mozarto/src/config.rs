@@ -9,9 +9,10 @@ use engine::core::{ProviderConfig, Retention};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use store::driver::postgres::ConnectOptions;
+use store::driver::postgres::{ConnectOptions, check_address};
 use store::vault::MasterKey;
 
 /// How long a database server that cannot be reached is waited for at the start, unless the operator says otherwise, seconds.
@@ -175,6 +176,11 @@ fn overlay(file: &mut File, variables: &Variables, problems: &mut Vec<String>) {
         if OTHER_VARIABLES.contains(&name.as_str()) || name == "MOZARTO_MASTER_KEY" {
             continue;
         }
+        // Left over where a file was filled in, more often than meant: the embedded store, say, where the file names a server.
+        if value.trim().is_empty() {
+            problems.push(format!("{name} is empty: give it a value, or do not set it"));
+            continue;
+        }
         let text = || Some(value.clone());
         match key {
             "ENVIRONMENT" => file.environment = text(),
@@ -260,9 +266,22 @@ fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Optio
             }
         }
     }
-    let database = file.database.filter(|text| !text.is_empty());
-    if database.as_deref().is_some_and(|url| !(url.starts_with("postgres://") || url.starts_with("postgresql://"))) {
-        problems.push("database must be a postgres:// address; leave it out for the embedded store in `data`".to_owned());
+    let connect = ConnectOptions {
+        wait: Duration::from_secs(file.database_wait_seconds.unwrap_or(DATABASE_WAIT_SECONDS)),
+        tls_required: environment == Some(Environment::Production),
+        without_tls: file.database_without_tls.unwrap_or_default(),
+    };
+    match file.database.as_deref() {
+        None => {}
+        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            // As it is read when it is connected to.
+            if let Err(error) = check_address(url, &connect) {
+                problems.push(format!("database: {error}"));
+            }
+        }
+        Some(_) => {
+            problems.push("database must be a postgres:// address; leave it out for the embedded store in `data`".to_owned())
+        }
     }
     let json_logs = match file.log_format.as_deref() {
         None | Some("json") => true,
@@ -283,12 +302,8 @@ fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Optio
         public_url: public_url?,
         listen: listen?,
         metrics_listen,
-        database: database.map(Secret::new),
-        connect: ConnectOptions {
-            wait: Duration::from_secs(file.database_wait_seconds.unwrap_or(DATABASE_WAIT_SECONDS)),
-            tls_required: environment == Some(Environment::Production),
-            without_tls: file.database_without_tls.unwrap_or_default(),
-        },
+        database: file.database.map(Secret::new),
+        connect,
         data: file.data.unwrap_or_else(|| PathBuf::from("./mozarto-data")),
         master_key,
         json_logs,
@@ -341,7 +356,10 @@ const BARE_ADDRESS: &str = "an http or https address without user, query or frag
 
 /// An address that paths can be put behind.
 fn bare_address(text: &str) -> Option<url::Url> {
-    // The reader would forgive blanks, line breaks and backslashes; what is put together from the text would not.
+    // The reader would forgive blanks, line breaks, backslashes and another number of slashes; what is put together from the text would not.
+    if text.split_once("://").is_none_or(|(_, rest)| rest.starts_with('/')) {
+        return None;
+    }
     if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
         return None;
     }
@@ -369,6 +387,10 @@ fn metrics_listen(text: Option<&str>, problems: &mut Vec<String>) -> Option<Sock
     }
 }
 
+/// Before that a call of ours may still be on its way to the provider, and "not found" would say of a payment that is about to be made that there is none; after
+/// that the schedule of inquiries has ended (72 h), and nothing would ever count.
+const NOT_FOUND_AFTER_SECONDS: RangeInclusive<u32> = 60..=259_200;
+
 fn provider_settings(read: BTreeMap<String, ProviderFile>, problems: &mut Vec<String>) -> BTreeMap<String, ProviderConfig> {
     let mut settings = BTreeMap::new();
     for (name, file) in read {
@@ -378,6 +400,10 @@ fn provider_settings(read: BTreeMap<String, ProviderFile>, problems: &mut Vec<St
         }
         if file.base_url.as_deref().is_some_and(|text| bare_address(text).is_none()) {
             problems.push(format!("providers.{name}.base_url must be {BARE_ADDRESS}"));
+        }
+        if file.not_found_after_seconds.is_some_and(|seconds| !NOT_FOUND_AFTER_SECONDS.contains(&seconds)) {
+            let (least, most) = (NOT_FOUND_AFTER_SECONDS.start(), NOT_FOUND_AFTER_SECONDS.end());
+            problems.push(format!("providers.{name}.not_found_after_seconds must be a number from {least} to {most}"));
         }
         let config = ProviderConfig {
             not_found_after_s: file.not_found_after_seconds,

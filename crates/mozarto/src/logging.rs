@@ -4,9 +4,10 @@
 //! error is closed, full or read by nobody, lines are dropped, counted (`mozarto_log_lines_dropped_total`), and the count is told as soon as a line gets
 //! through again.
 
+use domain::visible::visible;
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
@@ -32,6 +33,8 @@ static QUEUE: OnceLock<SyncSender<Vec<u8>>> = OnceLock::new();
 static WAITING_LINES: AtomicUsize = AtomicUsize::new(0);
 static WAITING_BYTES: AtomicUsize = AtomicUsize::new(0);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
+/// Lines have colours, made by escape sequences; in what they tell the subscriber has escaped those.
+static COLOURED: AtomicBool = AtomicBool::new(false);
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy)]
@@ -45,23 +48,31 @@ pub(crate) enum Format {
 /// Starts logging; the level comes from `MOZARTO_LOG` (for example `debug` or `info,mozarto_engine=trace`).
 pub(crate) fn start(format: Format, default_level: &str) {
     start_thread(format);
+    COLOURED.store(io::stderr().is_terminal(), Ordering::Relaxed);
     let filter = EnvFilter::try_from_env("MOZARTO_LOG").unwrap_or_else(|_| EnvFilter::new(default_level));
     // What goes wrong with a line must not be told on standard error either: that is where it went wrong.
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(Lines)
         .log_internal_errors(false)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(COLOURED.load(Ordering::Relaxed))
         .with_span_events(FmtSpan::NONE);
     match format {
         Format::Text => builder.with_target(false).init(),
         Format::Json => builder.json().init(),
     }
-    // The usual hook writes to standard error itself, and waits for it. And the text of a panic may hold what was being worked on: the place is enough.
+}
+
+/// Tells of panics. The usual hook writes to standard error itself, and waits for it. And the text of a panic may hold what was being worked on, or what acts on
+/// a terminal: the place is enough.
+pub(crate) fn tell_of_panics() {
     std::panic::set_hook(Box::new(|info| {
         let thread = std::thread::current();
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(thread = thread.name(), place, "a thread panicked");
+        match QUEUE.get() {
+            Some(_) => tracing::error!(thread = thread.name(), place, "a thread panicked"),
+            None => say(&format!("mozarto: a thread panicked at {place}")),
+        }
     }));
 }
 
@@ -70,8 +81,9 @@ pub(crate) fn publish_dropped() {
     metrics::counter!(DROPPED_TOTAL).absolute(DROPPED.load(Ordering::Relaxed));
 }
 
-/// A last word on standard error: through the queue where there is one, else directly. What cannot be written is lost.
+/// A last word on standard error: through the queue where there is one, else directly. What cannot be written is lost, and nothing in it acts on a terminal.
 pub(crate) fn say(text: &str) {
+    let text = visible(text, &['\n']);
     match QUEUE.get() {
         Some(queue) => put(queue, format!("{text}\n").into_bytes()),
         None => {
@@ -125,8 +137,10 @@ impl<'a> MakeWriter<'a> for Lines {
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let kept: &[char] = if COLOURED.load(Ordering::Relaxed) { &['\n', '\u{1b}'] } else { &['\n'] };
         match QUEUE.get() {
-            Some(queue) => put(queue, line.to_vec()),
+            // A line of JSON with such escapes means what it meant.
+            Some(queue) => put(queue, visible(&String::from_utf8_lossy(line), kept).into_owned().into_bytes()),
             None => {
                 DROPPED.fetch_add(1, Ordering::Relaxed);
             }

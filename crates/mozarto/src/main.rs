@@ -36,7 +36,16 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     harden::harden();
-    let cli = cli::Cli::parse();
+    logging::tell_of_panics();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        // Quotes what was typed, which may come from a script.
+        Err(error) if error.use_stderr() => {
+            logging::say(error.render().to_string().trim_end());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX));
+        }
+        Err(asked) => asked.exit(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

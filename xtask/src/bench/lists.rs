@@ -81,6 +81,11 @@ fn selective_pairs() -> Vec<Filter> {
         let selective = (selective.0, selective.1.to_owned());
         pairs.extend(group().into_iter().flatten().map(|other| vec![selective.clone(), other]));
     }
+    // A merchant that gives many transactions one reference.
+    for user in ["user_77", "nobody"] {
+        pairs.push(vec![("userId", user.to_owned()), ("merchantReference", "often".to_owned())]);
+    }
+    pairs.push(vec![("userId", "heavy".to_owned()), ("merchantReference", "ref-4711".to_owned())]);
     // The user has a tenth of all transactions; these match few.
     for rare in [
         ("transaction_status", "OnHold"),

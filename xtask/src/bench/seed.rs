@@ -23,7 +23,7 @@ fn columns(company: &str, method: &str, from_ms: i64, step_ms: i64, hex: impl Fn
         psp.to_owned(),
         "CASE WHEN n % 10 = 3 AND n % 100 < 92 THEN 'PAYOUT' ELSE 'PAYIN' END".to_owned(),
         format!("'{method}'"),
-        "CASE WHEN n % 10 = 0 THEN NULL ELSE 'ref-' || n END".to_owned(),
+        "CASE WHEN n % 10 = 0 THEN NULL WHEN n % 10 IN (4, 5, 6) THEN 'often' ELSE 'ref-' || n END".to_owned(),
         "CASE WHEN n % 10 = 1 THEN 'heavy' ELSE 'user_' || (n % 50000) END".to_owned(),
         "1 + n % 100000".to_owned(),
         "'CAD'".to_owned(),

@@ -4,7 +4,7 @@ use crate::CashierAnswer;
 use crate::answer::FieldProblem;
 use store::StoreError;
 
-/// A Management call that was not carried out. Nothing was changed.
+/// A Management call that was not carried out. But for [`AdminError::Internal`] nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdminError {
     /// 400: sentences about fields, those of missing ones first.
@@ -21,7 +21,7 @@ pub enum AdminError {
     Conflict(String),
     /// 503: the store does not answer; nothing was changed, and the same may be sent again.
     Unavailable,
-    /// 500: ours. The cause is logged where it was met, never answered.
+    /// 500: ours, or a commit whose outcome nobody could find out. The cause is logged where it was met, never answered.
     Internal,
 }
 
@@ -47,7 +47,7 @@ impl AdminError {
 
     /// Ours, or the store's.
     pub(crate) fn of_store(error: &(impl StoreError + std::fmt::Display)) -> Self {
-        if error.store_is_away() { Self::Unavailable } else { Self::internal(error) }
+        if error.nothing_was_begun() { Self::Unavailable } else { Self::internal(error) }
     }
 
     /// The answer, in the envelope of the Cashier API, section 5.

@@ -15,7 +15,7 @@ use domain::{CompanyId, Json, TransactionId};
 use providers::card::mask_numbers;
 use providers::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Provider};
 use std::collections::VecDeque;
-use store::repository::callbacks::{self, StoredCallback};
+use store::repository::callbacks::{self, StoredCallback, Weight};
 use store::repository::jobs::{self, JobKind};
 use store::repository::page_tokens::{self, Page};
 use store::repository::transactions::{self, VERSION_GUARD};
@@ -202,13 +202,45 @@ impl Engine {
             return Ok(());
         }
         let now = self.clock().now();
+        let stored = self.sealed_callback(work, now, incoming, outcome, inbox::weight_of(outcome))?;
+        let instead = taken.crowded.then(|| {
+            let nothing = Incoming { method: "", query: "", headers: &[], body: &[] };
+            self.sealed_callback(work, now, nothing, &CallbackOutcome::Hint(Json::Object(Vec::new())), Weight::InsteadOfFacts)
+        });
+        let instead = instead.transpose()?;
+        let mut batch = Batch::new();
+        let (due_at, owner) = if taken.prompt {
+            (now.plus_ms(LEASE_MS), Some(&*self.inner.node_id))
+        } else {
+            (self.clock().after(CROWD_WAIT_MS), None)
+        };
+        callbacks::insert(&mut batch, &stored, due_at, owner, instead.as_ref());
+        self.store().commit(batch).await?;
+        if taken.prompt {
+            let engine = self.clone();
+            let (company, transaction) = (work.company_id(), work.id());
+            self.inner.tasks.spawn(async move {
+                engine.work_on_callbacks_of(company, transaction).await;
+            });
+        }
+        Ok(())
+    }
+
+    fn sealed_callback(
+        &self,
+        work: &Work,
+        now: domain::Timestamp,
+        incoming: Incoming<'_>,
+        outcome: &CallbackOutcome,
+        weight: Weight,
+    ) -> Result<StoredCallback, EngineError> {
         let id = TransactionId::new(now, self.inner.random.bytes());
         let key = &work.company.data_key;
         let raw = key
             .seal(&["callbacks", &id.to_string(), "raw"], &inbox::to_bytes(incoming, outcome, work.provider, work.order.amount))
             .map_err(|error| EngineError::Corrupt(error.to_string()))?;
         let of_transaction = [work.id().to_string().as_bytes(), &inbox::identity(incoming, outcome)].concat();
-        let stored = StoredCallback {
+        Ok(StoredCallback {
             company_id: work.company_id(),
             transaction_id: work.id(),
             psp_type: work.transaction.psp_type.clone(),
@@ -219,24 +251,8 @@ impl Engine {
             digest: Some(key.digest("callback", &of_transaction).to_vec()),
             copies: 1,
             told: false,
-            weight: inbox::weight_of(outcome),
-        };
-        let mut batch = Batch::new();
-        let (due_at, owner) = if taken.prompt {
-            (now.plus_ms(LEASE_MS), Some(&*self.inner.node_id))
-        } else {
-            (self.clock().after(CROWD_WAIT_MS), None)
-        };
-        callbacks::insert(&mut batch, &stored, due_at, owner, taken.crowded);
-        self.store().commit(batch).await?;
-        if taken.prompt {
-            let engine = self.clone();
-            let (company, transaction) = (work.company_id(), work.id());
-            self.inner.tasks.spawn(async move {
-                engine.work_on_callbacks_of(company, transaction).await;
-            });
-        }
-        Ok(())
+            weight,
+        })
     }
 
     /// Processes the open callbacks of a transaction; on trouble puts them off.

@@ -3,6 +3,7 @@
 use super::EngineError;
 use super::work::Work;
 use crate::core::Engine;
+use crate::surely::{self, Away, Receipt};
 use crate::transport::{Failure, Guard, Outgoing};
 use domain::limits::{CALLS_PER_FLOW_MAX, PROVIDER_ANSWER_MAX_BYTES};
 use domain::{ErrorCode, Json, Timestamp};
@@ -280,7 +281,7 @@ impl Engine {
             transactions::update_token(&mut batch, work.company_id(), work.id(), hash);
         }
         jobs::put(&mut batch, &self.intent_job(work, task, Some(call)));
-        self.store().commit(batch).await?;
+        surely::commit(self.store(), batch, &Receipt::LeavesAs(&changed), Away::EndsIt).await?;
         work.transaction = changed;
         Ok(())
     }

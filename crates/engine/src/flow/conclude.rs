@@ -6,6 +6,7 @@ use super::work::Work;
 use super::{EngineError, idempotency};
 use crate::answer::CashierAnswer;
 use crate::core::Engine;
+use crate::surely::{self, Away, Receipt};
 use crate::webhooks::handover::{Promise, Stored};
 use crate::webhooks::{Announcement, announce, announce_handed_over, told};
 use domain::limits::EVENTS_PER_TRANSACTION_MAX;
@@ -14,16 +15,11 @@ use domain::state::next;
 use domain::{Attention, Change, EventId, Json, Secret, Timestamp, TransactionId, TransactionStatus};
 use providers::{Finding, Refusal, Standing};
 use std::collections::BTreeSet;
-use std::time::Duration;
+use store::Batch;
+use store::repository::audit::{self, AuditEntry};
 use store::repository::jobs::{self, Job, JobKind};
-use store::repository::transactions::{self, TimelineEntry, VERSION_GUARD};
+use store::repository::transactions::{self, TimelineEntry};
 use store::repository::{idempotency as keys, single_use};
-use store::{Batch, CommitError, Row};
-
-/// How often a commit of something that has already happened is tried again while the store is away.
-const STORE_TRIES: u32 = 8;
-/// The first wait between them; doubled each time.
-const STORE_WAIT: Duration = Duration::from_millis(50);
 
 /// Texts that are on a timeline.
 pub(super) type Told = BTreeSet<String>;
@@ -48,6 +44,8 @@ pub(super) struct Commit<'a> {
     answered: bool,
     /// Turns of the payment's money, for when it is known to be paid.
     turns: Vec<Counted>,
+    /// The entry on the audit log, where a person decided.
+    act: Option<String>,
 }
 
 impl<'a> Commit<'a> {
@@ -70,7 +68,14 @@ impl<'a> Commit<'a> {
             handed: None,
             answered: false,
             turns: Vec::new(),
+            act: None,
         }
+    }
+
+    /// Adds what a person did to the company's audit log; by that entry the commit is known.
+    pub(super) fn act(&mut self, entry: &AuditEntry) {
+        audit::insert(&mut self.batch, self.work.company_id(), entry);
+        self.act = Some(entry.id.clone());
     }
 
     /// Adds an entry to the timeline.
@@ -449,12 +454,15 @@ impl<'a> Commit<'a> {
         }
         let before = batch.returning_len();
         batch.append(std::mem::take(&mut self.batch));
-        // What only a creation tells has not happened yet: where the store is away, nothing has.
-        let result = if creates {
-            self.engine.store().commit(batch).await.map(Some)
-        } else {
-            store_surely(self.engine, self.work, batch).await
+        let (company, id) = (self.work.company_id(), self.work.id());
+        let receipt = match &self.act {
+            Some(act) => Receipt::Act(company, act),
+            None if creates => Receipt::Created(company, id),
+            None => Receipt::LeavesAs(&self.work.transaction),
         };
+        // What only a creation or a person tells has not happened yet: where the store is away, nothing has.
+        let away = if creates || self.act.is_some() { Away::EndsIt } else { Away::IsWaitedFor };
+        let result = surely::commit(self.engine.store(), batch, &receipt, away).await;
         match result {
             Ok(rows) => {
                 if self.announced {
@@ -473,30 +481,4 @@ impl<'a> Commit<'a> {
             }
         }
     }
-}
-
-/// Answers what the commit handed back; `None`: it is stored, by a try whose answer was lost.
-async fn store_surely(engine: &Engine, work: &Work, batch: Batch) -> Result<Option<Vec<Vec<Row>>>, CommitError> {
-    let mut wait = STORE_WAIT;
-    let mut perhaps_stored = false;
-    for attempt in 1.. {
-        let error = match engine.store().commit(batch.clone()).await {
-            Ok(rows) => return Ok(Some(rows)),
-            Err(error) => error,
-        };
-        if error == CommitError::Guard(VERSION_GUARD) && perhaps_stored {
-            let stored = transactions::find(engine.store(), work.company_id(), work.id()).await;
-            // The whole of it: another process may have stored something else under the same version.
-            if stored.is_ok_and(|found| found.is_some_and(|found| found.transaction == work.transaction)) {
-                return Ok(None);
-            }
-        }
-        perhaps_stored |= error.outcome_unknown();
-        if !matches!(error, CommitError::Unavailable(_)) || attempt >= STORE_TRIES {
-            return Err(error);
-        }
-        tokio::time::sleep(wait).await;
-        wait *= 2;
-    }
-    unreachable!("the loop returns")
 }

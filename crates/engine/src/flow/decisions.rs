@@ -15,7 +15,7 @@ use providers::{Order, Step, Task};
 use std::sync::Arc;
 use std::time::Instant;
 use store::CommitError;
-use store::repository::audit::{self, AuditEntry};
+use store::repository::audit::AuditEntry;
 use store::repository::credentials;
 use store::repository::holds::{self, HoldStatus, MAKER_GUARD, UNDECIDED_GUARD};
 use store::repository::jobs::{self, JobKind};
@@ -408,7 +408,7 @@ impl Engine {
         entry.before = Some(standing(decided.before.0, decided.before.1));
         entry.after = Some(after);
         entry.from = decided.origin.map(str::to_owned);
-        audit::insert(&mut commit.batch, company, &entry);
+        commit.act(&entry);
     }
 
     async fn store_decision(&self, commit: Commit<'_>) -> Result<(), DecisionError> {

@@ -81,4 +81,8 @@ impl StoreError for EngineError {
             Self::Corrupt(_) => false,
         }
     }
+
+    fn may_be_stored(&self) -> bool {
+        matches!(self, Self::Commit(error) if error.may_be_stored())
+    }
 }

@@ -14,6 +14,7 @@ use crate::auth::Caller;
 use crate::core::Engine;
 use crate::pulse::trouble;
 use crate::shares::Place;
+use crate::surely::{self, Away, Receipt};
 use domain::urls::Environment;
 use domain::{ErrorCode, Json, Operation, PaymentMethod, SessionId, Transaction, TransactionId, TransactionStatus};
 use providers::card::CardData;
@@ -31,9 +32,9 @@ fn still_running() -> CashierAnswer {
     CashierAnswer::error(409, "A request with this Idempotency-Key is still running", Vec::new(), None).retry_after(1)
 }
 
-/// The creating commit failed: nothing was sent to anybody.
+/// The creating commit failed: nothing was sent to anybody. Where nobody knows whether it stands, it is not said that nothing was begun.
 fn not_begun(error: CommitError) -> Result<CashierAnswer, EngineError> {
-    if error.store_is_away() { Ok(CashierAnswer::unavailable()) } else { Err(error.into()) }
+    if error.nothing_was_begun() { Ok(CashierAnswer::unavailable()) } else { Err(error.into()) }
 }
 
 /// A request that passed every check that needs no store.
@@ -138,7 +139,9 @@ impl Engine {
         };
         jobs::put(&mut batch, &job);
         let stored = StoredAt::now(self);
-        let created = self.store().commit(batch).await;
+        // In doubt the store is asked, and the call goes out only once the intent is there for certain.
+        let receipt = Receipt::Created(work.company_id(), work.id());
+        let created = surely::commit(self.store(), batch, &receipt, Away::EndsIt).await;
         // It has begun: what follows goes before payments that have not.
         drop(turn);
         if created.is_err() {

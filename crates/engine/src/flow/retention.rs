@@ -2,6 +2,7 @@
 
 use super::workers::FORGET_AFTER_MS;
 use crate::core::Engine;
+use crate::pulse::trouble;
 use domain::{CompanyId, Timestamp, TransactionId};
 use std::time::{Duration, Instant};
 use store::repository::{callbacks, companies, idempotency, nodes};
@@ -33,7 +34,7 @@ impl Engine {
                 tidied = self.tidy_callbacks().await;
             }
             if let Err(error) = tidied {
-                tracing::warn!("removing what is past its time: {error}");
+                trouble!(warn, error, "removing what is past its time: {error}");
             }
             tokio::time::sleep(EVERY).await;
         }

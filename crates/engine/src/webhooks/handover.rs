@@ -4,6 +4,7 @@
 
 use super::worker::LEASE_MS;
 use crate::core::Engine;
+use crate::pulse::trouble;
 use domain::{CompanyId, MethodId, TransactionId};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -136,7 +137,7 @@ impl Promise {
             deliveries::free(&mut batch, event.company_id, stored.id, &self.engine.inner.node_id, now);
             if let Err(error) = self.engine.store().commit(batch).await {
                 // It comes free with its lease.
-                tracing::warn!(delivery = %stored.id, "freeing a delivery: {error}");
+                trouble!(warn, error, delivery = %stored.id, "freeing a delivery: {error}");
             }
             self.engine.inner.wake.deliveries.notify_one();
         }

@@ -7,6 +7,7 @@ use super::{SAMPLE_AMOUNT, SAMPLE_USER, sample_transaction};
 use crate::core::Engine;
 use crate::directory::change::Actor;
 use crate::flow::EngineError;
+use crate::surely::{self, Away, Receipt};
 use domain::schedule::EVENTS_KEPT_MS;
 use domain::{CompanyId, EventId, Json, MethodId, PaymentMethod, Timestamp, TransactionId};
 use std::sync::Arc;
@@ -151,7 +152,7 @@ impl Engine {
         let mut entry = self.act(now, actor, "delivery.replay", format!("delivery:{}", before.id));
         entry.before = Some(Json::object([("status", Json::text(before.state.as_str()))]));
         audit::insert(&mut batch, company, &entry);
-        self.store().commit(batch).await?;
+        surely::commit(self.store(), batch, &Receipt::Act(company, &entry.id), Away::EndsIt).await?;
         self.inner.wake.deliveries.notify_one();
         self.delivery(company, id).await
     }
@@ -235,7 +236,7 @@ impl Engine {
         deliveries::insert_claimed(&mut batch, id, &event, lease);
         endpoints::switch_on(&mut batch, company, method.id);
         audit::insert(&mut batch, company, &act);
-        self.store().commit(batch).await?;
+        surely::commit(self.store(), batch, &Receipt::Act(company, &act.id), Away::EndsIt).await?;
         let delivery = deliveries::find(self.store(), company, id).await?.ok_or(DeliveryError::NotFound)?;
         // A test that is taken ends the endpoint's failing; one that is not begins none.
         let failing_since = Some(now);
@@ -264,7 +265,7 @@ impl Engine {
         endpoints::switch_on(&mut batch, company, method);
         let entry = self.act(self.clock().now(), actor, "webhook_endpoint.switch_on", format!("payment_method:{method}"));
         audit::insert(&mut batch, company, &entry);
-        self.store().commit(batch).await?;
+        surely::commit(self.store(), batch, &Receipt::Act(company, &entry.id), Away::EndsIt).await?;
         Ok(true)
     }
 

@@ -22,6 +22,10 @@ const PLACES_DOUBTFUL: usize = 128;
 /// Deliveries and endpoints that one commit claims at most.
 const CLAIM_ROWS: usize = 512;
 const CLAIM_ENDPOINTS: usize = 32;
+/// Of both, what is kept for endpoints that are unknown, slow or failing while any has something: however deep the backlog of the others is, a new endpoint
+/// becomes known.
+const CLAIM_ROWS_DOUBTFUL: usize = 64;
+const CLAIM_ENDPOINTS_DOUBTFUL: usize = 8;
 /// Deliveries held at once, in flight or waiting for a place; and of those, at endpoints that are unknown, slow or failing.
 const HELD_MAX: usize = 4_096;
 const HELD_DOUBTFUL_MAX: usize = 1_024;
@@ -222,7 +226,7 @@ impl Worker {
         deliveries::free_expired(&mut batch, &self.engine.inner.node_id, now);
         match self.engine.store().commit(batch).await {
             Ok(_) => self.engine.inner.wake.deliveries.notify_one(),
-            Err(error) => tracing::warn!("freeing deliveries that were held for too long: {error}"),
+            Err(error) => trouble!(warn, error, "freeing deliveries that were held for too long: {error}"),
         }
     }
 
@@ -277,25 +281,13 @@ impl Worker {
 
     /// For whom to claim now, and how many: those that take events first, the others within their share.
     fn asks(&self) -> Vec<(CompanyId, MethodId, u32)> {
-        let mut left = HELD_MAX.saturating_sub(self.held()).min(CLAIM_ROWS);
+        let left = HELD_MAX.saturating_sub(self.held()).min(CLAIM_ROWS);
         let doubtful = self.endpoints.values().filter(|endpoint| !endpoint.is_good());
         let held_doubtful: usize = doubtful.map(|endpoint| endpoint.waiting() + endpoint.in_flight()).sum();
-        let mut left_doubtful = HELD_DOUBTFUL_MAX.saturating_sub(held_doubtful);
-        let mut wanting: Vec<_> = self.endpoints.iter().filter(|(_, endpoint)| endpoint.wants_more()).collect();
-        wanting.sort_by_key(|(_, endpoint)| !endpoint.is_good());
-        let mut asks = Vec::new();
-        for (key, endpoint) in wanting.into_iter().take(CLAIM_ENDPOINTS) {
-            let mut ask = endpoint.room().min(left);
-            if !endpoint.is_good() {
-                ask = ask.min(left_doubtful);
-                left_doubtful -= ask;
-            }
-            if ask > 0 {
-                left -= ask;
-                asks.push((key.0, key.1, u32::try_from(ask).unwrap_or(u32::MAX)));
-            }
-        }
-        asks
+        let left_doubtful = HELD_DOUBTFUL_MAX.saturating_sub(held_doubtful);
+        let wanting = self.endpoints.iter().filter(|(_, endpoint)| endpoint.wants_more());
+        let wanting = wanting.map(|(key, endpoint)| (*key, endpoint.is_good(), endpoint.room())).collect();
+        shared_out(wanting, left, left_doubtful).into_iter().map(|((company, method), ask)| (company, method, ask)).collect()
     }
 
     /// Takes up what was handed over.
@@ -491,5 +483,50 @@ pub(super) async fn purge(engine: Engine) {
                 }
             }
         }
+    }
+}
+
+/// Shares the places out: who wants some, whether it takes events, and how many it has room for. Those that take events come first, but for what is kept for the
+/// others; those have no more than `left_doubtful`.
+fn shared_out<K>(wanting: Vec<(K, bool, usize)>, mut left: usize, mut left_doubtful: usize) -> Vec<(K, u32)> {
+    let (mut good, mut doubtful): (Vec<_>, Vec<_>) = wanting.into_iter().partition(|(_, is_good, _)| *is_good);
+    let kept = if doubtful.is_empty() { 0 } else { CLAIM_ROWS_DOUBTFUL.min(left_doubtful).min(left) };
+    good.truncate(CLAIM_ENDPOINTS - doubtful.len().min(CLAIM_ENDPOINTS_DOUBTFUL));
+    doubtful.truncate(CLAIM_ENDPOINTS - good.len());
+    let mut asks = Vec::new();
+    for (key, is_good, room) in good.into_iter().chain(doubtful) {
+        let most = if is_good { left.saturating_sub(kept) } else { left.min(left_doubtful) };
+        let ask = room.min(most);
+        if !is_good {
+            left_doubtful -= ask;
+        }
+        if ask > 0 {
+            left -= ask;
+            asks.push((key, u32::try_from(ask).unwrap_or(u32::MAX)));
+        }
+    }
+    asks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deep_backlogs_of_others_leave_places_for_a_new_endpoint() {
+        let good = |n: usize| (n, true, 256);
+        // Seventeen in deep backlog, and more of them than one commit claims for.
+        for many in [17, 64] {
+            for left in [1, 64, 512] {
+                let wanting: Vec<_> = (0..many).map(good).chain([(1_000, false, 16)]).collect();
+                let asks = shared_out(wanting, left, HELD_DOUBTFUL_MAX);
+                assert_eq!(asks.last(), Some(&(1_000, u32::try_from(left.min(16)).unwrap())), "{many}, {left}");
+                assert!(asks.len() <= CLAIM_ENDPOINTS && asks.iter().map(|(_, ask)| *ask as usize).sum::<usize>() <= left);
+            }
+        }
+        // With their share in use already they get nothing, and nothing is kept back for them.
+        let asks = shared_out(vec![good(1), (2, false, 16)], 512, 0);
+        assert_eq!(asks, [(1, 256)]);
+        assert_eq!(shared_out((0..3).map(good).collect(), 512, 0), [(0, 256), (1, 256)]);
     }
 }

@@ -17,6 +17,7 @@ use domain::urls::Environment;
 use engine::{Clock, Config, Engine};
 use payer::Payer;
 use std::future::Future;
+use store::driver::postgres::has_password;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -185,12 +186,11 @@ async fn start(args: SandboxArgs) -> Result<Running> {
 
 /// Everybody on the machine can read the arguments of a process.
 fn not_on_the_command_line(database: Option<&str>) -> Result<()> {
-    let has_password = |url: &&str| {
-        let asked_for = |url: url::Url| url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password");
-        url::Url::parse(url).is_ok_and(asked_for)
-    };
     let from_environment = std::env::var(SANDBOX_DATABASE).ok();
-    if database.filter(has_password).is_some_and(|url| from_environment.as_deref() != Some(url)) {
+    if database.is_some_and(|url| url.trim().is_empty()) {
+        bail!("{SANDBOX_DATABASE} or --database is empty: give it a value, or leave it out for the embedded store");
+    }
+    if database.filter(|url| has_password(url)).is_some_and(|url| from_environment.as_deref() != Some(url)) {
         bail!("--database holds a password, which every process of this machine can read: set {SANDBOX_DATABASE} instead");
     }
     Ok(())

@@ -43,11 +43,25 @@ impl CommitError {
 pub trait StoreError {
     /// The store could not be reached, or takes no writes: nothing is wrong with what was asked, and the same may succeed later.
     fn store_is_away(&self) -> bool;
+
+    /// Whether what was asked may be stored all the same: the answer to the commit was lost.
+    fn may_be_stored(&self) -> bool {
+        false
+    }
+
+    /// The store is away, and nothing of what was asked is there: it may be asked again without a look.
+    fn nothing_was_begun(&self) -> bool {
+        self.store_is_away() && !self.may_be_stored()
+    }
 }
 
 impl StoreError for CommitError {
     fn store_is_away(&self) -> bool {
         matches!(self, CommitError::Unavailable(_))
+    }
+
+    fn may_be_stored(&self) -> bool {
+        self.outcome_unknown()
     }
 }
 

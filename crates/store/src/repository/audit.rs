@@ -45,6 +45,7 @@ const INSERT: &str = "INSERT INTO audit (company_id, id, at, actor, action, obje
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const LIST: &str = "SELECT id, at, actor, action, object, before, after, origin FROM audit \
                     WHERE company_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+const EXISTS: &str = "SELECT 1 FROM audit WHERE company_id = ?1 AND id = ?2";
 /// Above every id.
 const NEWEST: &str = "g";
 
@@ -62,6 +63,14 @@ pub fn insert(batch: &mut Batch, company: CompanyId, entry: &AuditEntry) {
         entry.from.clone().into(),
     ];
     batch.insert("audit", INSERT, values);
+}
+
+/// Whether that entry is on a company's log.
+///
+/// # Errors
+/// [`QueryError`] when the store does not answer.
+pub async fn exists(db: &dyn Driver, company: CompanyId, id: &str) -> Result<bool, QueryError> {
+    Ok(!db.query(EXISTS, vec![company.to_string().into(), id.into()]).await?.is_empty())
 }
 
 /// A page of a company's entries, newest first; `before` is the id of the last one of the page before.

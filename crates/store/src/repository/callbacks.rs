@@ -43,6 +43,8 @@ pub enum Weight {
     Hint = 2,
     /// Proves something.
     Fact = 3,
+    /// Has the provider asked in the place of what proved something and went over the cap.
+    InsteadOfFacts = 4,
 }
 
 // Every value has its type in PostgreSQL's text: in a `SELECT` it would be taken for text.
@@ -61,6 +63,28 @@ const OVER_THE_CAP: &str = "DELETE FROM callbacks WHERE company_id = ?1 AND tran
                             SELECT id FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 AND id NOT IN (\
                             SELECT id FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 ORDER BY id LIMIT 20) \
                             ORDER BY CASE WHEN due_at IS NULL THEN 0 ELSE weight END DESC, id DESC LIMIT 1000 OFFSET 20)";
+/// Whether one that proves something and waits is about to go over the cap: those of the highest weights come first there.
+macro_rules! with_a_fact_over_the_cap {
+    ($statement:literal) => {
+        concat!(
+            $statement,
+            " AND (SELECT COUNT(*) FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 AND COALESCE(due_at, -1) >= 0 AND weight >= 3 \
+             AND id NOT IN (SELECT id FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 ORDER BY id LIMIT 20)) > 20"
+        )
+    };
+}
+/// What has the provider asked in the place of such: it knows what they proved. One of a transaction, kept before all else.
+const ASK_INSTEAD: &str = with_a_fact_over_the_cap!(
+    "INSERT INTO callbacks (company_id, transaction_id, id, received_at, raw, due_at, attempt, owner, digest, weight) \
+     SELECT ?1 /*pg ::text */, ?2 /*pg ::text */, ?3 /*pg ::text */, ?4 /*pg ::bigint */, ?5 /*pg ::bytea */, ?6 /*pg ::bigint */, \
+     0, NULL, ?7 /*pg ::bytea */, ?8 /*pg ::bigint */, ?9 /*pg ::text */ WHERE NOT EXISTS \
+     (SELECT 1 FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 AND digest = ?7)"
+);
+const ASK_AGAIN_INSTEAD: &str = with_a_fact_over_the_cap!(
+    "UPDATE callbacks SET copies = copies + 1, attempt = CASE WHEN due_at IS NULL THEN 0 ELSE attempt END, \
+     due_at = CASE WHEN due_at IS NULL OR due_at > ?5 THEN ?5 ELSE due_at END \
+     WHERE company_id = ?1 AND transaction_id = ?2 AND digest = ?4 AND id <> ?3"
+);
 const OPEN: &str = "SELECT company_id, transaction_id, id, received_at, raw, attempt, digest, copies, told, weight, psp_type FROM callbacks \
                     WHERE company_id = ?1 AND transaction_id = ?2 AND due_at IS NOT NULL ORDER BY id LIMIT 256";
 const TOLD: &str = "UPDATE callbacks SET told = 1 WHERE company_id = ?1 AND transaction_id = ?2 AND id = ?3";
@@ -123,8 +147,14 @@ const RELEASE_OTHERS: &str =
     "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at IS NOT NULL AND owner IS NOT NULL AND owner <> ?2";
 
 /// Adds a callback, or counts it where one of its digest is there; `due_at` is when (another) may take it, `owner` who works on it until then.
-/// `crowded`: there may be more of the transaction's than are kept.
-pub fn insert(batch: &mut Batch, callback: &StoredCallback, due_at: Timestamp, owner: Option<&str>, crowded: bool) {
+/// `instead`: there may be more of the transaction's than are kept; where one that proves something is among those that go, this one has the provider asked.
+pub fn insert(
+    batch: &mut Batch,
+    callback: &StoredCallback,
+    due_at: Timestamp,
+    owner: Option<&str>,
+    instead: Option<&StoredCallback>,
+) {
     let (company, transaction, id) =
         (callback.company_id.to_string(), callback.transaction_id.to_string(), callback.id.to_string());
     let owner = || Value::from(owner.map(str::to_owned));
@@ -151,7 +181,23 @@ pub fn insert(batch: &mut Batch, callback: &StoredCallback, due_at: Timestamp, o
         owner(),
     ];
     batch.run(AGAIN, again);
-    if crowded {
+    if let Some(ask) = instead {
+        let id = ask.id.to_string();
+        let values = vec![
+            (&*company).into(),
+            (&*transaction).into(),
+            (&*id).into(),
+            ask.received_at.millis().into(),
+            ask.raw.clone().into(),
+            due_at.millis().into(),
+            ask.digest.clone().into(),
+            (ask.weight as i64).into(),
+            (&*ask.psp_type).into(),
+        ];
+        batch.run(ASK_INSTEAD, values);
+        let again =
+            vec![(&*company).into(), (&*transaction).into(), id.into(), ask.digest.clone().into(), due_at.millis().into()];
+        batch.run(ASK_AGAIN_INSTEAD, again);
         batch.run(OVER_THE_CAP, vec![company.into(), transaction.into()]);
     }
 }
@@ -290,6 +336,7 @@ fn callback(row: &Row) -> Result<StoredCallback, QueryError> {
             0 => Weight::Seen,
             1 => Weight::Ask,
             3 => Weight::Fact,
+            4 => Weight::InsteadOfFacts,
             _ => Weight::Hint,
         },
         psp_type: row.text(10)?,

@@ -27,7 +27,14 @@ fn callback(company: CompanyId, transaction: TransactionId, n: u8, at: Timestamp
 impl Bed {
     async fn called(&self, callback: &StoredCallback, owner: Option<&str>) {
         let mut batch = Batch::new();
-        callbacks::insert(&mut batch, callback, callback.received_at.plus_ms(LEASE_MS), owner, true);
+        let instead = StoredCallback {
+            id: TransactionId::new(callback.received_at, [255; 6]),
+            digest: Some(vec![255; 32]),
+            raw: vec![255; 40],
+            weight: Weight::InsteadOfFacts,
+            ..callback.clone()
+        };
+        callbacks::insert(&mut batch, callback, callback.received_at.plus_ms(LEASE_MS), owner, Some(&instead));
         self.db.commit(batch).await.unwrap();
     }
 
@@ -100,6 +107,25 @@ pub(crate) async fn the_first_and_the_newest_are_kept(dialect: Dialect) {
     let count = "SELECT id FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2";
     let rows = bed.db.query(count, vec![bed.company.to_string().into(), transaction.to_string().into()]).await.unwrap();
     assert_eq!(rows.len(), 40);
+}
+
+pub(crate) async fn what_proves_something_never_goes_without_a_question(dialect: Dialect) {
+    let bed = Bed::new(dialect).await;
+    let transaction = bed.transaction();
+    let asks = |open: &[StoredCallback]| open.iter().filter(|one| one.weight == Weight::InsteadOfFacts).count();
+    for n in 0..60 {
+        let at = START.plus_ms(i64::from(n));
+        bed.called(&StoredCallback { weight: Weight::Fact, ..callback(bed.company, transaction, n, at) }, Some(NODE)).await;
+        let open = bed.waiting(transaction).await;
+        assert_eq!((asks(&open), open.len()), (usize::from(n >= 40), usize::from(n + 1).min(40)), "after {n}");
+    }
+    bed.done(&bed.waiting(transaction).await).await;
+    // Once more: what was asked then is older than what goes now.
+    for n in 60..100 {
+        let at = START.plus_ms(i64::from(n));
+        bed.called(&StoredCallback { weight: Weight::Fact, ..callback(bed.company, transaction, n, at) }, Some(NODE)).await;
+        assert_eq!(asks(&bed.waiting(transaction).await), usize::from(n >= 80), "after {n}");
+    }
 }
 
 pub(crate) async fn old_callbacks_and_keys_go(dialect: Dialect) {

@@ -37,6 +37,7 @@ on_both! {
     feed::old_events_go_with_their_deliveries,
     inbox::identical_callbacks_are_one_row,
     inbox::the_first_and_the_newest_are_kept,
+    inbox::what_proves_something_never_goes_without_a_question,
     inbox::old_callbacks_and_keys_go,
 }
 

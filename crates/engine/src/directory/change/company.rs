@@ -3,6 +3,7 @@
 use super::{ChangeError, Changes, Open, Plan, change, name_problem, refuse, shown, view};
 use crate::auth::keys;
 use crate::directory::CompanySnapshot;
+use crate::surely::{self, Away, Receipt};
 use domain::company::{UserTokenAlgorithm, UserTokenKey};
 use domain::urls::merchant_url;
 use domain::{CompanyId, Currency, Secret};
@@ -83,8 +84,9 @@ impl Changes<'_> {
         let mut batch = Batch::new();
         companies::insert(&mut batch, &stored);
         let after = company_view(&stored, self)?;
-        audit::insert(&mut batch, id, &self.entry("company.create", view::company_object(id), None, shown(after)));
-        let committed = self.db.commit(batch).await;
+        let entry = self.entry("company.create", view::company_object(id), None, shown(after));
+        audit::insert(&mut batch, id, &entry);
+        let committed = surely::commit(self.db, batch, &Receipt::Act(id, &entry.id), Away::EndsIt).await;
         self.directory.changed(id);
         committed?;
         self.snapshot(id).await

@@ -20,6 +20,7 @@ use super::{Directory, view};
 use crate::clock::Clock;
 use crate::core::{Config, Engine};
 use crate::random::Random;
+use crate::surely::{self, Away, Receipt};
 use domain::{Company, CompanyId, CredentialId, Json, PaymentMethod, Timestamp};
 use store::repository::audit::{self, AuditEntry};
 use store::repository::{companies, methods as stored_methods, rules as stored_rules};
@@ -56,10 +57,10 @@ pub enum ChangeError {
     /// 409: not possible any more, or others keep changing the same.
     #[error("{0}")]
     Conflict(String),
-    /// 503: the store is away. If it was lost in the commit, the change may be there.
+    /// 503: the store is away; nothing was changed.
     #[error("the store is away")]
     StoreAway,
-    /// 500: ours.
+    /// 500: ours; or the store was lost in the commit and could not be asked, and the change may be there.
     #[error("the store: {0}")]
     Store(String),
 }
@@ -85,7 +86,7 @@ impl From<QueryError> for ChangeError {
 
 impl From<CommitError> for ChangeError {
     fn from(error: CommitError) -> Self {
-        if store::StoreError::store_is_away(&error) {
+        if store::StoreError::nothing_was_begun(&error) {
             return Self::StoreAway;
         }
         Self::Store(error.to_string())
@@ -229,8 +230,9 @@ impl Changes<'_> {
         let mut batch = Batch::new();
         companies::raise_version(&mut batch, company, open.stored.config_version);
         batch.append(rows);
-        audit::insert(&mut batch, company, &self.entry(action, object, before, after));
-        let committed = self.db.commit(batch).await;
+        let entry = self.entry(action, object, before, after);
+        audit::insert(&mut batch, company, &entry);
+        let committed = surely::commit(self.db, batch, &Receipt::Act(company, &entry.id), Away::EndsIt).await;
         // Also after an error: whether it is stored may be unknown.
         self.directory.changed(company);
         match committed {

@@ -43,7 +43,7 @@ async fn a_callback_that_is_stored_late_is_still_processed() {
                 weight: callbacks::Weight::Hint,
             };
             let mut batch = Batch::new();
-            callbacks::insert(&mut batch, &stored, START.plus_ms(60_000), Some("another"), false);
+            callbacks::insert(&mut batch, &stored, START.plus_ms(60_000), Some("another"), None);
             db.inner.commit(batch).await.unwrap();
         })
     });

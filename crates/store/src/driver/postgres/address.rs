@@ -58,6 +58,27 @@ fn refused(text: impl Into<String>) -> OpenError {
     OpenError::Refused(text.into())
 }
 
+/// Whether a server could be connected to under this address: it can be read, and what it names for TLS is there.
+///
+/// # Errors
+/// [`OpenError::Refused`] with a sentence; never with the address itself, which may hold a password.
+pub fn check_address(url: &str, options: &ConnectOptions) -> Result<(), OpenError> {
+    Address::read(url, options).map(|_| ())
+}
+
+/// Whether the address, in any of its forms, holds a password; of one that cannot be read, whether it looks so.
+pub fn has_password(url: &str) -> bool {
+    let read = Tls::take_from(url).ok().and_then(|(url, _)| url.parse::<Config>().ok());
+    match read {
+        Some(config) => config.get_password().is_some(),
+        None => {
+            let before_host = url.rsplit_once('@').map_or("", |(before, _)| before);
+            let after_scheme = before_host.split_once("://").map_or(before_host, |(_, rest)| rest);
+            after_scheme.contains(':') || url.to_ascii_lowercase().contains("password")
+        }
+    }
+}
+
 impl Address {
     /// Reads an address.
     ///

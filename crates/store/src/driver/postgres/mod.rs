@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
 use self::address::Address;
-pub use self::address::ConnectOptions;
+pub use self::address::{ConnectOptions, check_address, has_password};
 use self::convert::Class;
 use self::writer::{BeatPlace, Queued, STATEMENT_CACHE, Work};
 use super::sqlite::has_nul;

@@ -113,6 +113,14 @@ async fn every_search_is_whole(db: Arc<dyn Driver>) {
             assert_eq!(found, expected, "filter {number}: {filter:?}, late {always_late}");
         }
     }
+    // A common reference of a user with few transactions is whole at once, although the time is up.
+    let (user, reference) = (Some("user_5".to_owned()), Some("often".to_owned()));
+    let filter = Filter { user_id: user, merchant_reference: reference, ..Filter::default() };
+    let expected: Vec<TransactionId> = all.iter().filter(|t| matches(t, &filter)).map(|t| t.id).collect();
+    let pace = Pace { selective: 100, ..SMALL };
+    let answer = search_at(pace, db.as_ref(), company(), &filter, 1_000, Some(Instant::now())).await.unwrap();
+    assert_eq!(answer.stopped_at, None, "{} of {}", answer.items.len(), expected.len());
+    assert!(expected.len() > 40 && answer.items.iter().map(|t| t.id).eq(expected), "{}", answer.items.len());
     assert!(stops > 20 && pages_without_any > 0, "some stopped ({stops}), some with nothing found yet ({pages_without_any})");
 }
 

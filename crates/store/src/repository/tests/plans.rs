@@ -2,7 +2,7 @@
 //! with many rows and no statistics, and on one with statistics. What the repository really sends is recorded, and the database is asked how it runs it.
 
 use super::jobs::{Job, JobKind};
-use super::{callbacks, deliveries, events, idempotency, jobs, page_tokens, transactions};
+use super::{audit, callbacks, deliveries, events, idempotency, jobs, page_tokens, transactions};
 use crate::driver::{
     AppliedMigration, BackupError, CommitResult, Driver, Migration, MigrationError, MigrationStatus, PostgresDriver,
     SqliteDriver, sql,
@@ -191,7 +191,7 @@ async fn a_payment(db: &Recorder) {
         told: false,
         weight: callbacks::Weight::Ask,
     };
-    callbacks::insert(&mut batch, &callback, NOW, Some("node"), true);
+    callbacks::insert(&mut batch, &callback, NOW, Some("node"), Some(&callback));
     callbacks::done(&mut batch, std::slice::from_ref(&callback));
     callbacks::later(&mut batch, std::slice::from_ref(&callback), NOW, true);
     events::insert(&mut batch, &event());
@@ -211,6 +211,7 @@ async fn a_payment(db: &Recorder) {
     let _ = transactions::timeline(db, company(), id(7)).await;
     let _ = jobs::find(db, company(), id(7)).await;
     let _ = callbacks::open(db, company(), id(7)).await;
+    let _ = audit::exists(db, company(), &id(7).to_string()).await;
     let _ = deliveries::find(db, company(), id(9)).await;
 }
 

@@ -4,7 +4,7 @@
 //! * Any of provider, type, status, attention: `transactions_by_group` (`transactions_by_attention` where attention is asked for). Whatever is not asked
 //!   for is enumerated, so that each arm is one stretch of the index in the order of the list, and no arm reads more than a page.
 //! * A user or a reference, with or without those: their own index, in pieces; where the first piece does not answer, the other filters' index instead, if
-//!   they match few. What is left is searched piece by piece, as long as there is time.
+//!   they match few; of a user and a reference together likewise the one that matches few. What is left is searched piece by piece, as long as there is time.
 //!
 //! On PostgreSQL these indexes have a collation of their own, which the conditions name: no other index then gives the order, and no look-up takes one of
 //! them. On SQLite the statements name their index.
@@ -74,15 +74,11 @@ pub(crate) async fn search_at(
     until: Option<Instant>,
 ) -> Result<Found, QueryError> {
     let list = List { db, company: company.to_string(), filter, limit, pace };
-    let narrow = match (&filter.merchant_reference, &filter.user_id) {
-        (Some(reference), _) => {
-            Some(Narrow { column: "merchant_reference", index: "transactions_by_reference", value: reference })
-        }
-        (None, Some(user)) => Some(Narrow { column: "user_id", index: "transactions_by_user", value: user }),
-        (None, None) => None,
-    };
-    match narrow {
-        Some(narrow) => list.in_pieces(&narrow, until).await,
+    let reference = |value| Narrow { column: "merchant_reference", index: "transactions_by_reference", value };
+    let user = |value| Narrow { column: "user_id", index: "transactions_by_user", value };
+    let mut narrow = filter.merchant_reference.as_deref().map(reference).into_iter().chain(filter.user_id.as_deref().map(user));
+    match narrow.next() {
+        Some(first) => list.in_pieces(&first, narrow.next().as_ref(), until).await,
         None if list.has_group() => Ok(Found { items: list.by_group(false).await?, stopped_at: None }),
         None => Ok(Found { items: list.by_time().await?, stopped_at: None }),
     }
@@ -306,11 +302,12 @@ impl List<'_> {
         Ok(rows.first().map_or(Ok(0), |row| row.int(0))? <= i64::from(self.pace.selective))
     }
 
-    /// The oldest of the next piece of a narrow filter's rows; `None`: what is left is less than a piece.
-    async fn end_of_piece(
+    /// The row of a narrow filter that comes after so many others; `None`: there are not so many.
+    async fn row_at(
         &self,
         narrow: &Narrow<'_>,
         before: Option<TransactionId>,
+        place_in_list: u32,
     ) -> Result<Option<TransactionId>, QueryError> {
         let mut sql = Sql::new(self.db, &self.company);
         let id = ID;
@@ -320,23 +317,37 @@ impl List<'_> {
         let column = narrow.column;
         sql.push(&format!(
             "SELECT id FROM transactions INDEXED BY {by} WHERE {COMPANY} = ?1 AND {column} = {place}{stretch} \
-             ORDER BY {id} DESC LIMIT 1 OFFSET {}",
-            self.pace.piece - 1
+             ORDER BY {id} DESC LIMIT 1 OFFSET {place_in_list}"
         ));
         self.rows(sql).await?.first().map(|row| read::parse(row, 0)).transpose()
     }
 
-    async fn in_pieces(&self, narrow: &Narrow<'_>, until: Option<Instant>) -> Result<Found, QueryError> {
+    /// Along a narrow filter's rows. `other`: one that is asked for as well, and taken instead where the first piece does not answer and it matches few rows.
+    async fn in_pieces(
+        &self,
+        narrow: &Narrow<'_>,
+        other: Option<&Narrow<'_>>,
+        until: Option<Instant>,
+    ) -> Result<Found, QueryError> {
         let mut items: Vec<Transaction> = Vec::new();
         let mut before = self.filter.before;
         let mut first = true;
         loop {
-            let end = self.end_of_piece(narrow, before).await?;
+            // The oldest of the next piece; none: what is left is less than a piece.
+            let end = self.row_at(narrow, before, self.pace.piece - 1).await?;
             items.extend(self.piece(narrow, before, end, items.len()).await?);
             let full = items.len() >= usize::try_from(self.limit).unwrap_or(usize::MAX);
             let Some(end) = end.filter(|_| !full) else { return Ok(Found { items, stopped_at: None }) };
-            if std::mem::take(&mut first) && self.has_group() && self.group_is_selective().await? {
-                return Ok(Found { items: self.by_group(true).await?, stopped_at: None });
+            if std::mem::take(&mut first) {
+                if self.has_group() && self.group_is_selective().await? {
+                    return Ok(Found { items: self.by_group(true).await?, stopped_at: None });
+                }
+                if let Some(other) = other
+                    && self.row_at(other, self.filter.before, self.pace.selective).await?.is_none()
+                {
+                    // So few that they are looked through to the end.
+                    return Box::pin(self.in_pieces(other, None, None)).await;
+                }
             }
             if until.is_some_and(|until| Instant::now() >= until) {
                 return Ok(Found { items, stopped_at: Some(end) });
