@@ -75,7 +75,7 @@ macro_rules! with_a_fact_over_the_cap {
 }
 /// What has the provider asked in the place of such: it knows what they proved. One of a transaction, kept before all else.
 const ASK_INSTEAD: &str = with_a_fact_over_the_cap!(
-    "INSERT INTO callbacks (company_id, transaction_id, id, received_at, raw, due_at, attempt, owner, digest, weight) \
+    "INSERT INTO callbacks (company_id, transaction_id, id, received_at, raw, due_at, attempt, owner, digest, weight, psp_type) \
      SELECT ?1 /*pg ::text */, ?2 /*pg ::text */, ?3 /*pg ::text */, ?4 /*pg ::bigint */, ?5 /*pg ::bytea */, ?6 /*pg ::bigint */, \
      0, NULL, ?7 /*pg ::bytea */, ?8 /*pg ::bigint */, ?9 /*pg ::text */ WHERE NOT EXISTS \
      (SELECT 1 FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 AND digest = ?7)"
