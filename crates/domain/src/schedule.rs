@@ -7,8 +7,10 @@ const HOUR: i64 = 60 * MINUTE;
 /// First waits of the inquiry schedule, milliseconds after our last call (providers/common "One inquiry schedule").
 pub const INQUIRY_WAITS_MS: [i64; 8] =
     [10 * SECOND, 30 * SECOND, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, 60 * MINUTE];
-/// The inquiry schedule ends with a person this long after the first of it, milliseconds.
+/// The inquiry schedule ends with a person after so long of waiting, milliseconds.
 pub const INQUIRY_END_MS: i64 = 72 * HOUR;
+/// So many inquiries, the first included, are those three days by [`INQUIRY_WAITS_MS`] and then one an hour.
+pub const INQUIRIES_MAX: u32 = 78;
 /// After a negative ending of a pay-in the provider is asked again, milliseconds after the ending.
 pub const LATE_CHECKS_MS: [i64; 3] = [HOUR, 24 * HOUR, 72 * HOUR];
 /// Waits before the 2nd to 13th delivery attempt of a webhook, milliseconds (webhooks "Delivery").
@@ -43,13 +45,16 @@ pub const IDEMPOTENCY_KEPT_MS: i64 = 24 * HOUR;
 /// A pay-out on hold that nobody decided is shown as stuck after this long, milliseconds.
 pub const HOLD_ATTENTION_MS: i64 = 72 * HOUR;
 
-/// The wait before inquiry number `attempt` (0 = the first), or `None` once `since_first_ms` has passed the end of the schedule.
-pub fn inquiry_wait_ms(attempt: u32, since_first_ms: i64) -> Option<i64> {
-    if since_first_ms >= INQUIRY_END_MS {
-        return None;
-    }
+/// The wait before inquiry number `attempt` (0 = the first).
+pub fn inquiry_step_ms(attempt: u32) -> i64 {
     let index = usize::try_from(attempt).unwrap_or(usize::MAX);
-    Some(INQUIRY_WAITS_MS.get(index).copied().unwrap_or(HOUR))
+    INQUIRY_WAITS_MS.get(index).copied().unwrap_or(HOUR)
+}
+
+/// The wait before attempt number `attempt` (0 = the first) of what is tried on the inquiry schedule, or `None` once there were as many as it has. It ends by their
+/// number, because a time that has passed by some clock may be that clock's mistake.
+pub fn inquiry_wait_ms(attempt: u32) -> Option<i64> {
+    (attempt < INQUIRIES_MAX).then(|| inquiry_step_ms(attempt))
 }
 
 /// The wait before delivery attempt number `attempt` (2 = the first retry), spread by `random` (any value), or `None` when the attempts are used up.
@@ -78,9 +83,11 @@ mod tests {
 
     #[test]
     fn inquiries_end_with_a_person() {
-        assert_eq!(inquiry_wait_ms(0, 0), Some(10_000));
-        assert_eq!(inquiry_wait_ms(7, 0), Some(HOUR));
-        assert_eq!(inquiry_wait_ms(60, 71 * HOUR), Some(HOUR));
-        assert_eq!(inquiry_wait_ms(60, 72 * HOUR), None);
+        assert_eq!(inquiry_wait_ms(0), Some(10_000));
+        assert_eq!(inquiry_wait_ms(7), Some(HOUR));
+        assert_eq!(inquiry_wait_ms(77), Some(HOUR));
+        assert_eq!(inquiry_wait_ms(78), None);
+        let waited = |inquiries: u32| -> i64 { (0..inquiries).map(inquiry_step_ms).sum() };
+        assert!(waited(INQUIRIES_MAX - 1) < INQUIRY_END_MS && waited(INQUIRIES_MAX) >= INQUIRY_END_MS);
     }
 }

@@ -9,6 +9,7 @@ use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Seconds after which who found no place may try again.
 const AGAIN_S: u32 = 1;
@@ -23,6 +24,8 @@ pub struct Gate {
     everybody: Arc<Shares>,
     /// For the Management API alone, when nothing else is left for it.
     reserve: Arc<Shares>,
+    /// [`Limits::search`].
+    pub(crate) search: Duration,
 }
 
 impl Gate {
@@ -36,6 +39,7 @@ impl Gate {
             checks: AtomicU32::new(0),
             everybody: Shares::new(everybody),
             reserve: Shares::new(reserve),
+            search: limits.search,
         }
     }
 

@@ -52,6 +52,9 @@ pub struct Limits {
     pub requests_per_second: NonZeroU32,
     /// Requests that one credential may make at once before the rate counts.
     pub burst: NonZeroU32,
+    /// How long the Management API searches a combination of filters that no index answers at once, before the list says how far back it came. The answer is
+    /// to be there within 100 ms.
+    pub search: Duration,
     /// A graceful stop waits this long for answers under way, then cuts them off. Leaves two of the ten seconds to the engine and the store.
     pub drain: Duration,
     /// The proxies whose `X-Forwarded-For` is believed: the caller's address is then the last one in it that is not itself a trusted proxy. None: the
@@ -64,6 +67,8 @@ impl Limits {
     pub const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(20_000).unwrap();
     /// [`Limits::burst`] unless set.
     pub const BURST: NonZeroU32 = NonZeroU32::new(20_000).unwrap();
+    /// [`Limits::search`] unless set.
+    pub const SEARCH: Duration = Duration::from_millis(60);
 
     /// The places of work in flight: those for everybody, and those for the Management API alone.
     pub(crate) fn shares(&self) -> (ShareLimits, ShareLimits) {
@@ -95,6 +100,7 @@ impl Default for Limits {
             management_reserve: 64,
             requests_per_second: Self::REQUESTS_PER_SECOND,
             burst: Self::BURST,
+            search: Self::SEARCH,
             drain: Duration::from_secs(8),
             trusted_proxies: Vec::new(),
         }

@@ -3,9 +3,12 @@
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 /// The largest number of connections or places that can be meant.
 const MANY: usize = 1_000_000;
+/// The longest search of a list that can be meant, milliseconds: a person waits for it.
+const SEARCH_MAX_MS: usize = 5_000;
 
 /// The table as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -19,6 +22,7 @@ pub(crate) struct LimitsFile {
     in_flight_per_company: Option<usize>,
     in_flight_per_provider: Option<usize>,
     management_reserve: Option<usize>,
+    search_ms: Option<usize>,
     trusted_proxies: Option<Vec<String>>,
 }
 
@@ -34,6 +38,7 @@ impl LimitsFile {
             "IN_FLIGHT_PER_COMPANY" => self.in_flight_per_company = number(name, value, problems),
             "IN_FLIGHT_PER_PROVIDER" => self.in_flight_per_provider = number(name, value, problems),
             "MANAGEMENT_RESERVE" => self.management_reserve = number(name, value, problems),
+            "SEARCH_MS" => self.search_ms = number(name, value, problems),
             "TRUSTED_PROXIES" => self.trusted_proxies = Some(value.split(',').map(|part| part.trim().to_owned()).collect()),
             _ => return false,
         }
@@ -66,6 +71,10 @@ impl LimitsFile {
         // A small whole has a small reserve, unless it is set.
         let reserve = limits.management_reserve.min(all / 4);
         limits.management_reserve = within("management_reserve", self.management_reserve, reserve, 0, all - 1);
+        if self.search_ms.is_some() {
+            let search_ms = within("search_ms", self.search_ms, 0, 0, SEARCH_MAX_MS);
+            limits.search = Duration::from_millis(u64::try_from(search_ms).unwrap_or_default());
+        }
         limits.trusted_proxies = networks(self.trusted_proxies.unwrap_or_default(), problems);
         limits
     }
@@ -111,6 +120,7 @@ mod tests {
         let limits = check(&[]).unwrap();
         assert_eq!((limits.connections, limits.connections_per_peer, limits.in_flight_max), (4_096, 256, 1_024));
         assert_eq!((limits.management_reserve, limits.in_flight_per_company), (64, None));
+        assert_eq!((limits.search.as_millis(), check(&[("SEARCH_MS", "0")]).unwrap().search.as_millis()), (60, 0));
         let limits = check(&[("IN_FLIGHT", "40"), ("IN_FLIGHT_PER_PROVIDER", "7")]).unwrap();
         assert_eq!((limits.management_reserve, limits.in_flight_per_provider), (10, Some(7)));
     }
@@ -127,6 +137,7 @@ mod tests {
             (&[("IN_FLIGHT_PER_PROVIDER", "0")], "limits.in_flight_per_provider must be"),
             (&[("IN_FLIGHT", "64"), ("MANAGEMENT_RESERVE", "64")], "limits.management_reserve must be 0 to 63"),
             (&[("BURST", "0")], "must be a number"),
+            (&[("SEARCH_MS", "5001")], "limits.search_ms must be 0 to 5000"),
             (&[("TRUSTED_PROXIES", "10.0.0.0/8, proxy")], "entry 2 is no network"),
             (&[("TRUSTED_PROXIES", "0.0.0.0/0")], "entry 1 is everybody"),
             (&[("TRUSTED_PROXIES", "10.0.0.0/8,::/0")], "entry 2 is everybody"),

@@ -1,13 +1,17 @@
-//! kill -9 under load, again and again; then every promise is checked.
+//! kill -9 under load, again and again; then every promise is checked. Over PostgreSQL it is two processes that share the store.
 
-use crate::client::{Client, bodies};
-use crate::invariants::{self, Findings, Ordered, Store};
+mod load;
+mod processes;
+
+use crate::client::Client;
+use crate::invariants::{self, Findings, Store};
 use crate::sandbox::{Options, Sandbox};
 use crate::sink::Sink;
 use anyhow::{Context, Result, ensure};
+use load::{Dice, Record, keep};
+use processes::Processes;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,9 +20,9 @@ use std::time::{Duration, Instant};
 pub struct Plan {
     /// The binary.
     pub binary: std::path::PathBuf,
-    /// `postgres://...`; none: the embedded store.
+    /// `postgres://...`, for two processes; none: the embedded store of one.
     pub database: Option<String>,
-    /// How often it is killed.
+    /// At how many moments one of them, or all, are killed.
     pub kills: u32,
     /// For the moments of the kills and the order of the requests.
     pub seed: u64,
@@ -27,9 +31,13 @@ pub struct Plan {
 /// What a crash run showed.
 #[derive(Debug)]
 pub struct Report {
-    /// Kills done.
+    /// Moments at which something was killed.
     pub kills: u32,
-    /// Requests answered 2xx.
+    /// How many processes shared the store.
+    pub processes: usize,
+    /// How many were killed in all.
+    pub processes_killed: u32,
+    /// Requests of which a transaction was answered.
     pub answered: usize,
     /// Requests whose connection died with the process, asked again with their key.
     pub asked_again: usize,
@@ -43,41 +51,12 @@ pub struct Report {
     pub findings: Findings,
 }
 
-/// A small generator of numbers that look random and come again with the same seed.
-#[derive(Debug)]
-struct Dice(AtomicU64);
-
-impl Dice {
-    fn roll(&self, below: u64) -> u64 {
-        let next = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed).wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = (next ^ (next >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % below.max(1)
-    }
-}
-
-/// What the load knows.
-#[derive(Default)]
-struct Record {
-    answered: Vec<Ordered>,
-    /// Key, body: the connection died; to be asked again.
-    unanswered: Vec<(String, String)>,
-    /// First bytes per key.
-    bytes: HashMap<String, Vec<u8>>,
-    broken: Vec<String>,
-    asked_again: usize,
-}
-
 /// Whom the load pays by: each way in which money moves or a page opens. Of the others, pages that a payer left when the process died stay open for hours, which no test
 /// waits for.
 const PROVIDERS: [&str; 7] = ["payone", "forumpay", "flexepin", "gigadat", "neosurf", "emerchantpay", "worldpay"];
 /// Those of which merchants get webhooks.
 const WITH_WEBHOOKS: [&str; 6] = ["PAYONE", "FORUMPAY", "GIGADAT", "NEOSURF", "EMERCHANTPAY", "WORLDPAY_EU"];
 
-/// `email` of the sandbox's user token.
-const USER_EMAIL: &str = "player@example.com";
-/// Requests at once.
-const WORKERS: usize = 6;
 /// Waits are divided by this.
 const SCALE: u32 = 60;
 /// Simulators settle after this, milliseconds as written.
@@ -86,8 +65,6 @@ const SETTLE_MS: u64 = 50;
 const LOAD_MS: (u64, u64) = (150, 1_200);
 /// After the last start everything must have ended within this.
 const QUIET_LIMIT: Duration = Duration::from_secs(60);
-/// PINs of vouchers, so that each is used once.
-static SERIAL: AtomicU32 = AtomicU32::new(1);
 
 /// Runs the plan.
 ///
@@ -95,7 +72,7 @@ static SERIAL: AtomicU32 = AtomicU32::new(1);
 /// When the sandbox does not come up again or the store cannot be read; broken promises are in the report.
 pub async fn run(plan: &Plan) -> Result<Report> {
     let data = tempfile::tempdir()?;
-    let dice = Arc::new(Dice(AtomicU64::new(plan.seed)));
+    let dice = Arc::new(Dice::new(plan.seed));
     let mut options =
         Options::new(&plan.binary, data.path()).auto_settle(SETTLE_MS).time_scale(SCALE).variable("MOZARTO_LOG", "error");
     for provider in PROVIDERS {
@@ -106,36 +83,33 @@ pub async fn run(plan: &Plan) -> Result<Report> {
         options = options.database(url);
     }
     let other = other_company(&options).await.context("making another company")?;
-    let mut sandbox = Sandbox::start(options).await?;
-    let sink = Sink::start(sandbox.text("webhookSecret"), sandbox.text("webhookBearer")).await?;
-    Client::of(&sandbox).set_webhooks(&sink.url, &WITH_WEBHOOKS).await?;
-    dress_answers(&Client::of(&sandbox)).await?;
+    let mut processes = Processes::start(options).await?;
+    let sink = Sink::start(processes.first().text("webhookSecret"), processes.first().text("webhookBearer")).await?;
+    Client::of(processes.first()).set_webhooks(&sink.url, &WITH_WEBHOOKS).await?;
+    dress_answers(&Client::of(processes.first())).await?;
     let record = Arc::new(Mutex::new(Record::default()));
-    let mut longest_start = sandbox.start_took;
     for _ in 0..plan.kills {
-        let load = Load::start(&sandbox, &record, &dice);
-        let length = LOAD_MS.0 + dice.roll(LOAD_MS.1 - LOAD_MS.0);
-        tokio::time::sleep(Duration::from_millis(length)).await;
-        sandbox.kill().await?;
-        load.stop().await;
-        sandbox = Sandbox::start(sandbox.options.clone()).await?;
-        longest_start = longest_start.max(sandbox.start_took);
+        processes.kill_some(&record, &dice).await?;
         // Now and then the next kill comes before everything is recovered: what still runs is asked about after it.
-        ask_again(&sandbox, &record, false).await?;
+        ask_again(&processes, &record, &dice, false).await?;
     }
-    ask_again(&sandbox, &record, true).await?;
-    let quiet_after = wait_until_quiet(&sandbox, &store_of(&sandbox)).await?;
-    let (findings, standings) = look(&sandbox, &sink, &record).await?;
-    let mut findings = findings;
-    nothing_of_others(&sandbox, &other, &record, &mut findings).await?;
+    processes.stop_all_load().await;
+    ask_again(&processes, &record, &dice, true).await?;
+    let sandbox = processes.first();
+    let quiet_after = wait_until_quiet(sandbox, &store_of(sandbox)).await?;
+    let (mut findings, standings) = look(sandbox, &sink, &record).await?;
+    nothing_of_others(sandbox, &other, &record, &mut findings).await?;
+    processes.others_were_not_called().await?;
     let record = record.lock().unwrap_or_else(PoisonError::into_inner);
     findings.broken.extend(record.broken.iter().cloned());
     Ok(Report {
         kills: plan.kills,
+        processes: processes.count(),
+        processes_killed: processes.killed,
         answered: record.answered.len(),
         asked_again: record.asked_again,
         quiet_after,
-        longest_start,
+        longest_start: processes.longest_start,
         standings,
         findings,
     })
@@ -268,157 +242,13 @@ async fn wait_until_quiet(sandbox: &Sandbox, store: &Store) -> Result<Duration> 
     }
 }
 
-/// The load beside which the process is killed.
-struct Load {
-    stop: Arc<AtomicBool>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
-}
-
-impl Load {
-    fn start(sandbox: &Sandbox, record: &Arc<Mutex<Record>>, dice: &Arc<Dice>) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let client = Client::of(sandbox);
-        let mut tasks = Vec::new();
-        for _ in 0..WORKERS {
-            let (client, record, dice, stop) = (client.clone(), record.clone(), dice.clone(), stop.clone());
-            tasks.push(tokio::spawn(async move {
-                // The first broken connection is the kill: what would come after it never reaches anybody.
-                while !stop.load(Ordering::Relaxed) && one_request(&client, &record, &dice).await {}
-            }));
-        }
-        let (stop_too, dice) = (stop.clone(), dice.clone());
-        tasks.push(tokio::spawn(async move {
-            while !stop_too.load(Ordering::Relaxed) {
-                decide_one(&client, &dice).await;
-            }
-        }));
-        Self { stop, tasks }
-    }
-
-    async fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for task in self.tasks {
-            let _ = task.await;
-        }
-    }
-}
-
-fn key(dice: &Dice) -> String {
-    format!("crash-{:016x}{:016x}", dice.roll(u64::MAX), dice.roll(u64::MAX))
-}
-
-/// A body with one of the amounts that the simulators make trouble for, or with none.
-fn body(dice: &Dice) -> String {
-    let cents = ["00", "00", "00", "05", "08", "10", "11", "12"][usize::try_from(dice.roll(8)).unwrap_or_default()];
-    let amount = format!("{}.{cents}", 10 + dice.roll(90));
-    match dice.roll(12) {
-        6 => bodies::gigadat_in(&amount),
-        7 => bodies::gigadat_out("ETO", &amount),
-        8 => bodies::neosurf("EUR", &amount),
-        9 | 10 => bodies::emerchantpay(&amount, "4200000000000000"),
-        11 => bodies::worldpay_card(&amount, "4444333322221111", "John Doe"),
-        0 | 1 => bodies::payone("PAYIN", &amount),
-        2 => bodies::payone("PAYOUT", &amount),
-        3 => bodies::forumpay_in(&amount),
-        4 => bodies::forumpay_out(&amount),
-        _ => {
-            let minor = amount.replace('.', "").parse().unwrap_or(2_500);
-            bodies::flexepin(SERIAL.fetch_add(1, Ordering::Relaxed) % 1_000_000, minor)
-        }
-    }
-}
-
-/// One client in so many hangs up, after at most so many milliseconds.
-const HANGS_UP: (u64, u64) = (12, 40);
-
-/// Whether the process is there: there was an answer, or the client did not wait for one.
-async fn one_request(client: &Client, record: &Mutex<Record>, dice: &Dice) -> bool {
-    let (key, body) = (key(dice), body(dice));
-    let call = client.cashier_with_key(&body, &key);
-    let patience = if dice.roll(HANGS_UP.0) == 0 { Duration::from_millis(dice.roll(HANGS_UP.1)) } else { QUIET_LIMIT };
-    let Ok(answer) = tokio::time::timeout(patience, call).await else {
-        record.lock().unwrap_or_else(PoisonError::into_inner).unanswered.push((key, body));
-        return true;
-    };
-    let Ok(answer) = answer else {
-        record.lock().unwrap_or_else(PoisonError::into_inner).unanswered.push((key, body));
-        return false;
-    };
-    keep(&mut record.lock().unwrap_or_else(PoisonError::into_inner), &key, &body, &answer);
-    give_back_parts(client, dice, &answer.body["transaction"]).await;
-    true
-}
-
-/// Now and then two parts of a card payment are given back at the provider's console.
-async fn give_back_parts(client: &Client, dice: &Dice, transaction: &Value) {
-    let of_a_card = transaction["pspType"] == "EMERCHANTPAY" && transaction["transaction_status"] == "Approved";
-    if !of_a_card || dice.roll(4) != 0 {
-        return;
-    }
-    let id = transaction["transactionId"].as_str().unwrap_or_default();
-    for minor in [100, 150] {
-        // One that the kill cuts was given back or was not; either is as it may be.
-        let _ = client.control("POST", &format!("/emerchantpay/{id}/refund?minor={minor}"), None).await;
-    }
-}
-
-fn keep(record: &mut Record, key: &str, body: &str, answer: &crate::client::Answer) {
-    if let Some(first) = record.bytes.get(key)
-        && *first != answer.bytes
-    {
-        record.broken.push(format!("INV8: key {key} was answered with other bytes"));
-    }
-    record.bytes.insert(key.to_owned(), answer.bytes.clone());
-    let shown = &answer.body["transaction"];
-    if answer.status != 200 && shown.is_null() {
-        if answer.status >= 500 {
-            record.broken.push(format!("an answer of ours failed: {} {}", answer.status, answer.body));
-        }
-        return;
-    }
-    let request: Value = serde_json::from_str(body).unwrap_or(Value::Null);
-    // To the user's address: the claims win over the body's.
-    let e_transfer = (request["payoutType"] == "ETO").then_some(USER_EMAIL);
-    let destination = request["walletAddress"].as_str().or(e_transfer).map(str::to_owned);
-    record.answered.push(Ordered {
-        transaction_id: shown["transactionId"].as_str().unwrap_or_default().to_owned(),
-        operation: request["type"].as_str().unwrap_or_default().to_owned(),
-        amount: shown["amount"].as_str().unwrap_or_default().to_owned(),
-        currency: request["currency"].as_str().unwrap_or_default().to_owned(),
-        destination,
-    });
-}
-
-/// Approves, or now and then rejects, the oldest pay-out on hold.
-async fn decide_one(client: &Client, dice: &Dice) {
-    let Ok(waiting) = client.manage("GET", "/approvals?status=waiting&limit=3", None).await else {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        return;
-    };
-    let items = waiting.body["data"]["items"].as_array().cloned().unwrap_or_default();
-    for item in &items {
-        let id = item["transactionId"].as_str().unwrap_or_default();
-        let decision = if dice.roll(8) == 0 {
-            client.manage("POST", &format!("/approvals/{id}/reject"), Some(json!({"reason": "a test"}))).await
-        } else {
-            client.manage("POST", &format!("/approvals/{id}/approve"), Some(json!({}))).await
-        };
-        if decision.is_err() {
-            return;
-        }
-    }
-    if items.is_empty() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// What had no answer is asked for again with its key: 409 until it is recovered (waited for when `to_the_end`), then one answer, for good.
-async fn ask_again(sandbox: &Sandbox, record: &Mutex<Record>, to_the_end: bool) -> Result<()> {
-    let client = Client::of(sandbox);
+/// What had no answer is asked for again with its key, at whichever process: 409 until it is recovered (waited for when `to_the_end`), then one answer, for good.
+async fn ask_again(processes: &Processes, record: &Mutex<Record>, dice: &Dice, to_the_end: bool) -> Result<()> {
     let unanswered = std::mem::take(&mut record.lock().unwrap_or_else(PoisonError::into_inner).unanswered);
     let until = Instant::now() + QUIET_LIMIT;
     for (key, body) in unanswered {
         loop {
+            let client = processes.any_client(dice);
             let answer = client.cashier_with_key(&body, &key).await.context("asking again")?;
             if answer.status == 409 && !to_the_end {
                 record.lock().unwrap_or_else(PoisonError::into_inner).unanswered.push((key, body));
@@ -429,7 +259,7 @@ async fn ask_again(sandbox: &Sandbox, record: &Mutex<Record>, to_the_end: bool) 
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
-            let again = client.cashier_with_key(&body, &key).await.context("asking a third time")?;
+            let again = processes.any_client(dice).cashier_with_key(&body, &key).await.context("asking a third time")?;
             let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
             record.asked_again += 1;
             keep(&mut record, &key, &body, &answer);

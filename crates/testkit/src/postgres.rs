@@ -38,17 +38,6 @@ pub struct TestDatabase {
     admin_url: String,
 }
 
-/// The room that a database takes on disk, bytes.
-///
-/// # Errors
-/// When it does not say.
-pub async fn size(url: &str) -> anyhow::Result<u64> {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
-    tokio::spawn(connection);
-    let size: i64 = client.query_one("SELECT pg_database_size(current_database())", &[]).await?.get(0);
-    Ok(size.unsigned_abs())
-}
-
 /// Makes an empty database.
 ///
 /// # Panics

@@ -24,6 +24,8 @@ const LATENCY_MAX_US: u64 = 120_000_000;
 pub(crate) struct Target {
     address: String,
     head: String,
+    /// Each request has an idempotency key of its own.
+    keyed: bool,
     body: Box<dyn Fn(u64) -> String + Send + Sync>,
     counter: AtomicU64,
     accepted: AtomicU64,
@@ -43,6 +45,12 @@ impl Target {
         );
         let address = client.base.strip_prefix("http://").context("an http address")?;
         Ok(Self::new(address, head, Box::new(|_| bodies::payone("PAYIN", "100.00"))))
+    }
+
+    /// The same, each request with a key.
+    pub(crate) fn platform_with_keys(client: &Client) -> Result<Arc<Self>> {
+        let target = Arc::into_inner(Self::platform(client)?).context("a new target")?;
+        Ok(Arc::new(Self { keyed: true, ..target }))
     }
 
     /// The simulator's route alone: what the provider itself takes.
@@ -67,6 +75,7 @@ impl Target {
         Arc::new(Self {
             address,
             head,
+            keyed: false,
             body,
             counter: AtomicU64::new(1),
             accepted: AtomicU64::new(0),
@@ -96,8 +105,10 @@ impl Target {
 
     /// One request; answers the HTTP status, and whether the connection may carry another.
     async fn ask(&self, stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(u16, bool)> {
-        let body = (self.body)(self.counter.fetch_add(1, Ordering::Relaxed));
-        let request = format!("{}content-length: {}\r\n\r\n{body}", self.head, body.len());
+        let number = self.counter.fetch_add(1, Ordering::Relaxed);
+        let body = (self.body)(number);
+        let key = if self.keyed { format!("idempotency-key: bench-{number:032}\r\n") } else { String::new() };
+        let request = format!("{}{key}content-length: {}\r\n\r\n{body}", self.head, body.len());
         stream.write_all(request.as_bytes()).await?;
         buffer.clear();
         loop {

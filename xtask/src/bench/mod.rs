@@ -14,6 +14,7 @@ mod overload;
 mod report;
 mod run;
 mod seed;
+mod size;
 mod stage;
 
 pub(crate) use beside::{SimulatorArgs, simulators, sink};
@@ -38,6 +39,8 @@ pub(crate) enum Bench {
     Overload(OverloadArgs),
     /// Every list and search over a company with a long past.
     Lists(ListsArgs),
+    /// Room on disk that settled pay-ins take.
+    Size(SizeArgs),
     /// Memory after so many pay-ins, and the time of a start with them stored.
     Memory(MemoryArgs),
     /// Everything that the acceptance asks for, in about a quarter of an hour.
@@ -139,6 +142,16 @@ pub(crate) struct ListsArgs {
     common: CommonArgs,
 }
 
+/// `bench size`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SizeArgs {
+    /// Settled pay-ins, at least.
+    #[arg(long, default_value_t = 100_000)]
+    transactions: u64,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
 /// `bench memory`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MemoryArgs {
@@ -173,7 +186,9 @@ pub(crate) struct AllArgs {
 
 /// Builds everything for release, then runs itself from there: a load generator without optimisation measures itself.
 pub(crate) fn run(what: &Bench) -> Result<()> {
-    if cfg!(debug_assertions) {
+    // Of a size no speed is measured: a binary that is there will do.
+    let speed_counts = !matches!(what, Bench::Size(args) if args.common.binary.is_some());
+    if cfg!(debug_assertions) && speed_counts {
         crate::install::run("cargo", &["build", "--release", "--bin", "mozarto", "--package", "xtask", "--package", "mozarto"])?;
         let status = std::process::Command::new(release().join("xtask")).args(std::env::args_os().skip(1)).status();
         let status = status.context("starting the benchmark")?;
@@ -186,6 +201,7 @@ pub(crate) fn run(what: &Bench) -> Result<()> {
             Bench::PayIn(args) => pay_in(args).await,
             Bench::Overload(args) => overload(args).await,
             Bench::Lists(args) => lists(args).await,
+            Bench::Size(args) => size(args).await,
             Bench::Memory(args) => memory(args).await,
             Bench::All(args) => all(args).await,
         }
@@ -284,6 +300,20 @@ async fn lists(args: &ListsArgs) -> Result<()> {
     }
     println!("{}\n", json!({"machine": machine::describe(), "lists": results}));
     lists::print(&results);
+    write(args.common.json.as_ref(), &json!(results))
+}
+
+async fn size(args: &SizeArgs) -> Result<()> {
+    let mut results = Vec::new();
+    for store in [Store::Sqlite, Store::Postgres { analyzed: false }] {
+        if args.common.takes(store) {
+            let beside = Beside::start(store.is_postgres(), false);
+            let side = args.common.platform();
+            results.push(size::measure(&beside, &side, store, args.common.connections, args.transactions).await?);
+        }
+    }
+    println!("{}\n", json!({"size": results}));
+    size::print(&results);
     write(args.common.json.as_ref(), &json!(results))
 }
 

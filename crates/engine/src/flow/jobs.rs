@@ -7,7 +7,7 @@ use super::conclude::Commit;
 use super::inbox::is_empty;
 use super::work::Work;
 use crate::core::Engine;
-use domain::schedule::{LATE_CHECKS_MS, inquiry_wait_ms};
+use domain::schedule::{INQUIRY_END_MS, LATE_CHECKS_MS, inquiry_step_ms, inquiry_wait_ms};
 use domain::{Change, Json, Operation, Timestamp, TransactionStatus};
 use providers::{Doubt, Finding, Refusal, Standing, Step, Task};
 use store::repository::callbacks::{self, StoredCallback};
@@ -33,23 +33,49 @@ pub(super) enum Asked<'a> {
 pub(super) struct Counters {
     sent_at: Option<Timestamp>,
     not_found: i64,
+    /// When the schedule asked last.
+    asked_at: Option<Timestamp>,
+    /// For how long it has waited so far, milliseconds as written.
+    waited_ms: Option<i64>,
 }
 
 impl Counters {
     fn read(detail: &Json) -> Self {
         let number = |name: &str| detail.get(name).and_then(Json::as_number).and_then(|n| n.parse::<i64>().ok());
-        Self { sent_at: number("sentAt").map(Timestamp::from_millis), not_found: number("notFound").unwrap_or_default() }
+        let time = |name: &str| number(name).map(Timestamp::from_millis);
+        Self {
+            sent_at: time("sentAt"),
+            not_found: number("notFound").unwrap_or_default(),
+            asked_at: time("askedAt"),
+            waited_ms: number("waitedMs"),
+        }
     }
 
     fn write(self) -> Json {
-        Json::object([("sentAt", Json::from(self.sent_at.map(Timestamp::millis))), ("notFound", Json::from(self.not_found))])
+        let mut detail =
+            Json::object([("sentAt", Json::from(self.sent_at.map(Timestamp::millis))), ("notFound", Json::from(self.not_found))]);
+        // Not there before the schedule's first inquiry.
+        if let (Some(asked_at), Some(waited_ms)) = (self.asked_at, self.waited_ms) {
+            detail.set("askedAt", Json::from(asked_at.millis()));
+            detail.set("waitedMs", Json::from(waited_ms));
+        }
+        detail
+    }
+
+    /// After inquiry number `attempt` of the schedule; `since_ms`: how much written time lies between a point and now. One that came before its time (a start,
+    /// a provider that says when) counts for what was waited; none for more than its step, because more is a clock's mistake, or a time in which nobody ran.
+    fn asked(self, attempt: u32, now: Timestamp, since_ms: impl Fn(Timestamp) -> i64) -> Self {
+        let step = inquiry_step_ms(attempt);
+        let before = self.waited_ms.unwrap_or_else(|| (0..attempt).map(inquiry_step_ms).sum());
+        let waited = self.asked_at.map_or(step, |at| since_ms(at).clamp(0, step));
+        Self { asked_at: Some(now), waited_ms: Some(before.saturating_add(waited)), ..self }
     }
 }
 
 /// The first inquiry after a call; `sent_at`: when what may be asked about was sent.
 pub(super) fn first_inquiry(commit: &Commit<'_>, sent_at: Option<Timestamp>) -> Job {
-    let counters = Counters { sent_at: Some(sent_at.unwrap_or(commit.now)), not_found: 0 };
-    commit.new_job(JobKind::Inquire, inquiry_wait_ms(0, 0).unwrap_or_default(), counters.write())
+    let counters = Counters { sent_at: Some(sent_at.unwrap_or(commit.now)), ..Counters::default() };
+    commit.new_job(JobKind::Inquire, inquiry_step_ms(0), counters.write())
 }
 
 impl Engine {
@@ -146,8 +172,7 @@ impl Engine {
     /// Nobody else will ask about these callbacks: they are asked about on the common schedule, to its end.
     fn ask_later(&self, commit: &mut Commit<'_>, open: &[StoredCallback]) {
         let attempt = open.iter().map(|one| one.attempt).max().unwrap_or_default();
-        let oldest = open.iter().map(|one| one.received_at).min().unwrap_or(commit.now);
-        match inquiry_wait_ms(attempt, self.written_running(oldest, commit.now)) {
+        match inquiry_wait_ms(attempt) {
             Some(wait_ms) => callbacks::later(&mut commit.batch, open, self.clock().after(wait_ms), true),
             None => {
                 commit.anomaly("the provider called, and was asked for three days without an answer", "warning");
@@ -232,8 +257,9 @@ impl Engine {
         match asked {
             Asked::Schedule if status == TransactionStatus::Pending && !stuck => {
                 let attempt = job.attempt + 1;
-                let since = self.clock().written_between(job.first_at, commit.now);
-                let due_at = inquiry_wait_ms(attempt, since).map(|wait_ms| self.clock().after(wait_ms));
+                let counters = counters.asked(job.attempt, commit.now, |at| self.clock().written_between(at, commit.now));
+                let goes_on = counters.waited_ms.is_some_and(|waited_ms| waited_ms < INQUIRY_END_MS);
+                let due_at = goes_on.then(|| self.clock().after(inquiry_step_ms(attempt)));
                 let ask_at = ask_at.filter(|at| *at > commit.now);
                 match due_at.into_iter().chain(ask_at).min() {
                     Some(due_at) => {
@@ -323,8 +349,7 @@ impl Engine {
     fn run_later(&self, commit: &mut Commit<'_>, job: &Job, why: &str, mut detail: Json) {
         detail.set("text", Json::text(why));
         commit.note("tried", None, None, detail);
-        let since = self.clock().written_between(job.first_at, commit.now);
-        match inquiry_wait_ms(job.attempt, since) {
+        match inquiry_wait_ms(job.attempt) {
             Some(wait_ms) => {
                 let due_at = self.clock().after(wait_ms);
                 commit.job(&Job { kind: JobKind::Run, due_at, attempt: job.attempt + 1, owner: None, ..job.clone() });

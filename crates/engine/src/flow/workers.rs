@@ -121,10 +121,9 @@ impl Engine {
     /// A job that failed for a reason of ours: soon again where that passes by itself, else on the common schedule, and at its end a person.
     pub(super) async fn put_back(&self, job: &Job, error: &EngineError) {
         let mut batch = Batch::new();
-        let since = self.clock().written_between(job.first_at, self.clock().now());
         if passes(error) {
             jobs::put_back(&mut batch, job, self.clock().after(AGAIN_MS), job.attempt);
-        } else if let Some(wait_ms) = inquiry_wait_ms(job.attempt, since) {
+        } else if let Some(wait_ms) = inquiry_wait_ms(job.attempt) {
             jobs::put_back(&mut batch, job, self.clock().after(wait_ms), job.attempt.saturating_add(1));
         } else {
             jobs::give_up(&mut batch, job);

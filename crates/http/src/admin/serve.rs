@@ -3,6 +3,7 @@
 use super::routes::{Body, Route};
 use crate::app::{Seen, respond};
 use crate::gate::Gate;
+use crate::limits::Limits;
 use crate::reply::{DONE, Refused};
 use crate::{body, headers, peer};
 use axum::body::Bytes;
@@ -16,6 +17,7 @@ use engine::{CashierAnswer, Engine};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a handler is given.
 pub(super) struct Call {
@@ -25,6 +27,8 @@ pub(super) struct Call {
     pub(super) ids: Vec<String>,
     /// As it came.
     pub(super) query: Option<String>,
+    /// How long a list is searched ([`Limits::search`]).
+    pub(super) search: Duration,
     /// An object; an empty one where nothing was sent.
     pub(super) body: Json,
 }
@@ -66,6 +70,7 @@ async fn run(route: &'static Route, engine: Engine, request: Request, seen: &mut
     seen.company = Some(caller.company.company.id);
     caller.require(route.scope)?;
     let gate = parts.extensions.get::<Arc<Gate>>();
+    let search = gate.map_or(Limits::SEARCH, |gate| gate.search);
     let slot = gate.map(|gate| gate.admit_manager(caller.credential.id, caller.company.company.id)).transpose()?;
     let body = object(route.body, &parts.headers, &bytes)?;
     let ids = ids(&mut parts).await?;
@@ -73,7 +78,7 @@ async fn run(route: &'static Route, engine: Engine, request: Request, seen: &mut
     if !route.is_list() {
         Params::none(query.as_deref())?;
     }
-    let call = (route.run)(Call { engine, caller, ids, query, body });
+    let call = (route.run)(Call { engine, caller, ids, query, search, body });
     if route.method == "GET" {
         let reply = call.await;
         drop(slot);

@@ -4,7 +4,7 @@ use super::serve::{Call, Reply};
 use engine::admin::transactions;
 
 pub(super) async fn list(call: Call) -> Reply {
-    transactions::list(&call.engine, &call.act(), call.query.as_deref()).await
+    transactions::list(&call.engine, &call.act(), call.query.as_deref(), call.search).await
 }
 
 pub(super) async fn find(call: Call) -> Reply {

@@ -92,10 +92,8 @@ pub fn bring_back(batch: &mut Batch, now: Timestamp, steps: &Steps) {
 
 const SHIFT_FAILING: &str =
     "UPDATE endpoint_health SET failing_since = failing_since + ?1 WHERE failing_since IS NOT NULL AND disabled_at IS NULL";
-const SHIFT_ASKING: &str = "UPDATE jobs SET first_at = first_at + ?1 WHERE kind IN ('inquire', 'run')";
 
 /// What ends after a time ends after that time of running: the time in which nobody ran, and whatever a clock did in it, counts for nothing.
 pub fn leave_out(batch: &mut Batch, pause_ms: i64) {
     batch.run(SHIFT_FAILING, vec![pause_ms.into()]);
-    batch.run(SHIFT_ASKING, vec![pause_ms.into()]);
 }

@@ -310,3 +310,65 @@ async fn a_provider_that_panics_has_not_understood() {
         assert_eq!(world.psp.count("POST"), usize::from(!std::ptr::eq(provider, &IN_BEGIN)));
     }
 }
+
+/// What goes wrong with a clock, or with a process, while a provider is asked again and again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mishap {
+    Nothing,
+    /// The clock is put forward by six days after the fifth inquiry.
+    Forward,
+    /// It is put back by as much; the process starts again.
+    Back,
+    /// The payment is made while the clock is six days ahead; then it is put right and the process starts again.
+    MadeAhead,
+    /// The process starts again in the middle of each of thirty waits.
+    Restarts,
+}
+
+/// A provider to which it stays open is asked for three days of waiting, whatever a clock says meanwhile; then it is a person's turn.
+#[tokio::test]
+async fn the_inquiry_schedule_ends_by_what_was_waited() {
+    const SIX_DAYS: i64 = 6 * 24 * HOUR;
+    for mishap in [Mishap::Nothing, Mishap::Forward, Mishap::Back, Mishap::MadeAhead, Mishap::Restarts] {
+        let world = World::new(false).await;
+        if mishap == Mishap::MadeAhead {
+            world.advance(SIX_DAYS);
+        }
+        world.pay(&world.a, Operation::PayIn, None).await;
+        let id = world.transaction().await.id;
+        world.psp.knows(Some("Pending"));
+        if mishap == Mishap::MadeAhead {
+            world.advance(-SIX_DAYS);
+            world.a.first_beat().await.unwrap();
+        }
+        let (mut asked, mut waited) = (0, 0);
+        while let Some(job) = world.job(id).await {
+            assert_eq!(job.kind, JobKind::Inquire, "{mishap:?}");
+            let mut wait = job.due_at.since(world.a.clock().now()).max(0);
+            if mishap == Mishap::Restarts && (10..40).contains(&asked) {
+                wait /= 2;
+                world.advance(wait);
+                world.a.first_beat().await.unwrap();
+            } else {
+                world.advance(wait);
+            }
+            waited += wait;
+            match mishap {
+                Mishap::Forward if asked == 5 => world.advance(SIX_DAYS),
+                Mishap::Back if asked == 5 => {
+                    world.advance(-SIX_DAYS);
+                    world.a.first_beat().await.unwrap();
+                }
+                _ => {}
+            }
+            assert!(do_jobs(&world.a).await.is_empty(), "{mishap:?}");
+            asked += 1;
+            assert!(waited < 75 * HOUR, "{mishap:?}: asked {asked} times and no end");
+        }
+        let hours = waited / HOUR;
+        // A step that a clock was set in may count for nothing: then one more is waited.
+        assert!((71..=73).contains(&hours), "{mishap:?}: asked {asked} times in {hours} hours");
+        assert!((76..120).contains(&asked), "{mishap:?}: asked {asked} times");
+        assert_eq!(world.transaction().await.attention, Some(Attention::Stuck), "{mishap:?}");
+    }
+}
