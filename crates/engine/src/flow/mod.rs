@@ -26,6 +26,7 @@ mod route;
 #[cfg(test)]
 mod tests;
 mod turns;
+pub(crate) mod unmatched;
 mod views;
 mod work;
 mod workers;
