@@ -21,6 +21,7 @@ mod retention;
 mod secrets;
 mod settings;
 mod shares;
+mod steps;
 mod ten;
 mod trust;
 mod vouchers_and_banks;
