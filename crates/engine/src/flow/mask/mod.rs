@@ -252,8 +252,8 @@ impl Masker {
         if !letters::may_be_escaped(text) {
             return false;
         }
-        let readings = std::iter::successors(Letters::of(text).unescaped(), Letters::unescaped);
-        readings.into_iter().any(|reading| holds(&reading.text))
+        let mut readings = std::iter::successors(Letters::of(text).unescaped(), Letters::unescaped);
+        readings.any(|reading| holds(&reading.text))
     }
 
     fn masked<'a>(&self, text: &'a str, short_too: bool) -> Cow<'a, str> {
