@@ -16,7 +16,6 @@ pub mod state;
 pub mod time;
 pub mod transaction;
 pub mod urls;
-pub mod visible;
 
 pub use company::{Brand, Company, Credential, CredentialKind, PaymentMethod, Rule, Scope, Settings};
 pub use error_code::ErrorCode;
@@ -27,3 +26,4 @@ pub use secret::Secret;
 pub use state::{Change, Refused, TransactionStatus};
 pub use time::Timestamp;
 pub use transaction::{Attention, GivenBack, Operation, Transaction, TransactionData};
+pub use visible;

@@ -109,6 +109,7 @@ pub(crate) struct Inner {
     pub(crate) locks: crate::flow::locks::Locks,
     pub(crate) account_cache: crate::flow::account_cache::AccountCache,
     pub(crate) callback_rates: crate::flow::inbox::Rates,
+    pub(crate) unread: crate::flow::unmatched::Unread,
     /// Use cases that call a provider run here, not in the request's future.
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -155,6 +156,7 @@ impl Engine {
             locks: crate::flow::locks::Locks::default(),
             account_cache: crate::flow::account_cache::AccountCache::default(),
             callback_rates: crate::flow::inbox::Rates::default(),
+            unread: crate::flow::unmatched::Unread::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             workers_running: std::sync::atomic::AtomicBool::new(false),

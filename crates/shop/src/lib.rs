@@ -9,7 +9,7 @@
 //! - webhooks are verified, de-duplicated, stored, and only then acknowledged (`webhook`);
 //! - a status only ever moves forward, in whatever order the news arrives (`order`).
 //!
-//! Architecture invariant: no crate of this workspace is used here, and no amount is ever a float: amounts are
+//! Architecture invariant: no crate of the platform is used here (`visible`, by which texts come onto pages, knows nothing of it), and no amount is ever a float: amounts are
 //! text, and number literals of JSON.
 
 mod asking;

@@ -166,10 +166,7 @@ impl Engine {
                 }
             }
             Some(_) => {}
-            None => {
-                metrics::counter!("mozarto_callbacks_unmatched_total", "provider" => provider.descriptor().name).increment(1);
-                tracing::warn!(provider = provider.descriptor().name, "a callback names no transaction of its account");
-            }
+            None => self.unmatched(provider, company, method_id, &reading).await?,
         }
         Ok(reading.answer)
     }

@@ -28,6 +28,7 @@ mod route;
 #[cfg(test)]
 mod tests;
 mod turns;
+pub(crate) mod unmatched;
 mod views;
 mod work;
 mod workers;

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
 use serde_json::json;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,8 @@ use testkit::world::Hands;
 use tokio::net::{TcpListener, TcpStream};
 
 const LIMIT: Duration = Duration::from_secs(45);
+/// A process whose heartbeat is the same at six looks of another, one a second, is dead.
+const LOOKS: usize = 7;
 
 /// The library of `faketime` for programs with threads.
 fn library() -> PathBuf {
@@ -133,7 +136,7 @@ struct Three {
     sink: Sink,
     hold: Arc<AtomicBool>,
     held: Arc<AtomicU32>,
-    _database: testkit::postgres::TestDatabase,
+    database: testkit::postgres::TestDatabase,
     _data: tempfile::TempDir,
 }
 
@@ -161,11 +164,29 @@ impl Three {
             .await
         };
         let (ahead, behind) = (node(&walls[0]).await?, node(&walls[1]).await?);
-        Ok(Self { sandbox, ahead, behind, walls, sink, hold, held, _database: database, _data: data })
+        Ok(Self { sandbox, ahead, behind, walls, sink, hold, held, database, _data: data })
     }
 
     fn at(&self, node: &Node) -> Hands {
         Hands { client: node.client(&self.sandbox), sink: self.sink.clone() }
+    }
+
+    /// Each process has renewed its heartbeat, and looked at the others', so many times more.
+    async fn beat(&self, times: usize) -> Result<()> {
+        let (store, connection) = tokio_postgres::connect(&self.database.url, tokio_postgres::NoTls).await?;
+        let connection = tokio::spawn(connection);
+        let mut seen: HashMap<String, BTreeSet<i64>> = HashMap::new();
+        let until = Instant::now() + LIMIT;
+        // The first heartbeat that is seen of a process is none that it has renewed.
+        while seen.len() < 3 || seen.values().any(|beats| beats.len() <= times) {
+            for row in store.query("SELECT id, heartbeat_at FROM nodes", &[]).await? {
+                seen.entry(row.get(0)).or_default().insert(row.get(1));
+            }
+            ensure!(Instant::now() < until, "heartbeats: {seen:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        connection.abort();
+        Ok(())
     }
 
     fn nodes(&self) -> [(&'static str, &Node); 2] {
@@ -226,7 +247,7 @@ async fn calls_stay_with_their_owner(three: &Three) -> Result<()> {
         ensure!(Instant::now() < until, "the provider was not called");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    tokio::time::sleep(Duration::from_secs(9)).await;
+    three.beat(LOOKS).await?;
     three.hold.store(false, Ordering::SeqCst);
     let hands = three.at(&three.ahead);
     for call in calls {

@@ -1,15 +1,16 @@
 //! eMerchantPay: disputes, refunds in parts, partial approvals, fields that a terminal wants; what browsers say of themselves; waits that are dates.
 
+use crate::steps::{self, LIMIT, control, events, has_event, id_of, inquire, until};
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use std::time::Duration;
-use testkit::client::{Answer, bodies};
+use testkit::client::bodies;
 use testkit::table::Table;
 use testkit::world::{Hands, World};
 
-const LIMIT: Duration = Duration::from_secs(30);
+const NAME: &str = "emerchantpay";
 const PLAIN: &str = "4200000000000000";
 const CHALLENGE: &str = "4918190000000002";
 const DEVICE_CHECK: &str = "4066330000000004";
@@ -66,50 +67,16 @@ fn browsing(browser: &str) -> String {
     bodies::emerchantpay("10.00", PLAIN).replace(r#""userAgent":"Mozilla/5.0""#, &more)
 }
 
-fn id_of(answer: &Answer) -> String {
-    answer.text("/transaction/transactionId").to_owned()
-}
-
 async fn paid(hands: &Hands, amount: &str) -> Result<String> {
     let answer = hands.client.cashier(&body(amount, PLAIN, "")).await?;
     ensure!(answer.text("/data/transaction_status") == "Approved", "{} {}", answer.status, answer.body);
-    Ok(id_of(&answer))
+    id_of(&answer)
 }
 
 async fn opened(hands: &Hands, pan: &str) -> Result<String> {
     let answer = hands.client.cashier(&body("100.00", pan, "")).await?;
     ensure!(answer.text("/data/transaction_status") == "Pending", "{} {}", answer.status, answer.body);
-    Ok(id_of(&answer))
-}
-
-/// Brings the payment to an outcome at the gateway; it notifies.
-async fn at_gateway(hands: &Hands, id: &str, outcome: &str) -> Result<()> {
-    let answer = hands.client.control("POST", &format!("/emerchantpay/{id}/{outcome}"), None).await?;
-    ensure!(answer.status == 200, "{outcome}: {} {}", answer.status, answer.body);
-    Ok(())
-}
-
-/// The transaction with its timeline, once it is as wanted.
-async fn until(hands: &Hands, id: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
-    let deadline = tokio::time::Instant::now() + LIMIT;
-    loop {
-        let data = hands.client.status(id).await?.body["data"].clone();
-        if wanted(&data) {
-            return Ok(data);
-        }
-        ensure!(tokio::time::Instant::now() < deadline, "never as wanted: {data}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// How many entries of that kind the timeline has, and whether one of them says the text.
-fn events(data: &Value, kind: &str) -> Vec<Value> {
-    let all = data["events"].as_array().cloned().unwrap_or_default();
-    all.into_iter().filter(|event| event["event"] == kind).collect()
-}
-
-fn has_event(data: &Value, kind: &str, text: &str) -> bool {
-    events(data, kind).iter().any(|event| event.to_string().contains(text))
+    id_of(&answer)
 }
 
 /// What the gateway was sent about a payment, to an address that has this in it.
@@ -158,7 +125,7 @@ fn browsers(table: &mut Table, world: &World) {
 async fn browser_is_taken(hands: Hands, said: &str, parts: [&str; 2]) -> Result<()> {
     let answer = hands.client.cashier(&browsing(said)).await?;
     ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
-    let calls = sent(&hands, &id_of(&answer), "/process/").await?;
+    let calls = sent(&hands, &id_of(&answer)?, "/process/").await?;
     let call = calls.first().context("nothing was sent")?;
     ensure!(parts.iter().all(|part| call.contains(part)), "{call}");
     let language = call.split("<language>").nth(1).and_then(|rest| rest.split('<').next()).context("no language")?;
@@ -200,64 +167,19 @@ async fn brand_of(hands: Hands, pan: &str, brand: &str) -> Result<()> {
 
 // --- what comes after an approval -------------------------------------------------------------
 
-/// Every word that can only follow a success, met first while the payment is open, after it ended, and after an approval.
+/// Beside what its words prove: the table of all providers has that.
 fn words(table: &mut Table, world: &World) {
-    for word in ["refunded", "chargebacked", "second_chargebacked", "pre_arbitrated", "representment_reversed"] {
-        let kind = if word == "refunded" { "refunded" } else { "charged_back" };
-        table.row(
-            format!("{word} of an open payment"),
-            turned(world.hands(), None, word, "Reversed", kind, &["Approved", "Reversed"]),
-        );
+    for (word, kind) in [("refunded", "refunded"), ("voided", "refunded"), ("chargebacked", "charged_back")] {
         table.row(format!("{word} of a paid one"), reversed(world.hands(), word, kind));
     }
     for word in ["chargeback_reversed", "chargeback_reversal", "represented"] {
-        let won = "chargeback_won";
-        table.row(format!("{word} of an open payment"), turned(world.hands(), None, word, "Approved", won, &["Approved"]));
-        for end in ["decline", "cancel", "expire"] {
-            let first = match end {
-                "decline" => "Declined",
-                "cancel" => "Cancelled",
-                _ => "Expired",
-            };
-            let statuses: &'static [&'static str] = match end {
-                "decline" => &["Declined", "Approved"],
-                "cancel" => &["Cancelled", "Approved"],
-                _ => &["Expired", "Approved"],
-            };
-            let name = format!("{word} of one that is {first}");
-            table.row(name, turned(world.hands(), Some((end, first)), word, "Approved", won, statuses));
-        }
         table.row(format!("{word} of one that was charged back"), won_after_loss(world.hands(), word));
     }
-    table.row("a part refunded of an open payment", open_part(world.hands(), None));
-    table.row("a part refunded of a declined payment", open_part(world.hands(), Some(("decline", "Declined"))));
-    table.row("voided after the approval", reversed(world.hands(), "voided", "refunded"));
-}
-
-async fn turned(
-    hands: Hands,
-    end: Option<(&'static str, &'static str)>,
-    word: &'static str,
-    status: &'static str,
-    kind: &'static str,
-    webhooks: &'static [&'static str],
-) -> Result<()> {
-    let id = opened(&hands, CHALLENGE).await?;
-    if let Some((outcome, first)) = end {
-        at_gateway(&hands, &id, outcome).await?;
-        until(&hands, &id, |data| data["transaction_status"] == first).await?;
-    }
-    at_gateway(&hands, &id, &format!("status/{word}")).await?;
-    let data = until(&hands, &id, |data| data["transaction_status"] == status).await?;
-    ensure!(events(&data, kind).len() == 1, "not one {kind}: {data}");
-    ensure!(kind != "chargeback_won" || has_event(&data, "anomaly", word), "no anomaly: {data}");
-    ensure!(data["disputed"] == (kind == "charged_back") || data["disputed"].is_null(), "{data}");
-    hands.webhooks(&id, webhooks, LIMIT).await
 }
 
 async fn reversed(hands: Hands, word: &'static str, kind: &'static str) -> Result<()> {
     let id = paid(&hands, "100.00").await?;
-    at_gateway(&hands, &id, &format!("status/{word}")).await?;
+    control(&hands, NAME, &id, &format!("status/{word}")).await?;
     let data = until(&hands, &id, |data| data["transaction_status"] == "Reversed").await?;
     ensure!(data["status"] == word && events(&data, kind).len() == 1, "{data}");
     let disputed = kind == "charged_back";
@@ -269,42 +191,16 @@ async fn reversed(hands: Hands, word: &'static str, kind: &'static str) -> Resul
 
 async fn won_after_loss(hands: Hands, word: &'static str) -> Result<()> {
     let id = paid(&hands, "100.00").await?;
-    at_gateway(&hands, &id, "chargeback").await?;
+    control(&hands, NAME, &id, "chargeback").await?;
     until(&hands, &id, |data| data["transaction_status"] == "Reversed" && data["disputed"] == true).await?;
-    at_gateway(&hands, &id, &format!("status/{word}")).await?;
+    control(&hands, NAME, &id, &format!("status/{word}")).await?;
     let data = until(&hands, &id, |data| events(data, "chargeback_won").len() == 1).await?;
     ensure!(data["transaction_status"] == "Reversed" && data["disputed"].is_null(), "{data}");
     // The answer is taken back: the chargeback stands again.
-    at_gateway(&hands, &id, "status/representment_reversed").await?;
+    control(&hands, NAME, &id, "status/representment_reversed").await?;
     let data = until(&hands, &id, |data| data["disputed"] == true).await?;
     ensure!(data["transaction_status"] == "Reversed" && events(&data, "charged_back").len() == 2, "{data}");
     hands.webhooks(&id, &["Approved", "Reversed"], LIMIT).await
-}
-
-/// The record says `refunded` with a part of the amount.
-async fn record_says_refunded(hands: &Hands, id: &str, unique_id: &str, minor: i64) -> Result<()> {
-    let record = format!(
-        "<payment_response><status>refunded</status><transaction_id>{id}</transaction_id><unique_id>{unique_id}</unique_id>\
-         <timestamp>2026-01-02T03:04:05Z</timestamp><amount>{minor}</amount><currency>EUR</currency></payment_response>"
-    );
-    let next = json!({"path": "/reconcile/", "about": unique_id, "http": 200, "headers": {"content-type": "application/xml"}, "body": record});
-    let answer = hands.client.control("PUT", "/emerchantpay/next", Some(next)).await?;
-    ensure!(answer.status == 200, "{}", answer.body);
-    Ok(())
-}
-
-async fn open_part(hands: Hands, end: Option<(&'static str, &'static str)>) -> Result<()> {
-    let id = opened(&hands, CHALLENGE).await?;
-    if let Some((outcome, first)) = end {
-        at_gateway(&hands, &id, outcome).await?;
-        until(&hands, &id, |data| data["transaction_status"] == first).await?;
-    }
-    let unique_id = hands.managed(&id).await?["pspTransactionId"].as_str().unwrap_or_default().to_owned();
-    record_says_refunded(&hands, &id, &unique_id, 3_000).await?;
-    at_gateway(&hands, &id, "status/pending_hold").await?;
-    let data = until(&hands, &id, |data| data["transaction_status"] == "Approved").await?;
-    ensure!(data["refundedAmount"] == "30.00" && events(&data, "refunded").len() == 1, "{data}");
-    Ok(())
 }
 
 /// `updatedAt` as a moment: as texts `57.9Z` and `57.95Z` would stand the wrong way round.
@@ -318,7 +214,7 @@ async fn in_parts(hands: Hands, minors: Vec<i64>, status: &'static str) -> Resul
     let mut sum = 0;
     for (nth, minor) in minors.iter().enumerate() {
         sum += minor;
-        at_gateway(&hands, &id, &format!("refund?minor={minor}")).await?;
+        control(&hands, NAME, &id, &format!("refund?minor={minor}")).await?;
         let shown = format!("{}.{:02}", sum / 100, sum % 100);
         let data = until(&hands, &id, |data| data["refundedAmount"] == shown.as_str()).await?;
         ensure!(events(&data, "refunded").len() == nth + 1, "{data}");
@@ -338,9 +234,9 @@ async fn in_parts(hands: Hands, minors: Vec<i64>, status: &'static str) -> Resul
 
 async fn part_then_rest(hands: Hands) -> Result<()> {
     let id = paid(&hands, "100.00").await?;
-    at_gateway(&hands, &id, "refund?minor=2500").await?;
+    control(&hands, NAME, &id, "refund?minor=2500").await?;
     until(&hands, &id, |data| data["refundedAmount"] == "25.00").await?;
-    at_gateway(&hands, &id, "refund").await?;
+    control(&hands, NAME, &id, "refund").await?;
     let data = until(&hands, &id, |data| data["transaction_status"] == "Reversed").await?;
     ensure!(data["refundedAmount"] == "100.00" && events(&data, "refunded").len() == 2, "{data}");
     hands.webhooks(&id, &["Approved", "Reversed"], LIMIT).await
@@ -348,11 +244,14 @@ async fn part_then_rest(hands: Hands) -> Result<()> {
 
 async fn equal_parts(hands: Hands) -> Result<()> {
     let id = paid(&hands, "100.00").await?;
-    at_gateway(&hands, &id, "refund?minor=5000").await?;
+    control(&hands, NAME, &id, "refund?minor=5000").await?;
     until(&hands, &id, |data| data["refundedAmount"] == "50.00").await?;
-    // The record's time has seconds.
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
-    at_gateway(&hands, &id, "refund?minor=5000").await?;
+    // The record's time has seconds: two parts of one would be the same part.
+    let first = jiff::Timestamp::now().as_second();
+    while jiff::Timestamp::now().as_second() == first {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    control(&hands, NAME, &id, "refund?minor=5000").await?;
     let data = until(&hands, &id, |data| data["transaction_status"] == "Reversed").await?;
     ensure!(data["refundedAmount"] == "100.00" && events(&data, "refunded").len() == 2, "{data}");
     hands.webhooks(&id, &["Approved", "Reversed"], LIMIT).await
@@ -361,11 +260,10 @@ async fn equal_parts(hands: Hands) -> Result<()> {
 /// Scenario 08: the gateway notifies three times; the record stays what it is.
 async fn told_again(hands: Hands) -> Result<()> {
     let id = paid(&hands, "100.08").await?;
-    at_gateway(&hands, &id, "refund?minor=5004").await?;
+    control(&hands, NAME, &id, "refund?minor=5004").await?;
     until(&hands, &id, |data| data["refundedAmount"] == "50.04").await?;
     // Asked once more, by hand.
-    let asked = hands.client.manage("POST", &format!("/transactions/{id}/inquire"), Some(json!({}))).await?;
-    ensure!(asked.status == 200, "{} {}", asked.status, asked.body);
+    inquire(&hands, &id).await?;
     hands.webhooks(&id, &["Approved"], LIMIT).await?;
     let data = hands.client.status(&id).await?.body["data"].clone();
     ensure!(data["transaction_status"] == "Approved" && data["refundedAmount"] == "50.04", "{data}");
@@ -375,7 +273,7 @@ async fn told_again(hands: Hands) -> Result<()> {
 
 async fn partial_approval(hands: Hands) -> Result<()> {
     let id = opened(&hands, CHALLENGE).await?;
-    at_gateway(&hands, &id, "approve?minor=6000").await?;
+    control(&hands, NAME, &id, "approve?minor=6000").await?;
     let data = until(&hands, &id, |data| has_event(data, "anomaly", "only a part of the amount")).await?;
     ensure!(data["transaction_status"] == "Pending", "{data}");
     hands.needs_attention(&id, "anomaly", LIMIT).await?;
@@ -384,7 +282,7 @@ async fn partial_approval(hands: Hands) -> Result<()> {
 
 async fn retrieval_request(hands: Hands) -> Result<()> {
     let id = paid(&hands, "100.00").await?;
-    at_gateway(&hands, &id, "status/retrieval_request").await?;
+    control(&hands, NAME, &id, "status/retrieval_request").await?;
     let data = until(&hands, &id, |data| has_event(data, "anomaly", "retrieval request")).await?;
     ensure!(data["transaction_status"] == "Approved" && data["disputed"].is_null(), "{data}");
     hands.webhooks(&id, &["Approved"], LIMIT).await
@@ -395,11 +293,10 @@ async fn retrieval_request(hands: Hands) -> Result<()> {
 /// What the answer says is of the call, not of the payment: the reconcile decides.
 async fn continue_answered(hands: Hands, http: u16, body: &'static str) -> Result<()> {
     let answer = hands.client.cashier(&self::body("100.00", DEVICE_CHECK, "")).await?;
-    let (id, url) = (id_of(&answer), answer.text("/data/url").to_owned());
+    let (id, url) = (id_of(&answer)?, answer.text("/data/url").to_owned());
     let unique_id = answer.text("/data/uniqueId").to_owned();
     let next = json!({"method": "PUT", "path": format!("/threeds_method/{unique_id}"), "http": http, "headers": {"content-type": "application/xml"}, "body": body});
-    let put = hands.client.control("PUT", "/emerchantpay/next", Some(next)).await?;
-    ensure!(put.status == 200, "{}", put.body);
+    steps::next(&hands, NAME, next).await?;
     let page = hands.client.send("GET", &url, &[], None).await?;
     ensure!(page.status == 200, "{}", page.status);
     let deadline = tokio::time::Instant::now() + LIMIT;
@@ -412,7 +309,7 @@ async fn continue_answered(hands: Hands, http: u16, body: &'static str) -> Resul
     let data = hands.client.status(&id).await?.body["data"].clone();
     ensure!(data["transaction_status"] == "Pending", "{data}");
     // The gateway ends it: its record counts.
-    at_gateway(&hands, &id, "approve").await?;
+    control(&hands, NAME, &id, "approve").await?;
     until(&hands, &id, |data| data["transaction_status"] == "Approved").await?;
     hands.webhooks(&id, &["Approved"], LIMIT).await
 }
@@ -438,8 +335,7 @@ async fn waits(hands: Hands) -> Result<()> {
         let amount = format!("{}.00", 500 + value.len());
         let minor = format!("<amount>{}00</amount>", 500 + value.len());
         let next = json!({"path": "/process/", "about": minor, "http": 429, "headers": {"retry-after": value}, "body": ""});
-        let put = hands.client.control("PUT", "/emerchantpay/next", Some(next)).await?;
-        ensure!(put.status == 200, "{}", put.body);
+        steps::next(&hands, NAME, next).await?;
         let answer = hands.client.cashier(&body(&amount, PLAIN, "")).await?;
         ensure!(answer.status == 429, "{value}: {} {}", answer.status, answer.body);
         let wait: u32 = answer.header("retry-after").context("no Retry-After")?.parse()?;

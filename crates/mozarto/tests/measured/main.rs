@@ -28,6 +28,7 @@ mod settings;
 mod shares;
 mod short_callbacks;
 mod signed_bytes;
+mod steps;
 mod stores;
 mod stranger;
 mod ten;

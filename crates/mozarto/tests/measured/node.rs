@@ -64,6 +64,11 @@ impl Node {
 
     /// By itself.
     pub(crate) async fn start(set: impl FnOnce(&mut Command)) -> Result<Self> {
+        Self::spawn(set)?.ready().await
+    }
+
+    /// A process that has just begun.
+    pub(crate) fn spawn(set: impl FnOnce(&mut Command)) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let log = directory.path().join("log");
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -71,16 +76,20 @@ impl Node {
         command.env("MOZARTO_LISTEN", address.to_string()).env("MOZARTO_DATA", directory.path().join("data"));
         set(&mut command);
         let child = command.stderr(std::fs::File::create(&log)?).spawn().context("starting a process")?;
-        let mut node = Self { child, base: format!("http://{address}"), log, _directory: directory };
+        Ok(Self { child, base: format!("http://{address}"), log, _directory: directory })
+    }
+
+    /// Waits until it is ready.
+    pub(crate) async fn ready(mut self) -> Result<Self> {
         let until = Instant::now() + LIMIT;
-        while !node.get("/readyz").await.is_ok_and(|answer| answer.status == 200) {
-            if let Some(status) = node.child.try_wait()? {
-                bail!("it ended: {status}: {}", node.said());
+        while !self.get("/readyz").await.is_ok_and(|answer| answer.status == 200) {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("it ended: {status}: {}", self.said());
             }
-            ensure!(Instant::now() < until, "it is not ready: {}", node.said());
+            ensure!(Instant::now() < until, "it is not ready: {}", self.said());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Ok(node)
+        Ok(self)
     }
 
     /// What it has logged.

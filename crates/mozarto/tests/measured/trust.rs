@@ -1,14 +1,13 @@
 //! Trust Payments: refunds in parts, words and fields of its own.
 
+use crate::steps::{LIMIT, control, minor_units, posted, until};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use std::time::Duration;
-use testkit::client::{Answer, bodies};
-use testkit::forms::Form;
+use testkit::client::bodies;
 use testkit::table::Table;
 use testkit::world::{Hands, World};
 
-const LIMIT: Duration = Duration::from_secs(30);
+const NAME: &str = "trust";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn trust_as_it_is() {
@@ -45,63 +44,25 @@ fn parts(table: &mut Table, world: &World, how: &str) {
     }
 }
 
-fn id_of(answer: &Answer) -> Result<String> {
-    let id = answer.text("/transaction/transactionId").to_owned();
-    ensure!(!id.is_empty(), "{} {}", answer.status, answer.body);
-    Ok(id)
-}
-
-/// A pay-in whose form Trust has, and what its page says.
-async fn posted(hands: &Hands, body: &str) -> Result<(String, String)> {
-    let answer = hands.client.cashier(body).await?;
-    let url = answer.text("/data/paymentUrl").to_owned();
-    let page = hands.client.send("GET", &url, &[], None).await?;
-    ensure!(page.status == 200, "the page: {} {}", page.status, answer.body);
-    let there = Form::of(&page.bytes)?.post(&hands.client, &url, &[]).await?;
-    Ok((id_of(&answer)?, String::from_utf8_lossy(&there.bytes).into_owned()))
-}
-
-async fn control(hands: &Hands, id: &str, what: &str) -> Result<()> {
-    let answer = hands.client.control("POST", &format!("/trust/{id}/{what}"), None).await?;
-    ensure!(answer.status == 200, "{what}: {} {}", answer.status, answer.body);
-    Ok(())
-}
-
 /// A payment of 100.00.
 async fn paid(hands: &Hands) -> Result<String> {
     let (id, _) = posted(hands, &bodies::trust("EUR", "100.00")).await?;
-    control(hands, &id, "pay").await?;
+    control(hands, NAME, &id, "pay").await?;
     hands.ends_as(&id, "Approved", "0/0", LIMIT).await?;
     Ok(id)
 }
 
-/// What the timeline has of refunds: their minor units.
-async fn refunds(hands: &Hands, id: &str) -> Result<Vec<i64>> {
-    let shown = hands.client.status(id).await?;
-    let events = shown.body["data"]["events"].as_array().cloned().unwrap_or_default();
-    let of_kind = events.iter().filter(|event| event["event"] == "refunded");
-    Ok(of_kind.map(|event| event["detail"]["minorUnits"].as_i64().unwrap_or(-1)).collect())
-}
-
 /// Waits until so much has gone back, in so many parts.
 async fn went_back(hands: &Hands, id: &str, parts: &[i64]) -> Result<Value> {
-    let until = tokio::time::Instant::now() + LIMIT;
     let sum: i64 = parts.iter().sum();
-    loop {
-        let told = refunds(hands, id).await?;
-        let shown = hands.managed(id).await?;
-        if told == parts && shown["refundedAmount"] == format!("{}.{:02}", sum / 100, sum % 100) {
-            return Ok(shown);
-        }
-        ensure!(tokio::time::Instant::now() < until, "{told:?} instead of {parts:?}: {shown}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let shown = format!("{}.{:02}", sum / 100, sum % 100);
+    until(hands, id, |data| minor_units(data, "refunded") == parts && data["refundedAmount"] == shown.as_str()).await
 }
 
 async fn refunded(hands: Hands, minors: &'static [i64], status: &'static str) -> Result<()> {
     let id = paid(&hands).await?;
     for (n, minor) in minors.iter().enumerate() {
-        control(&hands, &id, &format!("refund?minor={minor}")).await?;
+        control(&hands, NAME, &id, &format!("refund?minor={minor}")).await?;
         let shown = went_back(&hands, &id, &minors[..=n]).await?;
         ensure!(shown["transaction_status"] == "Approved" || n + 1 == minors.len(), "{shown}");
     }
@@ -114,10 +75,10 @@ async fn refunded(hands: Hands, minors: &'static [i64], status: &'static str) ->
 /// Less was settled than authorised, and the rest went back.
 async fn lowered(hands: Hands) -> Result<()> {
     let id = paid(&hands).await?;
-    control(&hands, &id, "lower?minor=2000").await?;
+    control(&hands, NAME, &id, "lower?minor=2000").await?;
     let shown = went_back(&hands, &id, &[2_000]).await?;
     ensure!(shown["transaction_status"] == "Approved", "{shown}");
-    control(&hands, &id, "refund?minor=8000").await?;
+    control(&hands, NAME, &id, "refund?minor=8000").await?;
     let shown = went_back(&hands, &id, &[2_000, 8_000]).await?;
     ensure!(shown["transaction_status"] == "Reversed" && shown["attention"].is_null(), "{shown}");
     hands.webhooks(&id, &["Approved", "Reversed"], LIMIT).await
@@ -126,7 +87,7 @@ async fn lowered(hands: Hands) -> Result<()> {
 async fn lowered_twice(hands: Hands) -> Result<()> {
     let id = paid(&hands).await?;
     for (minor, parts) in [(2_000, &[2_000][..]), (500, &[2_000, 500])] {
-        control(&hands, &id, &format!("lower?minor={minor}")).await?;
+        control(&hands, NAME, &id, &format!("lower?minor={minor}")).await?;
         let shown = went_back(&hands, &id, parts).await?;
         ensure!(shown["transaction_status"] == "Approved" && shown["attention"].is_null(), "{shown}");
     }
@@ -136,11 +97,11 @@ async fn lowered_twice(hands: Hands) -> Result<()> {
 /// Of the payment itself nobody was told: its refund is the first that is heard of it.
 async fn refunded_first(hands: Hands) -> Result<()> {
     let (id, _) = posted(&hands, &bodies::trust("EUR", "100.12")).await?;
-    control(&hands, &id, "pay").await?;
-    control(&hands, &id, "refund?minor=3000").await?;
+    control(&hands, NAME, &id, "pay").await?;
+    control(&hands, NAME, &id, "refund?minor=3000").await?;
     let shown = went_back(&hands, &id, &[3_000]).await?;
     ensure!(shown["transaction_status"] == "Approved" && shown["attention"].is_null(), "{shown}");
-    control(&hands, &id, "refund").await?;
+    control(&hands, NAME, &id, "refund").await?;
     let shown = went_back(&hands, &id, &[3_000, 7_012]).await?;
     ensure!(shown["transaction_status"] == "Reversed" && shown["attention"].is_null(), "{shown}");
     hands.webhooks(&id, &["Approved", "Reversed"], LIMIT).await
@@ -148,7 +109,7 @@ async fn refunded_first(hands: Hands) -> Result<()> {
 
 async fn declined(hands: Hands, code: &'static str) -> Result<()> {
     let (id, _) = posted(&hands, &bodies::trust("EUR", "620.00")).await?;
-    control(&hands, &id, &format!("status/{code}")).await?;
+    control(&hands, NAME, &id, &format!("status/{code}")).await?;
     hands.ends_as(&id, "Declined", code, LIMIT).await?;
     hands.webhooks(&id, &["Declined"], LIMIT).await
 }
@@ -174,7 +135,7 @@ async fn pays(hands: Hands, address: Value) -> Result<()> {
         body["phone"] = json!(phone);
         let (id, page) = posted(&hands, &body.to_string()).await?;
         ensure!(!page.contains("Invalid details"), "{address} {phone}: {page}");
-        control(&hands, &id, "pay").await?;
+        control(&hands, NAME, &id, "pay").await?;
         hands.ends_as(&id, "Approved", "0/0", LIMIT).await?;
     }
     Ok(())

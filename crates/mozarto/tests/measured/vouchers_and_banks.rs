@@ -1,13 +1,12 @@
 //! Flexepin's records, Gigadat's amounts, Brite's transactions that name nobody, Cleo's documents, Neosurf's envelope.
 
+use crate::steps::{LIMIT, control, inquire, next};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use std::time::Duration;
 use testkit::client::bodies;
 use testkit::table::Table;
 use testkit::world::{Hands, World};
 
-const LIMIT: Duration = Duration::from_secs(30);
 const WEBHOOKS_OF: [&str; 4] = ["GIGADAT", "NEOSURF", "CLEO", "BRITE"];
 
 /// Nobody pays by himself, and no callback comes but those that a row sends.
@@ -70,24 +69,6 @@ async fn vouchers_and_banks_as_their_own_clients_know_them() {
     );
     table.row("Neosurf, the envelope", neosurf_envelope(world.hands()));
     table.end().await;
-}
-
-async fn next(hands: &Hands, provider: &str, what: Value) -> Result<()> {
-    let set = hands.client.control("PUT", &format!("/{provider}/next"), Some(what)).await?;
-    ensure!(set.status == 200, "next: {} {}", set.status, set.body);
-    Ok(())
-}
-
-async fn inquire(hands: &Hands, id: &str) -> Result<()> {
-    let asked = hands.client.manage("POST", &format!("/transactions/{id}/inquire"), Some(json!({}))).await?;
-    ensure!(asked.status == 200, "inquire: {} {}", asked.status, asked.body);
-    Ok(())
-}
-
-async fn control(hands: &Hands, provider: &str, id: &str, what: &str) -> Result<()> {
-    let answer = hands.client.control("POST", &format!("/{provider}/{id}/{what}"), None).await?;
-    ensure!(answer.status == 200, "{what}: {} {}", answer.status, answer.body);
-    Ok(())
 }
 
 /// A pay-in with its page.

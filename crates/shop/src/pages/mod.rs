@@ -6,10 +6,8 @@ mod cashier;
 mod hook;
 mod live;
 mod orders;
-mod shown;
 mod view;
 
-pub(crate) use self::shown::Shown;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -13,7 +13,6 @@ mod provider;
 mod reply;
 mod seal;
 mod server;
-mod shown;
 mod sim;
 mod store;
 mod text;
@@ -25,7 +24,6 @@ pub(crate) use jobs::{ACCOUNT_NAME, Ack, Callback};
 pub(crate) use page::{html_page, notice_page, see_other};
 pub(crate) use provider::{Pressed, Provider};
 pub(crate) use reply::Reply;
-pub(crate) use shown::Shown;
 pub(crate) use sim::serve;
 pub(crate) use text::{
     date_of, hmac_sha256_hex, is_http_url, is_in_id, origin_of, random_capitals_or_digits, random_digits, random_hex,

@@ -98,7 +98,10 @@ const RELEASE_UNKNOWN: &str = "UPDATE jobs SET owner = NULL, due_at = ?1 WHERE o
                                AND (SELECT n.id FROM nodes n WHERE n.id = jobs.owner) IS NULL";
 const RELEASE_OTHERS: &str = "UPDATE jobs SET owner = NULL, due_at = ?1 WHERE owner IS NOT NULL AND owner <> ?2";
 const PULL_FORWARD: &str = "UPDATE jobs SET due_at = ?1 WHERE kind = 'inquire' AND owner IS NULL AND due_at > ?1";
-// By the primary key: neither the owner nor the time must choose an index.
+// By the primary key: neither owner nor time may choose an index.
+const PULL_ONE_FORWARD: &str = "UPDATE jobs SET due_at = ?3 WHERE company_id = ?1 AND transaction_id = ?2 AND kind = 'inquire' \
+                                AND COALESCE(owner, '') = '' AND due_at + 0 > ?3";
+// Likewise.
 const PUT_BACK: &str = "UPDATE jobs SET owner = NULL, due_at = ?5, attempt = ?6 \
                         WHERE company_id = ?1 AND transaction_id = ?2 AND COALESCE(owner, '') = ?3 AND due_at + 0 = ?4";
 const GIVE_UP: &str =
@@ -215,6 +218,11 @@ pub fn release_others(batch: &mut Batch, this_node: &str, now: Timestamp) {
 /// Makes every open inquiry due now (after a start).
 pub fn pull_inquiries_forward(batch: &mut Batch, now: Timestamp) {
     batch.run(PULL_FORWARD, vec![now.millis().into()]);
+}
+
+/// Makes the open inquiry of a transaction due at that time, where it is due later and nobody works on it.
+pub fn pull_forward(batch: &mut Batch, company: CompanyId, transaction: TransactionId, due_at: Timestamp) {
+    batch.run(PULL_ONE_FORWARD, vec![company.to_string().into(), transaction.to_string().into(), due_at.millis().into()]);
 }
 
 fn job(row: &Row) -> Result<Job, QueryError> {

@@ -31,9 +31,34 @@ pub(super) struct Letters {
     layer: usize,
 }
 
+/// Adds a letter or digit in lower case; nothing else.
+fn add_plain(c: char, plain: &mut String) {
+    if c.is_ascii() {
+        if c.is_ascii_alphanumeric() {
+            plain.push(c.to_ascii_lowercase());
+        }
+    } else if c.is_alphanumeric() {
+        plain.extend(c.to_lowercase());
+    }
+}
+
 /// Letters and digits alone, in lower case, of a text in which nothing is escaped.
 pub(super) fn plain(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return text.to_ascii_lowercase();
+    }
+    let mut plain = String::with_capacity(text.len());
+    text.chars().for_each(|c| add_plain(c, &mut plain));
+    plain
+}
+
+fn begins_escape(c: char) -> bool {
+    matches!(c, '%' | '\\' | '&' | '<' | ']')
+}
+
+/// Whether something in the text may be escaped.
+pub(super) fn may_be_escaped(text: &str) -> bool {
+    text.contains(begins_escape)
 }
 
 impl Letters {
@@ -46,8 +71,8 @@ impl Letters {
     fn from_units(units: Vec<Unit>, layer: usize) -> Self {
         let mut text = String::with_capacity(units.len());
         let mut at = Vec::with_capacity(units.len());
-        for (index, unit) in units.iter().enumerate().filter(|(_, unit)| unit.c.is_alphanumeric()) {
-            text.extend(unit.c.to_lowercase());
+        for (index, unit) in units.iter().enumerate() {
+            add_plain(unit.c, &mut text);
             at.resize(text.len(), index);
         }
         Self { units, text, at, layer }
@@ -55,8 +80,7 @@ impl Letters {
 
     /// With one layer of escapes taken off; `None` when there is none (any more).
     pub(super) fn unescaped(&self) -> Option<Self> {
-        let escapes = |unit: &Unit| matches!(unit.c, '%' | '\\' | '&' | '<' | ']');
-        if self.layer >= LAYERS_MAX || !self.units.iter().any(escapes) {
+        if self.layer >= LAYERS_MAX || !self.units.iter().any(|unit| begins_escape(unit.c)) {
             return None;
         }
         let mut units = Vec::with_capacity(self.units.len());

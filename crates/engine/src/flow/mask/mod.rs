@@ -7,6 +7,8 @@
 //! **What stays readable.** A text of eight letters and digits or more is found anywhere, in parts of words and across blanks. A shorter one (from four on; a CVV from three) only
 //! as whole words, for it would blank out parts of ordinary ones. One that is shorter still is not looked for by itself: nobody is kept out by three letters, and its base64 as part
 //! of a Basic pair is found as what was sent.
+//!
+//! **What it costs.** A text is looked at closely only where it has what a needle begins with ([`Beginnings`]); nearly none has. `tests::cost` measures it.
 
 mod letters;
 
@@ -30,6 +32,8 @@ const WORDS_MIN: usize = 4;
 const VERBATIM_MIN: usize = 6;
 /// A text as long as this may have been cut: the beginning of a secret at its end counts too, from [`ANYWHERE_MIN`] letters and digits on.
 const PERHAPS_CUT_CHARS: usize = 60;
+/// Most bytes that stand before others in the same group of base64.
+const SHIFTS_MAX: usize = 2;
 /// Characters of a callback token.
 const TOKEN_CHARS: usize = 43;
 /// After the words of a callback address, so many of its token's characters make it one.
@@ -60,12 +64,65 @@ struct Needle {
 }
 
 /// Everything that must not be seen of one transaction.
-pub(super) struct Masker(Vec<Needle>);
+pub(super) struct Masker {
+    needles: Vec<Needle>,
+    beginnings: Beginnings,
+}
+
+/// Bytes of a needle's beginning by which it is looked for first.
+const BEGINNING: usize = 3;
+/// Beginnings are told apart by so many bits.
+const BEGINNING_BITS: u32 = 12;
+
+/// With what the needles begin, as a set of bits: nearly every text has none of it, and is not looked at any closer.
+struct Beginnings {
+    bits: [u64; 1 << (BEGINNING_BITS - 6)],
+    /// A needle has no beginning of letters: every text is looked at closely.
+    every_text: bool,
+}
+
+impl Beginnings {
+    const NONE: Self = Self { bits: [0; 1 << (BEGINNING_BITS - 6)], every_text: false };
+
+    /// The word of the set and the bit in it.
+    fn place(beginning: [u8; BEGINNING]) -> (usize, u64) {
+        let [one, two, three] = beginning.map(u32::from);
+        // Fibonacci hashing: the upper bits of the product are spread.
+        let spread = (one << 16 | two << 8 | three).wrapping_mul(0x9E37_79B1) >> (u32::BITS - BEGINNING_BITS);
+        ((spread >> 6) as usize, 1 << (spread & 63))
+    }
+
+    fn add(&mut self, needle: &Needle) {
+        match needle.text.as_bytes().first_chunk() {
+            Some(beginning) if needle.way != Way::Verbatim => {
+                let (word, bit) = Self::place(*beginning);
+                self.bits[word] |= bit;
+            }
+            _ => self.every_text = true,
+        }
+    }
+
+    /// Whether a needle begins in these letters, as far as its first ones go, or is cut off by their end.
+    fn any_in(&self, letters: &str, needles: &[Needle]) -> bool {
+        let bytes = letters.as_bytes();
+        let begins = |at: usize| {
+            let rest = &bytes[at..];
+            needles.iter().any(|needle| {
+                let needle = needle.text.as_bytes();
+                rest.starts_with(needle) || rest.len() >= ANYWHERE_MIN && needle.starts_with(rest)
+            })
+        };
+        bytes.windows(BEGINNING).enumerate().any(|(at, window)| {
+            let (word, bit) = window.first_chunk().map_or((0, 0), |beginning| Self::place(*beginning));
+            self.bits[word] & bit != 0 && begins(at)
+        })
+    }
+}
 
 impl Masker {
     /// A masker of the addresses to which this provider calls back.
     pub(super) fn new(provider: &str) -> Self {
-        let mut masker = Self(Vec::new());
+        let mut masker = Self { needles: Vec::new(), beginnings: Beginnings::NONE };
         let address = format!("/callbacks/{provider}/");
         masker.add(&letters::plain(&address), Way::Address);
         masker.encoded(address.as_bytes(), false);
@@ -73,10 +130,14 @@ impl Masker {
     }
 
     fn add(&mut self, text: &str, way: Way) {
-        let text = Zeroizing::new(text.to_owned());
-        if !text.is_empty() && !self.0.iter().any(|needle| needle.way == way && *needle.text == *text) {
-            self.0.push(Needle { text, words: Vec::new(), way, short: false });
+        if !text.is_empty() && !self.needles.iter().any(|needle| needle.way == way && *needle.text == text) {
+            self.push(Needle { text: Zeroizing::new(text.to_owned()), words: Vec::new(), way, short: false });
         }
+    }
+
+    fn push(&mut self, needle: Needle) {
+        self.beginnings.add(&needle);
+        self.needles.push(needle);
     }
 
     /// Looks for this too, in every form.
@@ -112,26 +173,29 @@ impl Masker {
     fn words(&mut self, reading: &Letters, short: bool) {
         let text = Zeroizing::new(reading.text.clone());
         let words = reading.word_starts();
-        self.0.push(Needle { text, words, way: Way::Words, short });
+        self.push(Needle { text, words, way: Way::Words, short });
     }
 
     /// The forms that encode the bytes anew, also where they are in the middle of something longer.
     fn encoded(&mut self, bytes: &[u8], short: bool) {
-        let hex = hex::encode(bytes);
-        let whole = STANDARD_NO_PAD.encode(bytes);
-        for text in [&hex, &whole] {
-            let plain = letters::plain(text);
+        let hex = Zeroizing::new(hex::encode(bytes));
+        let whole = Zeroizing::new(STANDARD_NO_PAD.encode(bytes));
+        for (text, plain) in [(&hex, hex.clone()), (&whole, Zeroizing::new(letters::plain(&whole)))] {
             if plain.len() >= ANYWHERE_MIN {
                 self.add(&plain, Way::Encoded);
             } else if plain.len() >= WORDS_MIN {
                 self.words(&Letters::of(text), short);
             }
         }
-        for before in 0..3 {
+        let mut shifted = Zeroizing::new(Vec::with_capacity(bytes.len() + SHIFTS_MAX));
+        let mut encoded = Zeroizing::new(String::with_capacity((bytes.len() + SHIFTS_MAX).div_ceil(3) * 4));
+        for before in 0..=SHIFTS_MAX {
             // Of the bytes' own bits alone: what stands before and behind them is not known.
-            let mut shifted = Zeroizing::new(vec![0_u8; before]);
+            shifted.clear();
+            shifted.resize(before, 0);
             shifted.extend_from_slice(bytes);
-            let encoded = Zeroizing::new(STANDARD_NO_PAD.encode(&*shifted));
+            encoded.clear();
+            STANDARD_NO_PAD.encode_string(&*shifted, &mut encoded);
             let start = (before * 8).div_ceil(6);
             let end = shifted.len() * 8 / 6;
             if let Some(own) = encoded.get(start..end) {
@@ -179,11 +243,28 @@ impl Masker {
         self.masked(text, false)
     }
 
+    /// Whether it is worth while to look closely. Never says no where a needle would be found.
+    fn may_hold_one(&self, text: &str) -> bool {
+        let holds = |letters: &str| self.beginnings.any_in(letters, &self.needles);
+        if self.beginnings.every_text || holds(&letters::plain(text)) {
+            return true;
+        }
+        if !letters::may_be_escaped(text) {
+            return false;
+        }
+        let mut readings = std::iter::successors(Letters::of(text).unescaped(), Letters::unescaped);
+        readings.any(|reading| holds(&reading.text))
+    }
+
     fn masked<'a>(&self, text: &'a str, short_too: bool) -> Cow<'a, str> {
+        if self.may_hold_one(text) { self.masked_closely(text, short_too) } else { Cow::Borrowed(text) }
+    }
+
+    fn masked_closely<'a>(&self, text: &'a str, short_too: bool) -> Cow<'a, str> {
         let mut spans: Vec<(usize, usize)> = Vec::new();
         let mut reading = Some(Letters::of(text));
         while let Some(letters) = reading {
-            for needle in self.0.iter().filter(|needle| short_too || !needle.short) {
+            for needle in self.needles.iter().filter(|needle| short_too || !needle.short) {
                 needle.find(&letters, &mut spans);
             }
             reading = letters.unescaped();

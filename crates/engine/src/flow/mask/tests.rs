@@ -144,3 +144,66 @@ fn what_was_sent_in_a_header() {
     }
     assert_eq!(masker.text("application/json"), "application/json");
 }
+
+/// What is not looked at closely holds nothing: both ways of masking agree, also on parts of everything.
+#[test]
+fn a_glance_misses_nothing() {
+    let mut masker = Masker::new("gigadat");
+    let short = ["test", "pin1", "John Doe", "a1b2", "Ünder", "123456", "%41b/&amp;c"];
+    for secret in [SECRET, TOKEN, "sk-12345-abc", "0123456789abcdef0123456789abcdef"].iter().chain(&short) {
+        masker.secret(secret);
+    }
+    masker.forms("987", true);
+    let echoed = [SECRET, TOKEN, "https://gw.example/callbacks/gigadat/abcdefghijklmnopqrstuvwxyz"]
+        .iter()
+        .flat_map(|secret| forms(secret));
+    let texts = echoed.map(|(_, text)| text).chain(short.iter().map(|secret| (*secret).to_owned()));
+    let mut masked = 0;
+    for text in texts {
+        let filled =
+            format!("{} {text} and what follows", "an answer of the provider, long enough to have been cut at its end: ");
+        let ends = filled.char_indices().map(|(at, _)| at).chain([filled.len()]);
+        for part in ends.flat_map(|at| [&filled[..at], &filled[at..]]) {
+            for short_too in [true, false] {
+                let closely = masker.masked_closely(part, short_too);
+                masked += usize::from(matches!(closely, Cow::Owned(_)));
+                assert_eq!(masker.masked(part, short_too), closely, "{part}");
+            }
+        }
+    }
+    assert!(masked > 5_000, "{masked}");
+}
+
+/// Nanoseconds of making a masker, of an ordinary finding and of a long refusal:
+/// `cargo test --release -p mozarto-engine flow::mask::tests::cost -- --ignored --nocapture`
+#[test]
+#[ignore = "it measures"]
+fn cost() {
+    let make = || {
+        let mut masker = Masker::new("gigadat");
+        for secret in ["gd-demo-access-token-0001", "gd-demo-security-token-0001-abcdefgh", "whsec-0123456789abcdef"] {
+            masker.secret(secret);
+        }
+        masker.header(&format!("Basic {}", STANDARD.encode("gd-demo-access-token-0001:gd-demo-security-token-0001-abcdefgh")));
+        masker.address(&format!("https://pay.example/callbacks/gigadat/{TOKEN}"));
+        masker
+    };
+    let finding = Json::parse(
+        br#"{"status":"STATUS_PENDING","transaction_status":"Pending","transactionId":"64a1f2b3c4d5e6f7a8b9c0d1","amount":100,
+            "url":"https://interac.example/webflow?transaction=64a1f2b3c4d5e6f7a8b9c0d1&token=7d1f9b3c5e7a9c1e3f5a7b9d1c3e5f7a",
+            "sessionId":"60a74038-5b94-427e-8cff-abc123000001","merchantReference":"ORDER-REF-001","message":"Successfully"}"#,
+    );
+    let finding = finding.unwrap();
+    let refusal = "the payment was declined by the bank of the payer, insufficient funds. ".repeat(6);
+    let masker = make();
+    let time = |what: &str, work: &mut dyn FnMut()| {
+        const TIMES: u32 = 20_000;
+        (0..TIMES / 20).for_each(|_| work());
+        let begin = std::time::Instant::now();
+        (0..TIMES).for_each(|_| work());
+        println!("{what}: {} ns", begin.elapsed().as_nanos() / u128::from(TIMES));
+    };
+    time("a masker", &mut || drop(std::hint::black_box(make())));
+    time("an ordinary finding", &mut || drop(std::hint::black_box(masker.json(finding.clone()))));
+    time("a refusal of 430 characters", &mut || drop(std::hint::black_box(masker.text(&refusal))));
+}

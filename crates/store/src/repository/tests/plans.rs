@@ -176,6 +176,7 @@ async fn a_payment(db: &Recorder) {
     transactions::update_sealed(&mut batch, company(), id(7), vec![1]);
     jobs::delete(&mut batch, company(), id(7));
     jobs::set_counters(&mut batch, company(), id(7), &Json::Object(Vec::new()));
+    jobs::pull_forward(&mut batch, company(), id(7), NOW);
     idempotency::answer(&mut batch, company(), id(7), 200, vec![1]);
     idempotency::expire(&mut batch, company(), id(7), NOW);
     let callback = callbacks::StoredCallback {

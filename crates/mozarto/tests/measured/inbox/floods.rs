@@ -1,0 +1,217 @@
+//! A flood of callbacks does no harm, nor does what is no callback.
+
+use super::*;
+
+fn store(path: &Path) -> Result<Connection> {
+    let db = Connection::open(path.join("mozarto.db"))?;
+    db.busy_timeout(Duration::from_secs(10))?;
+    Ok(db)
+}
+
+fn number(db: &Connection, sql: &str, id: &str) -> Result<i64> {
+    Ok(db.query_row(sql, [id], |row| row.get(0))?)
+}
+
+const KEPT: &str = "SELECT COUNT(*) FROM callbacks WHERE transaction_id = ?1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_callbacks_does_no_harm() {
+    let world = World::start(BINARY, &PSP_TYPES, |options| options.time_scale(20).variable("MOZARTO_LOG", "error")).await;
+    let world = world.expect("a sandbox");
+    over_the_cap(&world).await.expect("over the cap");
+    folded(&world).await.expect("identical bodies");
+    over_the_rate(&world).await.expect("over the rate");
+    browser_tokens(&world).await.expect("tokens that a browser sees");
+    let mut table = Table::new("the address");
+    table.row("a trailing slash", trailing_slash(world.hands()));
+    table.row("another method", other_methods(world.hands()));
+    for provider in ["brite", "cleo", "forumpay", "emerchantpay", "payone", "trust"] {
+        table.row(format!("{provider}: without readable content"), unreadable(world.hands(), provider));
+    }
+    table.end().await;
+}
+
+/// First 20 and newest 20 are kept; what comes over the cap has the provider asked.
+async fn over_the_cap(world: &World) -> Result<()> {
+    let hands = world.hands();
+    let id = id_of(&hands.client.cashier(brite_in()).await?)?;
+    let url = told_address(&hands, "brite", &id).await?;
+    for n in 0..70 {
+        taken(&hands, &url, JSON, format!(r#"{{"merchant_id":"m","session_id":"s","session_state":{n}}}"#)).await?;
+    }
+    let db = store(world.data())?;
+    ensure!(number(&db, KEPT, &id)? == 40, "{} are kept", number(&db, KEPT, &id)?);
+    let set = |drop: bool| hands.client.control("PUT", "/brite/settings", Some(json!({"dropCallbacks": drop})));
+    set(true).await?;
+    let paid = hands.client.control("POST", &format!("/brite/{id}/approve"), None).await?;
+    ensure!(paid.status == 200, "{}", paid.body);
+    let last = r#"{"merchant_id":"m","session_id":"s","session_state":99}"#;
+    taken(&hands, &url, JSON, last).await?;
+    hands.client.wait_for(&id, &["Approved"], LIMIT).await?;
+    set(false).await?;
+    ensure!(number(&db, KEPT, &id)? == 40, "{} are kept", number(&db, KEPT, &id)?);
+    Ok(())
+}
+
+/// Identical bodies are one row, whatever the headers; a repeat of one that was worked off has the provider asked again.
+async fn folded(world: &World) -> Result<()> {
+    let hands = world.hands();
+    let id = id_of(&hands.client.cashier(brite_in()).await?)?;
+    let url = told_address(&hands, "brite", &id).await?;
+    let body = r#"{"merchant_id":"m","session_id":"s","session_state":1}"#;
+    for n in 0..30 {
+        let number = n.to_string();
+        let answer =
+            hands.client.send("POST", &url, &[("content-type", JSON), ("x-request-id", &number)], Some(body.into())).await?;
+        ensure!(answer.status == 200, "{}", answer.status);
+    }
+    let db = store(world.data())?;
+    ensure!(number(&db, KEPT, &id)? == 1, "{} are kept", number(&db, KEPT, &id)?);
+    ensure!(number(&db, "SELECT copies FROM callbacks WHERE transaction_id = ?1", &id)? == 30);
+    until("worked off", async || {
+        Ok(number(&db, "SELECT COUNT(*) FROM callbacks WHERE transaction_id = ?1 AND due_at IS NOT NULL", &id)? == 0)
+    })
+    .await?;
+    hands.client.control("PUT", "/brite/settings", Some(json!({"dropCallbacks": true}))).await?;
+    hands.client.control("POST", &format!("/brite/{id}/approve"), None).await?;
+    taken(&hands, &url, JSON, body).await?;
+    hands.client.wait_for(&id, &["Approved"], LIMIT).await?;
+    hands.client.control("PUT", "/brite/settings", Some(json!({"dropCallbacks": false}))).await?;
+    Ok(())
+}
+
+async fn over_the_rate(world: &World) -> Result<()> {
+    let hands = world.hands();
+    let id = id_of(&hands.client.cashier(brite_in()).await?)?;
+    let url = told_address(&hands, "brite", &id).await?;
+    let asked_before = hands.client.control("GET", "/brite/calls", None).await?.body["total"].as_u64().unwrap_or_default();
+    let began = Instant::now();
+    let mut flood = tokio::task::JoinSet::new();
+    for client in 0..8 {
+        let (hands, url) = (hands.clone(), url.clone());
+        flood.spawn(async move {
+            let (mut good, mut limited) = (0_u32, 0_u32);
+            for n in 0..250 {
+                let body = format!(r#"{{"merchant_id":"m","transaction_id":"flood-{client}-{n}","transaction_state":1}}"#);
+                let answer = post(&hands, &url, JSON, body).await?;
+                match answer.status {
+                    200 => good += 1,
+                    429 if answer.header("retry-after").is_some() => limited += 1,
+                    other => anyhow::bail!("{other} {}", answer.body),
+                }
+            }
+            Ok::<_, anyhow::Error>((good, limited))
+        });
+    }
+    let (mut good, mut limited) = (0, 0);
+    while let Some(one) = flood.join_next().await {
+        let (some, over) = one??;
+        good += some;
+        limited += over;
+    }
+    let seconds = u32::try_from(began.elapsed().as_secs())? + 1;
+    ensure!(limited > 0 && good <= 200 + 20 * seconds, "{good} taken, {limited} over the rate, in {seconds} s");
+    let db = store(world.data())?;
+    ensure!(number(&db, KEPT, &id)? <= 40, "{} are kept", number(&db, KEPT, &id)?);
+    // Another transaction of the same provider is not concerned.
+    let other = id_of(&hands.client.cashier(brite_in()).await?)?;
+    let told = told_address(&hands, "brite", &other).await?;
+    taken(&hands, &told, JSON, r#"{"merchant_id":"m","session_id":"s","session_state":1}"#).await?;
+    let asked =
+        hands.client.control("GET", "/brite/calls", None).await?.body["total"].as_u64().unwrap_or_default() - asked_before;
+    ensure!(asked < 200, "Brite was asked {asked} times because of {good} callbacks");
+    Ok(())
+}
+
+fn is_token_of_callbacks(db: &Connection, url: &str) -> Result<bool> {
+    let token = url.rsplit('/').next().unwrap_or_default();
+    let hash = digest(&SHA256, token.as_bytes());
+    let found: i64 =
+        db.query_row("SELECT COUNT(*) FROM transactions WHERE callback_token_hash = ?1", [hash.as_ref()], |row| row.get(0))?;
+    Ok(found > 0)
+}
+
+async fn browser_tokens(world: &World) -> Result<()> {
+    let hands = world.hands();
+    let db = store(world.data())?;
+    let (id, url) = trust_posted(&hands, "EUR", "106.00").await?;
+    ensure!(!is_token_of_callbacks(&db, &url)?, "Trust's form shows the callback token");
+    taken(&hands, &url, FORM, "notificationreference=1-1&errorcode=0&requesttypedescription=AUTH").await?;
+    until("it is read", async || Ok(told(&hands, &id, "notified unsigned").await? == 1)).await?;
+    for n in 0..60 {
+        taken(&hands, &url, FORM, format!("notificationreference=1-{n}&errorcode=7&requesttypedescription=AUTH")).await?;
+    }
+    ensure!(number(&db, KEPT, &id)? == 40, "{} are kept", number(&db, KEPT, &id)?);
+    // The token of the device check opens nothing but its own address.
+    let card = hands.client.cashier(&bodies::emerchantpay("107.00", DEVICE_CHECK)).await?;
+    let id = id_of(&card)?;
+    let calls = sent(&hands, "emerchantpay").await?.into_iter().find(|call| call.contains(&id)).context("no call")?;
+    let check = calls.split_once("<callback_url>").and_then(|(_, rest)| rest.split('<').next()).context("no address")?.to_owned();
+    ensure!(check.ends_with("/threeds"), "{check}");
+    let bare = check.trim_end_matches("/threeds");
+    ensure!(!is_token_of_callbacks(&db, bare)?);
+    ensure!(post(&hands, bare, FORM, "a=b").await?.status == 404, "the device check's token takes notifications");
+    for address in [check.clone(), format!("{check}/")] {
+        ensure!(post(&hands, &address, FORM, b"a=\xe9".to_vec()).await?.status == 200, "{address}");
+    }
+    let wrong = hands.client.send("GET", &check, &[], None).await?;
+    ensure!(wrong.status == 405 && wrong.header("allow") == Some("POST"), "{} {:?}", wrong.status, wrong.header("allow"));
+    let mut limited = 0;
+    for _ in 0..400 {
+        limited += u32::from(post(&hands, &check, FORM, "a=b").await?.status == 429);
+    }
+    ensure!(limited > 0, "the device check's address has no rate");
+    Ok(())
+}
+
+async fn trailing_slash(hands: Hands) -> Result<()> {
+    let id = id_of(&hands.client.cashier(brite_in()).await?)?;
+    let url = told_address(&hands, "brite", &id).await?;
+    taken(&hands, &format!("{url}/"), JSON, r#"{"merchant_id":"m","transaction_id":"with-a-slash"}"#).await?;
+    until("asked about", async || Ok(sent(&hands, "brite").await?.iter().any(|call| call.contains("with-a-slash")))).await
+}
+
+async fn other_methods(hands: Hands) -> Result<()> {
+    let id = id_of(&hands.client.cashier(brite_in()).await?)?;
+    let url = told_address(&hands, "brite", &id).await?;
+    for address in [url.clone(), format!("{url}/")] {
+        for method in ["GET", "HEAD", "PUT", "DELETE", "PATCH"] {
+            let answer = hands.client.send(method, &address, &[], None).await?;
+            let allow = answer.header("allow").unwrap_or_default();
+            ensure!(answer.status == 405 && allow.contains("POST"), "{method}: {} Allow {allow:?}", answer.status);
+        }
+    }
+    Ok(())
+}
+
+/// Somebody knows the address and says nothing that can be read: the provider is asked about that transaction.
+async fn unreadable(hands: Hands, provider: &'static str) -> Result<()> {
+    let body = match provider {
+        "brite" => brite_in().to_owned(),
+        "cleo" => cleo_in(),
+        "forumpay" => bodies::forumpay_in("100.00"),
+        "emerchantpay" => bodies::emerchantpay("108.00", "4918190000000002"),
+        "payone" => bodies::payone("PAYIN", "109.00"),
+        _ => bodies::trust("EUR", "109.00"),
+    };
+    for content in [&b""[..], b"\xff\xfe", b"[]"] {
+        let (id, url) = if provider == "trust" {
+            trust_posted(&hands, "EUR", "109.00").await?
+        } else {
+            let id = id_of(&hands.client.cashier(&body).await?)?;
+            let url = told_address(&hands, provider, &id).await?;
+            (id, url)
+        };
+        hands.client.control("PUT", &format!("/{provider}/settings"), Some(json!({"dropCallbacks": true}))).await?;
+        let paid = hands.client.control("POST", &format!("/{provider}/{id}/approve"), None).await?;
+        ensure!(paid.status == 200, "{}", paid.body);
+        let signature = payone_signature(content);
+        let headers = [("x-signature", signature.as_str())];
+        let headers = if provider == "payone" { &headers[..] } else { &[] };
+        let answer = hands.client.send("POST", &url, headers, Some(content.to_vec())).await?;
+        ensure!(answer.status == 200, "{content:?}: {} {}", answer.status, answer.body);
+        hands.client.wait_for(&id, &["Approved"], LIMIT).await?;
+    }
+    hands.client.control("PUT", &format!("/{provider}/settings"), Some(json!({"dropCallbacks": false}))).await?;
+    Ok(())
+}
