@@ -25,6 +25,7 @@ mod presence;
 mod sandbox;
 mod serve;
 mod toml_error;
+mod wal;
 
 use clap::Parser;
 use std::process::ExitCode;

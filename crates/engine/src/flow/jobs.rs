@@ -147,7 +147,7 @@ impl Engine {
     fn ask_later(&self, commit: &mut Commit<'_>, open: &[StoredCallback]) {
         let attempt = open.iter().map(|one| one.attempt).max().unwrap_or_default();
         let oldest = open.iter().map(|one| one.received_at).min().unwrap_or(commit.now);
-        match inquiry_wait_ms(attempt, self.written_running(oldest, commit.now)) {
+        match inquiry_wait_ms(attempt, self.clock().written_between(oldest, commit.now)) {
             Some(wait_ms) => callbacks::later(&mut commit.batch, open, self.clock().after(wait_ms), true),
             None => {
                 commit.anomaly("the provider called, and was asked for three days without an answer", "warning");
@@ -203,7 +203,7 @@ impl Engine {
             }
         }
         let since = counters.sent_at.unwrap_or(commit.work.transaction.created_at);
-        if self.written_running(since, commit.now) < not_found_after_ms {
+        if self.clock().written_between(since, commit.now) < not_found_after_ms {
             return;
         }
         counters.not_found += 1;

@@ -8,6 +8,7 @@ use domain::{CompanyId, TransactionId};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use store::Dialect;
 use store::repository::jobs::Job;
 use store::repository::{callbacks, jobs, nodes, transactions};
 use store::{Batch, CommitError, QueryError};
@@ -41,6 +42,9 @@ impl Engine {
         self.spawn_worker(|engine| async move { engine.work_on_callbacks().await });
         self.spawn_worker(|engine| async move { engine.run_deliveries().await });
         self.spawn_worker(|engine| async move { engine.keep_beating().await });
+        if self.store().dialect() == Dialect::Postgres {
+            self.spawn_worker(|engine| async move { engine.watch_the_others().await });
+        }
         self.spawn_worker(|engine| async move { engine.keep_tidy().await });
         if self.config().shared_store {
             self.spawn_worker(|engine| async move { engine.keep_directory_fresh().await });
