@@ -5,7 +5,6 @@ use crate::directory::Directory;
 use crate::pulse::{Pulse, Watched};
 use crate::random::Random;
 use crate::transport::Transport;
-use domain::Timestamp;
 use domain::limits;
 use domain::schedule::{CALLBACKS_KEPT_MS, EVENTS_KEPT_MS, IDEMPOTENCY_KEPT_MS};
 use domain::urls::Environment;
@@ -115,8 +114,6 @@ pub(crate) struct Inner {
     pub(crate) stop: CancellationToken,
     pub(crate) workers_running: std::sync::atomic::AtomicBool,
     pub(crate) pulse: Arc<Pulse>,
-    /// How long nobody ran before this process, as far as the embedded store knows, and since when this process runs.
-    pub(crate) pause: std::sync::OnceLock<(Timestamp, i64)>,
 }
 
 /// Wakes workers of this process early; polling finds what other processes wrote.
@@ -161,7 +158,6 @@ impl Engine {
             stop: CancellationToken::new(),
             workers_running: std::sync::atomic::AtomicBool::new(false),
             pulse,
-            pause: std::sync::OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

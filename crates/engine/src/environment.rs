@@ -53,22 +53,65 @@ impl From<CommitError> for EnvironmentError {
     }
 }
 
+/// What the store is of, as far as it can be told without writing.
+enum Told {
+    /// Its word says it.
+    Said(Environment),
+    /// The evidence says it, and no word does yet.
+    Shown(Environment),
+    /// It is new.
+    New,
+    /// It holds data, and nothing says of which.
+    Nothing,
+}
+
+async fn told(db: &dyn Driver, beside: bool) -> Result<Told, EnvironmentError> {
+    if let Some(stored) = stored(db).await? {
+        return Ok(Told::Said(stored));
+    }
+    if db.query(ANYTHING, Vec::new()).await?.is_empty() {
+        return Ok(Told::New);
+    }
+    Ok(if is_a_sandboxs(db, beside).await? { Told::Shown(Environment::Sandbox) } else { Told::Nothing })
+}
+
+/// Whether [`must_be`] would refuse, of a store of any revision that has a schema.
+///
+/// # Errors
+/// [`EnvironmentError`].
+pub async fn may_be(db: &dyn Driver, wanted: Environment, beside: bool) -> Result<(), EnvironmentError> {
+    match told(db, beside).await? {
+        Told::Said(environment) | Told::Shown(environment) => same(environment, wanted),
+        Told::New => Ok(()),
+        Told::Nothing => Err(EnvironmentError::Unsaid),
+    }
+}
+
+/// Whether [`declare`] would refuse, of a store of any revision that has a schema.
+///
+/// # Errors
+/// [`EnvironmentError`].
+pub async fn may_declare(db: &dyn Driver, said: Environment, beside: bool) -> Result<(), EnvironmentError> {
+    if let Some(stored) = stored(db).await? {
+        return same(stored, said);
+    }
+    if is_a_sandboxs(db, beside).await? { same(Environment::Sandbox, said) } else { Ok(()) }
+}
+
 /// Makes sure that the store is of this environment. `beside`: a sandbox has left its file beside the store.
 ///
 /// # Errors
-/// [`EnvironmentError`]; nothing is written then.
+/// [`EnvironmentError`]; nothing is written then, but the word that the evidence says.
 pub async fn must_be(db: &dyn Driver, wanted: Environment, beside: bool) -> Result<(), EnvironmentError> {
-    if let Some(stored) = stored(db).await? {
-        return same(stored, wanted);
+    match told(db, beside).await? {
+        Told::Said(environment) => same(environment, wanted),
+        Told::Shown(environment) => {
+            write(db, environment).await?;
+            same(environment, wanted)
+        }
+        Told::New => write(db, wanted).await,
+        Told::Nothing => Err(EnvironmentError::Unsaid),
     }
-    if db.query(ANYTHING, Vec::new()).await?.is_empty() {
-        return write(db, wanted).await;
-    }
-    if !is_a_sandboxs(db, beside).await? {
-        return Err(EnvironmentError::Unsaid);
-    }
-    write(db, Environment::Sandbox).await?;
-    same(Environment::Sandbox, wanted)
 }
 
 /// Says it for a store from before there was a word. What the evidence says is not overruled.
@@ -76,12 +119,7 @@ pub async fn must_be(db: &dyn Driver, wanted: Environment, beside: bool) -> Resu
 /// # Errors
 /// [`EnvironmentError`]; nothing is written then.
 pub async fn declare(db: &dyn Driver, said: Environment, beside: bool) -> Result<(), EnvironmentError> {
-    if let Some(stored) = stored(db).await? {
-        return same(stored, said);
-    }
-    if is_a_sandboxs(db, beside).await? {
-        same(Environment::Sandbox, said)?;
-    }
+    may_declare(db, said, beside).await?;
     write(db, said).await
 }
 

@@ -62,15 +62,23 @@ impl DataDirectory {
         self.path.join("master.key").exists()
     }
 
+    /// The master key of this directory, if it has one.
+    pub(crate) fn kept_key(&self) -> Result<Option<MasterKey>> {
+        let path = self.path.join("master.key");
+        if !path.exists() {
+            return Ok(None);
+        }
+        MasterKey::from_file(&path).map(Some).with_context(|| format!("reading {}", path.display()))
+    }
+
     /// The master key of this directory, made at the first start; never for a store that another key has opened.
     pub(crate) async fn master_key(&self, db: &dyn Driver) -> Result<MasterKey> {
-        let path = self.path.join("master.key");
-        if path.exists() {
-            return MasterKey::from_file(&path).with_context(|| format!("reading {}", path.display()));
+        if let Some(key) = self.kept_key()? {
+            return Ok(key);
         }
         presence::may_make_key(db, &self.path).await?;
         let key = MasterKey::generate().context("making a master key")?;
-        write_private(&path, key.to_text().as_bytes())?;
+        write_private(&self.path.join("master.key"), key.to_text().as_bytes())?;
         Ok(key)
     }
 }

@@ -26,6 +26,7 @@ mod printed;
 mod sandbox;
 mod serve;
 mod toml_error;
+mod wal;
 
 use clap::Parser;
 use std::process::ExitCode;

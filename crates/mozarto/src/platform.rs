@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum::routing::get;
 use domain::urls::Environment;
+use engine::directory::may_open;
 use engine::{Clock, Config, Engine, environment};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::net::SocketAddr;
@@ -76,26 +77,45 @@ pub(crate) async fn migrate(db: &dyn Driver) -> Result<usize> {
     Ok(applied.len())
 }
 
-/// Opens the store, sees that it is the one that was there and of this environment, and brings its schema up to date. `directory`: the data directory of an
-/// embedded store, or of a sandbox.
+/// Opens the store, sees that it is the one that was there, of this environment and of this key, and brings its schema up to date. `directory`: the data
+/// directory of an embedded store, or of a sandbox. `key`: `None` where the directory has none yet.
 pub(crate) async fn open_store(
     database: &Database,
     directory: Option<&Path>,
     environment: Environment,
+    key: Option<&MasterKey>,
 ) -> Result<Arc<dyn Driver>> {
     let db = open_whole(database, directory).await?;
+    let beside = directory.is_some_and(presence::is_a_sandboxs);
+    if has_schema(db.as_ref()).await? {
+        // Before anything is changed, on what every revision had: whoever is refused leaves the store as it was.
+        environment::may_be(db.as_ref(), environment, beside).await?;
+        match (key, directory) {
+            (Some(key), _) => may_open(db.as_ref(), key).await.context("starting the platform")?,
+            (None, Some(directory)) => presence::may_make_key(db.as_ref(), directory).await?,
+            (None, None) => {}
+        }
+    }
     migrate(db.as_ref()).await?;
-    environment::must_be(db.as_ref(), environment, directory.is_some_and(presence::is_a_sandboxs)).await?;
+    environment::must_be(db.as_ref(), environment, beside).await?;
     Ok(db)
+}
+
+/// Whether there is anything to look at: a schema, of this program or of one before. A newer one's is not looked into.
+pub(crate) async fn has_schema(db: &dyn Driver) -> Result<bool> {
+    let status = db.migration_status(migrations(db.dialect())).await.context("looking at the database")?;
+    let newer = status.iter().any(|one| matches!(one, MigrationStatus::Unknown(_)));
+    Ok(!newer && status.iter().any(|one| matches!(one, MigrationStatus::Applied(_))))
 }
 
 /// Opens the store and sees that it is the one that was there.
 pub(crate) async fn open_whole(database: &Database, directory: Option<&Path>) -> Result<Arc<dyn Driver>> {
     let db = database.open().await?;
-    if let Some(directory) = directory
-        && !database.is_shared()
-    {
-        presence::after_opening(db.as_ref(), directory).await?;
+    if let Some(directory) = directory {
+        match database.is_shared() {
+            false => presence::after_opening(db.as_ref(), directory).await?,
+            true => presence::after_opening_shared(db.as_ref(), directory).await?,
+        }
     }
     Ok(db)
 }

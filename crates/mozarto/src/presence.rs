@@ -2,15 +2,16 @@
 //! of it, is refused with how to restore it.
 
 use crate::files::{DATABASE, FILE_MODE};
+use crate::wal;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use store::Driver;
 use store::driver::MigrationStatus;
 use store::migrate::migrations;
 use store::repository::nodes;
+use store::{Batch, Driver};
 
 /// How many heartbeats the database had taken when this was last looked at. A database that has taken fewer has lost something.
 const MARK: &str = "store.mark";
@@ -23,8 +24,14 @@ const OF_A_STORE: [&str; 5] = [MARK, SANDBOX, "simulators.db", "shop.db", "mozar
 /// The beginning of a database file that says how long it is.
 const HEADER_BYTES: usize = 100;
 
+/// What a cut file is called.
+const SHORTER: &str = "its database is shorter than it was";
+
 const PLATFORM_KEY: &str = "SELECT 1 FROM instance WHERE name = 'platform_key'";
 const COMPANY: &str = "SELECT 1 FROM companies WHERE id = ?1";
+const DEMO: &str = "SELECT 1 FROM instance WHERE name = 'demo_company'";
+const DEMO_IS_MADE: &str =
+    "INSERT INTO instance (name, value) VALUES ('demo_company', ?1) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 fn lost(directory: &Path, what: &str) -> anyhow::Error {
     anyhow::anyhow!(
@@ -48,14 +55,18 @@ pub(crate) fn before_opening(directory: &Path) -> Result<()> {
         }
         return Ok(());
     }
-    if std::fs::metadata(directory.join("mozarto.db-wal")).is_ok_and(|log| log.len() > 0) {
+    let log = directory.join("mozarto.db-wal");
+    if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
         // What the file lacks may be in its log: a kill in the middle of copying it back leaves it so.
-        return Ok(());
+        let missing = wal::missing_pages(length, &log).with_context(|| format!("reading {}", log.display()))?;
+        if let Some(missing) = missing {
+            return if missing == 0 { Ok(()) } else { Err(lost(directory, SHORTER)) };
+        }
     }
     let mut header = [0; HEADER_BYTES];
     let mut file = File::open(&path).with_context(|| format!("reading {}", path.display()))?;
     if file.read_exact(&mut header).is_err() || length < said(&header) {
-        return Err(lost(directory, "its database is shorter than it was"));
+        return Err(lost(directory, SHORTER));
     }
     Ok(())
 }
@@ -98,6 +109,41 @@ pub(crate) async fn after_opening(db: &dyn Driver, directory: &Path) -> Result<(
     if mark.is_some_and(|mark| beats < mark) {
         return Err(lost(directory, "its database is older than it was (a lost log, or an older copy)"));
     }
+    Ok(())
+}
+
+/// As [`after_opening`], where the store is elsewhere and a sandbox's directory knows it by its demo company.
+pub(crate) async fn after_opening_shared(db: &dyn Driver, directory: &Path) -> Result<()> {
+    let Some(company) = company_of_the_sandbox(directory)? else { return Ok(()) };
+    let status = db.migration_status(migrations(db.dialect())).await.context("looking at the database")?;
+    let has_schema = status.iter().any(|one| matches!(one, MigrationStatus::Applied(_)));
+    if has_schema && !db.query(COMPANY, vec![company.into()]).await.context("looking at the database")?.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "{} belongs to another database: the demo company that its {SANDBOX} names is not in this one. Nothing is started, so that its tokens stay. Name the \
+         database that it was used with (`--database`), or restore that from a backup. To begin anew: use an empty directory",
+        directory.display()
+    )
+}
+
+/// Whether a demo company may be made: not a second one, where an earlier start has made one and told its tokens.
+pub(crate) async fn may_make_demo(db: &dyn Driver, directory: &Path) -> Result<()> {
+    if db.query(DEMO, Vec::new()).await.context("looking at the database")?.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "{} has a database with its demo company, but {SANDBOX} is gone, and what is secret of the company is nowhere else: put it back from where it is \
+         kept. To begin anew: use an empty directory",
+        directory.display()
+    )
+}
+
+/// Notes that the demo company is made, and that its tokens are kept beside the store.
+pub(crate) async fn demo_is_made(db: &dyn Driver, company: &str) -> Result<()> {
+    let mut batch = Batch::new();
+    batch.run(DEMO_IS_MADE, vec![company.into()]);
+    db.commit(batch).await.context("noting the demo company")?;
     Ok(())
 }
 

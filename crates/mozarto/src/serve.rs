@@ -61,8 +61,9 @@ async fn working_engine(settings: &Settings, database: &Database, data: Option<&
 /// The engine of a configuration over its migrated store.
 async fn start_engine(settings: &Settings, database: &Database, data: Option<&DataDirectory>) -> Result<Engine> {
     let directory = data.map(|data| data.path.as_path());
-    let db = platform::open_store(database, directory, settings.environment).await?;
     let Some(source) = &settings.master_key else { bail!("there is no master key") };
+    let key = source.read()?;
+    let db = platform::open_store(database, directory, settings.environment, Some(&key)).await?;
     let config = Config {
         environment: settings.environment,
         public_url: settings.public_url.clone(),
@@ -74,7 +75,7 @@ async fn start_engine(settings: &Settings, database: &Database, data: Option<&Da
         page_opener: None,
         progress: directory.map(presence::keep_mark),
     };
-    platform::engine(db, source.read()?, Clock::system(1), config).await
+    platform::engine(db, key, Clock::system(1), config).await
 }
 
 /// Production does not start with an enabled account that it may not call.

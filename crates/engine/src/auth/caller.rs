@@ -111,7 +111,10 @@ fn check_self_signed(
 ) -> Result<Vec<Scope>, Bad> {
     let secret = credential.secret.as_ref().ok_or(Bad)?;
     parts.verify(Algorithm::HS256, &DecodingKey::from_secret(secret.expose().as_bytes()))?;
-    check_lifetime(parts, SELF_SIGNED_MAX_S, now)?;
+    let issued = check_lifetime(parts, SELF_SIGNED_MAX_S, now)?;
+    if issued > now.seconds().saturating_add(CLOCK_SKEW_S) {
+        return Err(Bad);
+    }
     // Nobody has to name the environment here, but who names the other one means it.
     match parts.claims.get("aud") {
         Some(_) if !audience_is(&parts.claims, environment) => Err(Bad),
@@ -141,16 +144,16 @@ fn check_issued(
     Ok(scopes.filter(|scope| credential.scopes.contains(scope)).collect())
 }
 
-/// `iat` and `exp` are there, in order, not too far apart, and `iat` not in the future; the token is good now.
-fn check_lifetime(parts: &Parts<'_>, most_s: i64, now: Timestamp) -> Result<(), Bad> {
+/// `iat` and `exp` are there, in order, not too far apart, and the token is good now. Answers the `iat`: one in the future is a self-signed token's fault; in
+/// one that we issued ourselves it says that our clock was put back since, which is not its holder's.
+fn check_lifetime(parts: &Parts<'_>, most_s: i64, now: Timestamp) -> Result<i64, Bad> {
     let issued = parts.seconds("iat")?.ok_or(Bad)?;
     let ends = parts.seconds("exp")?.ok_or(Bad)?;
     let lifetime = ends.checked_sub(issued).ok_or(Bad)?;
-    let early = issued > now.seconds().saturating_add(CLOCK_SKEW_S);
-    if early || !(0..=most_s).contains(&lifetime) {
+    if !(0..=most_s).contains(&lifetime) {
         return Err(Bad);
     }
-    parts.check_times(now)
+    parts.check_times(now).map(|()| issued)
 }
 
 /// A good token. Whether its company may do anything at all is looked at last: a stranger learns nothing about it.

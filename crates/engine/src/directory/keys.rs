@@ -33,6 +33,18 @@ pub async fn check_master_key(db: &dyn Driver, key: &MasterKey) -> Result<(), St
         // Whether this process or another one was first: what counts is what is there now.
         db.commit(batch).await.map_err(unanswered)?;
     }
+    opens(db, key).await
+}
+
+/// [`check_master_key`], binding nothing: a database that no key has been bound to may be opened with any.
+///
+/// # Errors
+/// [`StartError::WrongMasterKey`]; [`StartError::Store`] when the store does not answer.
+pub async fn may_open(db: &dyn Driver, key: &MasterKey) -> Result<(), StartError> {
+    if find(db).await?.is_none() { Ok(()) } else { opens(db, key).await }
+}
+
+async fn opens(db: &dyn Driver, key: &MasterKey) -> Result<(), StartError> {
     match open(db, key).await? {
         Ok(_) => Ok(()),
         Err(VaultError::OtherMasterKey | VaultError::Refused) => Err(StartError::WrongMasterKey),

@@ -17,7 +17,7 @@ mod touch;
 pub mod view;
 
 pub use audit::{AuditEntry, audit};
-pub use keys::{check_master_key, rotate_master_key};
+pub use keys::{check_master_key, may_open, rotate_master_key};
 pub use roles::{is_role, resolve};
 
 use crate::core::Config;

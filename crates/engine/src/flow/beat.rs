@@ -117,7 +117,6 @@ impl Engine {
                 let pause_ms = now.since(seen);
                 if pause_ms.abs() > PAUSE_MS {
                     bring_back::leave_out(&mut batch, pause_ms);
-                    let _ = self.inner.pause.set((now, pause_ms));
                 }
             }
         }
@@ -143,24 +142,13 @@ impl Engine {
         }
     }
 
-    /// How much written time lies between two points, without the time before this start in which nobody ran.
-    pub(super) fn written_running(&self, earlier: Timestamp, later: Timestamp) -> i64 {
-        let whole = self.clock().written_between(earlier, later);
-        match self.inner.pause.get() {
-            Some((resumed, pause_ms)) if earlier < *resumed => {
-                whole.saturating_sub(pause_ms.saturating_mul(i64::from(self.clock().scale())))
-            }
-            _ => whole,
-        }
-    }
-
+    /// Beats, and waits for nothing else: neither for a lock nor for a connection that work holds.
     pub(super) async fn keep_beating(self) {
-        let mut lives = Lives::default();
         let mut ticks = tokio::time::interval(BEAT_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            match self.beat(&mut lives).await {
+            match self.beat().await {
                 Ok(()) => {}
                 Err(EngineError::Commit(CommitError::Unavailable(why))) => self.inner.pulse.missed(&why),
                 Err(error) => trouble!(warn, error, "heartbeat: {error}"),
@@ -168,8 +156,8 @@ impl Engine {
         }
     }
 
-    /// One heartbeat, and a look at those of the others: what belongs to the dead is due now.
-    async fn beat(&self, lives: &mut Lives) -> Result<(), EngineError> {
+    /// One heartbeat.
+    async fn beat(&self) -> Result<(), EngineError> {
         let (now, this, dialect) = (self.clock().now(), &self.inner.node_id, self.store().dialect());
         let mut batch = Batch::new();
         nodes::beat(&mut batch, dialect, this, now);
@@ -181,10 +169,21 @@ impl Engine {
         if let (Some(beats), Some(progress)) = (beaten.beats, &self.config().progress) {
             progress.send_replace(beats);
         }
-        if dialect == Dialect::Sqlite {
-            return Ok(());
+        Ok(())
+    }
+
+    /// Looks at the heartbeats of those who share the store: what belongs to the dead is due now. Beside the own heartbeat, not in its way: what is taken
+    /// over may be locked for a while.
+    pub(super) async fn watch_the_others(self) {
+        let mut lives = Lives::default();
+        let mut ticks = tokio::time::interval(BEAT_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.look_at_the_others(&mut lives, self.clock().now()).await {
+                trouble!(warn, error, "looking after the other processes: {error}");
+            }
         }
-        self.look_at_the_others(lives, now).await
     }
 
     /// Keeps to the store's clock, or to this machine's where the store has none, and tells when they are apart.

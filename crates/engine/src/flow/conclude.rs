@@ -467,6 +467,9 @@ impl<'a> Commit<'a> {
             Ok(rows) => {
                 if self.announced {
                     self.engine.inner.wake.deliveries.notify_one();
+                }
+                // However its delivery goes, the event is in the open round.
+                if self.announced || self.handed.is_some() {
                     self.engine.inner.wake.feed.notify_one();
                 }
                 if let Some((promise, stored)) = self.handed.take() {

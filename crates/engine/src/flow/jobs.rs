@@ -228,7 +228,7 @@ impl Engine {
             }
         }
         let since = counters.sent_at.unwrap_or(commit.work.transaction.created_at);
-        if self.written_running(since, commit.now) < not_found_after_ms {
+        if self.clock().written_between(since, commit.now) < not_found_after_ms {
             return;
         }
         counters.not_found += 1;

@@ -9,6 +9,7 @@ use domain::{CompanyId, Timestamp, TransactionId};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use store::Dialect;
 use store::repository::jobs::Job;
 use store::repository::{callbacks, jobs, nodes, transactions};
 use store::{Batch, CommitError, QueryError};
@@ -39,6 +40,9 @@ impl Engine {
         self.spawn_worker(|engine| async move { engine.work_on_callbacks().await });
         self.spawn_worker(|engine| async move { engine.run_deliveries().await });
         self.spawn_worker(|engine| async move { engine.keep_beating().await });
+        if self.store().dialect() == Dialect::Postgres {
+            self.spawn_worker(|engine| async move { engine.watch_the_others().await });
+        }
         self.spawn_worker(|engine| async move { engine.keep_tidy().await });
         if self.config().shared_store {
             self.spawn_worker(|engine| async move { engine.keep_directory_fresh().await });
@@ -103,7 +107,12 @@ impl Engine {
                 let engine = self.clone();
                 self.inner.tasks.spawn(async move {
                     if let Err(error) = engine.do_job(&job).await {
-                        trouble!(error, error, transaction = %job.transaction_id, kind = job.kind.as_str(), "job: {error}");
+                        if matches!(error, EngineError::Commit(CommitError::Guard(_))) {
+                            // A callback at another process settled it meanwhile: everyday life among several.
+                            tracing::debug!(transaction = %job.transaction_id, kind = job.kind.as_str(), "job: {error}");
+                        } else {
+                            trouble!(error, error, transaction = %job.transaction_id, kind = job.kind.as_str(), "job: {error}");
+                        }
                         engine.put_back(&job, &error).await;
                     }
                     drop(place);

@@ -14,6 +14,8 @@ const LOOK_FIRST: Duration = Duration::from_millis(5);
 const LOOK_LAST: Duration = Duration::from_millis(500);
 /// How often it is looked for what others have begun and not ended.
 const IDLE: Duration = Duration::from_secs(1);
+/// How often it is looked for what was stored and nobody has told of: by a process that is dead since, or by a commit whose answer was lost.
+const LEFT_EVERY: Duration = Duration::from_secs(3);
 /// A feed that is held back for longer is told about.
 const LAG_TOLD: Duration = Duration::from_secs(10);
 
@@ -34,11 +36,16 @@ pub(super) async fn run(engine: Engine) {
     let mut stored = true;
     let mut pending: Option<Pending> = None;
     let mut look = LOOK_FIRST;
+    let mut looked = Instant::now();
     loop {
         let step = async {
             if !begun {
                 feed::begin(engine.store()).await?;
                 begun = true;
+            }
+            if pending.is_none() && !stored && looked.elapsed() >= LEFT_EVERY {
+                looked = Instant::now();
+                stored = feed::any_unshown(engine.store()).await?;
             }
             step(&engine, &mut pending, stored).await
         };

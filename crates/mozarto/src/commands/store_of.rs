@@ -8,7 +8,7 @@ use crate::presence;
 use anyhow::{Context, Result, bail};
 use domain::urls::Environment;
 use engine::core::StartError;
-use engine::directory::{check_master_key, rotate_master_key};
+use engine::directory::{check_master_key, may_open, rotate_master_key};
 use engine::{Clock, Config, Engine, environment};
 use std::sync::Arc;
 use store::Driver;
@@ -31,8 +31,16 @@ pub(crate) async fn open(args: &StoreArgs) -> Result<OpenStore> {
         let data = DataDirectory::open(&data.to_string_lossy())?;
         let database = Database::of(&data.path, None);
         let db = platform::open_whole(&database, Some(&data.path)).await?;
-        // A key belongs to a database: that comes first.
-        let migrated = if data.has_key() { 0 } else { platform::migrate(db.as_ref()).await? };
+        // A key belongs to a database: that comes first. One of another environment, or with a key of its own, is left as it is.
+        let migrated = if data.has_key() {
+            0
+        } else {
+            if platform::has_schema(db.as_ref()).await? {
+                environment::may_be(db.as_ref(), Environment::Sandbox, presence::is_a_sandboxs(&data.path)).await?;
+                presence::may_make_key(db.as_ref(), &data.path).await?;
+            }
+            platform::migrate(db.as_ref()).await?
+        };
         let key = data.master_key(db.as_ref()).await?;
         return Ok(OpenStore { db, settings: None, key, shared: false, data_directory: Some(data), migrated });
     }
@@ -90,8 +98,16 @@ impl OpenStore {
     /// Brings the schema up to date, and has the store say which environment it is of: `said`, the evidence, or, for a new one, the configuration. Answers how
     /// many migrations were applied.
     pub(crate) async fn migrate(&self, said: Option<Environment>) -> Result<usize> {
-        let applied = self.migrated + platform::migrate(self.db.as_ref()).await?;
         let beside = self.data_directory.as_ref().is_some_and(|data| presence::is_a_sandboxs(&data.path));
+        if platform::has_schema(self.db.as_ref()).await? {
+            // Before anything is changed: whoever is refused leaves the store as it was.
+            match said {
+                Some(said) => environment::may_declare(self.db.as_ref(), said, beside).await?,
+                None => environment::may_be(self.db.as_ref(), self.environment(), beside).await?,
+            }
+            may_open(self.db.as_ref(), &self.key).await?;
+        }
+        let applied = self.migrated + platform::migrate(self.db.as_ref()).await?;
         match said {
             Some(said) => environment::declare(self.db.as_ref(), said, beside).await?,
             None => environment::must_be(self.db.as_ref(), self.environment(), beside).await?,

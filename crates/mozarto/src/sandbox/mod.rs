@@ -119,7 +119,7 @@ async fn start(args: SandboxArgs) -> Result<Running> {
     let listeners = Listeners::bind(&args, &data)?;
     let addresses = listeners.addresses()?;
     let database = Database::of(&data.path, args.database.as_deref());
-    let db = platform::open_store(&database, Some(&data.path), Environment::Sandbox).await?;
+    let db = platform::open_store(&database, Some(&data.path), Environment::Sandbox, data.kept_key()?.as_ref()).await?;
     let key = data.master_key(db.as_ref()).await?;
     let (page_opener, pages) = args.auto_settle.map(|_| mpsc::channel(PAGES_WAITING_MAX)).unzip();
     let settings = Config {
@@ -181,6 +181,7 @@ async fn start(args: SandboxArgs) -> Result<Running> {
     let server = part("platform", http_api::serve(listeners.platform, router, limits, stop.clone()));
 
     Ready { demo: &demo, addresses: &addresses, data: &data.path }.tell(args.json)?;
+    presence::demo_is_made(engine.store(), &demo.company_id.to_string()).await?;
     Ok(Running { engine, stop, parts: [simulators, shop, server], _data: data })
 }
 

@@ -2,6 +2,7 @@
 
 use super::demo::{ACCOUNTS, DemoAccount, ROLES};
 use crate::files::DataDirectory;
+use crate::presence;
 use anyhow::{Context, Result};
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
@@ -32,16 +33,17 @@ pub(crate) struct Demo {
     pub(crate) webhook_bearer: Secret,
 }
 
-/// The demo company of this data directory and store: the one from before, or a new one.
+/// The demo company of this data directory and store: the one from before, or, where no start has got as far as to tell of one, a new one.
 pub(crate) async fn demo_company(engine: &Engine, data: &DataDirectory) -> Result<Demo> {
-    if let Some(demo) = kept(data)?
-        && engine.directory().company(demo.company_id).await?.is_some()
-        && engine.company_caller(Some(&format!("Bearer {}", demo.company_token.expose()))).await.is_ok()
-    {
-        add_missing_methods(engine, &demo).await?;
-        return Ok(demo);
+    let Some(demo) = kept(data)? else {
+        presence::may_make_demo(engine.store(), &data.path).await?;
+        return make(engine).await;
+    };
+    if engine.company_caller(Some(&format!("Bearer {}", demo.company_token.expose()))).await.is_err() {
+        tracing::warn!("the demo company's token is not good any more: make another with its management token");
     }
-    make(engine).await
+    add_missing_methods(engine, &demo).await?;
+    Ok(demo)
 }
 
 /// What `sandbox.json` of an earlier start says.

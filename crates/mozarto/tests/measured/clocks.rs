@@ -32,22 +32,22 @@ fn library() -> PathBuf {
 }
 
 /// A wall clock that a test sets, for one process: `+0`, `-2h`, `+6d`.
-struct Wall(PathBuf);
+pub(crate) struct Wall(PathBuf);
 
 impl Wall {
-    fn new(directory: &Path, name: &str, offset: &str) -> Result<Self> {
+    pub(crate) fn new(directory: &Path, name: &str, offset: &str) -> Result<Self> {
         let wall = Self(directory.join(name));
         wall.set(offset)?;
         Ok(wall)
     }
 
-    fn set(&self, offset: &str) -> Result<()> {
+    pub(crate) fn set(&self, offset: &str) -> Result<()> {
         let beside = self.0.with_extension("new");
         std::fs::write(&beside, offset)?;
         Ok(std::fs::rename(&beside, &self.0)?)
     }
 
-    fn variables(&self) -> Vec<(String, String)> {
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
         [
             ("LD_PRELOAD", library().display().to_string()),
             ("FAKETIME_TIMESTAMP_FILE", self.0.display().to_string()),

@@ -15,10 +15,10 @@ use tokio::process::Command;
 const BINARY: &str = env!("CARGO_BIN_EXE_mozarto");
 const LIMIT: Duration = Duration::from_secs(40);
 /// 32 bytes in hex; of no other use.
-const MASTER_KEY: &str = "505152535455565758595a5b5c5d5e5f606162636465666768696a6b6c6d6e6f";
+pub(crate) const MASTER_KEY: &str = "505152535455565758595a5b5c5d5e5f606162636465666768696a6b6c6d6e6f";
 
 /// The binary with its configuration in the environment and nothing else of ours there.
-fn mozarto(environment: &str, data: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn mozarto(environment: &str, data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MOZARTO_")) {
         command.env_remove(name);
@@ -30,13 +30,13 @@ fn mozarto(environment: &str, data: &Path, arguments: &[&str]) -> Command {
 }
 
 /// With the key of a sandbox's directory.
-fn with_its_key(mut command: Command, data: &Path) -> Command {
+pub(crate) fn with_its_key(mut command: Command, data: &Path) -> Command {
     command.env_remove("MOZARTO_MASTER_KEY").env("MOZARTO_MASTER_KEY_FILE", data.join("master.key"));
     command
 }
 
 /// It ends with 1 and says all of this.
-async fn refuses(mut command: Command, words: &[&str]) -> Result<()> {
+pub(crate) async fn refuses(mut command: Command, words: &[&str]) -> Result<()> {
     let output = tokio::time::timeout(LIMIT, command.output()).await.context("it goes on running")??;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.code() == Some(1), "exit code {:?}: {said}", output.status.code());
@@ -48,7 +48,7 @@ async fn refuses(mut command: Command, words: &[&str]) -> Result<()> {
 }
 
 /// It says that it is ready; then it is killed.
-async fn starts(mut command: Command) -> Result<()> {
+pub(crate) async fn starts(mut command: Command) -> Result<()> {
     let mut child = command.spawn()?;
     let mut lines = BufReader::new(child.stderr.take().context("its log")?).lines();
     let wait = async {
@@ -77,7 +77,7 @@ const BEATS: u64 = 3;
 const CREATE: [&str; 6] = ["company", "create", "--name", "Shop Ltd", "--country", "DE"];
 
 /// A sandbox with a payment in it, killed.
-async fn used_sandbox() -> Result<tempfile::TempDir> {
+pub(crate) async fn used_sandbox() -> Result<tempfile::TempDir> {
     let data = tempfile::tempdir()?;
     let mut sandbox = Sandbox::start(Options::new(BINARY, data.path()).variable("MOZARTO_LOG", "off")).await?;
     let answer = Client::of(&sandbox).cashier(&bodies::payone("PAYIN", "100.00")).await?;
@@ -93,7 +93,7 @@ async fn used_sandbox() -> Result<tempfile::TempDir> {
     Ok(data)
 }
 
-fn copy_of(from: &Path) -> Result<tempfile::TempDir> {
+pub(crate) fn copy_of(from: &Path) -> Result<tempfile::TempDir> {
     let copy = tempfile::tempdir()?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
@@ -104,14 +104,14 @@ fn copy_of(from: &Path) -> Result<tempfile::TempDir> {
     Ok(copy)
 }
 
-async fn sandbox_starts(data: &Path) -> Result<()> {
+pub(crate) async fn sandbox_starts(data: &Path) -> Result<()> {
     let mut sandbox = Sandbox::start(Options::new(BINARY, data).variable("MOZARTO_LOG", "off")).await?;
     let listed = Client::of(&sandbox).read("/v1/api/mozarto/transactions").await?;
     ensure!(listed.body["data"]["items"].as_array().is_some_and(|items| items.len() == 1), "{}", listed.body);
     sandbox.kill().await
 }
 
-fn sandbox_command(data: &Path) -> Command {
+pub(crate) fn sandbox_command(data: &Path) -> Command {
     let mut command = Command::new(BINARY);
     command.args(["sandbox", "--json", "--port", "0", "--simulator-port", "0", "--shop-port", "0", "--data"]).arg(data);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -167,7 +167,7 @@ fn names(store: &rusqlite::Connection, sql: &str) -> Result<Vec<String>> {
 }
 
 /// The schema as the revision before the word made it, with what is in the new store copied into it.
-fn as_before(data: &Path) -> Result<()> {
+pub(crate) fn as_before(data: &Path) -> Result<()> {
     const OLD: [(&str, &str); 2] = [
         ("foundation", include_str!("../../../store/migrations/sqlite/0001_foundation.sql")),
         ("page tokens", include_str!("../../../store/migrations/sqlite/0002_page_tokens.sql")),

@@ -12,10 +12,11 @@ use std::collections::HashSet;
 const STATE: &str = "SELECT round, closed FROM feed_state WHERE one = 1";
 const RAISE: &str = "UPDATE feed_state SET round = round + 1 WHERE one = 1 AND round = ?1";
 const CLOSE: &str = "UPDATE feed_state SET closed = ?1 WHERE one = 1 AND closed < ?1 AND round > ?1";
-// Who may have written and has not ended, each by a name that no other transaction of this server has.
+// Who may have written and has not ended, each by a name that no other transaction of this server has. Whatever adds a row takes this mode, whichever
+// stronger ones it holds as well; what only looks after the table (VACUUM, ANALYZE, an index that is built) takes others, for hours where it is large.
 const WRITERS: &str = "SELECT virtualtransaction || ' ' || COALESCE(pid, 0) FROM pg_locks WHERE locktype = 'relation' AND granted \
                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-                       AND relation = CAST(to_regclass('webhook_events') AS oid) AND mode NOT IN ('AccessShareLock', 'RowShareLock')";
+                       AND relation = CAST(to_regclass('webhook_events') AS oid) AND mode = 'RowExclusiveLock'";
 // After a copy that left the state behind, or at any start: behind everything that is there.
 const BEGIN: &str = "INSERT INTO feed_state (one, round, closed) VALUES (1, 1, 0) ON CONFLICT (one) DO NOTHING";
 const BEHIND: &str = "UPDATE feed_state SET round = ?1 + 1 WHERE one = 1 AND round <= ?1";
@@ -25,6 +26,11 @@ const NEWEST: &str = "WITH RECURSIVE company AS ((SELECT company_id FROM webhook
                       FROM company WHERE company.company_id IS NOT NULL) \
                       SELECT COALESCE(MAX((SELECT e.round FROM webhook_events e WHERE e.company_id COLLATE \"C\" = company.company_id \
                       ORDER BY e.round DESC LIMIT 1)), 0) FROM company";
+const ANY_UNSHOWN: &str = "WITH RECURSIVE company AS ((SELECT company_id FROM webhook_events ORDER BY company_id LIMIT 1) UNION ALL \
+                           SELECT (SELECT e.company_id FROM webhook_events e WHERE e.company_id > company.company_id ORDER BY e.company_id LIMIT 1) \
+                           FROM company WHERE company.company_id IS NOT NULL) \
+                           SELECT 1 FROM company WHERE EXISTS (SELECT 1 FROM webhook_events e WHERE e.company_id COLLATE \"C\" = company.company_id \
+                           AND e.round > (SELECT f.closed FROM feed_state f WHERE f.one = 1)) LIMIT 1";
 const UNSHOWN: &str = "SELECT 1 FROM webhook_events WHERE company_id COLLATE \"C\" = ?1 AND round > (SELECT f.closed FROM feed_state f WHERE f.one = 1) LIMIT 1";
 
 /// Where the sequencer stands.
@@ -100,4 +106,12 @@ pub async fn writers(db: &dyn Driver) -> Result<Writers, QueryError> {
 /// [`QueryError`] when the store does not answer.
 pub async fn has_unshown(db: &dyn Driver, company: CompanyId) -> Result<bool, QueryError> {
     Ok(!db.query(UNSHOWN, vec![company.to_string().into()]).await?.is_empty())
+}
+
+/// Whether any company has events that are stored and not shown yet.
+///
+/// # Errors
+/// [`QueryError`] when the store does not answer.
+pub async fn any_unshown(db: &dyn Driver) -> Result<bool, QueryError> {
+    Ok(!db.query(ANY_UNSHOWN, Vec::new()).await?.is_empty())
 }

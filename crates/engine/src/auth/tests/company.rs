@@ -216,6 +216,10 @@ async fn bad_issued_tokens_are_refused_at_once() {
     let caller = call(&world, &format!("Bearer {}", token(&header, &more))).await.unwrap();
     assert_eq!(caller.scopes, [Scope::Payin], "never more");
 
+    // Our own clock was put back since: the token is as good as it was.
+    let early = token(&header, &claims(m.company, sandbox, now + 7_200, now + 9_000, first));
+    call(&world, &format!("Bearer {early}")).await.unwrap();
+
     let self_signed_header = header.replace("mt_", "mk_");
     let bad = [
         ("no aud", token(&header, &claims(m.company, "", now, now + 60, first))),
@@ -227,7 +231,6 @@ async fn bad_issued_tokens_are_refused_at_once() {
         ("another company", token(&header, &claims(other, sandbox, now, now + 60, first))),
         ("over a year", token(&header, &claims(m.company, sandbox, now, now + 367 * 86_400, first))),
         ("past", token(&header, &claims(m.company, sandbox, now - 60, now - 30, first))),
-        ("iat in the future", token(&header, &claims(m.company, sandbox, now + 31, now + 60, first))),
         ("no generation", token(&header, &claims(m.company, sandbox, now, now + 60, ""))),
         ("another generation", token(&header, &claims(m.company, sandbox, now, now + 60, r#","gen":2"#))),
         ("generation as a text", token(&header, &claims(m.company, sandbox, now, now + 60, r#","gen":"1""#))),

@@ -28,7 +28,7 @@ use tokio_postgres::Client;
 use self::address::Address;
 pub use self::address::{ConnectOptions, check_address, has_password};
 use self::convert::Class;
-use self::writer::{BeatPlace, Queued, STATEMENT_CACHE, Work};
+use self::writer::{BeatPlace, STATEMENT_CACHE, Work};
 use super::sqlite::has_nul;
 use super::{
     AppliedMigration, BackupError, Batch, CommitError, CommitResult, Dialect, Driver, MAX_QUERY_ROWS, Migration, MigrationError,
@@ -44,8 +44,9 @@ const MAX_QUERY_ATTEMPTS: u32 = 3;
 /// A PostgreSQL database. Any number of processes may share it.
 pub struct PostgresDriver {
     address: Address,
-    queue: Mutex<Option<mpsc::Sender<Queued>>>,
+    queue: Mutex<Option<mpsc::Sender<Work>>>,
     beat: BeatPlace,
+    beats: Mutex<Option<mpsc::Sender<()>>>,
     writers: Mutex<Vec<JoinHandle<()>>>,
     write_pool: Pool,
     /// With the generation of the server that it was made for.
@@ -77,19 +78,20 @@ impl PostgresDriver {
     pub async fn connect_with(url: &str, options: &ConnectOptions) -> Result<Self, OpenError> {
         let address = Address::read(url, options)?;
         let client = session::connect_first(&address, options.wait).await?;
-        session::refuse_pooler(&address).await?;
         session::ensure_guard(&client).await?;
         drop(client);
         let served = Arc::new(session::Served::default());
-        let write_pool = session::pool(&address, session::Role::Writer, writer::WRITERS, &served)?;
+        let write_pool = session::pool(&address, session::Role::Writer, writer::CONNECTIONS, &served)?;
         let read_pool = session::pool(&address, session::Role::Reader, READERS, &served)?;
         let (queue, work) = mpsc::channel(writer::WRITE_QUEUE_BATCHES);
         let beat = BeatPlace::default();
-        let writers = writer::spawn(&write_pool, &served, &beat, work);
+        let (beats, beaten) = mpsc::channel(1);
+        let writers = writer::spawn(&write_pool, &served, Arc::clone(&beat), beaten, work);
         Ok(PostgresDriver {
             address,
             queue: Mutex::new(Some(queue)),
             beat,
+            beats: Mutex::new(Some(beats)),
             writers: Mutex::new(writers),
             write_pool,
             read_pool: Mutex::new((served.generation(), read_pool)),
@@ -110,17 +112,17 @@ impl PostgresDriver {
         Ok(held.1.clone())
     }
 
-    /// Puts the heartbeat into its place and wakes a writer; one that is at work anyway finds it there before its next group.
+    /// Puts the heartbeat into its place and wakes its writer; one that is at work on the one before finds it there next.
     async fn send_beat(&self, batch: Batch) -> CommitResult {
         let closed = |why: &str| CommitError::Unavailable(why.to_owned());
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let queue = queue.ok_or_else(|| closed("the database is closed"))?;
+        let beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let beats = beats.ok_or_else(|| closed("the database is closed"))?;
         let (reply, answer) = oneshot::channel();
         *self.beat.lock().unwrap_or_else(PoisonError::into_inner) = Some(Work { batch, reply });
-        if let Err(mpsc::error::TrySendError::Closed(_)) = queue.try_send(Queued::Beat) {
+        if let Err(mpsc::error::TrySendError::Closed(())) = beats.try_send(()) {
             return Err(closed("the writers have stopped"));
         }
-        drop(queue);
+        drop(beats);
         answer.await.map_err(|_| CommitError::unknown("a writer has stopped, or the next heartbeat took its place"))?
     }
 
@@ -132,7 +134,7 @@ impl PostgresDriver {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let queue = queue.ok_or_else(|| unavailable("the database is closed"))?;
         let (reply, answer) = oneshot::channel();
-        let queued = queue.send(Queued::Work(Work { batch, reply })).await;
+        let queued = queue.send(Work { batch, reply }).await;
         queued.map_err(|_| unavailable("the writers have stopped"))?;
         // A writer answers everything it takes; if it died with our batch in hand, nobody knows.
         answer.await.map_err(|_| CommitError::unknown("the writer has stopped"))?
@@ -263,6 +265,7 @@ impl Driver for PostgresDriver {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+            drop(self.beats.lock().unwrap_or_else(PoisonError::into_inner).take());
             let writers = std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
             for writer in writers {
                 if writer.await.is_err() {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -27,6 +28,10 @@ const ADVISORY_LOCK: i64 = 0x6d_6f_7a_61_72_74_6f;
 const POOLER_PROBES: usize = 4;
 /// A server answers the question whether it is one within this; behind a pooler it may wait for a transaction that we hold.
 const POOLER_WAIT: Duration = Duration::from_secs(5);
+
+/// Said where that did not happen.
+const NO_ANSWER: &str = "it did not answer within 5 seconds while a few transactions were open: it is overloaded, or between is a pooler with fewer connections \
+                         than that (name the server itself, or set the pooler to `pool_mode = session` with 16 connections and more)";
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,12 +168,17 @@ async fn connect_to(config: &Config, tls: &MakeRustlsConnect) -> Result<Client, 
 pub(crate) const PLANS: &str =
     "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
 
-/// The first connection: as [`connect_alone`], but a server that cannot be reached is waited for.
+/// The first connection: as [`connect_alone`], and not through a pooler that mixes sessions; but a server that cannot be reached, or does not answer in time,
+/// is waited for.
 pub(super) async fn connect_first(address: &Address, wait: Duration) -> Result<Client, OpenError> {
     let began = Instant::now();
     let mut told: Option<Instant> = None;
     loop {
-        let error = match connect_alone(address).await {
+        let connected = async {
+            let client = connect_alone(address).await?;
+            refuse_pooler(address).await.map(|()| client)
+        };
+        let error = match connected.await {
             Ok(client) => return Ok(client),
             Err(error) => error,
         };
@@ -184,8 +194,9 @@ pub(super) async fn connect_first(address: &Address, wait: Duration) -> Result<C
 }
 
 /// Behind a pooler that changes the server connection with every transaction, what a session sets is another's. It shows when others hold transactions
-/// open: what we set is not there then, or no connection is left for us.
-pub(super) async fn refuse_pooler(address: &Address) -> Result<(), OpenError> {
+/// open: what we set is not there then. That no answer comes at all may be such a pooler with no connection left for us, or a server that is slow: it is not
+/// taken for either.
+async fn refuse_pooler(address: &Address) -> Result<(), OpenError> {
     let mut clients = Vec::with_capacity(POOLER_PROBES + 1);
     let hosts = address.hosts();
     let unavailable = |why: String| OpenError::Unavailable(why);
@@ -211,8 +222,10 @@ pub(super) async fn refuse_pooler(address: &Address) -> Result<(), OpenError> {
         Ok(Ok(messages)) => {
             messages.iter().any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("ours")))
         }
-        Ok(Err(error)) if error.code().is_none() => return Err(unavailable(convert::describe(&error))),
-        Ok(Err(_)) | Err(_) => false,
+        // As a pooler answers that knows no transactions, or has no connection left. No server says this of such statements.
+        Ok(Err(error)) if error.code() == Some(&SqlState::PROTOCOL_VIOLATION) => false,
+        Ok(Err(error)) => return Err(unavailable(convert::describe(&error))),
+        Err(_) => return Err(unavailable(NO_ANSWER.to_owned())),
     };
     if kept {
         return Ok(());

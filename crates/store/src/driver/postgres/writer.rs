@@ -18,8 +18,10 @@ use crate::driver::sql::{self, PostgresText};
 use crate::driver::sqlite::has_nul;
 use crate::driver::{Batch, CommitError, CommitResult, Expect, MAX_BATCH_STATEMENTS, Statement, Value};
 
-/// Writer tasks, and connections for writing.
-pub(super) const WRITERS: usize = 3;
+/// Writer tasks.
+const WRITERS: usize = 3;
+/// Connections for writing: one for each of them, and the heartbeat's.
+pub(super) const CONNECTIONS: usize = WRITERS + 1;
 /// How many batches may wait; further callers wait for a place.
 pub(super) const WRITE_QUEUE_BATCHES: usize = 1_024;
 /// The most batches that share one transaction; the server keeps at most 64 savepoints at hand. 1 turns grouping off.
@@ -42,19 +44,11 @@ pub(super) struct Work {
     pub(super) reply: oneshot::Sender<CommitResult>,
 }
 
-/// What wakes a writer.
-pub(super) enum Queued {
-    Work(Work),
-    /// A heartbeat is in its place.
-    Beat,
-}
-
-/// Where the heartbeat waits: the next writer that is free commits it before anything else.
+/// Where the heartbeat waits. It has a writer of its own: the others may all be waiting for a lock.
 pub(super) type BeatPlace = Arc<StdMutex<Option<Work>>>;
 
 struct Shared {
-    queue: Mutex<mpsc::Receiver<Queued>>,
-    beat: BeatPlace,
+    queue: Mutex<mpsc::Receiver<Work>>,
     served: Arc<session::Served>,
     /// Held by the one writer that may form groups while groups stand in each other's way.
     grouping: Mutex<()>,
@@ -65,16 +59,16 @@ struct Shared {
     texts: StdMutex<HashMap<(&'static str, bool), Arc<PostgresText>>>,
 }
 
-/// Starts the writers. They end when the queue is closed and empty.
+/// Starts the writers, and the heartbeat's. They end when what they take from is closed and empty.
 pub(super) fn spawn(
     pool: &Pool,
     served: &Arc<session::Served>,
-    beat: &BeatPlace,
-    queue: mpsc::Receiver<Queued>,
+    beat: BeatPlace,
+    beats: mpsc::Receiver<()>,
+    queue: mpsc::Receiver<Work>,
 ) -> Vec<JoinHandle<()>> {
     let shared = Arc::new(Shared {
         queue: Mutex::new(queue),
-        beat: Arc::clone(beat),
         served: Arc::clone(served),
         grouping: Mutex::new(()),
         started: Instant::now(),
@@ -83,7 +77,19 @@ pub(super) fn spawn(
         texts: StdMutex::default(),
     });
     let start = |_| tokio::spawn(serve(Arc::clone(&shared)));
-    (0..WRITERS).map(start).collect()
+    let mut writers: Vec<_> = (0..WRITERS).map(start).collect();
+    writers.push(tokio::spawn(beat_on(Arc::clone(&shared), beat, beats)));
+    writers
+}
+
+/// Commits each heartbeat by itself, until nobody sends any more.
+async fn beat_on(shared: Arc<Shared>, place: BeatPlace, mut beats: mpsc::Receiver<()>) {
+    while beats.recv().await.is_some() {
+        let beat = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Work { batch, reply }) = beat {
+            let _ = reply.send(Writer { shared: &shared }.commit_one(&batch).await);
+        }
+    }
 }
 
 impl Shared {
@@ -108,22 +114,13 @@ async fn serve(shared: Arc<Shared>) {
         let most = if alone { 1 } else { MAX_GROUP_BATCHES };
         let mut work = Vec::new();
         let mut next = Some(first);
-        while let Some(queued) = next.take() {
-            if let Queued::Work(one) = queued {
-                work.push(one);
-            }
+        while let Some(one) = next.take() {
+            work.push(one);
             if work.len() < most {
                 next = queue.try_recv().ok();
             }
         }
         drop(queue);
-        let beat = shared.beat.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Work { batch, reply }) = beat {
-            let _ = reply.send(Writer { shared: &shared }.commit_one(&batch).await);
-        }
-        if work.is_empty() {
-            continue;
-        }
         // A lone batch leaves the right to form groups to the others.
         let grouping = grouping.filter(|_| work.len() > 1);
         let (batches, replies): (Vec<_>, Vec<_>) = work.into_iter().map(|work| (work.batch, work.reply)).unzip();
