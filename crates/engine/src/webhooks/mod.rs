@@ -2,7 +2,7 @@
 //!
 //! * `announce` makes the event and its delivery part of the commit that they tell about;
 //! * `handover` gives a transaction's first event to the worker in memory once it is committed, where there is room for it;
-//! * `worker` claims what else is due and shares its places among the endpoints (`endpoints`); `attempt` sends once and records; `sign` is what receivers check;
+//! * `worker` claims what else is due and shares its places among the endpoints (`endpoints`, `claims`); `attempt` sends once and records; `sign` is what receivers check;
 //! * `feed` is the pull twin; `manage` is what people do.
 //!
 //! **Architecture invariants:** every attempt of an event carries the same id and the same bytes; a delivery is acknowledged after the work; one
@@ -10,6 +10,7 @@
 
 mod announce;
 mod attempt;
+mod claims;
 mod endpoints;
 mod feed;
 pub(crate) mod handover;
