@@ -156,6 +156,7 @@ async fn a_simulators_address_is_evidence_wherever_it_is() {
         ("http://simulators.internal/payone", true),
         ("http://[fd00::1]:8081/payone", true),
         ("http://2130706433:8081/payone", true),
+        // What is stored of its credentials names no environment.
         ("https://api.provider.example/v1", false),
     ] {
         let source = source.clone();
