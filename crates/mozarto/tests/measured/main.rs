@@ -11,6 +11,7 @@ mod due_work;
 mod echo;
 mod emerchantpay;
 mod environment;
+mod feed_copies;
 mod feed_wakes;
 mod heartbeat;
 mod held;

@@ -12,7 +12,7 @@ fn schema(data: &Path) -> Result<Vec<String>> {
     Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
-async fn connect(url: &str) -> Result<tokio_postgres::Client> {
+pub(crate) async fn connect(url: &str) -> Result<tokio_postgres::Client> {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
     tokio::spawn(connection);
     Ok(client)
@@ -23,8 +23,8 @@ async fn schema_of(client: &tokio_postgres::Client) -> Result<Vec<String>> {
     Ok(client.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
 }
 
-/// The revision before, on PostgreSQL, as a sandbox left it or without a word.
-async fn older(client: &tokio_postgres::Client, word: Option<&str>) -> Result<()> {
+/// The schema of the revision before, on PostgreSQL, empty.
+pub(crate) async fn older_schema(client: &tokio_postgres::Client) -> Result<()> {
     const OLD: [(&str, &str); 2] = [
         ("foundation", include_str!("../../../store/migrations/postgres/0001_foundation.sql")),
         ("page tokens", include_str!("../../../store/migrations/postgres/0002_page_tokens.sql")),
@@ -39,6 +39,12 @@ async fn older(client: &tokio_postgres::Client, word: Option<&str>) -> Result<()
         let checksum = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, sql.as_bytes()));
         client.execute("INSERT INTO schema_migrations VALUES ($1, $2, $3, 0)", &[&version, &name, &checksum]).await?;
     }
+    Ok(())
+}
+
+/// The revision before, on PostgreSQL, as a sandbox left it or without a word.
+async fn older(client: &tokio_postgres::Client, word: Option<&str>) -> Result<()> {
+    older_schema(client).await?;
     let key = "INSERT INTO instance (name, value) VALUES ('platform_key', 'AAAA')";
     client.batch_execute(key).await?;
     if let Some(word) = word {

@@ -49,7 +49,7 @@ async fn refused(url: &str, words: &[&str]) -> Result<()> {
 }
 
 /// The company's events after one, by id.
-async fn events(client: &Client, after: Option<&str>) -> Result<Vec<String>> {
+pub(crate) async fn events(client: &Client, after: Option<&str>) -> Result<Vec<String>> {
     let after = after.map_or(String::new(), |id| format!("&after={id}"));
     let answer = client.read(&format!("/v1/api/mozarto/events?limit=200{after}")).await?;
     ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
@@ -57,7 +57,7 @@ async fn events(client: &Client, after: Option<&str>) -> Result<Vec<String>> {
     Ok(items.iter().map(|item| item["id"].as_str().unwrap_or_default().to_owned()).collect())
 }
 
-async fn paid(client: &Client, amount: &str) -> Result<String> {
+pub(crate) async fn paid(client: &Client, amount: &str) -> Result<String> {
     let answer = client.cashier(&bodies::payone("PAYIN", amount)).await?;
     ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
     let id = answer.text("/transaction/transactionId").to_owned();
@@ -85,7 +85,7 @@ async fn first_line(child: &mut Child) -> Result<Value> {
 }
 
 /// Waits until the feed has so many events after that one.
-async fn feed_has(client: &Client, after: Option<&str>, count: usize) -> Result<Vec<String>> {
+pub(crate) async fn feed_has(client: &Client, after: Option<&str>, count: usize) -> Result<Vec<String>> {
     let until = Instant::now() + LIMIT;
     loop {
         let found = events(client, after).await?;
