@@ -1,6 +1,7 @@
 //! `mozarto serve` beside a sandbox, over the sandbox's PostgreSQL, with whatever a test does to its environment.
 
 use anyhow::{Context, Result, bail, ensure};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -37,10 +38,25 @@ pub(crate) async fn refusal(mut command: Command) -> Result<String> {
     Ok(said)
 }
 
+/// An address of this machine that nobody listens on.
+pub(crate) fn free() -> Result<SocketAddr> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// What `/metrics` of that listener says of a gauge without labels, a whole number.
+pub(crate) async fn gauge(metrics: SocketAddr, name: &str) -> Result<i64> {
+    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build()?;
+    let text = http.get(format!("http://{metrics}/metrics")).send().await?.error_for_status()?.text().await?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.with_context(|| format!("{name} is not in: {text}"))?.parse().with_context(|| format!("{name}: {value:?}"))
+}
+
 /// A process; killed when dropped.
 pub(crate) struct Node {
     pub(crate) child: Child,
     pub(crate) base: String,
+    /// Where its `/metrics` is, unless it was told otherwise.
+    pub(crate) metrics: SocketAddr,
     log: PathBuf,
     _directory: tempfile::TempDir,
 }
@@ -71,12 +87,13 @@ impl Node {
     pub(crate) fn spawn(set: impl FnOnce(&mut Command)) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let log = directory.path().join("log");
-        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let (address, metrics) = (free()?, free()?);
         let mut command = mozarto(&["serve"]);
         command.env("MOZARTO_LISTEN", address.to_string()).env("MOZARTO_DATA", directory.path().join("data"));
+        command.env("MOZARTO_METRICS_LISTEN", metrics.to_string());
         set(&mut command);
         let child = command.stderr(std::fs::File::create(&log)?).spawn().context("starting a process")?;
-        Ok(Self { child, base: format!("http://{address}"), log, _directory: directory })
+        Ok(Self { child, base: format!("http://{address}"), metrics, log, _directory: directory })
     }
 
     /// Waits until it is ready.

@@ -51,7 +51,9 @@ async fn a_feed_that_is_held_back_says_so() {
     let held = async {
         let data = tempfile::tempdir()?;
         let database = testkit::postgres::database().await;
+        let metrics = crate::node::free()?;
         let options = Options::new(BINARY, data.path()).auto_settle(50).database(&database.url).variable("MOZARTO_LOG", "off");
+        let options = options.variable("MOZARTO_METRICS_LISTEN", &metrics.to_string());
         let sandbox = Sandbox::start(options).await?;
         let client = Client::of(&sandbox);
         paid(&client, "101.00").await?;
@@ -70,6 +72,8 @@ async fn a_feed_that_is_held_back_says_so() {
             ensure!(Instant::now() < until, "it does not say that it is behind: {}", ready.body);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        let lag = crate::node::gauge(metrics, "mozarto_feed_lag_seconds").await?;
+        ensure!(lag >= 1, "the gauge does not say that it is behind: {lag} s");
         ensure!(events(&client, None).await? == first, "what came before is shown, and nothing else");
         open.batch_execute("COMMIT").await?;
         feed_has(&client, Some(&first[0]), 1).await?;
