@@ -387,9 +387,9 @@ fn metrics_listen(text: Option<&str>, problems: &mut Vec<String>) -> Option<Sock
     }
 }
 
-/// Before that a call of ours may still be on its way to the provider, and "not found" would say of a payment that is about to be made that there is none; after
+/// At once, a call of ours may still be on its way to the provider, and "not found" would say of a payment that is about to be made that there is none; after
 /// that the schedule of inquiries has ended (72 h), and nothing would ever count.
-const NOT_FOUND_AFTER_SECONDS: RangeInclusive<u32> = 60..=259_200;
+const NOT_FOUND_AFTER_SECONDS: RangeInclusive<u32> = 1..=259_200;
 
 fn provider_settings(read: BTreeMap<String, ProviderFile>, problems: &mut Vec<String>) -> BTreeMap<String, ProviderConfig> {
     let mut settings = BTreeMap::new();

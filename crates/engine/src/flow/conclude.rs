@@ -193,7 +193,12 @@ impl<'a> Commit<'a> {
 
     /// Sets the next action.
     pub(super) fn job(&mut self, job: &Job) {
-        jobs::put(&mut self.batch, job);
+        if job.psp_type.is_empty() {
+            // Stored by a program that did not know it yet.
+            jobs::put(&mut self.batch, &Job { psp_type: self.work.transaction.psp_type.clone(), ..job.clone() });
+        } else {
+            jobs::put(&mut self.batch, job);
+        }
         self.job_set = true;
     }
 

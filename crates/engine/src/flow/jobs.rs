@@ -256,8 +256,12 @@ impl Engine {
         let stuck = commit.work.transaction.attention == Some(domain::Attention::Stuck);
         match asked {
             Asked::Schedule if status == TransactionStatus::Pending && !stuck => {
-                let attempt = job.attempt + 1;
+                let waited_before = counters.waited_ms;
                 let counters = counters.asked(job.attempt, commit.now, |at| self.clock().written_between(at, commit.now));
+                // One that was brought forward is no step of the schedule.
+                let waited = waited_before.zip(counters.waited_ms).map(|(before, after)| after - before);
+                let early = waited.is_some_and(|waited| waited < inquiry_step_ms(job.attempt) / 4);
+                let attempt = if early { job.attempt } else { job.attempt + 1 };
                 let goes_on = counters.waited_ms.is_some_and(|waited_ms| waited_ms < INQUIRY_END_MS);
                 let due_at = goes_on.then(|| self.clock().after(inquiry_step_ms(attempt)));
                 let ask_at = ask_at.filter(|at| *at > commit.now);

@@ -62,12 +62,17 @@ impl Engine {
         let Some(wait) = self.inner.unread.wait(account, Instant::now(), every) else { return Ok(()) };
         let text = domain::visible::visible(text, &[]);
         tracing::warn!(provider = name, %account, "an anomaly of the account: {text}; its open pay-ins are asked about");
-        let asked = self.ask_about_open(provider, company, account, wait).await;
-        if asked.is_err() {
-            // It is not taken, and comes again.
-            self.inner.unread.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&account);
-        }
-        asked
+        // In a task of its own: whoever called may hang up.
+        let engine = self.clone();
+        let asking = self.inner.tasks.spawn(async move {
+            let asked = engine.ask_about_open(provider, company, account, wait).await;
+            if asked.is_err() {
+                // It is not taken, and comes again.
+                engine.inner.unread.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&account);
+            }
+            asked
+        });
+        asking.await.unwrap_or_else(|error| Err(EngineError::Corrupt(error.to_string())))
     }
 
     /// Brings the next inquiry of every open pay-in of the account forward.

@@ -168,7 +168,11 @@ impl Engine {
             return Vec::new();
         }
         match callbacks::claim(self.store(), &self.inner.node_id, now, now.plus_ms(LEASE_MS), &rooms).await {
-            Ok(claimed) => places.take(claimed, |(_, _, psp_type)| psp_type, &rooms),
+            Ok(claimed) => {
+                // Of one transaction there may be many: whoever had any due may have more.
+                let any: Vec<(String, u32)> = rooms.into_iter().map(|(psp_type, _)| (psp_type, 1)).collect();
+                places.take(claimed, |(_, _, psp_type)| psp_type, &any)
+            }
             Err(error) => {
                 trouble!(warn, error, "claiming callbacks: {error}");
                 Vec::new()

@@ -38,6 +38,7 @@ pub(super) async fn run(engine: Engine) {
     let mut look = LOOK_FIRST;
     let mut looked = Instant::now();
     loop {
+        let was_pending = pending.is_some();
         let step = async {
             if !begun {
                 feed::begin(engine.store()).await?;
@@ -64,7 +65,8 @@ pub(super) async fn run(engine: Engine) {
             }
         };
         tell(&engine, pending.as_mut());
-        let was_stored = std::mem::take(&mut stored) && pending.is_some();
+        // What was stored while a round waited to be closed belongs to the next one.
+        let was_stored = std::mem::take(&mut stored) && (was_pending || pending.is_some());
         tokio::select! {
             () = engine.inner.stop.cancelled() => return,
             () = engine.inner.wake.feed.notified() => stored = true,

@@ -57,7 +57,7 @@ async fn what_was_not_meant_is_refused() {
     ] {
         table.row(format!("database {address}"), refused(format!("{GOOD}database = \"{address}\"\n"), vec![], "database"));
     }
-    for seconds in ["0", "1", "59", "259201"] {
+    for seconds in ["0", "259201"] {
         let text = format!("{GOOD}[providers.payone]\nnot_found_after_seconds = {seconds}\n");
         table.row(
             format!("not found after {seconds} s"),

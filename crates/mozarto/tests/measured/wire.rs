@@ -1,5 +1,6 @@
 //! HTTP as strangers speak it.
 
+use crate::node::free;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::net::SocketAddr;
@@ -157,10 +158,6 @@ async fn half_open(hands: Hands) -> Result<()> {
     }
     ensure!(began.elapsed() < HALF_OPEN_MAX + opened, "the last one ended after {:?}", began.elapsed());
     Ok(())
-}
-
-fn free() -> Result<SocketAddr> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 fn serve(environment: &str, data: &std::path::Path, listen: SocketAddr, metrics: &str) -> tokio::process::Command {

@@ -1,4 +1,6 @@
 -- Due work by its provider, so that what is due at a silent one keeps nobody else's from being done.
+-- Both at once: a commit of another process takes callbacks before jobs.
+LOCK TABLE callbacks, jobs IN ACCESS EXCLUSIVE MODE;
 ALTER TABLE jobs ADD COLUMN psp_type TEXT NOT NULL DEFAULT '';
 UPDATE jobs SET psp_type = COALESCE(
   (SELECT t.psp_type FROM transactions t WHERE t.company_id = jobs.company_id AND t.id = jobs.transaction_id), '');

@@ -92,6 +92,7 @@ pub fn bring_back(batch: &mut Batch, now: Timestamp, steps: &Steps) {
 
 const SHIFT_FAILING: &str =
     "UPDATE endpoint_health SET failing_since = failing_since + ?1 WHERE failing_since IS NOT NULL AND disabled_at IS NULL";
+// When was asked last stays: of a wait one step counts at most, whatever a clock did in it.
 const SHIFT_JOBS: &str = "UPDATE jobs SET first_at = first_at + ?1, detail = CASE WHEN json_type(detail, '$.sentAt') = 'integer' \
                           THEN json_set(detail, '$.sentAt', json_extract(detail, '$.sentAt') + ?1) ELSE detail END";
 const SHIFT_WAITING: &str = "UPDATE callbacks SET received_at = received_at + ?1 WHERE due_at IS NOT NULL";

@@ -56,7 +56,7 @@ const INSERT: &str = "INSERT INTO callbacks (company_id, transaction_id, id, rec
 const AGAIN: &str = "UPDATE callbacks SET copies = copies + 1, \
                      received_at = CASE WHEN due_at IS NULL THEN ?5 ELSE received_at END, attempt = CASE WHEN due_at IS NULL THEN 0 ELSE attempt END, \
                      owner = CASE WHEN due_at IS NULL OR due_at > ?6 THEN ?7 ELSE owner END, \
-                     due_at = CASE WHEN due_at IS NULL OR due_at > ?6 THEN ?6 ELSE due_at END \
+                     due_at = CASE WHEN due_at IS NULL OR due_at > ?6 THEN ?6 ELSE due_at END, psp_type = ?8 \
                      WHERE company_id = ?1 AND transaction_id = ?2 AND digest = ?4 AND id <> ?3";
 /// Beyond the first 20 those stay that wait, by what they are worth, then the newest: 20 of them.
 const OVER_THE_CAP: &str = "DELETE FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 AND id IN (\
@@ -179,6 +179,7 @@ pub fn insert(
         callback.received_at.millis().into(),
         due_at.millis().into(),
         owner(),
+        (&*callback.psp_type).into(),
     ];
     batch.run(AGAIN, again);
     if let Some(ask) = instead {

@@ -66,7 +66,7 @@ pub struct Job {
 const PUT: &str = "INSERT INTO jobs (company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner, psp_type) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
                    ON CONFLICT (company_id, transaction_id) DO UPDATE SET kind = excluded.kind, due_at = excluded.due_at, \
-                   attempt = excluded.attempt, first_at = excluded.first_at, detail = excluded.detail, owner = excluded.owner";
+                   attempt = excluded.attempt, first_at = excluded.first_at, detail = excluded.detail, owner = excluded.owner, psp_type = excluded.psp_type";
 const DELETE: &str = "DELETE FROM jobs WHERE company_id = ?1 AND transaction_id = ?2";
 const FIND: &str = "SELECT company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner, psp_type FROM jobs \
                     WHERE company_id = ?1 AND transaction_id = ?2";

@@ -35,6 +35,8 @@ const MAX_ATTEMPTS: u32 = 6;
 const ATTEMPT_PAUSE_MS: u64 = 10;
 /// A transaction without an answer for so long has an unknown outcome, and its connection is given up.
 const COMMIT_TIME_LIMIT: Duration = Duration::from_secs(30);
+/// The same of a heartbeat: the others hold a process for dead long before, so that a connection which says nothing is left for a new one.
+const BEAT_TIME_LIMIT: Duration = Duration::from_millis(1_500);
 /// Prepared statements kept per connection; at this number all are dropped and prepared anew as needed.
 pub(super) const STATEMENT_CACHE: usize = 1_000;
 
@@ -87,7 +89,7 @@ async fn beat_on(shared: Arc<Shared>, place: BeatPlace, mut beats: mpsc::Receive
     while beats.recv().await.is_some() {
         let beat = place.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Work { batch, reply }) = beat {
-            let _ = reply.send(Writer { shared: &shared }.commit_one(&batch).await);
+            let _ = reply.send(Writer { shared: &shared, time_limit: BEAT_TIME_LIMIT }.commit_one(&batch).await);
         }
     }
 }
@@ -124,7 +126,7 @@ async fn serve(shared: Arc<Shared>) {
         // A lone batch leaves the right to form groups to the others.
         let grouping = grouping.filter(|_| work.len() > 1);
         let (batches, replies): (Vec<_>, Vec<_>) = work.into_iter().map(|work| (work.batch, work.reply)).unzip();
-        let results = Writer { shared: &shared }.commit(batches).await;
+        let results = Writer { shared: &shared, time_limit: COMMIT_TIME_LIMIT }.commit(batches).await;
         drop(grouping);
         debug_assert_eq!(replies.len(), results.len());
         for (reply, result) in replies.into_iter().zip(results) {
@@ -136,6 +138,8 @@ async fn serve(shared: Arc<Shared>) {
 
 struct Writer<'a> {
     shared: &'a Shared,
+    /// How long an attempt may take.
+    time_limit: Duration,
 }
 
 impl Writer<'_> {
@@ -232,7 +236,7 @@ impl Writer<'_> {
             return Ok(refused.into_iter().map(|(_, refusal)| Err(refusal)).collect());
         }
         let run = pipeline::run(&connection, &plans, isolation, patience);
-        let outcome = match tokio::time::timeout(COMMIT_TIME_LIMIT, run).await {
+        let outcome = match tokio::time::timeout(self.time_limit, run).await {
             Ok(outcome) => outcome,
             Err(_) => Outcome::Unknown("no answer in time".to_owned()),
         };
