@@ -39,7 +39,14 @@ pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackRe
         .is_none()
         .then(|| Locate { transaction_id: value(&fields, "orderreference").parse().ok(), psp_transaction_id: None });
     let answer = CallbackAnswer { status: 200, content_type: "text/plain", body: "OK".to_owned() };
-    CallbackReading { answer, outcome: outcome(account, callback, &fields), locate }
+    // To an account's address, and without an order: it cannot be read, or not whole, and may be about any of the account's.
+    let outcome = match &locate {
+        Some(_) if value(&fields, "orderreference").is_empty() => {
+            CallbackOutcome::Anomaly("a Trust notification cannot be read: no order is in it".to_owned())
+        }
+        _ => outcome(account, callback, &fields),
+    };
+    CallbackReading { answer, outcome, locate }
 }
 
 fn outcome(account: &Account<'_>, callback: &Callback<'_>, fields: &Pairs) -> CallbackOutcome {
