@@ -44,8 +44,10 @@ const DEAD_EVERY: Duration = Duration::from_secs(1);
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 /// How many deliveries are given back in one commit.
 const GIVE_BACK_ROWS: usize = 1_000;
-/// How often what is past its retention is purged, how many events at once, and how often in a row.
+/// How often what is past its retention is purged, how many events at once, and how often in a row; the first look after a start comes soon, because what has
+/// piled up while nothing ran begins to go at once.
 const PURGE_EVERY: Duration = Duration::from_secs(60);
+const PURGE_FIRST: Duration = Duration::from_secs(1);
 const PURGE_ROWS: u32 = 1_000;
 const PURGE_ROUNDS: u32 = 100;
 
@@ -461,16 +463,24 @@ async fn give_back(engine: &Engine, deliveries: Vec<(Claimed, Timestamp)>) {
 
 /// Removes what is past its retention, now and then, until the platform stops.
 pub(super) async fn purge(engine: Engine) {
+    let mut pause = PURGE_FIRST;
     loop {
         tokio::select! {
             () = engine.inner.stop.cancelled() => return,
-            () = tokio::time::sleep(PURGE_EVERY) => {}
+            () = tokio::time::sleep(pause) => {}
         }
+        pause = PURGE_EVERY;
         for _ in 0..PURGE_ROUNDS {
             let before = engine.clock().now().plus_ms(-engine.config().retention.deliveries_ms);
             match events::purge(engine.store(), before, PURGE_ROWS).await {
-                Ok(purged) if purged == PURGE_ROWS as usize => {}
-                Ok(_) => break,
+                Ok(purged) => {
+                    for (kind, rows) in [("events", purged.events), ("deliveries", purged.deliveries)] {
+                        metrics::counter!("mozarto_purged_total", "kind" => kind).increment(rows as u64);
+                    }
+                    if purged.events < PURGE_ROWS as usize {
+                        break;
+                    }
+                }
                 Err(error) => {
                     trouble!(warn, error, "purging webhook events: {error}");
                     break;

@@ -194,7 +194,7 @@ async fn unreadable_is_doubt(hands: Hands, provider: Provider) -> Result<()> {
 }
 
 /// The most memory that the process ever had, KiB.
-fn resident_peak_kib(process: u32) -> u64 {
+pub(crate) fn resident_peak_kib(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process");
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("its peak");
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")

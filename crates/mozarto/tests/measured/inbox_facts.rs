@@ -19,7 +19,7 @@ fn url_decoded(text: &str) -> String {
 }
 
 /// The address and the sub-merchant that Neosurf was told about that transaction.
-async fn told(hands: &Hands, id: &str) -> Result<(String, String)> {
+pub(crate) async fn told(hands: &Hands, id: &str) -> Result<(String, String)> {
     let calls = hands.client.control("GET", "/neosurf/calls", None).await?;
     let calls = calls.body["calls"].as_array().cloned().context("no calls")?;
     let of = |call: &Value| call["body"].as_str().map(url_decoded).filter(|body| body.contains(id));
@@ -32,7 +32,7 @@ async fn told(hands: &Hands, id: &str) -> Result<(String, String)> {
 }
 
 /// A signed notification; `label` makes it another one.
-fn notification(id: &str, sub_merchant: &str, status: &str, label: &str) -> Vec<u8> {
+pub(crate) fn notification(id: &str, sub_merchant: &str, status: &str, label: &str) -> Vec<u8> {
     let fields = [
         ("amount", "10000"),
         ("currency", "eur"),

@@ -42,17 +42,17 @@ async fn what_a_callback_does_not_say_is_asked_about() {
 
 /// How much a callback says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Says {
+pub(crate) enum Says {
     Nothing,
     Id,
     IdAndStatus,
 }
 
 /// A callback to be sent.
-struct Sent {
-    url: String,
-    content_type: &'static str,
-    body: String,
+pub(crate) struct Sent {
+    pub(crate) url: String,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
     signature: Option<String>,
 }
 
@@ -161,7 +161,7 @@ fn signed_form(mut pairs: Vec<(String, String)>, name: &str, hash: impl Fn(&[u8]
     pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
-async fn callback(hands: &Hands, provider: Provider, open: &Open, says: Says) -> Result<Sent> {
+pub(crate) async fn callback(hands: &Hands, provider: Provider, open: &Open, says: Says) -> Result<Sent> {
     let (id, url) = (open.id.as_str(), open.url.clone());
     Ok(match provider.name {
         "brite" => {
@@ -215,7 +215,7 @@ async fn callback(hands: &Hands, provider: Provider, open: &Open, says: Says) ->
     })
 }
 
-async fn events(hands: &Hands, id: &str) -> Result<Vec<Value>> {
+pub(crate) async fn events(hands: &Hands, id: &str) -> Result<Vec<Value>> {
     let shown = hands.client.status(id).await?;
     shown.body["data"]["events"].as_array().cloned().with_context(|| format!("no timeline: {}", shown.body))
 }
@@ -235,7 +235,7 @@ async fn asked_about(hands: Hands, provider: Provider, says: Says) -> Result<()>
     Ok(())
 }
 
-async fn nobody(hands: Hands) -> Result<()> {
+pub(crate) async fn nobody(hands: Hands) -> Result<()> {
     for body in ["{}", r#"{"transaction_id":"64a1f2b3c4d5e6f7a8b9c0d1"}"#, r#"{"result":"0","status":"USED"}"#] {
         let url = format!("{}/callbacks/flexepin/pQ7v2LmX4c", hands.client.base);
         let told = Sent::new(url, JSON, body).send(&hands).await?;

@@ -13,7 +13,9 @@ pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
     if callback.method != "POST" {
         return CallbackReading::refused(405);
     }
-    let body = kit::json_or_form(&callback.text()).unwrap_or_else(|| Json::object::<String>([]));
+    let read = kit::json_or_form(&callback.text());
+    let unreadable = read.is_none() && !callback.body.is_empty();
+    let body = read.unwrap_or_else(|| Json::object::<String>([]));
     let of_query = || {
         form_urlencoded::parse(callback.query.as_bytes()).find(|(name, _)| name == "transaction").map(|(_, id)| id.into_owned())
     };
@@ -26,6 +28,8 @@ pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
             CallbackOutcome::Anomaly("a Gigadat callback names another transaction".to_owned())
         }
         (_, _, Some(what)) => CallbackOutcome::Anomaly(format!("a Gigadat callback has another {what}")),
+        // It may be about any transaction of the account.
+        (None, None, None) if unreadable => CallbackOutcome::Anomaly("a Gigadat callback cannot be read".to_owned()),
         // The rail that was used: for the timeline alone.
         _ => {
             let rail = kit::scalar(&body, "type").filter(|rail| kit::is_word(rail, RAIL_MAX_CHARS));

@@ -34,12 +34,14 @@ pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackRe
         return CallbackReading::refused(405);
     }
     let fields: Vec<(String, String)> = callback.form();
-    let locate = callback
-        .transaction_id
-        .is_none()
-        .then(|| Locate { transaction_id: value(&fields, "orderreference").parse().ok(), psp_transaction_id: None });
+    let order = value(&fields, "orderreference");
+    let locate =
+        callback.transaction_id.is_none().then(|| Locate { transaction_id: order.parse().ok(), psp_transaction_id: None });
     let answer = CallbackAnswer { status: 200, content_type: "text/plain", body: "OK".to_owned() };
-    CallbackReading { answer, outcome: outcome(account, callback, &fields), locate }
+    // To an account's address: it cannot be read, or not whole, and may be about any order of the account.
+    let unread = CallbackOutcome::Anomaly("a Trust notification cannot be read: no order is in it".to_owned());
+    let outcome = if locate.is_some() && order.is_empty() { unread } else { outcome(account, callback, &fields) };
+    CallbackReading { answer, outcome, locate }
 }
 
 fn outcome(account: &Account<'_>, callback: &Callback<'_>, fields: &Pairs) -> CallbackOutcome {

@@ -78,7 +78,8 @@ const PURGE_ATTEMPTS: &str = concat!(
 const PURGE_DELIVERIES: &str = concat!(
     "DELETE FROM deliveries WHERE (company_id, id) IN (SELECT d.company_id, d.id FROM deliveries d JOIN ",
     expired!(),
-    " ON d.company_id = old.company_id AND d.transaction_id = old.transaction_id AND d.sequence = old.sequence AND d.event_id = old.id)"
+    " ON d.company_id = old.company_id AND d.transaction_id = old.transaction_id AND d.sequence = old.sequence AND d.event_id = old.id) \
+     RETURNING id"
 );
 const PURGE_EVENTS: &str = concat!(
     "DELETE FROM webhook_events WHERE (company_id, id) IN (SELECT old.company_id, old.id FROM ",
@@ -129,17 +130,28 @@ pub async fn after(
     rows.iter().map(event).collect::<Result<_, _>>().map(Some)
 }
 
-/// Removes events from before `before`, with their deliveries and attempts, at most `limit` at once; answers how many.
+/// What [`purge`] removed, rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purged {
+    /// Events.
+    pub events: usize,
+    /// Deliveries of those events.
+    pub deliveries: usize,
+}
+
+/// Removes events from before `before`, with their deliveries and attempts, at most `limit` events at once.
 ///
 /// # Errors
 /// [`CommitError`](crate::CommitError) when the store does not answer.
-pub async fn purge(db: &dyn Driver, before: Timestamp, limit: u32) -> Result<usize, crate::CommitError> {
+pub async fn purge(db: &dyn Driver, before: Timestamp, limit: u32) -> Result<Purged, crate::CommitError> {
     let mut batch = Batch::new();
     let params = || vec![before.millis().into(), i64::from(limit).into()];
     batch.run(PURGE_ATTEMPTS, params());
-    batch.run(PURGE_DELIVERIES, params());
+    batch.returning(PURGE_DELIVERIES, params());
     batch.returning(PURGE_EVENTS, params());
-    Ok(db.commit(batch).await?.iter().map(Vec::len).sum())
+    let removed: Vec<usize> = db.commit(batch).await?.iter().map(Vec::len).collect();
+    let rows = |of: usize| removed.get(of).copied().unwrap_or_default();
+    Ok(Purged { deliveries: rows(0), events: rows(1) })
 }
 
 fn event(row: &Row) -> Result<StoredEvent, QueryError> {

@@ -142,9 +142,9 @@ pub(crate) async fn old_events_go_with_their_deliveries(dialect: Dialect) {
         bed.record(&claimed, START, deliveries::DeliveryState::Delivered, None).await.unwrap();
     }
     let cut = START.plus_ms(7);
-    assert_eq!(events::purge(bed.db.as_ref(), cut, 4).await.unwrap(), 4, "so many at once");
-    assert_eq!(events::purge(bed.db.as_ref(), cut, 4).await.unwrap(), 3);
-    assert_eq!(events::purge(bed.db.as_ref(), cut, 4).await.unwrap(), 0);
+    assert_eq!(events::purge(bed.db.as_ref(), cut, 4).await.unwrap().events, 4, "so many at once");
+    assert_eq!(events::purge(bed.db.as_ref(), cut, 4).await.unwrap().events, 3);
+    assert_eq!(events::purge(bed.db.as_ref(), cut, 4).await.unwrap().events, 0);
     assert!(bed.shown().await);
     assert_eq!(events::after(bed.db.as_ref(), bed.company, None, 100).await.unwrap().unwrap().len(), 3);
     let left = deliveries::list(bed.db.as_ref(), bed.company, &deliveries::Filter::default(), 100).await.unwrap();

@@ -2,18 +2,40 @@
 
 use super::*;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_of_several_callbacks_counts() {
-    let world = World::start(BINARY, &PSP_TYPES, |options| options.time_scale(60)).await.expect("a sandbox");
+/// All ten; Flexepin calls nobody.
+async fn each_counts(database: Option<&str>) {
+    let set = |options: testkit::sandbox::Options| {
+        let options = options.time_scale(60);
+        database.map_or(options.clone(), |url| options.database(url))
+    };
+    let world = World::start(BINARY, &PSP_TYPES, set).await.expect("a sandbox");
     let mut table = Table::new("callbacks that wait together");
     table.row("PayOne: three ids", three_ids_at_payone(world.hands()));
     table.row("Brite: three ids", three_ids_at_brite(world.hands()));
+    table.row("Cleo: three ids, of which none is a fact", each_facts::three_ids_at_cleo(world.hands()));
+    table.row("ForumPay: three payments", each_facts::three_payments_at_forumpay(world.hands()));
+    table.row("Neosurf: paid, between two that say that it is not yet", each_facts::paid_between_others(world.hands()));
+    table.row("Flexepin calls nobody", crate::short_callbacks::nobody(world.hands()));
     table.row("Worldpay: three events of an order that is paid", three_events_at_worldpay(world.hands()));
     table.row("eMerchantPay: a retrieval request between others", a_retrieval_request(world.hands()));
     table.row("Gigadat: three rails", three_rails(world.hands()));
     table.row("Trust: a report of success before others", zero_is_kept(world.hands()));
+    table.end().await;
+    // Two rows of one provider: each silences it.
+    let mut table = Table::new("a callback beside the schedule");
     table.row("PayOne: the provider is silent while its schedule runs", kept_beside_a_schedule(world.hands()));
     table.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_several_callbacks_counts() {
+    each_counts(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_several_callbacks_counts_on_postgres() {
+    let database = testkit::postgres::database().await;
+    each_counts(Some(&database.url)).await;
 }
 
 async fn three_ids_at_payone(hands: Hands) -> Result<()> {

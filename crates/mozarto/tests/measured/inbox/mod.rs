@@ -2,6 +2,7 @@
 
 mod bytes;
 mod each;
+mod each_facts;
 mod floods;
 mod once;
 

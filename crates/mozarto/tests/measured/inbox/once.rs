@@ -8,7 +8,7 @@ async fn each_thing_is_told_once() {
     let mut table = Table::new("told once");
     table.row("Trust: a note, while the query fails", noted_once(world.hands()));
     table.row("Gigadat: what an inquiry tells because of a callback", rail_once(world.hands()));
-    table.row("Brite: an anomaly, and the callback comes ten times", repeated_once(world.hands()));
+    table.row("PayOne: an anomaly, and the callback comes ten times", repeated_once(world.hands()));
     table.row("PayOne: a forged callback comes ten times", forged_once(world.hands()));
     table.row("PayOne: the record contradicts at each inquiry", contradicts_once(world.hands()));
     table.row("Gigadat: to another account's address, ten times", misdirected_once(world.hands()));
