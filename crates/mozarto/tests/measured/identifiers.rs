@@ -109,11 +109,10 @@ async fn shown_and_not_obeyed(world: &World) -> Result<()> {
     ensure!(!output.status.success(), "a wrong key is a slip");
     nothing_acts("config check", &String::from_utf8_lossy(&[output.stdout, output.stderr].concat()))?;
     // The page of a simulator shows what the merchant wrote.
-    let page = hands.client.send("GET", answer.text("/data/redirectUrl"), &[], None).await;
-    if let Ok(page) = page {
-        nothing_acts("a page", &String::from_utf8_lossy(&page.bytes))?;
-    }
-    Ok(())
+    let page = hands.client.send("GET", answer.text("/data/redirectUrl"), &[], None).await.context("no page")?;
+    let shown = String::from_utf8_lossy(&page.bytes);
+    ensure!(page.status == 200 && shown.contains("100.00"), "no page of the payment: {} {shown}", page.status);
+    nothing_acts("a page", &shown)
 }
 
 fn nothing_acts(place: &str, text: &str) -> Result<()> {
