@@ -169,11 +169,11 @@ async fn rate(hands: &Hands) -> Result<()> {
         });
     }
     let last = senders.join_all().await.into_iter().collect::<Result<Vec<_>>>()?.into_iter().max().context("no sender")?;
-    let allowed = |time: Duration| f64::from(BURST) + f64::from(RATE) * time.as_secs_f64();
-    let (least, most) = (allowed(last - began) * 0.95, allowed(began.elapsed()) * 1.05);
+    let allowed = |time: Duration| u128::from(BURST) + u128::from(RATE) * time.as_millis() / 1_000;
+    let (least, most) = (allowed(last - began) * 95 / 100, allowed(began.elapsed()) * 105 / 100);
     let (taken, refused) = (taken.load(Ordering::Relaxed), refused.load(Ordering::Relaxed));
-    println!("{taken} were taken and {refused} refused; {least:.0} to {most:.0} are right");
+    println!("{taken} were taken and {refused} refused; {least} to {most} are right");
     ensure!(refused > taken / 2, "only {refused} were too many beside {taken}");
-    ensure!((least..=most).contains(&f64::from(taken)), "{taken} were taken, {least:.0} to {most:.0} are right");
+    ensure!((least..=most).contains(&u128::from(taken)), "{taken} were taken, {least} to {most} are right");
     Ok(())
 }
