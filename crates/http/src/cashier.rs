@@ -35,6 +35,10 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Response
 async fn pay(app: &App, request: Request, seen: &mut Seen) -> Result<CashierAnswer, Refused> {
     let (parts, body) = request.into_parts();
     let raw = body::Wiped(body::read(body).await?);
+    if app.engine.turns_away() {
+        // Before anything is looked at: what is refused must not cost what could be done instead.
+        return Ok(reply::overloaded());
+    }
     let admitted = app.admit_payer(&parts.headers, seen).await?;
     headers::json_media_type(&parts.headers)?;
     let idempotency = match known(app, &admitted, &parts, &raw.0).await? {

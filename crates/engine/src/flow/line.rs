@@ -9,7 +9,7 @@
 
 use crate::answer::CashierAnswer;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use store::Dialect;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,8 +18,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const BURST_WAIT: Duration = Duration::from_secs(3);
 /// After so long without a moment at which a place was free, the line stands.
 const STANDING: Duration = Duration::from_secs(1);
-/// How long anybody waits in a line that stands.
-const STANDING_WAIT: Duration = Duration::from_millis(50);
+/// How long anybody waits in a line that stands: as short as there are always some who wait, because each keeps a connection meanwhile.
+const STANDING_WAIT: Duration = Duration::from_millis(10);
+/// As many of them take every place that comes free.
+const STANDING_WAITS: usize = 16;
 
 /// The line.
 #[derive(Debug)]
@@ -28,10 +30,25 @@ pub(crate) struct Line {
     opened: Instant,
     /// When somebody last came in without waiting, milliseconds since `opened`.
     free_at_ms: AtomicU64,
+    waiting: AtomicUsize,
+}
+
+/// Somebody in the line, also when the connection ends meanwhile.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A place among the payments that begin; given back when dropped.
 pub(crate) type Turn = OwnedSemaphorePermit;
+
+/// One more that was told to come again.
+pub(super) fn count_turned_away() {
+    metrics::counter!("mozarto_payments_turned_away_total").increment(1);
+}
 
 impl Line {
     /// Places enough to fill the groups of commits. A commit over the network takes longer, so that fewer do.
@@ -43,7 +60,12 @@ impl Line {
     }
 
     fn new(places: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)), opened: Instant::now(), free_at_ms: AtomicU64::new(0) }
+        Self {
+            places: Arc::new(Semaphore::new(places)),
+            opened: Instant::now(),
+            free_at_ms: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+        }
     }
 
     fn now_ms(&self) -> u64 {
@@ -54,6 +76,12 @@ impl Line {
     fn wait_at(&self, now_ms: u64) -> Duration {
         let stood = Duration::from_millis(now_ms.saturating_sub(self.free_at_ms.load(Ordering::Relaxed)));
         if stood > STANDING { STANDING_WAIT } else { BURST_WAIT }
+    }
+
+    /// Whether whoever comes now will be turned away: the line stands, and enough are in it to take every place that comes free. So that nothing more is spent
+    /// on a request than to say so.
+    pub(crate) fn turns_away(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) >= STANDING_WAITS && self.wait_at(self.now_ms()) == STANDING_WAIT
     }
 
     /// Waits for a place.
@@ -67,11 +95,13 @@ impl Line {
             self.free_at_ms.store(now_ms, Ordering::Relaxed);
             return Ok(turn);
         }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
         match tokio::time::timeout(self.wait_at(now_ms), Arc::clone(&self.places).acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
             // Never closed.
             Ok(Err(_)) | Err(_) => {
-                metrics::counter!("mozarto_payments_turned_away_total").increment(1);
+                count_turned_away();
                 Err(CashierAnswer::overloaded())
             }
         }
@@ -119,8 +149,12 @@ mod tests {
         line.free_at_ms.store(0, Ordering::Relaxed);
         let refused = line.take().await.unwrap_err();
         assert_eq!((refused.status, refused.retry_after_s), (503, Some(1)));
+        assert!(!line.turns_away(), "nobody waits");
+        line.waiting.store(STANDING_WAITS, Ordering::Relaxed);
+        assert!(line.turns_away());
         drop(held);
         assert!(line.take().await.is_ok());
         assert_eq!(line.wait_at(line.now_ms()), BURST_WAIT, "a place was free a moment ago: this may be a burst");
+        assert!(!line.turns_away(), "a burst waits, however many come");
     }
 }

@@ -3,7 +3,7 @@
 use super::answers::{ON_HOLD, failure_answer, plain_data, recovered_answer};
 use super::calls::{self, StoredAt, guarded};
 use super::idempotency::{IdempotencyTicket, KnownKey};
-use super::line::Turn;
+use super::line::{self, Turn};
 use super::route::{self, NoRoute};
 use super::work::Work;
 use super::{EngineError, pages};
@@ -54,6 +54,15 @@ pub struct PayRequest {
 }
 
 impl Engine {
+    /// Whether new payments are turned away at this moment, whatever is in them: [`CashierAnswer::overloaded`].
+    pub fn turns_away(&self) -> bool {
+        let turned_away = self.inner.line.turns_away();
+        if turned_away {
+            line::count_turned_away();
+        }
+        turned_away
+    }
+
     /// Creates a transaction and answers. Runs in a task of its own: a client that hangs up does not orphan an intent.
     pub async fn pay(&self, request: PayRequest) -> CashierAnswer {
         if self.store_is_unwell() {

@@ -8,8 +8,8 @@ use store::repository::deliveries::Claimed;
 
 /// Attempts in flight at an endpoint that was never asked before.
 const WIDTH_FIRST: usize = 4;
-/// Most attempts in flight at one endpoint.
-pub(super) const WIDTH_MAX: usize = 64;
+/// Most attempts in flight at one endpoint: a third of the places.
+pub(super) const WIDTH_MAX: usize = 128;
 /// Failures in a row after which an endpoint's breaker opens.
 const BREAKER_FAILURES: u32 = 5;
 /// Claimed deliveries that wait for an endpoint that takes events, for one that is unknown, and for one that fails.

@@ -1,6 +1,6 @@
 //! Providers that send back what they were sent, in seventeen forms: nothing that opens something is in any answer, log line, timeline, webhook, metric or text of the store.
 
-use crate::ten::{ALL, Provider, WITH_WEBHOOKS};
+use crate::ten::{ALL, DIRECT, Provider, WITH_WEBHOOKS};
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -38,6 +38,9 @@ const MARK: &str = "Qz7kanarienvogel";
 const HOLDER: &str = "Quirinus Zwetschgenbaum";
 const PAN: &str = "4200000000000000";
 const CVV: &str = "739";
+/// Three digits alone are everywhere: they are looked for with what stands beside them where they are sent, to Worldpay, to eMerchantPay and to us.
+const CVV_AS_SENT: [&str; 3] =
+    ["/cardHolderName><cvc>739</cvc>", "<cvv>739</cvv><expiration_month>", "\"expYear\":\"2035\",\"cvv\":\"739\""];
 
 /// The secrets of an account, planted in its payment method and, where the simulator is to accept them, at the simulator.
 struct Account {
@@ -114,6 +117,22 @@ fn accounts() -> Vec<Account> {
     ]
 }
 
+/// The account that takes requests with a card.
+fn worldpay_direct() -> Account {
+    let secret = |what: &str| format!("{MARK}/{what}+0001=");
+    // Worldpay's have at least 32 bytes.
+    let key = secret("three-ds-jwt-key-0123456789");
+    Account {
+        provider: DIRECT.name,
+        simulator_account: "DEMOCOMPANYCARDS",
+        config: json!({"xmlPassword": secret("wpcards"), "threeDsJwtKey": key}),
+        simulator: json!({
+            "xmlUsername": "wp-demo-0002", "xmlPassword": secret("wpcards"), "installationId": "100002", "threeDsIssuer": "wp-demo-issuer",
+            "threeDsOrgUnitId": "wp-demo-unit", "threeDsJwtKey": key, "merchant": "Demo company",
+        }),
+    }
+}
+
 /// Letters and digits alone, in lower case, with every escape taken off that may be on: what a patient reader makes of a text.
 fn reduced(text: &[u8]) -> Vec<String> {
     let mut readings = vec![String::from_utf8_lossy(text).into_owned()];
@@ -129,6 +148,8 @@ fn reduced(text: &[u8]) -> Vec<String> {
     readings.iter().map(letters).collect()
 }
 
+const ENTITIES: [(&str, char); 4] = [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&quot;", '"')];
+
 fn unescaped(text: &str) -> String {
     let text = text.replace("<![CDATA[", "").replace("]]>", "");
     let mut out = String::with_capacity(text.len());
@@ -142,9 +163,9 @@ fn unescaped(text: &str) -> String {
             '%' => (3, code(rest.get(1..3), 16)),
             '\\' if rest.starts_with("\\u") => (6, code(rest.get(2..6), 16)),
             '\\' => (2, rest.chars().nth(1).map(|c| if "nrt".contains(c) { ' ' } else { c })),
-            '&' if rest.starts_with("&amp;") => (5, Some('&')),
-            '&' => match entity {
-                Some((digits, _)) if digits.len() <= 6 => (digits.len() + 3, code(Some(digits), 10)),
+            '&' => match (entity, ENTITIES.iter().find(|(name, _)| rest.starts_with(name))) {
+                (_, Some((name, letter))) => (name.len(), Some(*letter)),
+                (Some((digits, _)), _) if digits.len() <= 6 => (digits.len() + 3, code(Some(digits), 10)),
                 _ => (1, None),
             },
             _ => (1, None),
@@ -268,10 +289,11 @@ async fn what_is_echoed_is_masked() {
     let search = Search::default();
     let mut table = Table::new("the simulators do echo");
     for account in accounts() {
-        table.row(account.provider, plant(world.hands(), search.clone(), account));
+        let provider = *ALL.iter().find(|provider| provider.name == account.provider).expect("a provider");
+        table.row(account.provider, plant(world.hands(), search.clone(), account, provider));
     }
     table.end().await;
-    for secret in [PAN, HOLDER] {
+    for secret in [PAN, HOLDER].into_iter().chain(CVV_AS_SENT) {
         search.plant(secret);
     }
     let mut table = Table::new("echoes");
@@ -279,21 +301,36 @@ async fn what_is_echoed_is_masked() {
         table.row(provider.name, echoes(world.hands(), search.clone(), provider));
     }
     table.end().await;
+    // A simulator echoes in one form at a time: after Worldpay's own row.
+    let mut table = Table::new("echoes of cards");
+    table.row("Worldpay direct", direct(world.hands(), search.clone()));
+    table.end().await;
     search_everywhere(&world, &search, logs.path()).await.expect("a search");
     let found = std::mem::take(&mut search.inner().found);
     assert!(found.is_empty(), "{} traces:\n{}", found.len(), found.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
+/// Worldpay server to server: it is sent the card.
+async fn direct(hands: Hands, search: Search) -> Result<()> {
+    plant(hands.clone(), search.clone(), worldpay_direct(), DIRECT).await?;
+    // The card of whoever pays is sent, and what was sent would come back.
+    let calls = hands.client.control("GET", &format!("/{}/calls", DIRECT.name), None).await?;
+    ensure!(calls.body.to_string().contains("<CARD-SSL>"), "no card was sent: {}", calls.body);
+    echoes(hands, search, DIRECT).await
+}
+
 /// Plants an account's secrets, and sees that payments work with them and that the simulator sends them back.
-async fn plant(hands: Hands, search: Search, account: Account) -> Result<()> {
-    let provider = *ALL.iter().find(|provider| provider.name == account.provider).context("a provider")?;
+async fn plant(hands: Hands, search: Search, account: Account, provider: Provider) -> Result<()> {
     let mut planted = Vec::new();
     texts_of(&account.config, &mut planted);
     planted.iter().for_each(|secret| search.plant(secret));
     let methods = hands.client.manage("GET", "/payment-methods?limit=200", None).await?;
     let of_provider = methods.body["data"]["items"].as_array().context("methods")?.clone();
-    let method =
-        of_provider.iter().filter(|one| one["pspType"] == provider.psp_type).find(|one| !one.to_string().contains("direct"));
+    let cards = account.simulator_account == worldpay_direct().simulator_account;
+    let method = of_provider
+        .iter()
+        .filter(|one| one["pspType"] == provider.psp_type)
+        .find(|one| one.to_string().contains("\"direct\"") == cards);
     let path = format!("/payment-methods/{}", method.context("a method")?["id"].as_str().unwrap_or_default());
     let set = hands.client.manage("PATCH", &path, Some(json!({"config": account.config}))).await?;
     ensure!(set.status == 200, "{} {}", set.status, set.body);
@@ -308,14 +345,17 @@ async fn plant(hands: Hands, search: Search, account: Account) -> Result<()> {
     ensure!(known.status == 200, "{} {}", known.status, known.body);
     let answer = hands.client.cashier(&provider.pay_in(next(), "100.00")).await?;
     ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
-    // And the mirror works: what a stranger sends comes back, in each form.
+    // And the mirror works: what a stranger sends comes back, in each form, and is found.
+    let card = format!("{PAN} {}", CVV_AS_SENT.join(" ")).into_bytes();
     for form in FORMS {
         set_echo(&hands, provider, json!({ "form": form })).await?;
         let url = format!("{}/{}/api/anything", hands.client.simulator, provider.name);
         let basic = format!("Basic {}", STANDARD_NO_PAD.encode(format!("user:{MARK}/x")));
         let echoed =
-            hands.client.send("POST", &url, &[("authorization", &basic), ("x-api-key", MARK)], Some(b"{}".to_vec())).await?;
-        ensure!(is_in(MARK, &echoed.bytes), "{form}: {}", String::from_utf8_lossy(&echoed.bytes));
+            hands.client.send("POST", &url, &[("authorization", &basic), ("x-api-key", MARK)], Some(card.clone())).await?;
+        for sent in [MARK, PAN].into_iter().chain(CVV_AS_SENT) {
+            ensure!(is_in(sent, &echoed.bytes), "{form}: no {sent} in {}", String::from_utf8_lossy(&echoed.bytes));
+        }
     }
     set_echo(&hands, provider, Value::Null).await
 }
@@ -350,30 +390,53 @@ const PLACES: [(&str, u16, &str); 6] = [
     ("within", 0, "100.00"),
 ];
 
+/// What is kept of a provider's text is shorter than a request: of a card's it begins here, so that what is kept is the card.
+fn parts_of_a_card(provider: &Provider) -> &'static [&'static str] {
+    match (provider.name, provider.pay_in(0, "100.00").contains(PAN)) {
+        ("worldpay", true) => &["<cardNumber>", "<cardHolderName>", "/cardHolderName><cvc>"],
+        ("emerchantpay", _) => &["<card_holder>", "<card_number>", "<cvv>"],
+        _ => &[],
+    }
+}
+
 async fn echoes(hands: Hands, search: Search, provider: Provider) -> Result<()> {
+    let parts = parts_of_a_card(&provider);
     let mut said: Vec<(String, Vec<u8>)> = Vec::new();
     for (number, form) in FORMS.into_iter().enumerate() {
-        // Three of them each, so that each form is in each place.
-        for (place, http, amount) in PLACES.into_iter().skip(number % 2 * 3).take(3) {
-            let echo =
+        // Three of them each, so that each form is in each place; a card's are in all.
+        let mut places: Vec<_> = PLACES.into_iter().enumerate().collect();
+        if parts.is_empty() {
+            places.retain(|(turn, _)| turn / 3 == number % 2);
+        }
+        for (turn, (place, http, amount)) in places {
+            let mut echo =
                 if http == 0 { json!({"form": form, "as": place}) } else { json!({"form": form, "as": place, "http": http}) };
-            set_echo(&hands, provider, echo).await?;
+            // Each form and each place with each part.
+            if let Some(part) = parts.get((number / 2 + turn) % 3) {
+                echo["from"] = json!(part);
+            }
+            set_echo(&hands, provider, echo.clone()).await?;
             let body = provider
                 .pay_in(next(), amount)
                 .replace("John Doe", HOLDER)
+                .replace("\"expYear\":\"2030\"", "\"expYear\":\"2035\"")
                 .replace("\"cvv\":\"123\"", &format!("\"cvv\":\"{CVV}\""));
+            let card = body.contains(PAN);
+            ensure!(!card || body.contains(CVV_AS_SENT[2]), "the CVV is not sent: {body}");
             if let Some((_, pin)) = body.split_once("\"voucherPin\":\"") {
                 search.plant(&pin[..16]);
             }
             let answer = hands.client.cashier(&body).await?;
-            let row = format!("{} {form} {place} {http} {amount}", provider.name);
+            let row = format!("{} {form} {place} {http} {amount} {:?}", provider.name, echo["from"]);
             // Three digits: as a word of what the provider said.
-            ensure!(provider.name != "emerchantpay" || !has_word(&answer.body["data"], CVV), "the CVV: {row}: {}", answer.body);
+            ensure!(!card || !has_word(&answer.body, CVV), "the CVV: {row}: {}", answer.body);
             let id = answer.text("/transaction/transactionId").to_owned();
             said.push((format!("an answer: {row}"), answer.bytes));
             if !id.is_empty() {
                 hands.client.manage("POST", &format!("/transactions/{id}/inquire"), Some(json!({}))).await?;
-                said.push((format!("a timeline: {row}"), hands.managed(&id).await?.to_string().into_bytes()));
+                let shown = hands.managed(&id).await?;
+                ensure!(!card || !has_word(&shown, CVV), "the CVV: a timeline: {row}: {shown}");
+                said.push((format!("a timeline: {row}"), shown.to_string().into_bytes()));
             }
         }
     }
@@ -415,6 +478,7 @@ async fn search_everywhere(world: &World, search: &Search, logs: &Path) -> Resul
     let webhooks = world.sink.received();
     ensure!(!webhooks.is_empty(), "no webhook came");
     for webhook in webhooks {
+        ensure!(!has_word(&webhook.body, CVV), "the CVV: a webhook: {}", webhook.body);
         search.of("a webhook", webhook.body.to_string().as_bytes());
     }
     // The simulators' own store has the credentials by right, sealed.

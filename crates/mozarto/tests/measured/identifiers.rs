@@ -108,12 +108,13 @@ async fn shown_and_not_obeyed(world: &World) -> Result<()> {
         .await?;
     ensure!(!output.status.success(), "a wrong key is a slip");
     nothing_acts("config check", &String::from_utf8_lossy(&[output.stdout, output.stderr].concat()))?;
-    // The page of a simulator shows what the merchant wrote.
-    let page = hands.client.send("GET", answer.text("/data/redirectUrl"), &[], None).await;
-    if let Ok(page) = page {
-        nothing_acts("a page", &String::from_utf8_lossy(&page.bytes))?;
-    }
-    Ok(())
+    // The page of a simulator shows the payer's name.
+    let body = with(&ALL[5].pay_in(next(), "100.00"), "name", &format!("Quirin{ACTING}us Zwetschge"));
+    let answer = hands.client.cashier(&body).await?;
+    let page = hands.client.send("GET", answer.text("/data/webflowURL"), &[], None).await.context("no page")?;
+    let shown = String::from_utf8_lossy(&page.bytes);
+    ensure!(page.status == 200 && shown.contains("Zwetschge"), "the page does not show it: {} {shown}", page.status);
+    nothing_acts("a page", &shown)
 }
 
 fn nothing_acts(place: &str, text: &str) -> Result<()> {

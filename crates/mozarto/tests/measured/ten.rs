@@ -37,6 +37,13 @@ pub(crate) const ALL: [Provider; 10] = [
     Provider { name: "worldpay", psp_type: "WORLDPAY_EU", body: |_, amount| bodies::worldpay(amount) },
 ];
 
+/// Worldpay with the card in the request, server to server.
+pub(crate) const DIRECT: Provider = Provider {
+    name: "worldpay",
+    psp_type: "WORLDPAY_EU",
+    body: |_, amount| bodies::worldpay_card(amount, "4200000000000000", "John Doe"),
+};
+
 /// Their `pspType`s with webhooks.
 pub(crate) const WITH_WEBHOOKS: [&str; 9] =
     ["BRITE", "CLEO", "EMERCHANTPAY", "FORUMPAY", "GIGADAT", "NEOSURF", "PAYONE", "TRUST", "WORLDPAY_EU"];

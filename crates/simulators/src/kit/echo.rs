@@ -22,6 +22,8 @@ const SHOWN: [&str; 12] = [
     "status_message",
     "detail",
 ];
+/// What a document of Worldpay's begins with; its errors are in one of the same kind.
+const WORLDPAY_ROOT: &str = "<paymentService";
 /// A folded text has lines of so many characters.
 const LINE_CHARS: usize = 19;
 /// A broken one has pieces of so many.
@@ -37,6 +39,9 @@ pub(crate) struct Echo {
     /// The status of an error.
     #[serde(default = "bad_request")]
     http: u16,
+    /// Where in the body to begin: this comes before everything else, as of a provider that quotes the part that it does not like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
 }
 
 fn bad_request() -> u16 {
@@ -83,11 +88,14 @@ enum Form {
 impl Echo {
     /// The answer that stands in place of the true one; `None`: see [`Echo::within`].
     pub(crate) fn instead(&self, call: &Call) -> Option<Reply> {
-        let echoed = self.form.of(call);
+        let echoed = self.form.of(call, self.from.as_deref());
         let is_xml = call.header("content-type").is_some_and(|kind| kind.contains("xml"));
         match self.place {
             Place::Within => None,
             Place::Text => Some(Reply::text(self.http, "text/plain", echoed)),
+            Place::Error if call.body.windows(WORLDPAY_ROOT.len()).any(|part| part == WORLDPAY_ROOT.as_bytes()) => {
+                Some(Reply::text(self.http, "text/xml", worldpay_error(&echoed)))
+            }
             Place::Error if is_xml => Some(Reply::text(self.http, "text/xml", xml_error(&echoed))),
             Place::Error => {
                 let members = SHOWN.iter().map(|name| ((*name).to_owned(), Value::from(echoed.as_str())));
@@ -103,7 +111,7 @@ impl Echo {
         if self.place != Place::Within {
             return;
         }
-        let echoed = self.form.of(call);
+        let echoed = self.form.of(call, self.from.as_deref());
         let Ok(text) = std::str::from_utf8(&reply.body) else { return };
         if let Ok(mut document) = serde_json::from_str::<Value>(text) {
             weave(&mut document, &echoed);
@@ -114,7 +122,8 @@ impl Echo {
         } else if text.trim_start().starts_with('<') {
             let escaped = entities(&echoed);
             let woven = SHOWN.iter().fold(text.to_owned(), |text, name| with_element(&text, name, &escaped));
-            reply.body = woven.into_bytes();
+            // Worldpay's words stand in attributes.
+            reply.body = woven.replace(" description=\"", &format!(" description=\"{escaped} ")).into_bytes();
         }
     }
 }
@@ -147,6 +156,14 @@ fn xml_error(echoed: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><payment_response><status>error</status><code>400</code>{leaves}\
          <reply><error code=\"5\">{echoed}</error></reply></payment_response>"
+    )
+}
+
+/// As Worldpay refuses a request that it has read.
+fn worldpay_error(echoed: &str) -> String {
+    let echoed = entities(echoed);
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>{WORLDPAY_ROOT} version=\"1.4\"><reply><error code=\"5\">{echoed}</error></reply></paymentService>"
     )
 }
 
@@ -186,13 +203,17 @@ fn json_escaped(text: &str) -> String {
 }
 
 impl Form {
-    fn of(self, call: &Call) -> String {
+    fn of(self, call: &Call, from: Option<&str>) -> String {
         let header =
             |name: &http::HeaderName, value: &http::HeaderValue| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()));
         let mut headers: Vec<String> = call.headers.iter().map(|(name, value)| header(name, value)).collect();
         // What opens something comes first: what is cut is cut behind it.
         headers.sort_by_key(|line| !line.starts_with("authorization") && !line.starts_with("x-api-key"));
-        let body = String::from_utf8_lossy(&call.body);
+        let mut body = String::from_utf8_lossy(&call.body).into_owned();
+        if let Some(at) = from.and_then(|from| body.find(from)) {
+            body.drain(..at);
+            headers.insert(0, body.clone());
+        }
         let query = if call.query.is_empty() { String::new() } else { format!("?{}", call.query) };
         let line = format!("{} {}{}{query}", call.method, call.base, call.path);
         let whole = format!("{}\r\n{body}\r\n{line}", headers.join("\r\n"));

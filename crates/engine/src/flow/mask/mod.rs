@@ -5,7 +5,7 @@
 //! (`letters`), so that case, separators, folding and escaping do not matter; and the forms that encode bytes anew (base64, hexadecimal) are needles of their own.
 //!
 //! **What stays readable.** A text of eight letters and digits or more is found anywhere, in parts of words and across blanks. A shorter one (from four on; a CVV from three) only
-//! as whole words, for it would blank out parts of ordinary ones. One that is shorter still is not looked for by itself: nobody is kept out by three letters, and its base64 as part
+//! as whole words, for it would blank out parts of ordinary ones; a CVV also anywhere together with the element that it is sent in. One that is shorter still is not looked for by itself: nobody is kept out by three letters, and its base64 as part
 //! of a Basic pair is found as what was sent.
 //!
 //! **What it costs.** A text is looked at closely only where it has what a needle begins with ([`Beginnings`]); nearly none has. `tests::cost` measures it.
@@ -38,6 +38,9 @@ const SHIFTS_MAX: usize = 2;
 const TOKEN_CHARS: usize = 43;
 /// After the words of a callback address, so many of its token's characters make it one.
 const TOKEN_PART_MIN: usize = 16;
+
+/// The elements in which card providers are sent a CVV: eMerchantPay's, Worldpay's.
+const CVV_ELEMENTS: [&str; 2] = ["cvv", "cvc"];
 
 /// How a needle is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,6 +234,10 @@ impl Masker {
             self.secret(card.holder());
         }
         self.forms(card.cvv(), true);
+        // With what it stands in where it is sent it is long enough to be found broken up and in the middle of something encoded.
+        for name in CVV_ELEMENTS {
+            self.secret(&Zeroizing::new(format!("<{name}>{}</{name}>", card.cvv())));
+        }
     }
 
     /// The text without secrets.

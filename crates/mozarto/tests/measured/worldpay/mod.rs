@@ -1,5 +1,6 @@
 //! Worldpay: balances, equal parts, empty references, return codes. Its words that prove a payment are in the table of all providers.
 
+mod cards;
 mod documents;
 mod refunds;
 mod refusals;
@@ -44,8 +45,22 @@ async fn worldpay_as_it_is() {
             r#"<ISO8583ReturnCode code="33" description="CARD EXPIRED"/><IssuerResponseCode code="54" description="Expired card"/>"#,
             "CARD EXPIRED (33)",
         ),
+        (r#"<ISO8583ReturnCode code="34" description="FRAUD SUSPICION"/>"#, "FRAUD SUSPICION (34)"),
+        (r#"<ISO8583ReturnCode code="972" description="STOP PAYMENT ORDER"/>"#, "STOP PAYMENT ORDER (972)"),
+        (r#"<ISO8583ReturnCode code="973" description="REVOCATION OF AUTHORISATION"/>"#, "REVOCATION OF AUTHORISATION (973)"),
+        (r#"<ISO8583ReturnCode code="975" description="REVOCATION OF ALL"/>"#, "REVOCATION OF ALL (975)"),
     ] {
         table.row(format!("the reason: {message}"), refusals::reason(world.hands(), codes, message));
+    }
+    for (code, text) in [("34", "FRAUD SUSPICION"), ("972", "REFUSED"), ("973", "REFUSED"), ("975", "REFUSED")] {
+        table.row(format!("a card is refused with {code}"), cards::refused(world.hands(), code, text));
+    }
+    for (said, parts) in [
+        (r#"{"language":"en-GB-oxendict","colorDepth":30}"#, ["<browserLanguage>en-GB<", "<browserColourDepth>24<"]),
+        (r#"{"language":"zh-Hant-TW","colorDepth":64}"#, ["<browserLanguage>zh-Hant<", "<browserColourDepth>48<"]),
+        (r#"{"language":"de-DE","colorDepth":23}"#, ["<browserLanguage>de-DE<", "<browserColourDepth>16<"]),
+    ] {
+        table.row(format!("a browser that says {said}"), cards::browser(world.hands(), said, parts));
     }
     table.row("an inquiry's error 5 under reply", refusals::unknown_order(world.hands()));
     table.row("asked for 3-D Secure again", refusals::challenged_again(world.hands(), false));
