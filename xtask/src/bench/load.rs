@@ -15,8 +15,10 @@ use tokio::sync::Mutex;
 const OPEN_CONNECTIONS: usize = 256;
 /// How long a target is warmed up.
 const WARM_UP: Duration = Duration::from_secs(2);
-/// Where the load comes from: a host that is neither the provider's nor the sink's, because a platform counts connections by host.
+/// Where the load comes from: a host that is neither the provider's nor the sink's, because a platform counts connections by host; and its network, as a
+/// reverse proxy's.
 const FROM: ([u8; 4], u16) = ([127, 0, 0, 2], 0);
+pub(crate) const PROXY: &str = "127.0.0.2/32";
 /// Largest latency that is told apart, microseconds.
 const LATENCY_MAX_US: u64 = 120_000_000;
 

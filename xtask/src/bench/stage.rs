@@ -296,6 +296,8 @@ fn serve(binary: &Path, data: &Path, database: Option<&str>, address: &str) -> R
     command.arg("serve").env("MOZARTO_ENVIRONMENT", "sandbox").env("MOZARTO_PUBLIC_URL", format!("http://{address}"));
     command.env("MOZARTO_LISTEN", address).env("MOZARTO_DATA", &data).env("MOZARTO_LOG", "error");
     command.env("MOZARTO_MASTER_KEY_FILE", data.join("master.key"));
+    // The load comes as through a reverse proxy, whose connections are not counted by host.
+    command.env("MOZARTO_LIMITS_TRUSTED_PROXIES", super::load::PROXY);
     if let Some(url) = database {
         command.env("MOZARTO_DATABASE", url);
     }

@@ -22,8 +22,8 @@ const SHOWN: [&str; 12] = [
     "status_message",
     "detail",
 ];
-/// What a document of Worldpay's begins with; its errors are in one of the same kind.
-const WORLDPAY_ROOT: &str = "<paymentService";
+/// What a document begins with whose errors come in one of the same kind.
+const SERVICE_ROOT: &str = "<paymentService";
 /// A folded text has lines of so many characters.
 const LINE_CHARS: usize = 19;
 /// A broken one has pieces of so many.
@@ -93,8 +93,8 @@ impl Echo {
         match self.place {
             Place::Within => None,
             Place::Text => Some(Reply::text(self.http, "text/plain", echoed)),
-            Place::Error if call.body.windows(WORLDPAY_ROOT.len()).any(|part| part == WORLDPAY_ROOT.as_bytes()) => {
-                Some(Reply::text(self.http, "text/xml", worldpay_error(&echoed)))
+            Place::Error if call.body.windows(SERVICE_ROOT.len()).any(|part| part == SERVICE_ROOT.as_bytes()) => {
+                Some(Reply::text(self.http, "text/xml", service_error(&echoed)))
             }
             Place::Error if is_xml => Some(Reply::text(self.http, "text/xml", xml_error(&echoed))),
             Place::Error => {
@@ -159,11 +159,11 @@ fn xml_error(echoed: &str) -> String {
     )
 }
 
-/// As Worldpay refuses a request that it has read.
-fn worldpay_error(echoed: &str) -> String {
+/// As a request in such a document is refused once it has been read.
+fn service_error(echoed: &str) -> String {
     let echoed = entities(echoed);
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>{WORLDPAY_ROOT} version=\"1.4\"><reply><error code=\"5\">{echoed}</error></reply></paymentService>"
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>{SERVICE_ROOT} version=\"1.4\"><reply><error code=\"5\">{echoed}</error></reply></paymentService>"
     )
 }
 
