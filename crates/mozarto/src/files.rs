@@ -13,6 +13,9 @@ use store::vault::MasterKey;
 pub(crate) const DATABASE: &str = "mozarto.db";
 /// Only the owner may look inside.
 const DIRECTORY_MODE: u32 = 0o700;
+/// How often a private directory is removed at the end, and the pause between.
+const REMOVE_TRIES: u32 = 100;
+const REMOVE_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 /// Only the owner may read and write.
 pub(crate) const FILE_MODE: u32 = 0o600;
 
@@ -25,7 +28,23 @@ pub(crate) struct DataDirectory {
     /// file is reached, it is one.
     _locks: Vec<File>,
     /// Removed at exit, for `:memory:`.
-    _temporary: Option<tempfile::TempDir>,
+    _temporary: Option<Private>,
+}
+
+/// A directory that is gone when the process is. What ends with the process may still be making files in it: so it is removed until it stays away.
+#[derive(Debug)]
+struct Private(PathBuf);
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        for _ in 0..REMOVE_TRIES {
+            let removed = std::fs::remove_dir_all(&self.0);
+            if removed.is_ok() || !self.0.exists() {
+                return;
+            }
+            std::thread::sleep(REMOVE_PAUSE);
+        }
+    }
 }
 
 impl DataDirectory {
@@ -37,11 +56,12 @@ impl DataDirectory {
     /// [`open`](Self::open), or, where the store is elsewhere (`embedded` is false), the directory alone.
     pub(crate) fn open_for(name: &str, embedded: bool) -> Result<Self> {
         let temporary = if name == ":memory:" {
-            Some(tempfile::Builder::new().prefix("mozarto-").tempdir().context("making a temporary directory")?)
+            let made = tempfile::Builder::new().prefix("mozarto-").tempdir().context("making a temporary directory")?;
+            Some(Private(made.keep()))
         } else {
             None
         };
-        let path = temporary.as_ref().map_or_else(|| PathBuf::from(name), |dir| dir.path().to_owned());
+        let path = temporary.as_ref().map_or_else(|| PathBuf::from(name), |dir| dir.0.clone());
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(DIRECTORY_MODE)
