@@ -1,5 +1,9 @@
 //! Checking the fields of a Cashier request: every problem at once, in the sentences and the order of providers/common "Request fields".
 
+mod email;
+
+pub use self::email::EMAIL_MAX_BYTES;
+use self::email::is_email;
 use crate::api::Fields;
 use crate::browser::{self, SCREEN_SIZE_MAX};
 use crate::card::{Card, mask_numbers};
@@ -15,10 +19,6 @@ use std::net::IpAddr;
 
 /// Longest `userId`, characters.
 pub const USER_ID_MAX_CHARS: usize = 64;
-/// Longest `email`, bytes (RFC 5321: a path of 256 with its brackets).
-pub const EMAIL_MAX_BYTES: usize = 254;
-/// Longest part of an address before the `@`, bytes.
-const EMAIL_LOCAL_MAX_BYTES: usize = 64;
 /// Fewest digits of `phone`.
 pub const PHONE_MIN_DIGITS: usize = 6;
 /// Longest run of digits in a field of digits (`transactionCount`).
@@ -477,26 +477,6 @@ fn read_date(text: &str) -> Option<String> {
     let form = bytes.len() == 10
         && bytes.iter().enumerate().all(|(at, byte)| if at == 4 || at == 7 { *byte == b'-' } else { byte.is_ascii_digit() });
     (form && text.parse::<jiff::civil::Date>().is_ok()).then(|| text.to_owned())
-}
-
-/// Something before one `@`, a domain with a dot after it, nothing that would need quoting. Whether mail arrives there is not for us to know.
-fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let local_ok = !local.is_empty()
-        && local.len() <= EMAIL_LOCAL_MAX_BYTES
-        && !local.contains("..")
-        && !local.starts_with('.')
-        && !local.ends_with('.')
-        && local.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c));
-    let labels: Vec<&str> = domain.split('.').collect();
-    let domain_ok = labels.len() >= 2
-        && labels.iter().all(|label| {
-            (1..=63).contains(&label.len())
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label.chars().all(|c| c.is_alphanumeric() || c == '-')
-        });
-    text.len() <= EMAIL_MAX_BYTES && local_ok && domain_ok
 }
 
 #[cfg(test)]

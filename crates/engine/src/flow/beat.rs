@@ -218,7 +218,9 @@ impl Engine {
             nodes::bury(&mut batch, node, *last_beat);
         }
         jobs::release_unknown(&mut batch, now);
-        callbacks::release_unknown(&mut batch, now);
+        // A program that did not know a callback's provider left it empty.
+        let psp_types = providers::all().iter().map(|provider| provider.descriptor().psp_type).chain([""]);
+        callbacks::release_unknown(&mut batch, psp_types, now);
         self.store().commit(batch).await?;
         Ok(())
     }

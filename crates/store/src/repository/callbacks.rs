@@ -142,7 +142,8 @@ const DUE: &str = "WITH RECURSIVE p (psp_type) AS (\
                        ORDER BY q.psp_type, q.due_at LIMIT 1) FROM p WHERE p.psp_type IS NOT NULL) \
                    SELECT p.psp_type, (SELECT q.due_at FROM callbacks q WHERE q.due_at IS NOT NULL AND q.psp_type = p.psp_type \
                      ORDER BY q.due_at LIMIT 1) FROM p WHERE p.psp_type IS NOT NULL";
-const RELEASE_UNKNOWN: &str = "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at > ?1 AND owner IS NOT NULL AND owner NOT IN (SELECT id FROM nodes)";
+const RELEASE_UNKNOWN: &str = "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE psp_type = ?2 AND due_at > ?1 AND owner IS NOT NULL \
+                               AND (SELECT n.id FROM nodes n WHERE n.id = callbacks.owner) IS NULL";
 const RELEASE_OTHERS: &str =
     "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at IS NOT NULL AND owner IS NOT NULL AND owner <> ?2";
 
@@ -312,9 +313,11 @@ pub async fn claim(
     claimed.map_err(|error| CommitError::Corrupt(error.to_string()))
 }
 
-/// Makes the callbacks of owners due now that are not among the living (see `nodes`).
-pub fn release_unknown(batch: &mut Batch, now: Timestamp) {
-    batch.run(RELEASE_UNKNOWN, vec![now.millis().into()]);
+/// Makes the callbacks of owners due now that are not among the living (see `nodes`), provider by provider as the queue is ordered.
+pub fn release_unknown<'a>(batch: &mut Batch, psp_types: impl IntoIterator<Item = &'a str>, now: Timestamp) {
+    for psp_type in psp_types {
+        batch.run(RELEASE_UNKNOWN, vec![now.millis().into(), psp_type.into()]);
+    }
 }
 
 /// Makes the callbacks of every other owner due now: for a store that belongs to one process at a time, whatever the clock said before.

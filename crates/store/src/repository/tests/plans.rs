@@ -229,6 +229,7 @@ async fn the_queues(db: &Recorder) {
     deliveries::free_expired(&mut batch, "node", NOW);
     deliveries::release_dead(&mut batch, "node", NOW, NOW, NOW);
     jobs::release_unknown(&mut batch, NOW);
+    callbacks::release_unknown(&mut batch, ["PAYONE"], NOW);
     jobs::put_back(&mut batch, &job(), NOW, 1);
     jobs::give_up(&mut batch, &job());
     let _ = db.commit(batch).await;
