@@ -31,7 +31,8 @@ pub(crate) struct DataDirectory {
     _temporary: Option<Private>,
 }
 
-/// A directory that is gone when the process is. What ends with the process may still be making files in it: so it is removed until it stays away.
+/// A directory that is gone when the process is. What ends with the process may still be making files in it: so it is removed until there is nothing left of
+/// it. Nobody but [`DataDirectory`] makes one, so that it does not come again.
 #[derive(Debug)]
 struct Private(PathBuf);
 

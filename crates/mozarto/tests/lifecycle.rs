@@ -251,8 +251,8 @@ fn stopped_at_once(temporary: &Path) -> Result<()> {
         let status = running.terminate()?;
         ensure!(status.code() == Some(0), "it ended with {status}");
     }
-    let left = std::fs::read_dir(temporary)?.count();
-    ensure!(left == 0, "{left} directories left behind");
+    let left: Vec<_> = std::fs::read_dir(temporary)?.flatten().map(|entry| entry.file_name()).collect();
+    ensure!(left.is_empty(), "left behind: {left:?}");
     Ok(())
 }
 

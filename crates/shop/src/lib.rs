@@ -51,7 +51,7 @@ pub struct Settings {
     /// This shop as browsers and the platform reach it: `http://127.0.0.1:8082`. Its webhook address is
     /// `{own_base_url}/webhook`, its return address (the demo company's `siteUrl`) `{own_base_url}/return`.
     pub own_base_url: String,
-    /// The file of orders and webhooks (SQLite); made when it is not there.
+    /// The file of orders and webhooks (SQLite); made when it is not there, in a directory that is.
     pub data: PathBuf,
     /// Where held pay-outs are approved, shown as a link; `None` shows the words alone.
     pub back_office_url: Option<String>,
@@ -68,34 +68,53 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// Serves the shop until `stop`; open requests get 5 s to finish.
-///
-/// # Errors
-/// [`Error::Settings`] for an address that is no http(s) address or a secret of the wrong form, [`Error::Store`]
-/// when `data` cannot be opened, [`Error::Client`] when no HTTP client can be made. A request's failure is that
-/// request's answer and ends nothing.
-pub async fn serve(listener: TcpListener, settings: Settings, stop: CancellationToken) -> Result<(), Error> {
-    let own_base_url = http_address("own_base_url", &settings.own_base_url)?;
-    let back_office_url = match &settings.back_office_url {
-        Some(address) => Some(http_address("back_office_url", address)?.to_string()),
-        None => None,
-    };
-    let cashier = cashier::Cashier::new(&http_address("cashier_base_url", &settings.cashier_base_url)?, settings.company_token)?;
-    let verifier = webhook::Verifier::new(&settings.signing_secret, settings.bearer)?;
-    let store = store::Store::open(&settings.data).await?;
-    let desk = Arc::new(desk::Desk::new(
-        store,
-        cashier,
-        user_token::Signer::new()?,
-        verifier,
-        desk::Addresses { webhook: joined(&own_base_url, "webhook"), back_office: back_office_url },
-        stop.clone(),
-    ));
-    let asking = tokio::spawn(asking::run(Arc::clone(&desk)));
-    server::accept(listener, pages::router(desk), stop).await;
-    // The asker ends by the same token; a panic in it was logged by the run time.
-    let _ = asking.await;
-    Ok(())
+/// The shop with its file open, before anybody reaches it.
+pub struct Shop {
+    desk: Arc<desk::Desk>,
+    stop: CancellationToken,
+}
+
+impl fmt::Debug for Shop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shop").finish_non_exhaustive()
+    }
+}
+
+impl Shop {
+    /// Opens the shop's file; `stop` ends what it will serve.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] for an address that is no http(s) address or a secret of the wrong form, [`Error::Store`]
+    /// when `data` cannot be opened, [`Error::Client`] when no HTTP client can be made.
+    pub async fn open(settings: Settings, stop: CancellationToken) -> Result<Self, Error> {
+        let own_base_url = http_address("own_base_url", &settings.own_base_url)?;
+        let back_office_url = match &settings.back_office_url {
+            Some(address) => Some(http_address("back_office_url", address)?.to_string()),
+            None => None,
+        };
+        let cashier =
+            cashier::Cashier::new(&http_address("cashier_base_url", &settings.cashier_base_url)?, settings.company_token)?;
+        let verifier = webhook::Verifier::new(&settings.signing_secret, settings.bearer)?;
+        let store = store::Store::open(&settings.data).await?;
+        let desk = Arc::new(desk::Desk::new(
+            store,
+            cashier,
+            user_token::Signer::new()?,
+            verifier,
+            desk::Addresses { webhook: joined(&own_base_url, "webhook"), back_office: back_office_url },
+            stop.clone(),
+        ));
+        Ok(Self { desk, stop })
+    }
+
+    /// Serves until it is stopped; open requests get 5 s to finish. A request's failure is that request's answer and
+    /// ends nothing.
+    pub async fn serve(self, listener: TcpListener) {
+        let asking = tokio::spawn(asking::run(Arc::clone(&self.desk)));
+        server::accept(listener, pages::router(self.desk), self.stop).await;
+        // The asker ends by the same token; a panic in it was logged by the run time.
+        let _ = asking.await;
+    }
 }
 
 fn http_address(name: &'static str, text: &str) -> Result<Url, Error> {

@@ -28,7 +28,7 @@ pub use kit::Error;
 /// How the simulators run.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The directory that holds `simulators.db` and `simulators.key` (both are made when absent).
+    /// The directory that holds `simulators.db` and `simulators.key` (both are made when absent, the directory is not).
     pub data: PathBuf,
     /// Hosted pages press Pay by themselves after this many milliseconds (divided by `time_scale`);
     /// `None`: they wait for the payer or for a control call.

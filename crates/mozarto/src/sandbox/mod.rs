@@ -171,7 +171,12 @@ async fn start(args: SandboxArgs) -> Result<Running> {
         data: data.path.join("shop.db"),
         back_office_url: Some(format!("{}{}", addresses.platform, backoffice::PATH)),
     };
-    let shop = part("demo shop", shop::serve(listeners.shop, shop_settings, stop.clone()));
+    // Open before the line says that it can be used; and a directory that is removed at the end is made by nobody again.
+    let shop = shop::Shop::open(shop_settings, stop.clone()).await.context("opening the demo shop")?;
+    let shop = part("demo shop", async move {
+        shop.serve(listeners.shop).await;
+        Ok::<_, shop::Error>(())
+    });
     let limits = set.limits;
     // Whoever lets the ports be picked may run several of these: then none has a fixed one.
     let metrics_listen = set.metrics_listen.unwrap_or((args.port != 0).then_some(config::METRICS_LISTEN));

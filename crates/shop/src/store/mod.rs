@@ -98,9 +98,6 @@ impl Store {
 }
 
 fn connect(path: &PathBuf) -> Result<Connection, Error> {
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        std::fs::create_dir_all(parent)?;
-    }
     make_private(path)?;
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;

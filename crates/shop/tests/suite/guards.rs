@@ -176,10 +176,8 @@ async fn wrong_settings_are_named() {
         let mut settings = world.settings("http://127.0.0.1:1");
         settings.data = world.directory.path().join("other.db");
         change(&mut settings);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let stop = tokio_util::sync::CancellationToken::new();
-        stop.cancel();
-        mozarto_shop::serve(listener, settings, stop).await.err().map(|error| error.to_string())
+        mozarto_shop::Shop::open(settings, stop).await.err().map(|error| error.to_string())
     };
     assert_eq!(attempt(|_| {}).await, None);
     assert_eq!(

@@ -173,7 +173,7 @@ impl World {
         self.stop = CancellationToken::new();
         let stop = self.stop.clone();
         self.shop = Some(tokio::spawn(async move {
-            mozarto_shop::serve(listener, settings, stop).await.expect("the shop");
+            mozarto_shop::Shop::open(settings, stop).await.expect("the shop").serve(listener).await;
         }));
     }
 

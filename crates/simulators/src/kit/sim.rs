@@ -153,7 +153,6 @@ pub(crate) async fn serve(
     if !address.ip().is_loopback() {
         return Err(Error::NotLoopback(address));
     }
-    std::fs::create_dir_all(&settings.data)?;
     let pace = Pace { time_scale: settings.time_scale.max(1), auto_settle_ms: settings.auto_settle_ms };
     let waiters: Arc<Waiters> = Arc::default();
     let (armed, due) = tokio::sync::mpsc::unbounded_channel();
