@@ -179,6 +179,11 @@ impl Figures {
     }
 }
 
+/// Whether the other side has closed a connection that nobody used for a while, as servers do. A client that keeps connections looks before it uses one.
+fn is_closed(stream: &TcpStream) -> bool {
+    !matches!(stream.try_read(&mut [0; 1]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+}
+
 /// A count as a figure of the report.
 #[expect(clippy::cast_precision_loss, reason = "a figure for people; no amount is touched")]
 pub(crate) fn count(number: u64) -> f64 {
@@ -251,8 +256,8 @@ pub(crate) async fn open_loop(target: &Arc<Target>, rate: u64, length: Duration)
         tasks.spawn(async move {
             let taken = idle.lock().await.pop();
             let (mut stream, mut buffer) = match taken {
-                Some(connection) => connection,
-                None => match target.connect().await {
+                Some(connection) if !is_closed(&connection.0) => connection,
+                _ => match target.connect().await {
                     Ok(stream) => (stream, Vec::with_capacity(4096)),
                     Err(_) => return shared.lock().await.1 += 1,
                 },

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A proxy leads to a standby for six seconds, then back; then the server dies, and the standby takes its place.
+/// A proxy leads to a standby for six seconds, then back; then the server dies, and the standby takes its place; and a server that was built anew from that one takes its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn never_a_standby() {
     let rows = async {
@@ -54,22 +54,38 @@ async fn never_a_standby() {
         feed_has(&client, Some(&shown[0]), 2).await?;
 
         run_sql(&standby.url(), "SELECT pg_wal_replay_resume()").await?;
-        caught_up(&primary.url(), &standby.url()).await?;
-        let (primary, standby) = blocking(move || {
-            primary.crash();
-            standby.promote();
-            (primary, standby)
-        })
-        .await?;
-        proxy.lead_to(standby.port());
+        let (gone, standby) = fails_over(primary, standby, &proxy).await?;
         becomes(&client, 200).await?;
-        let last = paid(&client, "104.00").await?;
-        ensure!(client.status(&last).await?.status == 200 && client.status(&second).await?.status == 200, "after the failover");
-        feed_has(&client, Some(&shown[0]), 3).await?;
+        let third = paid(&client, "104.00").await?;
+        ensure!(client.status(&third).await?.status == 200 && client.status(&second).await?.status == 200, "after the failover");
+        let there = feed_has(&client, Some(&shown[0]), 3).await?;
+
+        let (rebuilt, standby) = blocking(move || (standby.standby(), standby)).await?;
+        let (gone_too, rebuilt) = fails_over(standby, rebuilt, &proxy).await?;
+        becomes(&client, 200).await?;
+        let last = paid(&client, "105.00").await?;
+        for id in [&first, &second, &third, &last] {
+            ensure!(client.status(id).await?.body["data"]["transaction_status"] == "Approved", "{id} after the way back");
+        }
+        let back = feed_has(&client, Some(&shown[0]), 4).await?;
+        ensure!(back[..3] == there, "the feed is another: {there:?}, {back:?}");
         drop(sandbox);
-        blocking(move || drop((primary, standby))).await
+        blocking(move || drop((gone, gone_too, rebuilt))).await
     };
     rows.await.map_err(|error: anyhow::Error| format!("{error:#}")).unwrap();
+}
+
+/// The server dies, and the standby that has all of it takes its place behind the proxy. Answers both, the dead one first.
+async fn fails_over(primary: PrivateCluster, standby: PrivateCluster, proxy: &Proxy) -> Result<(PrivateCluster, PrivateCluster)> {
+    caught_up(&primary.url(), &standby.url()).await?;
+    let both = blocking(move || {
+        primary.crash();
+        standby.promote();
+        (primary, standby)
+    })
+    .await?;
+    proxy.lead_to(both.1.port());
+    Ok(both)
 }
 
 /// Waits until the standby has replayed what the primary has written.

@@ -1,0 +1,75 @@
+//! What differs from run to run gets a name: the same one wherever it stands, so that a transcript still says what belongs together.
+
+use regex::{Captures, Regex};
+use std::collections::HashMap;
+
+/// In this order: the longer form before what it contains.
+const KINDS: [(&str, &str); 7] = [
+    ("elapsed", r#""(?:ms|latencyMs)":\d+"#),
+    ("time", r"\d{4}-\d\d-\d\d(?:T|%20| |\+)\d\d(?::|%3A)\d\d(?::|%3A)\d\d(?:\.\d+)?(?:Z|(?:\+|%2B)00(?::|%3A)?00)?"),
+    ("uuid", r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+    ("base64", r"[A-Za-z0-9+/]{20,}={1,2}"),
+    ("token", r"[A-Za-z0-9_-]{20,}"),
+    ("epoch", r"\b1[789]\d{8}(?:\d{3})?(?:\.\d+)?\b"),
+    ("short", r"\b[A-Z]{2}\d{6}[A-Z]{2}\b"),
+];
+
+/// Words of the demo accounts: the same in every run.
+const CONSTANT: [&str; 4] = ["demo", "mozarto", "sandbox", "example"];
+
+/// The names given so far, in the order in which what they stand for was met.
+#[derive(Debug)]
+pub(crate) struct Names {
+    known: Vec<(String, String)>,
+    given: HashMap<String, String>,
+    counts: HashMap<&'static str, usize>,
+    pattern: Regex,
+}
+
+impl Names {
+    pub(crate) fn new() -> Self {
+        let kinds = KINDS.map(|(name, pattern)| format!("(?P<{name}>{pattern})"));
+        let pattern = Regex::new(&kinds.join("|")).expect("a pattern");
+        Self { known: Vec::new(), given: HashMap::new(), counts: HashMap::new(), pattern }
+    }
+
+    /// Something whose name is chosen; in addresses' and JSON's escapes too.
+    pub(crate) fn know(&mut self, text: &str, name: &str) {
+        if text.is_empty() || self.known.iter().any(|(known, _)| known == text) {
+            return;
+        }
+        let escaped: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        let bare = text.strip_prefix("http://").unwrap_or(text).to_owned();
+        for form in [text.to_owned(), escaped, text.replace('/', "\\/"), bare] {
+            if !self.known.iter().any(|(known, _)| *known == form) {
+                self.known.push((form, format!("<{name}>")));
+            }
+        }
+    }
+
+    /// The text with names for what differs.
+    pub(crate) fn replaced(&mut self, text: &str) -> String {
+        let text = self.known.iter().fold(text.to_owned(), |text, (known, name)| text.replace(known, name));
+        let Self { given, counts, pattern, .. } = self;
+        pattern.replace_all(&text, |found: &Captures<'_>| name(found, given, counts)).into_owned()
+    }
+}
+
+fn name(found: &Captures<'_>, given: &mut HashMap<String, String>, counts: &mut HashMap<&'static str, usize>) -> String {
+    let whole = &found[0];
+    let kind = KINDS.iter().map(|(kind, _)| *kind).find(|kind| found.name(kind).is_some()).unwrap_or_default();
+    let is_a_word = !whole.bytes().any(|byte| byte.is_ascii_digit()) || !whole.bytes().any(|byte| byte.is_ascii_alphabetic());
+    match kind {
+        "elapsed" => format!("{}:<elapsed>", whole.split(':').next().unwrap_or_default()),
+        "time" | "epoch" => format!("<{kind}>"),
+        "token" if is_a_word || CONSTANT.iter().any(|word| whole.to_ascii_lowercase().contains(word)) => whole.to_owned(),
+        kind => given
+            .entry(whole.to_owned())
+            .or_insert_with(|| {
+                let count = counts.entry(kind).or_default();
+                *count += 1;
+                format!("<{kind} {count}>")
+            })
+            .clone(),
+    }
+}
