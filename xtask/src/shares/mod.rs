@@ -164,10 +164,16 @@ async fn one(attack: Attack, binary: &Path, args: &SharesArgs) -> Result<Row> {
 /// Makes another company; answers its tokens.
 fn another_company(binary: &Path, data: &Path, database: Option<&str>) -> Result<Value> {
     let mut command = Command::new(binary);
-    command.args(["company", "create", "--name", "Other Ltd", "--country", "DE", "--json", "--data"]).arg(data);
-    if let Some(url) = database {
-        command.args(["--database", url]);
-    }
+    command.args(["company", "create", "--name", "Other Ltd", "--country", "DE", "--json"]);
+    match database {
+        // As on a server: where the store is and what opens it is told by the environment.
+        Some(url) => command
+            .env("MOZARTO_ENVIRONMENT", "sandbox")
+            .env("MOZARTO_PUBLIC_URL", "http://127.0.0.1:8080")
+            .env("MOZARTO_DATABASE", url)
+            .env("MOZARTO_MASTER_KEY_FILE", data.join("master.key")),
+        None => command.arg("--data").arg(data),
+    };
     let output = command.output()?;
     serde_json::from_slice(&output.stdout).with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
 }

@@ -52,6 +52,8 @@ pub(crate) struct Scene<'a> {
     id: String,
     /// Exchanges that are repeated are shown once.
     once: bool,
+    /// What the row knows to differ between runs, with its name.
+    known: Vec<(String, String)>,
 }
 
 impl Stage {
@@ -88,6 +90,7 @@ impl Stage {
             acts: Vec::new(),
             id: String::new(),
             once: self.pace == Pace::Fast,
+            known: Vec::new(),
             stage: self,
         };
         let result = match work(&mut scene).await {
@@ -163,6 +166,11 @@ impl Scene<'_> {
         let answer = self.hands.approve(&self.id).await?;
         self.did("approve", answer.clone());
         Ok(answer)
+    }
+
+    /// Names something that differs between runs and that no pattern knows.
+    pub(crate) fn know(&mut self, text: &str, name: &str) {
+        self.known.push((text.to_owned(), name.to_owned()));
     }
 
     /// In this row what is repeated is shown once: how many callbacks are read together is nobody's promise.
@@ -254,6 +262,10 @@ impl Scene<'_> {
         let managed = self.managed().await?;
         let mut names = Names::new();
         names.know(&self.id, "transaction");
+        self.known.iter().for_each(|(text, name)| names.know(text, name));
+        // Shorter ones are words that stand elsewhere too.
+        let theirs = managed["pspTransactionId"].as_str().filter(|id| id.len() >= 6);
+        names.know(theirs.unwrap_or_default(), "provider id");
         for (of, name) in
             [("sessionId", "session"), ("methodId", "method"), ("paymentMethodId", "method"), ("companyId", "company")]
         {
