@@ -4,18 +4,24 @@ use regex::{Captures, Regex};
 use std::collections::HashMap;
 
 /// In this order: the longer form before what it contains.
-const KINDS: [(&str, &str); 7] = [
+const KINDS: [(&str, &str); 9] = [
     ("elapsed", r#""(?:ms|latencyMs)":\d+"#),
+    // Made up for one call, and said beside its name: all are shown alike.
+    ("nonce", r#"(?:requestreference|secrand)"?[:=] ?"?[A-Za-z0-9]+"#),
     ("time", r"\d{4}-\d\d-\d\d(?:T|%20| |\+)\d\d(?::|%3A)\d\d(?::|%3A)\d\d(?:\.\d+)?(?:Z|(?:\+|%2B)00(?::|%3A)?00)?"),
     ("uuid", r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
     ("base64", r"[A-Za-z0-9+/]{20,}={1,2}"),
     ("token", r"[A-Za-z0-9_-]{20,}"),
     ("epoch", r"\b1[789]\d{8}(?:\d{3})?(?:\.\d+)?\b"),
     ("short", r"\b[A-Z]{2}\d{6}[A-Z]{2}\b"),
+    ("parts", r"\b\d{2}-\d{3}-\d{7}\b"),
 ];
 
 /// Words of the demo accounts: the same in every run.
 const CONSTANT: [&str; 4] = ["demo", "mozarto", "sandbox", "example"];
+
+/// Letters of both cases, this many and more in a row, are nobody's name.
+const RANDOM_CHARS_MIN: usize = 30;
 
 /// The names given so far, in the order in which what they stand for was met.
 #[derive(Debug)]
@@ -58,11 +64,11 @@ impl Names {
 fn name(found: &Captures<'_>, given: &mut HashMap<String, String>, counts: &mut HashMap<&'static str, usize>) -> String {
     let whole = &found[0];
     let kind = KINDS.iter().map(|(kind, _)| *kind).find(|kind| found.name(kind).is_some()).unwrap_or_default();
-    let is_a_word = !whole.bytes().any(|byte| byte.is_ascii_digit()) || !whole.bytes().any(|byte| byte.is_ascii_alphabetic());
     match kind {
         "elapsed" => format!("{}:<elapsed>", whole.split(':').next().unwrap_or_default()),
+        "nonce" => format!("{}<nonce>", whole.trim_end_matches(|letter: char| letter.is_ascii_alphanumeric())),
         "time" | "epoch" => format!("<{kind}>"),
-        "token" if is_a_word || CONSTANT.iter().any(|word| whole.to_ascii_lowercase().contains(word)) => whole.to_owned(),
+        "token" if is_constant(whole) => whole.to_owned(),
         kind => given
             .entry(whole.to_owned())
             .or_insert_with(|| {
@@ -72,4 +78,13 @@ fn name(found: &Captures<'_>, given: &mut HashMap<String, String>, counts: &mut 
             })
             .clone(),
     }
+}
+
+/// A name that somebody chose: without digits and no longer than names are, a number, or a word of the demo accounts among its parts.
+fn is_constant(token: &str) -> bool {
+    let has = |of: fn(&u8) -> bool| token.bytes().any(|byte| of(&byte));
+    let (digits, letters) = (has(u8::is_ascii_digit), has(u8::is_ascii_alphabetic));
+    let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    let chosen = !digits && !(mixed && token.len() >= RANDOM_CHARS_MIN);
+    chosen || !letters || token.split(['-', '_']).any(|part| CONSTANT.contains(&part.to_ascii_lowercase().as_str()))
 }

@@ -27,16 +27,18 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Listens, and passes on to `upstream` (`http://host:port`).
-    pub(crate) async fn start(upstream: &str) -> Result<Self> {
+    /// Listens, and passes on to `upstream` (`http://host:port`); `own_address`: whose pages and further addresses are then here, for platforms that follow
+    /// only those of the address that they called.
+    pub(crate) async fn start(upstream: &str, own_address: bool) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
-        let host = upstream.strip_prefix("http://").context("an address of this machine")?.to_owned();
+        let upstream = upstream.strip_prefix("http://").context("an address of this machine")?.to_owned();
+        let host = if own_address { listener.local_addr()?.to_string() } else { upstream.clone() };
         let recorder = Self { base, exchanges: Arc::default() };
         let exchanges = recorder.exchanges.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(pass_on(stream, host.clone(), exchanges.clone()));
+                tokio::spawn(pass_on(stream, upstream.clone(), host.clone(), exchanges.clone()));
             }
         });
         Ok(recorder)
@@ -54,7 +56,7 @@ impl Recorder {
 }
 
 /// One connection: request after request, each over a connection of its own to the simulator.
-async fn pass_on(mut stream: TcpStream, host: String, exchanges: Arc<Mutex<Vec<Exchange>>>) {
+async fn pass_on(mut stream: TcpStream, upstream: String, host: String, exchanges: Arc<Mutex<Vec<Exchange>>>) {
     let mut read = Vec::new();
     while let Some(request) = message(&mut stream, &mut read, |_| {}).await {
         let at = {
@@ -62,7 +64,7 @@ async fn pass_on(mut stream: TcpStream, host: String, exchanges: Arc<Mutex<Vec<E
             all.push(Exchange { request: request.clone(), reply: Vec::new() });
             all.len() - 1
         };
-        let Ok(mut upstream) = TcpStream::connect(&host).await else { return };
+        let Ok(mut upstream) = TcpStream::connect(&upstream).await else { return };
         if upstream.write_all(&addressed(&request, &host)).await.is_err() {
             return;
         }
@@ -83,7 +85,7 @@ async fn pass_on(mut stream: TcpStream, host: String, exchanges: Arc<Mutex<Vec<E
     }
 }
 
-/// The request with the simulator's own address as its host, so that pages are at the simulator.
+/// The request with that address as its host: where pages will be.
 fn addressed(request: &[u8], host: &str) -> Vec<u8> {
     let (head, body) = split(request);
     let mut lines: Vec<String> =

@@ -23,6 +23,9 @@ const DIFFERS: Duration = Duration::from_secs(4);
 /// What is written for the first time has not changed for this long. A row of which more comes later waits for it itself.
 const QUIET: Duration = Duration::from_millis(1_000);
 
+/// Whose further addresses are followed only at the address of the account.
+const OF_ONE_ADDRESS: [&str; 1] = ["emerchantpay"];
+
 /// How time goes in a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
@@ -30,6 +33,8 @@ pub(crate) enum Pace {
     Real,
     /// Sixty times as fast: rows that only the schedule ends. What is repeated is shown once.
     Fast,
+    /// So many times as fast, where what ends a row is hours away. Shown as with `Fast`.
+    Scaled(u32),
 }
 
 /// A provider's sandbox.
@@ -54,6 +59,8 @@ pub(crate) struct Scene<'a> {
     once: bool,
     /// What the row knows to differ between runs, with its name.
     known: Vec<(String, String)>,
+    /// Begun before the row: exchanges of others stand among its own.
+    adopted: bool,
 }
 
 impl Stage {
@@ -63,9 +70,10 @@ impl Stage {
         let set = |options: Options| match pace {
             Pace::Real => options,
             Pace::Fast => options.time_scale(60).variable(&not_found, "60"),
+            Pace::Scaled(scale) => options.time_scale(scale).variable(&not_found, "60"),
         };
         let world = World::start(BINARY, psp_types, set).await?;
-        let recorder = Recorder::start(&world.client.simulator).await?;
+        let recorder = Recorder::start(&world.client.simulator, OF_ONE_ADDRESS.contains(&provider)).await?;
         let base = format!("{}/{provider}{path}", recorder.base);
         for psp_type in psp_types {
             for method in world.client.methods_of(psp_type).await? {
@@ -89,8 +97,9 @@ impl Stage {
             from: self.recorder.count(),
             acts: Vec::new(),
             id: String::new(),
-            once: self.pace == Pace::Fast,
+            once: self.pace != Pace::Real,
             known: Vec::new(),
+            adopted: false,
             stage: self,
         };
         let result = match work(&mut scene).await {
@@ -111,6 +120,12 @@ impl Scene<'_> {
         self.id = ids.into_iter().find(|id| !id.is_empty()).unwrap_or_default().to_owned();
         self.acts.push((format!("cashier {body}"), answer.clone()));
         Ok(answer)
+    }
+
+    /// Makes a transaction that was begun between rows the row's: all that the provider was ever asked about it is shown.
+    pub(crate) fn adopt(&mut self, id: &str) {
+        (self.id, self.from) = (id.to_owned(), 0);
+        self.adopted = true;
     }
 
     /// The row's transaction.
@@ -181,6 +196,19 @@ impl Scene<'_> {
     /// Waits for a status.
     pub(crate) async fn until(&self, status: &str) -> Result<()> {
         self.hands.client.wait_for(&self.id, &[status], LIMIT).await.map(drop)
+    }
+
+    /// Waits until the Management API shows this of the transaction.
+    pub(crate) async fn until_shown(&self, member: &str, value: &str) -> Result<()> {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let shown = self.managed().await?;
+            if shown[member] == value {
+                return Ok(());
+            }
+            ensure!(Instant::now() < until, "{member} is {} instead of {value}", shown[member]);
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Waits until the provider was asked so many times in all since the row began.
@@ -286,8 +314,9 @@ impl Scene<'_> {
         let exchanges = self.stage.recorder.since(self.from).into_iter();
         let exchanges = exchanges.map(|one| (recorder::shown(&one.request), recorder::shown(&one.reply)));
         let others = |text: &str| self.stage.earlier.iter().any(|id| text.contains(id.as_str()));
+        let is_ours = |text: &str| !self.adopted || text.contains(&self.id);
         let mut told = Vec::new();
-        for (request, reply) in exchanges.filter(|(request, reply)| !others(request) && !others(reply)) {
+        for (request, reply) in exchanges.filter(|(request, reply)| is_ours(request) && !others(request) && !others(reply)) {
             let mut one = String::new();
             section(&mut one, "request", &request);
             section(&mut one, "reply", if reply.is_empty() { "(none)" } else { &reply });
