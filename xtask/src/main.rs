@@ -38,7 +38,8 @@ enum Command {
         #[arg(long)]
         write_only: bool,
     },
-    /// kill -9 under load, on both stores (over PostgreSQL two processes, of which one or both are killed); ends with the figures, or with the promises that are broken.
+    /// kill -9 under load, on both stores (over PostgreSQL two processes, of which one or both are killed); ends with the
+    /// figures, or with the promises that are broken.
     Crash {
         /// Moments of kills per store.
         #[arg(long, default_value_t = 100)]

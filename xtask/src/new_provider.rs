@@ -55,7 +55,8 @@ pub(crate) fn run(name: &str, write_only: bool) -> Result<()> {
     Ok(())
 }
 
-/// Writes and registers a provider below `root`; answers the files that were written or changed. Nothing is written when anything is in the way.
+/// Writes and registers a provider below `root`; answers the files that were written or changed. Nothing is written when anything
+/// is in the way.
 fn write(root: &Path, name: &str) -> Result<Vec<String>> {
     check_name(name)?;
     let taken = providers::by_name(name).is_some();

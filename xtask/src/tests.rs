@@ -5,11 +5,12 @@ use anyhow::{Context, Result};
 use std::io::Write as _;
 use std::time::Instant;
 
-/// The file that is told how long the suites ran, for whoever keeps a budget. Not one of the product's own names: what tests start would take it for a setting.
+/// The file that is told how long the suites ran, for whoever keeps a budget. Not one of the product's own names: what tests
+/// start would take it for a setting.
 const TIMES: &str = "XTASK_TIMES";
 
-/// Installs what is missing, builds the binary that black-box tests start, runs every test, stops the test database server. Compiling comes first and by
-/// itself, so that the time of the suites is theirs alone.
+/// Installs what is missing, builds the binary that black-box tests start, runs every test, stops the test database server.
+/// Compiling comes first and by itself, so that the time of the suites is theirs alone.
 pub(crate) fn run(more: &[String]) -> Result<()> {
     let began = Instant::now();
     debian_package("postgresql", &["/usr/lib/postgresql/*/bin/postgres"])?;

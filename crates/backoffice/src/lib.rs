@@ -1,5 +1,5 @@
-//! The back office. Its pages are still to come: what they will do can be done today by the Management API and the `mozarto` commands, and the
-//! page here says so.
+//! The back office. Its pages are still to come: what they will do can be done today by the Management API and the `mozarto`
+//! commands, and the page here says so.
 
 use askama::Template;
 use axum::Router;

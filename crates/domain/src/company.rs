@@ -167,7 +167,8 @@ pub struct Credential {
     pub secret: Option<Secret>,
     /// Management kind: SHA-256 of the token.
     pub token_digest: Option<[u8; 32]>,
-    /// The credentials that made or rotated it, with those behind them in turn: who holds one of these may hold this one's secrets too.
+    /// The credentials that made or rotated it, with those behind them in turn: who holds one of these may hold this one's
+    /// secrets too.
     pub made_by: Vec<CredentialId>,
     /// Counts rotations: an issued token names the generation that it is of.
     pub generation: i64,
@@ -182,8 +183,8 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Whether whoever is behind this credential may be behind the other one, too: it is the same one, one made or rotated the other, or a third one made
-    /// or rotated both.
+    /// Whether whoever is behind this credential may be behind the other one, too: it is the same one, one made or rotated the
+    /// other, or a third one made or rotated both.
     pub fn may_be_of_one_with(&self, other: &Credential) -> bool {
         let behind = |one: &Credential, id: CredentialId| one.id == id || one.made_by.contains(&id);
         std::iter::once(self.id).chain(self.made_by.iter().copied()).any(|id| behind(other, id))

@@ -1,4 +1,5 @@
-//! Points in time as HTTP writes them (RFC 9110, sections 5.6.7 and 10.2.3): `Retry-After` is seconds, or a date in any of three forms.
+//! Points in time as HTTP writes them (RFC 9110, sections 5.6.7 and 10.2.3): `Retry-After` is seconds, or a date in any of three
+//! forms.
 
 use crate::Timestamp;
 use jiff::civil::DateTime;
@@ -10,7 +11,8 @@ const ZONES: [&str; 5] = ["gmt", "utc", "ut", "z", "+0000"];
 /// A date of two-digit years that lies further ahead than this means the century before.
 const AHEAD_MAX_YEARS: i16 = 50;
 
-/// How long from now `Retry-After` asks to wait, milliseconds; negative for a date that has passed. `None`: it is neither seconds nor a date.
+/// How long from now `Retry-After` asks to wait, milliseconds; negative for a date that has passed. `None`: it is neither seconds
+/// nor a date.
 pub fn retry_after_ms(value: &str, now: Timestamp) -> Option<i64> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -20,8 +22,8 @@ pub fn retry_after_ms(value: &str, now: Timestamp) -> Option<i64> {
     read(value, now).map(|at| at.since(now))
 }
 
-/// A date of HTTP: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`. The day of the week is not
-/// held against the date: it adds nothing to it.
+/// A date of HTTP: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`. The day of the
+/// week is not held against the date: it adds nothing to it.
 pub fn read(text: &str, now: Timestamp) -> Option<Timestamp> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let zone = |word: &str| ZONES.contains(&&*word.to_ascii_lowercase());

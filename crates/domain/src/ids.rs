@@ -1,5 +1,5 @@
-//! Identifiers. All of ours but the session id and the event id are 24 lower-case hex digits: 48 bits of time in milliseconds, then 48 random
-//! bits, so that they sort by age and new rows land at the end of an index.
+//! Identifiers. All of ours but the session id and the event id are 24 lower-case hex digits: 48 bits of time in milliseconds,
+//! then 48 random bits, so that they sort by age and new rows land at the end of an index.
 
 use crate::Timestamp;
 use serde::{Serialize, Serializer};

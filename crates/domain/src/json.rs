@@ -1,6 +1,7 @@
 //! JSON with its number literals kept exactly as they were written, and with duplicate keys refused.
 //!
-//! Amounts must never pass through a binary float (Cashier API, section 1), and a duplicate key means two readers may see two amounts.
+//! Amounts must never pass through a binary float (Cashier API, section 1), and a duplicate key means two readers may see two
+//! amounts.
 
 use crate::limits::JSON_DEPTH_MAX;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -232,7 +233,8 @@ impl Json {
 
     /// The document, compact.
     pub fn to_text(&self) -> String {
-        // Numbers were read by the parser or made from exact decimals, so that this cannot fail; `null` would be the visible sign of a defect.
+        // Numbers were read by the parser or made from exact decimals, so that this cannot fail; `null` would be the visible sign
+        // of a defect.
         serde_json::to_string(self).unwrap_or_else(|_| "null".to_owned())
     }
 }

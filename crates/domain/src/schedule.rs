@@ -51,13 +51,14 @@ pub fn inquiry_step_ms(attempt: u32) -> i64 {
     INQUIRY_WAITS_MS.get(index).copied().unwrap_or(HOUR)
 }
 
-/// The wait before attempt number `attempt` (0 = the first) of what is tried on the inquiry schedule, or `None` once there were as many as it has. It ends by their
-/// number, because a time that has passed by some clock may be that clock's mistake.
+/// The wait before attempt number `attempt` (0 = the first) of what is tried on the inquiry schedule, or `None` once there were
+/// as many as it has. It ends by their number, because a time that has passed by some clock may be that clock's mistake.
 pub fn inquiry_wait_ms(attempt: u32) -> Option<i64> {
     (attempt < INQUIRIES_MAX).then(|| inquiry_step_ms(attempt))
 }
 
-/// The wait before delivery attempt number `attempt` (2 = the first retry), spread by `random` (any value), or `None` when the attempts are used up.
+/// The wait before delivery attempt number `attempt` (2 = the first retry), spread by `random` (any value), or `None` when the
+/// attempts are used up.
 pub fn delivery_wait_ms(attempt: u32, random: u32) -> Option<i64> {
     let index = usize::try_from(attempt.checked_sub(2)?).ok()?;
     let wait = *DELIVERY_WAITS_MS.get(index)?;

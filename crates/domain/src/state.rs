@@ -153,8 +153,8 @@ pub struct Refused {
 
 /// The table itself.
 ///
-/// A late success (a pay-in approved after a negative ending) is `Approve` from that ending; it is refused for pay-outs, whose late payment is an
-/// anomaly of the highest severity.
+/// A late success (a pay-in approved after a negative ending) is `Approve` from that ending; it is refused for pay-outs, whose
+/// late payment is an anomaly of the highest severity.
 pub fn next(from: TransactionStatus, change: Change, operation: Operation) -> Result<TransactionStatus, Refused> {
     use TransactionStatus as S;
     let to = match (from, change) {

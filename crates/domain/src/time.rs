@@ -38,8 +38,8 @@ impl Timestamp {
         Some(Self(at.as_millisecond()))
     }
 
-    /// Reads a bound of time (RFC 3339). What lies before or after all times that something here can have is taken for the first or the last of them, so
-    /// that it bounds all or nothing: `9999-12-31T23:59:59Z` is a way to say "for ever".
+    /// Reads a bound of time (RFC 3339). What lies before or after all times that something here can have is taken for the first
+    /// or the last of them, so that it bounds all or nothing: `9999-12-31T23:59:59Z` is a way to say "for ever".
     pub fn parse_bound(text: &str) -> Option<Self> {
         let first = Self(0);
         if let Some(at) = Self::parse(text) {

@@ -170,7 +170,8 @@ impl TransactionData<'_> {
     }
 }
 
-/// The body of a webhook about the transaction as it stands (webhooks, first section). `status` is the raw word; PayOne's own `success` on approval is already in it.
+/// The body of a webhook about the transaction as it stands (webhooks, first section). `status` is the raw word; PayOne's own
+/// `success` on approval is already in it.
 pub fn webhook_body(t: &Transaction) -> Json {
     let mut pairs = vec![("transaction_id".to_owned(), Json::text(t.id.to_string()))];
     if let Some(id) = &t.psp_transaction_id {

@@ -46,7 +46,8 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Reads a merchant URL: https, in the sandbox also http to this machine; no user name, no fragment. The address guard looks at the host again when we call it.
+/// Reads a merchant URL: https, in the sandbox also http to this machine; no user name, no fragment. The address guard looks at
+/// the host again when we call it.
 pub fn merchant_url(text: &str, environment: Environment) -> Option<Url> {
     if text.chars().count() > URL_MAX_CHARS || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return None;

@@ -1,5 +1,5 @@
-//! The envelope of every answer (Cashier API, sections 4 and 5). Built here and not at the HTTP edge, because an idempotent answer is stored, byte for byte, in the
-//! same commit as the outcome that it tells.
+//! The envelope of every answer (Cashier API, sections 4 and 5). Built here and not at the HTTP edge, because an idempotent
+//! answer is stored, byte for byte, in the same commit as the outcome that it tells.
 
 use domain::{ErrorCode, Json};
 
@@ -42,8 +42,8 @@ impl CashierAnswer {
         Self::of(status, pairs)
     }
 
-    /// An error of ours for which fields are the reason: `errors` with the sentences (none where the message says it all), and beside it `fields`, one
-    /// for each: `{"field","code","message"}`.
+    /// An error of ours for which fields are the reason: `errors` with the sentences (none where the message says it all), and
+    /// beside it `fields`, one for each: `{"field","code","message"}`.
     pub fn refused_fields(status: u16, message: &str, errors: Vec<String>, fields: &[FieldProblem]) -> Self {
         let mut pairs = vec![
             ("status", Json::text("error")),
@@ -171,8 +171,8 @@ pub struct FieldProblem {
 }
 
 impl FieldProblem {
-    /// What a sentence says. Every sentence about a field begins with the field's name or with `Missing required field: `; one that begins otherwise is
-    /// about the request as a whole, and `None`.
+    /// What a sentence says. Every sentence about a field begins with the field's name or with `Missing required field: `; one
+    /// that begins otherwise is about the request as a whole, and `None`.
     pub fn of(sentence: &str) -> Option<Self> {
         let missing = sentence.strip_prefix(crate::admin::error::MISSING);
         let field = missing.or_else(|| sentence.split([' ', ':']).next())?;
@@ -204,7 +204,8 @@ const COMPARED_CHARS: usize = 64;
 /// Shortest beginning that two words must share to be taken for one, characters.
 const SHARED_CHARS: usize = 4;
 
-/// The known word that somebody most likely meant: one of the same letters, one that begins alike, or one with a slip in every third letter at most.
+/// The known word that somebody most likely meant: one of the same letters, one that begins alike, or one with a slip in every
+/// third letter at most.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let plain = |text: &str| -> String {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).take(COMPARED_CHARS).collect()

@@ -1,8 +1,9 @@
 //! Time, handed in: the system's, sped up by a scale for tests, or one that a test moves by hand.
 //!
-//! The system's is a timeline of its own: it begins with the machine's wall clock (or the store's, where processes share one) and goes on by the clock that
-//! nobody sets. A wall clock that is put back or forward moves nothing that is waited for. What the timeline is off its reference by, it makes up for
-//! slowly, by at most a twentieth of the time that passes; only a new start takes the reference over at once.
+//! The system's is a timeline of its own: it begins with the machine's wall clock (or the store's, where processes share one) and
+//! goes on by the clock that nobody sets. A wall clock that is put back or forward moves nothing that is waited for. What the
+//! timeline is off its reference by, it makes up for slowly, by at most a twentieth of the time that passes; only a new start
+//! takes the reference over at once.
 
 use domain::Timestamp;
 use std::sync::atomic::{AtomicI64, Ordering};

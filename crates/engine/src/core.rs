@@ -25,11 +25,13 @@ pub struct Config {
     pub public_url: String,
     /// What the operator sets per provider, by its folder name.
     pub providers: BTreeMap<String, ProviderConfig>,
-    /// The sandbox's simulators: where accounts of the role `simulator` point (`{base}/{name}{simulator_path}`), resolved at each start.
+    /// The sandbox's simulators: where accounts of the role `simulator` point (`{base}/{name}{simulator_path}`), resolved at each
+    /// start.
     pub simulator_url: Option<String>,
     /// The sandbox's demo shop: where the roles `shop` of `siteUrl` and `webhookUrl` point, resolved at each start.
     pub shop_url: Option<String>,
-    /// Whether stored company data may be served by several processes at once (PostgreSQL): the directory then looks for changes of others.
+    /// Whether stored company data may be served by several processes at once (PostgreSQL): the directory then looks for changes
+    /// of others.
     pub shared_store: bool,
     /// How long what grows is kept.
     pub retention: Retention,

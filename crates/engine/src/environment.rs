@@ -1,5 +1,5 @@
-//! The word in the store that says which environment it is of. The first start writes it; a store from before there was a word gets it from evidence, never
-//! from how it is started: a sandbox's tokens must not become good where money is live.
+//! The word in the store that says which environment it is of. The first start writes it; a store from before there was a word
+//! gets it from evidence, never from how it is started: a sandbox's tokens must not become good where money is live.
 
 use crate::directory::is_role;
 use domain::Json;
@@ -141,8 +141,8 @@ async fn is_a_sandboxs(db: &dyn Driver, beside: bool) -> Result<bool, Environmen
     }
 }
 
-/// Whether a payment method has an address that only a sandbox has: by role; of this machine, where simulators and demo shop listen; a provider's on any loopback,
-/// private or link-local host. (Pages of a merchant may well be on a private host.)
+/// Whether a payment method has an address that only a sandbox has: by role; of this machine, where simulators and demo shop
+/// listen; a provider's on any loopback, private or link-local host. (Pages of a merchant may well be on a private host.)
 fn is_simulated(psp_type: &str, config: &str) -> bool {
     let Ok(config) = Json::parse(config.as_bytes()) else { return false };
     let settings = providers::by_psp_type(psp_type).map_or(&[][..], |provider| provider.descriptor().settings);

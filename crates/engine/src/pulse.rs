@@ -1,5 +1,5 @@
-//! Whether the store takes writes, as the heartbeat and everybody's calls find out: told once when it goes and once when it is back, whatever happens in
-//! between; and what an operator should know of the clocks and the feed.
+//! Whether the store takes writes, as the heartbeat and everybody's calls find out: told once when it goes and once when it is
+//! back, whatever happens in between; and what an operator should know of the clocks and the feed.
 
 use domain::Json;
 use futures::future::BoxFuture;

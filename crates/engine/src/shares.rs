@@ -1,18 +1,20 @@
 //! Who may have how much of the work in flight.
 //!
-//! Every authenticated request takes a [`Place`] and keeps it until its *work* is over, not its connection: a place moves into the task that calls the
-//! provider, so that clients that hang up do not make room for more.
+//! Every authenticated request takes a [`Place`] and keeps it until its *work* is over, not its connection: a place moves into
+//! the task that calls the provider, so that clients that hang up do not make room for more.
 //!
-//! * A company and a provider have a share each. It binds only while others are there (they have work in flight, or asked within [`PRESENT_FOR`]); alone,
-//!   a company or provider may use everything.
+//! * A company and a provider have a share each. It binds only while others are there (they have work in flight, or asked within
+//!   [`PRESENT_FOR`]); alone, a company or provider may use everything.
 //! * Of one provider's share a company has at most half while another company is at that provider.
-//! * What was lent is not missed by those that it belongs to: who is below the own share comes in although everything is taken, as long as others have
-//!   more than theirs. So there may be more in flight than `whole` for a while; never more than twice as much.
-//! * Of a share that others have overdrawn, only what is theirs counts against whoever has less than half of it: a silent provider that has eaten a
-//!   company's share does not stop the company's other providers, and a company that has eaten a provider's share does not stop the other companies there.
+//! * What was lent is not missed by those that it belongs to: who is below the own share comes in although everything is taken,
+//!   as long as others have more than theirs. So there may be more in flight than `whole` for a while; never more than twice as
+//!   much.
+//! * Of a share that others have overdrawn, only what is theirs counts against whoever has less than half of it: a silent
+//!   provider that has eaten a company's share does not stop the company's other providers, and a company that has eaten a
+//!   provider's share does not stop the other companies there.
 //!
-//! It costs a lock of a few hash look-ups when a place is taken and when it is given back; nothing is allocated once the tables have grown to what is
-//! in flight at once.
+//! It costs a lock of a few hash look-ups when a place is taken and when it is given back; nothing is allocated once the tables
+//! have grown to what is in flight at once.
 
 use domain::CompanyId;
 use std::collections::HashMap;
@@ -22,7 +24,8 @@ use std::time::{Duration, Instant};
 
 /// Who asked is there for so long, whether let in or not: as long as who was refused is told to wait, and a little for the way.
 pub const PRESENT_FOR: Duration = Duration::from_millis(1_500);
-/// The partner of work that waits for no provider: reading, and the checks before a payment. It is nobody's competitor, so it has no share.
+/// The partner of work that waits for no provider: reading, and the checks before a payment. It is nobody's competitor, so it has
+/// no share.
 const OUR_STORE: &str = "";
 
 /// How much there is.

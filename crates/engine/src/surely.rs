@@ -19,7 +19,8 @@ pub(crate) enum Receipt<'a> {
     Created(CompanyId, TransactionId),
     /// By the entry that it adds to a company's audit log.
     Act(CompanyId, &'a str),
-    /// By the transaction as it leaves it. The whole of it: another process may have stored something else under the same version.
+    /// By the transaction as it leaves it. The whole of it: another process may have stored something else under the same
+    /// version.
     LeavesAs(&'a Transaction),
 }
 
@@ -45,13 +46,15 @@ pub(crate) enum Away {
     EndsIt,
 }
 
-/// Commits a batch that cannot be stored twice: the same again is refused by a key or a guard, and the receipt then says whether it was its own first try that
-/// refused it. A try that the server may still be about to carry out is met by the same key or guard, so that it cannot come after the answer.
+/// Commits a batch that cannot be stored twice: the same again is refused by a key or a guard, and the receipt then says whether
+/// it was its own first try that refused it. A try that the server may still be about to carry out is met by the same key or
+/// guard, so that it cannot come after the answer.
 ///
 /// Answers what the commit handed back; `None`: it is stored, by a try whose answer was lost.
 ///
 /// # Errors
-/// [`CommitError`]. Only one with `outcome_unknown` leaves open whether the batch is stored; it comes once the store could not be asked for some time.
+/// [`CommitError`]. Only one with `outcome_unknown` leaves open whether the batch is stored; it comes once the store could not be
+/// asked for some time.
 pub(crate) async fn commit(
     db: &dyn Driver,
     batch: Batch,

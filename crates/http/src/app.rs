@@ -63,8 +63,8 @@ impl App {
         Self { engine, gate: Arc::new(Gate::new(limits)) }
     }
 
-    /// The company token with one of the scopes that pay, then the rate. Which of them it needs is known only with `type`; a token with neither gets
-    /// no further, whatever its idempotency key.
+    /// The company token with one of the scopes that pay, then the rate. Which of them it needs is known only with `type`; a
+    /// token with neither gets no further, whatever its idempotency key.
     ///
     /// # Errors
     /// 401, 403, 429, 503.

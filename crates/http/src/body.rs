@@ -19,7 +19,8 @@ use zeroize::{Zeroize, Zeroizing};
 #[error("the body did not arrive in time")]
 pub struct TooSlow;
 
-/// A body that must have come to its end a while after it was first waited for; around the body of every request, whoever reads it.
+/// A body that must have come to its end a while after it was first waited for; around the body of every request, whoever reads
+/// it.
 pub(crate) struct Deadline {
     body: Body,
     limit: Duration,
@@ -78,12 +79,14 @@ impl Drop for WipedDocument {
 /// The whole body, at most [`BODY_MAX_BYTES`]; a longer one is not read to its end, and one that says so is not read at all.
 ///
 /// # Errors
-/// 413, also for a body without a length; 408 for one that does not come in [`Limits::body_read`](crate::Limits::body_read); 400 for one that breaks off.
+/// 413, also for a body without a length; 408 for one that does not come in [`Limits::body_read`](crate::Limits::body_read); 400
+/// for one that breaks off.
 pub async fn read(mut body: Body) -> Result<Bytes, Refused> {
     if body.size_hint().lower() > BODY_MAX_BYTES as u64 {
         return Err(reply::too_large().into());
     }
-    // Nearly every body comes as one piece, which is then handed on as it is. Whatever is copied or given up may hold a card: nothing grows, and all of it is wiped.
+    // Nearly every body comes as one piece, which is then handed on as it is. Whatever is copied or given up may hold a card:
+    // nothing grows, and all of it is wiped.
     let mut first = Wiped(next_piece(&mut body).await?.unwrap_or_default());
     let mut whole: Option<Zeroizing<Vec<u8>>> = None;
     while first.0.len() <= BODY_MAX_BYTES {

@@ -63,7 +63,8 @@ enum Key {
     Replay(CashierAnswer),
 }
 
-/// The `Idempotency-Key`: looked up before anything in the body counts, so that a replay still answers when the user token has run out.
+/// The `Idempotency-Key`: looked up before anything in the body counts, so that a replay still answers when the user token has
+/// run out.
 async fn known(app: &App, admitted: &Admitted, parts: &Parts, raw: &[u8]) -> Result<Key, Refused> {
     let Some(key) = headers::idempotency_key(&parts.headers)? else { return Ok(Key::Use(None)) };
     let company = &admitted.caller.company;
@@ -91,8 +92,8 @@ fn scope_of(operation: Operation) -> Scope {
     }
 }
 
-/// `pspType` and `type`. What the token may do goes before what else is wrong with them: it belongs to the token's checks, and only had to wait
-/// until `type` could be read.
+/// `pspType` and `type`. What the token may do goes before what else is wrong with them: it belongs to the token's checks, and
+/// only had to wait until `type` could be read.
 fn dispatch(document: &Json, admitted: &Admitted) -> Result<(&'static dyn Provider, Operation), Refused> {
     let operation = operation(document);
     if let Ok(operation) = operation {
@@ -238,7 +239,8 @@ async fn check(
     Err(AdminError::Invalid(sentences(problems)).into())
 }
 
-/// A provider on whose page cards are entered: a request that brings one is refused before anything else of it is looked at, and forgotten.
+/// A provider on whose page cards are entered: a request that brings one is refused before anything else of it is looked at, and
+/// forgotten.
 fn no_card_data(provider: &dyn Provider, document: &Json) -> Result<(), Refused> {
     let keys = card_keys(document);
     if keys.is_empty() {

@@ -26,8 +26,8 @@ impl Connection {
         Self { peer, linger: AtomicBool::new(false) }
     }
 
-    /// The request was answered before it had been read to its end. Closing at once would make the kernel send a reset, which takes the answer
-    /// from a peer that is still sending; so the rest is thrown away for a moment first.
+    /// The request was answered before it had been read to its end. Closing at once would make the kernel send a reset, which
+    /// takes the answer from a peer that is still sending; so the rest is thrown away for a moment first.
     pub(crate) fn answered_early(&self) {
         self.linger.store(true, Ordering::Relaxed);
     }

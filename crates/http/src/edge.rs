@@ -1,4 +1,5 @@
-//! What surrounds every request: its id, its client, the access log, the headers that every answer carries, and the answer to a panic.
+//! What surrounds every request: its id, its client, the access log, the headers that every answer carries, and the answer to a
+//! panic.
 
 use crate::body::Deadline;
 use crate::connection::Connection;
@@ -44,8 +45,8 @@ pub(crate) async fn only_over_tls(mut response: Response) -> Response {
     response
 }
 
-/// Whether it is clear which host is meant: exactly one `Host` that is a name, with a port or without; before HTTP/1.1 also none. Of two, a proxy may have
-/// looked at the other one.
+/// Whether it is clear which host is meant: exactly one `Host` that is a name, with a port or without; before HTTP/1.1 also none.
+/// Of two, a proxy may have looked at the other one.
 fn host_is_clear(request: &Request) -> bool {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {

@@ -14,8 +14,8 @@ use std::time::Duration;
 /// Seconds after which who found no place may try again.
 const AGAIN_S: u32 = 1;
 
-/// The rate limiter per credential and the places of work in flight. Only authenticated credentials get in, so that strangers cannot fill the
-/// memory of it; credentials unseen for a while are forgotten.
+/// The rate limiter per credential and the places of work in flight. Only authenticated credentials get in, so that strangers
+/// cannot fill the memory of it; credentials unseen for a while are forgotten.
 #[derive(Debug)]
 pub struct Gate {
     rates: RateLimiter<CredentialId, HashMapStateStore<CredentialId>, DefaultClock>,

@@ -66,7 +66,8 @@ fn is_json(text: &str) -> bool {
         })
 }
 
-/// The `Idempotency-Key`, if there is one: 1 to 255 visible ASCII characters, once. In double quotes, the form of a structured header, it is the same key.
+/// The `Idempotency-Key`, if there is one: 1 to 255 visible ASCII characters, once. In double quotes, the form of a structured
+/// header, it is the same key.
 ///
 /// # Errors
 /// 400 for anything else, and for one with a card number in it.

@@ -12,7 +12,8 @@ pub(crate) async fn alive() -> Response {
     ok()
 }
 
-/// The store takes the heartbeat, the workers run; else 503 with the reason. What the store itself says is for the log: it may name hosts and files.
+/// The store takes the heartbeat, the workers run; else 503 with the reason. What the store itself says is for the log: it may
+/// name hosts and files.
 pub(crate) async fn ready(State(app): State<App>) -> Response {
     reply::response(match app.engine.ready() {
         Ok(readiness) => CashierAnswer::success(None, readiness.to_json(), None),

@@ -1,10 +1,11 @@
 //! The HTTP edge: the Cashier API, the Management API, provider callbacks, health; and the server that they run on.
 //!
-//! One file per resource, whose handlers only read the request and call the engine. What surrounds every request is in [`edge`], what surrounds every
-//! connection in [`server`] and [`connection`], the limits of both in [`limits`].
+//! One file per resource, whose handlers only read the request and call the engine. What surrounds every request is in [`edge`],
+//! what surrounds every connection in [`server`] and [`connection`], the limits of both in [`limits`].
 //!
-//! **Architecture invariants:** every error has the envelope of the Cashier API, section 5; the order of checks of section 3 is that of the lines of
-//! `cashier::pay`; no more of a body is read than the limit, and no body, query value or header value is ever logged.
+//! **Architecture invariants:** every error has the envelope of the Cashier API, section 5; the order of checks of section 3 is
+//! that of the lines of `cashier::pay`; no more of a body is read than the limit, and no body, query value or header value is
+//! ever logged.
 
 pub mod admin;
 mod app;
@@ -37,9 +38,9 @@ use domain::urls::Environment;
 use engine::Engine;
 use std::sync::Arc;
 
-/// The whole platform as a router: the Cashier API, the Management API below `/v1/api/mozarto/admin`, callbacks, health, and `extra` (back office,
-/// hosted pages, `/metrics`) beside them. `extra` gets the same edge: request ids, access log, body deadline, the answers for 404 and 405 (pages that
-/// want their own nest them below a path).
+/// The whole platform as a router: the Cashier API, the Management API below `/v1/api/mozarto/admin`, callbacks, health, and
+/// `extra` (back office, hosted pages, `/metrics`) beside them. `extra` gets the same edge: request ids, access log, body
+/// deadline, the answers for 404 and 405 (pages that want their own nest them below a path).
 pub fn router(engine: Engine, limits: &Limits, extra: Router) -> Router {
     let app = App::new(engine.clone(), limits);
     let is_production = engine.config().environment == Environment::Production;

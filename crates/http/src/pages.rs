@@ -1,7 +1,8 @@
-//! Our pages in a payer's way: `/pay/{token}`, `/3ds/{token}` with `/next` and `/return`, `/return/{provider}/{token}/{word}`, and the device check's callback.
+//! Our pages in a payer's way: `/pay/{token}`, `/3ds/{token}` with `/next` and `/return`, `/return/{provider}/{token}/{word}`,
+//! and the device check's callback.
 //!
-//! **Architecture invariants:** a page never says which merchant, payer or amount it is about; nothing that a browser brings is an outcome; every page carries a policy
-//! that lets it post to the provider's origin and nowhere else.
+//! **Architecture invariants:** a page never says which merchant, payer or amount it is about; nothing that a browser brings is
+//! an outcome; every page carries a policy that lets it post to the provider's origin and nowhere else.
 
 use crate::app::App;
 use crate::callbacks::RETRY_AFTER_S;

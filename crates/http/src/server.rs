@@ -1,4 +1,5 @@
-//! The accept loop. Our own, because axum's has no time limit for a request's head, no cap on connections and no limit to its graceful stop.
+//! The accept loop. Our own, because axum's has no time limit for a request's head, no cap on connections and no limit to its
+//! graceful stop.
 
 use crate::connection::{Connection, Socket};
 use crate::limits::{ACCEPT_PAUSE, BACKLOG, HEAD_MAX_BYTES, LINGER, LINGER_MAX_BYTES, Limits, REFUSED_LINGERING};
@@ -31,7 +32,8 @@ pub enum Error {
     Listener(#[from] io::Error),
 }
 
-/// Listens on an address, with `SO_REUSEADDR` (a restart must not wait for old connections to be forgotten) and a backlog of our own.
+/// Listens on an address, with `SO_REUSEADDR` (a restart must not wait for old connections to be forgotten) and a backlog of our
+/// own.
 ///
 /// # Errors
 /// [`Error::Listener`] when the address is taken or not ours.
@@ -44,7 +46,8 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     Ok(TcpListener::from_std(socket.into())?)
 }
 
-/// Serves until `stop` is cancelled, then stops accepting, lets answers under way finish, and returns after [`Limits::drain`] at the latest.
+/// Serves until `stop` is cancelled, then stops accepting, lets answers under way finish, and returns after [`Limits::drain`] at
+/// the latest.
 ///
 /// # Errors
 /// [`Error::Listener`] when the listening socket breaks; being out of descriptors is waited for instead.
@@ -197,12 +200,14 @@ impl Door {
         Some((stream, Open { _slot: slot, _of_peer: of_peer }))
     }
 
-    /// One connection too many: told so, listened to for a moment, and closed. What comes is thrown away: closing over unread bytes resets the connection
-    /// and takes the answer away. Of too many at once, only some are treated so well; to the others it is written if the socket takes it, and no more.
+    /// One connection too many: told so, listened to for a moment, and closed. What comes is thrown away: closing over unread
+    /// bytes resets the connection and takes the answer away. Of too many at once, only some are treated so well; to the others
+    /// it is written if the socket takes it, and no more.
     fn refuse(&self, mut stream: TcpStream, answer: Arc<[u8]>) {
         observe::connection_refused();
         let Ok(place) = Arc::clone(&self.lingering).try_acquire_owned() else {
-            // Past the run time, which may not have heard yet that a socket so new can be written to. It does not block: nothing is waited for.
+            // Past the run time, which may not have heard yet that a socket so new can be written to. It does not block: nothing
+            // is waited for.
             let Ok(mut stream) = stream.into_std() else { return };
             let _ = stream.write(&answer);
             let _ = stream.read(&mut [0; 4096]);

@@ -1,4 +1,5 @@
-//! Fields that a Cashier request brings and that nobody reads. They are passed over; in the sandbox the answer names them, so that a slip is seen.
+//! Fields that a Cashier request brings and that nobody reads. They are passed over; in the sandbox the answer names them, so
+//! that a slip is seen.
 
 use domain::{Json, Operation};
 use engine::answer::nearest;

@@ -57,8 +57,8 @@ impl From<Malformed> for DecimalError {
     }
 }
 
-/// The plain form of a JSON number's literal, by which two literals of one value are equal: `1.0E7` and `10000000.00` are `10000000`. `None` for what is no JSON number, and
-/// for one that would be longer than any amount, code or id.
+/// The plain form of a JSON number's literal, by which two literals of one value are equal: `1.0E7` and `10000000.00` are
+/// `10000000`. `None` for what is no JSON number, and for one that would be longer than any amount, code or id.
 #[must_use]
 pub fn plain_number(literal: &str) -> Option<String> {
     Decimal::read(literal).ok()?.to_plain()
@@ -132,7 +132,8 @@ impl Money {
     }
 
     /// Reads a provider's amount in major units: the literal of a JSON number (`25`, `25.0`), the content of a string
-    /// (`25.00`), or the literal of a JSON string, quotes included (`"25.00"`). The value counts, not the literal: `2.5e1` is 25. Zero is allowed.
+    /// (`25.00`), or the literal of a JSON string, quotes included (`"25.00"`). The value counts, not the literal: `2.5e1` is 25.
+    /// Zero is allowed.
     ///
     /// # Errors
     /// [`DecimalError`]: a sign, blanks, separators, or decimals other than zero beyond the currency's digits.

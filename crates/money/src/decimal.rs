@@ -9,7 +9,8 @@ const EXPONENT_MAX: i64 = 1 << 40;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// A decimal literal taken apart: its ASCII digits, without leading zeros before the point or trailing zeros after it, and its exponent.
+/// A decimal literal taken apart: its ASCII digits, without leading zeros before the point or trailing zeros after it, and its
+/// exponent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Decimal<'a> {
     /// Whether a minus sign stands in front (`-0` included).
@@ -109,8 +110,8 @@ impl<'a> Decimal<'a> {
         Some(value)
     }
 
-    /// The number without exponent, leading zeros, or zeros at its end after the point: `1.0E7` is `10000000`, `2.50` is `2.5`, `-0` is `0`. `None` when that takes more
-    /// than [`PLAIN_ZEROS_MAX`] zeros that the literal does not have.
+    /// The number without exponent, leading zeros, or zeros at its end after the point: `1.0E7` is `10000000`, `2.50` is `2.5`,
+    /// `-0` is `0`. `None` when that takes more than [`PLAIN_ZEROS_MAX`] zeros that the literal does not have.
     pub(crate) fn to_plain(self) -> Option<String> {
         if self.is_zero() {
             return Some("0".to_owned());

@@ -55,7 +55,8 @@ pub(crate) enum Command {
     /// Follows the events of a live server and forwards them, signed like webhooks.
     #[command(after_help = "Example: mozarto listen --forward-to http://localhost:3000/webhook --data mozarto-data")]
     Listen(ListenArgs),
-    /// Sends a demo transaction whose amount makes the provider's simulator do something in particular, and prints its timeline as it happens.
+    /// Sends a demo transaction whose amount makes the provider's simulator do something in particular, and prints its timeline
+    /// as it happens.
     #[command(after_help = trigger_help())]
     Trigger(TriggerArgs),
 }

@@ -1,4 +1,5 @@
-//! `mozarto.toml` and `MOZARTO_...`: read, checked, explained. Secrets come from the environment or a file, never from the command line.
+//! `mozarto.toml` and `MOZARTO_...`: read, checked, explained. Secrets come from the environment or a file, never from the
+//! command line.
 
 use crate::limit_settings::{LimitsFile, number};
 use crate::toml_error::explain;
@@ -356,7 +357,8 @@ const BARE_ADDRESS: &str = "an http or https address without user, query or frag
 
 /// An address that paths can be put behind.
 fn bare_address(text: &str) -> Option<url::Url> {
-    // The reader would forgive blanks, line breaks, backslashes and another number of slashes; what is put together from the text would not.
+    // The reader would forgive blanks, line breaks, backslashes and another number of slashes; what is put together from the text
+    // would not.
     if text.split_once("://").is_none_or(|(_, rest)| rest.starts_with('/')) {
         return None;
     }
@@ -387,8 +389,8 @@ fn metrics_listen(text: Option<&str>, problems: &mut Vec<String>) -> Option<Sock
     }
 }
 
-/// At once, a call of ours may still be on its way to the provider, and "not found" would say of a payment that is about to be made that there is none; after
-/// that the schedule of inquiries has ended (72 h), and nothing would ever count.
+/// At once, a call of ours may still be on its way to the provider, and "not found" would say of a payment that is about to be
+/// made that there is none; after that the schedule of inquiries has ended (72 h), and nothing would ever count.
 const NOT_FOUND_AFTER_SECONDS: RangeInclusive<u32> = 1..=259_200;
 
 fn provider_settings(read: BTreeMap<String, ProviderFile>, problems: &mut Vec<String>) -> BTreeMap<String, ProviderConfig> {

@@ -1,4 +1,5 @@
-//! Faults of the store, ordered from outside, for tests of builds made for tests: `MOZARTO_FAULT`. A build made for use has none of this and refuses to start with it.
+//! Faults of the store, ordered from outside, for tests of builds made for tests: `MOZARTO_FAULT`. A build made for use has none
+//! of this and refuses to start with it.
 //!
 //! * `commit:<n>`: the n-th commit and all later ones fail;
 //! * `commit:1/<k>`: one in k fails;

@@ -24,15 +24,15 @@ pub(crate) const FILE_MODE: u32 = 0o600;
 pub(crate) struct DataDirectory {
     /// Where it is.
     pub(crate) path: PathBuf,
-    /// Held as long as the process runs: the operating system lets go of them even after kill -9. The database's own comes first: by whatever name its
-    /// file is reached, it is one.
+    /// Held as long as the process runs: the operating system lets go of them even after kill -9. The database's own comes first:
+    /// by whatever name its file is reached, it is one.
     _locks: Vec<File>,
     /// Removed at exit, for `:memory:`.
     _temporary: Option<Private>,
 }
 
-/// A directory that is gone when the process is. What ends with the process may still be making files in it: so it is removed until there is nothing left of
-/// it. Nobody but [`DataDirectory`] makes one, so that it does not come again.
+/// A directory that is gone when the process is. What ends with the process may still be making files in it: so it is removed
+/// until there is nothing left of it. Nobody but [`DataDirectory`] makes one, so that it does not come again.
 #[derive(Debug)]
 struct Private(PathBuf);
 
@@ -49,7 +49,8 @@ impl Drop for Private {
 }
 
 impl DataDirectory {
-    /// Opens (or makes) the directory of an embedded store and locks it, once the store is the one that was there; `:memory:` is a private temporary one.
+    /// Opens (or makes) the directory of an embedded store and locks it, once the store is the one that was there; `:memory:` is
+    /// a private temporary one.
     pub(crate) fn open(name: &str) -> Result<Self> {
         Self::open_for(name, true)
     }
@@ -107,7 +108,8 @@ impl DataDirectory {
 /// Names of what is kept in the directory; the stores' own files (`-wal`, `-shm`) begin with theirs.
 const KEPT: [&str; 7] = ["mozarto.db", "store.mark", "simulators.", "shop.", "master.key", "sandbox.json", "lock"];
 
-/// Takes the rights of others away from the directory and from what is kept in it, where an earlier version, an unpacking or a copy has given them.
+/// Takes the rights of others away from the directory and from what is kept in it, where an earlier version, an unpacking or a
+/// copy has given them.
 fn tighten(directory: &Path) -> Result<()> {
     take_from_others(directory, DIRECTORY_MODE)?;
     for entry in std::fs::read_dir(directory).with_context(|| format!("reading {}", directory.display()))? {
@@ -137,7 +139,8 @@ fn take_from_others(path: &Path, mode: u32) -> Result<()> {
     })
 }
 
-/// A file of the directory, locked. It must stay open: a database library's own locks on a file end when anybody in the process closes it.
+/// A file of the directory, locked. It must stay open: a database library's own locks on a file end when anybody in the process
+/// closes it.
 fn locked(directory: &Path, name: &str) -> Result<File> {
     let path = directory.join(name);
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(&path);

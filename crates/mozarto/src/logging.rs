@@ -1,8 +1,8 @@
 //! Logs go to standard error: for a person in the sandbox, as JSON lines in `serve`.
 //!
-//! Nothing waits for the log and nothing dies of it: a line is put into a bounded queue, and a thread of its own writes what is there. Where standard
-//! error is closed, full or read by nobody, lines are dropped, counted (`mozarto_log_lines_dropped_total`), and the count is told as soon as a line gets
-//! through again.
+//! Nothing waits for the log and nothing dies of it: a line is put into a bounded queue, and a thread of its own writes what is
+//! there. Where standard error is closed, full or read by nobody, lines are dropped, counted (`mozarto_log_lines_dropped_total`),
+//! and the count is told as soon as a line gets through again.
 
 use domain::visible::visible;
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
@@ -63,8 +63,8 @@ pub(crate) fn start(format: Format, default_level: &str) {
     }
 }
 
-/// Tells of panics. The usual hook writes to standard error itself, and waits for it. And the text of a panic may hold what was being worked on, or what acts on
-/// a terminal: the place is enough.
+/// Tells of panics. The usual hook writes to standard error itself, and waits for it. And the text of a panic may hold what was
+/// being worked on, or what acts on a terminal: the place is enough.
 pub(crate) fn tell_of_panics() {
     std::panic::set_hook(Box::new(|info| {
         let thread = std::thread::current();
@@ -81,7 +81,8 @@ pub(crate) fn publish_dropped() {
     metrics::counter!(DROPPED_TOTAL).absolute(DROPPED.load(Ordering::Relaxed));
 }
 
-/// A last word on standard error: through the queue where there is one, else directly. What cannot be written is lost, and nothing in it acts on a terminal.
+/// A last word on standard error: through the queue where there is one, else directly. What cannot be written is lost, and
+/// nothing in it acts on a terminal.
 pub(crate) fn say(text: &str) {
     let text = visible(text, &['\n']);
     match QUEUE.get() {

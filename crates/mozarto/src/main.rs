@@ -1,7 +1,8 @@
 //! `mozarto`: the whole platform in one binary.
 
-/// As the standard library's, but that nothing in a text acts on a terminal: what strangers wrote (references, messages of providers, a slip in a configuration) is
-/// shown, as JSON escapes it. Whatever a command prints goes through this, and does not panic where nobody takes it.
+/// As the standard library's, but that nothing in a text acts on a terminal: what strangers wrote (references, messages of
+/// providers, a slip in a configuration) is shown, as JSON escapes it. Whatever a command prints goes through this, and does not
+/// panic where nobody takes it.
 macro_rules! println {
     () => { crate::printed::line("") };
     ($($part:tt)*) => { crate::printed::line(&format!($($part)*)) };

@@ -77,8 +77,8 @@ pub(crate) async fn migrate(db: &dyn Driver) -> Result<usize> {
     Ok(applied.len())
 }
 
-/// Opens the store, sees that it is the one that was there, of this environment and of this key, and brings its schema up to date. `directory`: the data
-/// directory of an embedded store, or of a sandbox. `key`: `None` where the directory has none yet.
+/// Opens the store, sees that it is the one that was there, of this environment and of this key, and brings its schema up to
+/// date. `directory`: the data directory of an embedded store, or of a sandbox. `key`: `None` where the directory has none yet.
 pub(crate) async fn open_store(
     database: &Database,
     directory: Option<&Path>,
@@ -172,8 +172,8 @@ pub(crate) fn metrics_route(handle: &PrometheusHandle) -> Router {
     Router::new().route("/metrics", get(render))
 }
 
-/// Serves `/metrics` on a listener of its own until `stop`, and keeps the measurements small meanwhile. An address that is taken is an error where
-/// it `must_be` had; else it is told, and there is no listener.
+/// Serves `/metrics` on a listener of its own until `stop`, and keeps the measurements small meanwhile. An address that is taken
+/// is an error where it `must_be` had; else it is told, and there is no listener.
 pub(crate) fn serve_metrics(
     address: Option<SocketAddr>,
     handle: &PrometheusHandle,
@@ -209,14 +209,16 @@ pub(crate) fn serve_metrics(
     Ok(())
 }
 
-/// Raises the soft limit of open files to the hard one: each connection in and each call out needs one, and the usual soft limit is 1024.
+/// Raises the soft limit of open files to the hard one: each connection in and each call out needs one, and the usual soft limit
+/// is 1024.
 pub(crate) fn raise_file_limit() {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!("the limit of open files could not be raised: {error}");
     }
 }
 
-/// SIGTERM and interrupts, heard from the moment that this is made: a stop that is asked for during the start is a stop too, not a kill.
+/// SIGTERM and interrupts, heard from the moment that this is made: a stop that is asked for during the start is a stop too, not
+/// a kill.
 #[derive(Debug)]
 pub(crate) struct StopSignals {
     terminate: Signal,

@@ -1,5 +1,5 @@
-//! Whether the embedded database is the one that was there: a first start is told by there being nothing at all, and whatever has lost its database, or a part
-//! of it, is refused with how to restore it.
+//! Whether the embedded database is the one that was there: a first start is told by there being nothing at all, and whatever has
+//! lost its database, or a part of it, is refused with how to restore it.
 
 use crate::files::{DATABASE, FILE_MODE};
 use crate::wal;
@@ -47,7 +47,8 @@ pub(crate) fn before_opening(directory: &Path) -> Result<()> {
     let length = std::fs::metadata(&path).map_or(0, |file| file.len());
     if length == 0 {
         let there = |name: &&str| std::fs::metadata(directory.join(name)).is_ok_and(|file| file.len() > 0 || file.is_dir());
-        // An operator may lay a key of his own there before the first start. Ours comes after the database, and the lock after that.
+        // An operator may lay a key of his own there before the first start. Ours comes after the database, and the lock after
+        // that.
         let key_of_ours = !path.exists() && directory.join(KEY).exists() && directory.join("lock").exists();
         if OF_A_STORE.iter().any(there) || key_of_ours {
             let what = if path.exists() { "its database is empty" } else { "its database is gone" };

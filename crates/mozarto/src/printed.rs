@@ -1,12 +1,13 @@
-//! What a command prints, and what happens when nobody takes it: never a panic, because what was to be told has been done already.
+//! What a command prints, and what happens when nobody takes it: never a panic, because what was to be told has been done
+//! already.
 
 use std::io::{self, Write as _};
 
 /// How a shell reports a command whose reader went away (128 and the number of SIGPIPE): `mozarto transactions list | head -1`.
 const READER_GONE: i32 = 141;
 
-/// A line on standard output. Where the reader has gone the command ends in silence; where the line cannot be written for another reason (a full disk) it ends with a word
-/// about it, so that a token that is shown once is not lost unnoticed.
+/// A line on standard output. Where the reader has gone the command ends in silence; where the line cannot be written for another
+/// reason (a full disk) it ends with a word about it, so that a token that is shown once is not lost unnoticed.
 pub(crate) fn line(text: &str) {
     let mut out = io::stdout().lock();
     let written = writeln!(out, "{}", domain::visible::visible(text, &['\n'])).and_then(|()| out.flush());

@@ -11,7 +11,8 @@ use domain::urls::Environment;
 use engine::{Clock, Config, Engine};
 use tokio_util::sync::CancellationToken;
 
-/// What is logged unless the operator says otherwise. A connection that breaks is the store's affair: that is told once, by whoever watches it.
+/// What is logged unless the operator says otherwise. A connection that breaks is the store's affair: that is told once, by
+/// whoever watches it.
 const LOGGED: &str = "info,deadpool.postgres=error,tokio_postgres=warn";
 
 /// Runs until SIGTERM.

@@ -1,7 +1,8 @@
-//! The embedded database's log (SQLite's write-ahead log), looked at without opening the database: whether file and log together have every page.
+//! The embedded database's log (SQLite's write-ahead log), looked at without opening the database: whether file and log together
+//! have every page.
 //!
-//! A page that the file lacks is in the log, or it is lost: the log is begun anew only after everything in it was copied into the file and synced. So a file
-//! that is shorter than the last commit says, by pages that the log does not have either, was cut.
+//! A page that the file lacks is in the log, or it is lost: the log is begun anew only after everything in it was copied into the
+//! file and synced. So a file that is shorter than the last commit says, by pages that the log does not have either, was cut.
 //! Source: <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
 
 use std::collections::HashSet;

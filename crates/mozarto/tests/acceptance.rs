@@ -1,4 +1,5 @@
-//! The acceptance script over both stores. It is a program of its own, in another language, so that it shares nothing with the product but the contract.
+//! The acceptance script over both stores. It is a program of its own, in another language, so that it shares nothing with the
+//! product but the contract.
 
 use std::path::PathBuf;
 use std::process::Command;

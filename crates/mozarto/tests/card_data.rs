@@ -1,5 +1,5 @@
-//! Card data is nowhere: a thousand marked cards through every route that takes or refuses one, logged at TRACE, with faults on the way; then every file, log line, answer,
-//! webhook and metric is searched.
+//! Card data is nowhere: a thousand marked cards through every route that takes or refuses one, logged at TRACE, with faults on
+//! the way; then every file, log line, answer, webhook and metric is searched.
 
 use anyhow::{Context, Result, ensure};
 use axum::Router;

@@ -1,4 +1,5 @@
-//! kill -9 at random moments under load; every promise must hold afterwards. Over PostgreSQL two processes share the store, and one or both are killed. More kills by command: `cargo xtask crash`.
+//! kill -9 at random moments under load; every promise must hold afterwards. Over PostgreSQL two processes share the store, and
+//! one or both are killed. More kills by command: `cargo xtask crash`.
 
 use testkit::crash::{Plan, Report, run};
 

@@ -126,7 +126,8 @@ async fn transactions(hands: &Hands) -> Result<usize> {
     Ok(answer.body["data"]["items"].as_array().context("a list")?.len())
 }
 
-/// Sends a pay-out, and has the store go away while its answer is on the way: the provider has taken it. Answers its key and the call.
+/// Sends a pay-out, and has the store go away while its answer is on the way: the provider has taken it. Answers its key and the
+/// call.
 async fn taken(
     hands: &Hands,
     switch: &Switch,
@@ -254,8 +255,8 @@ async fn one_of_the_storm(hands: &Hands, n: u32) -> Result<(Ordered, u32)> {
     }
 }
 
-/// Once nothing is open any more, every promise holds. A callback that was refused while the store was away comes again later, and with it the success of a
-/// page whose address was lost: so long the sums may differ.
+/// Once nothing is open any more, every promise holds. A callback that was refused while the store was away comes again later,
+/// and with it the success of a page whose address was lost: so long the sums may differ.
 async fn promises(world: &World, answered: &[Ordered]) -> Result<()> {
     let store = Store::Sqlite(world.data().join("mozarto.db"));
     let hands = world.hands();

@@ -1,4 +1,5 @@
-//! A client that hangs up in the middle of its call loses nothing: what was begun is finished, told by webhook, and answered to whoever asks with the same key.
+//! A client that hangs up in the middle of its call loses nothing: what was begun is finished, told by webhook, and answered to
+//! whoever asks with the same key.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};

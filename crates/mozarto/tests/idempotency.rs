@@ -289,7 +289,8 @@ async fn at_once(hands: &Hands) -> Result<()> {
     Ok(())
 }
 
-/// 1,000 keys, 64 callers each: exactly one provider call per key (a pay-in that nobody pays is asked about by nobody for 10 s, so the deposits are counted).
+/// 1,000 keys, 64 callers each: exactly one provider call per key (a pay-in that nobody pays is asked about by nobody for 10 s,
+/// so the deposits are counted).
 async fn storm(hands: &Hands) -> Result<()> {
     let began = Instant::now();
     let mut ids: HashMap<String, usize> = HashMap::new();
@@ -317,7 +318,8 @@ async fn storm(hands: &Hands) -> Result<()> {
     Ok(())
 }
 
-/// kill -9 while a call hangs; afterwards the key answers 409 until the intent is recovered, then what became of it, for ever the same.
+/// kill -9 while a call hangs; afterwards the key answers 409 until the intent is recovered, then what became of it, for ever the
+/// same.
 async fn after_a_crash(world: &mut World) -> Result<()> {
     let hands = world.hands();
     let cases = [("five-in", bodies::payone("PAYIN", "110.05")), ("five-out", bodies::payone("PAYOUT", "110.05"))];

@@ -1,4 +1,5 @@
-//! A crash while the call that takes the money is open: it went out under an intent of its own, so that it is asked about, not taken for failed.
+//! A crash while the call that takes the money is open: it went out under an intent of its own, so that it is asked about, not
+//! taken for failed.
 
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -32,7 +32,8 @@ async fn blocking(work: fn() -> Result<()>) -> Result<()> {
     tokio::task::spawn_blocking(work).await?
 }
 
-/// `sandbox.json` and the JSON line stay what they are but for what must change; tokens, transactions, roles and webhooks outlive the ports.
+/// `sandbox.json` and the JSON line stay what they are but for what must change; tokens, transactions, roles and webhooks outlive
+/// the ports.
 async fn stop_and_restart() -> Result<()> {
     let mut world = World::start(BINARY, &[], |options| options.auto_settle(50)).await?;
     let ready = world.client.read("/readyz").await?;
@@ -98,7 +99,8 @@ async fn delivered(world: &World, id: &str) -> Result<()> {
     }
 }
 
-/// Silent providers, a silent endpoint and requests under way do not hold the stop up; what they were about is settled after the next start.
+/// Silent providers, a silent endpoint and requests under way do not hold the stop up; what they were about is settled after the
+/// next start.
 async fn stop_under_load() -> Result<()> {
     let set = |options: testkit::sandbox::Options| {
         options.auto_settle(50).variable("MOZARTO_PROVIDERS_PAYONE_NOT_FOUND_AFTER_SECONDS", "1")

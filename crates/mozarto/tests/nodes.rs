@@ -1,4 +1,5 @@
-//! Two processes over one PostgreSQL: a sandbox, and `mozarto serve` beside it. Time is as it is in life: `serve` knows no time scale.
+//! Two processes over one PostgreSQL: a sandbox, and `mozarto serve` beside it. Time is as it is in life: `serve` knows no time
+//! scale.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -280,7 +281,8 @@ async fn killed_under_load(pair: &mut Pair) -> Result<Vec<Ordered>> {
     Ok(ordered)
 }
 
-/// The second process is asked to stop under load and in the middle of a silent call: it ends in its time, with 0, and hands on what it could not end.
+/// The second process is asked to stop under load and in the middle of a silent call: it ends in its time, with 0, and hands on
+/// what it could not end.
 async fn stopped_under_load(pair: &mut Pair) -> Result<Vec<Ordered>> {
     pair.b = Serve::start(&pair.a, &pair.database.url).await?;
     let (a, b) = (pair.at_a(), pair.at_b());
@@ -348,7 +350,8 @@ async fn answer_to(hands: &Hands, body: &str, key: &str) -> Result<testkit::clie
     }
 }
 
-/// The second process dies while the provider keeps silent (amounts that end with .05): nothing was taken, and that is what becomes of it.
+/// The second process dies while the provider keeps silent (amounts that end with .05): nothing was taken, and that is what
+/// becomes of it.
 async fn killed_in_silence(pair: &mut Pair) -> Result<Vec<(&'static str, String)>> {
     let cases = [
         ("silent-in", bodies::payone("PAYIN", "100.05")),

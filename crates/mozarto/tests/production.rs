@@ -1,4 +1,5 @@
-//! What production refuses to start with, beyond its own settings: accounts that it may not call, a store that does not keep what it answers. And how it stops.
+//! What production refuses to start with, beyond its own settings: accounts that it may not call, a store that does not keep what
+//! it answers. And how it stops.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -136,8 +137,8 @@ async fn add(listen: &str, token: &str, psp_type: &str, config: Value) -> Result
     body["data"]["id"].as_str().map(str::to_owned).with_context(|| format!("{status} {body}"))
 }
 
-/// PostgreSQL with `fsync` or `full_page_writes` off would lose what was answered: refused in the sandbox too. The same server with both on is taken, and what a
-/// database sets for itself does not count.
+/// PostgreSQL with `fsync` or `full_page_writes` off would lose what was answered: refused in the sandbox too. The same server
+/// with both on is taken, and what a database sets for itself does not count.
 async fn without_sync() -> Result<()> {
     let data = tempfile::tempdir()?;
     let listen = free_address()?;

@@ -1,4 +1,5 @@
-//! `mozarto serve`: the platform by its configuration alone, and the rows of the error table that need another configuration than the sandbox's.
+//! `mozarto serve`: the platform by its configuration alone, and the rows of the error table that need another configuration than
+//! the sandbox's.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! Every trigger amount of the Brite sheet ("Simulator"): the answer, how the transaction ends, the webhooks, and Brite's own ledger.
+//! Every trigger amount of the Brite sheet ("Simulator"): the answer, how the transaction ends, the webhooks, and Brite's own
+//! ledger.
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Every trigger amount of the Cleo sheet ("Simulator"), pay-in in pesos of Chile without decimals, pay-out in those of Mexico with two: the answer, how the
-//! transaction ends, the webhooks, and Cleo's own ledger.
+//! Every trigger amount of the Cleo sheet ("Simulator"), pay-in in pesos of Chile without decimals, pay-out in those of Mexico
+//! with two: the answer, how the transaction ends, the webhooks, and Cleo's own ledger.
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Every trigger amount of the eMerchantPay sheet ("Simulator") and the way of every published card, the browser's steps done by an HTTP client: the answer, how the
-//! transaction ends, the webhooks, and the gateway's own ledger.
+//! Every trigger amount of the eMerchantPay sheet ("Simulator") and the way of every published card, the browser's steps done by
+//! an HTTP client: the answer, how the transaction ends, the webhooks, and the gateway's own ledger.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};

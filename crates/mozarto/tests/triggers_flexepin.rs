@@ -1,4 +1,5 @@
-//! Every trigger amount of the Flexepin sheet ("Simulator"), and its control outcomes: the answer is the outcome, no webhook is ever sent, a voucher is redeemed once.
+//! Every trigger amount of the Flexepin sheet ("Simulator"), and its control outcomes: the answer is the outcome, no webhook is
+//! ever sent, a voucher is redeemed once.
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Every trigger amount of the Gigadat sheet ("Simulator"), pay-in and pay-out: the answer, how the transaction ends, the webhooks, and Gigadat's own ledger;
-//! and the published bodies, whose answers are as published.
+//! Every trigger amount of the Gigadat sheet ("Simulator"), pay-in and pay-out: the answer, how the transaction ends, the
+//! webhooks, and Gigadat's own ledger; and the published bodies, whose answers are as published.
 
 use anyhow::{Result, ensure};
 use base64::Engine as _;
@@ -223,7 +223,8 @@ async fn pay_out_ended(hands: Hands, digits: &str, status: &str, word: &str) -> 
     Ok(())
 }
 
-/// Gigadat never took the release: neither its word nor anything else proves it, so that a person releases it again, and it is paid once.
+/// Gigadat never took the release: neither its word nor anything else proves it, so that a person releases it again, and it is
+/// paid once.
 async fn released_again(hands: Hands) -> Result<()> {
     let id = held(&hands, "ETO", "202.00").await?;
     let fault = json!({"path": "/webflow/deposit", "about": id, "http": 500});

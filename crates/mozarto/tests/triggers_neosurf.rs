@@ -1,5 +1,5 @@
-//! Every trigger amount of the Neosurf sheet ("Simulator"): the answer, how the transaction ends, the webhooks, and Neosurf's own ledger; and the published body,
-//! whose answer is as published.
+//! Every trigger amount of the Neosurf sheet ("Simulator"): the answer, how the transaction ends, the webhooks, and Neosurf's own
+//! ledger; and the published body, whose answer is as published.
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};

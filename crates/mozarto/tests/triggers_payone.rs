@@ -1,4 +1,5 @@
-//! Every trigger amount of the PayOne sheet ("Simulator"), pay-in and pay-out: the answer, how the transaction ends, the webhooks, and PayOne's own ledger.
+//! Every trigger amount of the PayOne sheet ("Simulator"), pay-in and pay-out: the answer, how the transaction ends, the
+//! webhooks, and PayOne's own ledger.
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Every trigger amount of the Trust sheet ("Simulator"), through our single-use page: how the transaction ends, the webhooks, and Trust's own ledger; and that page
-//! itself.
+//! Every trigger amount of the Trust sheet ("Simulator"), through our single-use page: how the transaction ends, the webhooks,
+//! and Trust's own ledger; and that page itself.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -155,7 +155,8 @@ async fn expires(hands: &Hands, id: &str) -> Result<()> {
     hands.nothing_moved("trust", id).await
 }
 
-/// Created, opened and posted, where five minutes are little more than a second: a page that a busy machine opens too late has run out as it should.
+/// Created, opened and posted, where five minutes are little more than a second: a page that a busy machine opens too late has
+/// run out as it should.
 async fn in_time(hands: &Hands, amount: &str) -> Result<(Answer, Answer)> {
     for _ in 0..10 {
         let answer = created(hands, "EUR", amount).await?;
@@ -232,7 +233,8 @@ async fn served_once(hands: Hands) -> Result<()> {
         let form = Form::of(&answers[0].bytes)?;
         ensure!(form.all("orderreference") == [id.as_str()] && form.all("ruleidentifier") == ["STR-6", "STR-7", "STR-10"]);
         ensure!(form.all("stextraurlnotifyfields").len() == 10 && form.all("sitesecurity")[0].starts_with('h'));
-        // A token that a browser sees is none that another page, or the callback, has: the address for notifications in the form has one of its own.
+        // A token that a browser sees is none that another page, or the callback, has: the address for notifications in the form
+        // has one of its own.
         let tokens = [&url, form.all("successfulurlredirect")[0].trim_end_matches("/success"), form.all("allurlnotification")[0]]
             .map(|url: &str| url.rsplit('/').next().unwrap_or_default().to_owned());
         ensure!(

@@ -1,11 +1,13 @@
 //! The contract between a provider and the engine.
 //!
-//! A provider does no I/O. It is asked to [`begin`](Provider::begin) a task and answers with the HTTP call to make; it is handed the
-//! [`Reply`] and says what comes [`next`](Provider::resume): another call, or what it found. The engine sends, times out, stores intents,
-//! redacts, logs, measures and retries, the same for all.
+//! A provider does no I/O. It is asked to [`begin`](Provider::begin) a task and answers with the HTTP call to make; it is handed
+//! the
+//! [`Reply`] and says what comes [`next`](Provider::resume): another call, or what it found. The engine sends, times out, stores
+//! intents, redacts, logs, measures and retries, the same for all.
 //!
-//! **Architecture invariants:** no clock, no random source, no socket in this crate; everything a provider may use is in [`Context`].
-//! A provider never decides on its own what happens after silence: it names the call's [`Doubt`], and the engine acts on it.
+//! **Architecture invariants:** no clock, no random source, no socket in this crate; everything a provider may use is in
+//! [`Context`]. A provider never decides on its own what happens after silence: it names the call's [`Doubt`], and the engine
+//! acts on it.
 
 use crate::card::Card;
 use crate::descriptor::Descriptor;
@@ -33,8 +35,8 @@ pub trait Provider: Send + Sync + 'static {
     /// The step after a call was answered, or not.
     fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step;
 
-    /// What an answer leaves for the account's later calls. Asked before [`resume`](Self::resume), whose [`Context::account_cache`] has it already.
-    /// `None`: what is kept stays.
+    /// What an answer leaves for the account's later calls. Asked before [`resume`](Self::resume), whose
+    /// [`Context::account_cache`] has it already. `None`: what is kept stays.
     fn remember(&self, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Option<Remember> {
         let _ = (cx, sent, reply);
         None
@@ -46,21 +48,22 @@ pub trait Provider: Send + Sync + 'static {
         CallbackReading::refused(404)
     }
 
-    /// What is wrong with a request for this account in particular (a card that it needs or does not take, its terminal's currency): checked when the account is
-    /// chosen, before anything is stored. No sentence quotes a value.
+    /// What is wrong with a request for this account in particular (a card that it needs or does not take, its terminal's
+    /// currency): checked when the account is chosen, before anything is stored. No sentence quotes a value.
     fn fits(&self, account: &Account<'_>, request: &Checked) -> Problems {
         let _ = (account, request);
         Problems::default()
     }
 
-    /// What a person should know of a configuration that may be saved all the same, beyond required fields that are missing: whole sentences.
+    /// What a person should know of a configuration that may be saved all the same, beyond required fields that are missing:
+    /// whole sentences.
     fn warnings(&self, settings: &Settings) -> Vec<String> {
         let _ = settings;
         Vec::new()
     }
 
-    /// Whether a field of a callback in the form encoding, or an element of one in XML, is one of the provider's references although it looks like a card number: it is kept as it came, so that the
-    /// callback can be proven again.
+    /// Whether a field of a callback in the form encoding, or an element of one in XML, is one of the provider's references
+    /// although it looks like a card number: it is kept as it came, so that the callback can be proven again.
     fn is_reference(&self, field: &str, value: &str) -> bool {
         let _ = (field, value);
         false
@@ -96,14 +99,16 @@ pub trait Provider: Send + Sync + 'static {
         None
     }
 
-    /// Its row of the published table of providers (Cashier API, section 1). The descriptor says most rows word for word; where the table says more, the provider
-    /// does: `MatrixRow { url_field: "`url` [decided]".into(), ..MatrixRow::of(self.descriptor()) }`.
+    /// Its row of the published table of providers (Cashier API, section 1). The descriptor says most rows word for word; where
+    /// the table says more, the provider does: `MatrixRow { url_field: "`url` [decided]".into(),
+    /// ..MatrixRow::of(self.descriptor()) }`.
     fn matrix_row(&self) -> MatrixRow {
         MatrixRow::of(self.descriptor())
     }
 
-    /// Fields of a demo request that must differ from the example's (`card.pan` for a nested one), with their values: a test voucher has its value in its number,
-    /// a published card that is always declined hides what the digits choose. `serial` differs from request to request.
+    /// Fields of a demo request that must differ from the example's (`card.pan` for a nested one), with their values: a test
+    /// voucher has its value in its number, a published card that is always declined hides what the digits choose. `serial`
+    /// differs from request to request.
     fn demo_fields(&self, operation: Operation, amount: &Money, serial: u32) -> Vec<(&'static str, String)> {
         let _ = (operation, amount, serial);
         Vec::new()
@@ -121,7 +126,8 @@ pub enum Task {
     Finalise,
     /// A person ordered that a pay-out be released once more ("Release again").
     ReleaseAgain,
-    /// The payer is through with a device check or a challenge: the second call of the same payment, made once, with no Cashier call waiting.
+    /// The payer is through with a device check or a challenge: the second call of the same payment, made once, with no Cashier
+    /// call waiting.
     Continue,
     /// Ask how a transaction stands.
     Inquire,
@@ -166,7 +172,8 @@ pub struct Account<'a> {
 }
 
 impl Account<'_> {
-    /// A configured text; callers ask only for fields that the descriptor requires, whose absence was refused before (`""` would be the sign of a defect).
+    /// A configured text; callers ask only for fields that the descriptor requires, whose absence was refused before (`""` would
+    /// be the sign of a defect).
     pub fn text(&self, field: &str) -> &str {
         self.settings.text(field).unwrap_or_default()
     }
@@ -187,12 +194,14 @@ pub struct Order {
     pub merchant_reference: Option<String>,
     /// When the transaction was created.
     pub created_at: Timestamp,
-    /// The other fields of the request by name (`userId`, `email`, `firstName`, `address.city`, ...), normalised, claims applied; only those of the descriptor.
+    /// The other fields of the request by name (`userId`, `email`, `firstName`, `address.city`, ...), normalised, claims applied;
+    /// only those of the descriptor.
     pub fields: Fields,
 }
 
 impl Order {
-    /// A field that the operation's list requires or defaults, so that it was checked to be there (`""` would be the sign of a defect).
+    /// A field that the operation's list requires or defaults, so that it was checked to be there (`""` would be the sign of a
+    /// defect).
     pub fn text(&self, field: &str) -> &str {
         self.fields.text(field).unwrap_or_default()
     }
@@ -234,8 +243,9 @@ impl std::fmt::Debug for Fields {
     }
 }
 
-/// A change of what is kept for an account between calls: one secret (a bearer token), in the memory of this process only. A restart, a change of the
-/// account's settings and the cache's bound forget it, so that a provider must always be able to do without.
+/// A change of what is kept for an account between calls: one secret (a bearer token), in the memory of this process only. A
+/// restart, a change of the account's settings and the cache's bound forget it, so that a provider must always be able to do
+/// without.
 #[derive(Debug, Clone)]
 pub enum Remember {
     /// In the place of what was kept.
@@ -306,7 +316,8 @@ pub enum Step {
     Refused(Refusal),
     /// The call brought no readable answer: the engine acts by the call's [`Doubt`]; the row is what a failure would answer.
     Silence(Refusal),
-    /// Nothing that may have arrived was sent (an approval whose provider is unreachable): begin the task anew on the schedule. The text goes on the timeline.
+    /// Nothing that may have arrived was sent (an approval whose provider is unreachable): begin the task anew on the schedule.
+    /// The text goes on the timeline.
     TryLater(&'static str),
 }
 
@@ -326,7 +337,8 @@ pub struct Call {
     pub body: Vec<u8>,
     /// What is to be done when no readable answer comes.
     pub doubt: Doubt,
-    /// What the provider must remember whatever becomes of the call: stored with the intent before anything is sent. `None`: the memo stays.
+    /// What the provider must remember whatever becomes of the call: stored with the intent before anything is sent. `None`: the
+    /// memo stays.
     pub memo: Option<Memo>,
     /// Carried to [`Provider::resume`] in memory only.
     pub scratch: Json,
@@ -349,13 +361,14 @@ impl std::fmt::Debug for Call {
 /// What silence after a call means: what it may have done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
-    /// It moves nothing and leaves nothing behind (validate, a rate): the task ends as `Failed` with the error row, without asking; inside an inquiry: ask again on
-    /// the schedule.
+    /// It moves nothing and leaves nothing behind (validate, a rate): the task ends as `Failed` with the error row, without
+    /// asking; inside an inquiry: ask again on the schedule.
     Harmless,
-    /// It opens a page or registers something: asked about once, at once, by our reference; found -> `Pending` beside the error row, else `Failed` and still
-    /// asked about later.
+    /// It opens a page or registers something: asked about once, at once, by our reference; found -> `Pending` beside the error
+    /// row, else `Failed` and still asked about later.
     Page,
-    /// It moves or releases money: 200 `Pending`, inquiry decides, never sent again. Its certain refusals come back as [`Step::Refused`] or [`Step::Found`].
+    /// It moves or releases money: 200 `Pending`, inquiry decides, never sent again. Its certain refusals come back as
+    /// [`Step::Refused`] or [`Step::Found`].
     Money,
 }
 
@@ -402,7 +415,8 @@ pub struct Answer {
     pub status: u16,
     /// Header names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body, of at most [`domain::limits::PROVIDER_ANSWER_MAX_BYTES`] as it came unpacked; without a byte order mark, and in UTF-8 where its character set is known.
+    /// The body, of at most [`domain::limits::PROVIDER_ANSWER_MAX_BYTES`] as it came unpacked; without a byte order mark, and in
+    /// UTF-8 where its character set is known.
     pub body: Vec<u8>,
 }
 

@@ -1,5 +1,5 @@
-//! What a payer's browser says of itself, fitted to what 3-D Secure takes (eMerchantPay sheet, "Cashier contract"; Worldpay alike). What a browser truly says never refuses
-//! a payment; a wrong type, or a value outside of the sheet's bounds, does.
+//! What a payer's browser says of itself, fitted to what 3-D Secure takes (eMerchantPay sheet, "Cashier contract"; Worldpay
+//! alike). What a browser truly says never refuses a payment; a wrong type, or a value outside of the sheet's bounds, does.
 
 use crate::kit::{self, Cut};
 use domain::Json;
@@ -16,7 +16,8 @@ pub(crate) const SCREEN_SIZE_MAX: i64 = 99_999;
 pub(crate) const COLOR_DEPTH_MIN: i64 = 1;
 pub(crate) const COLOR_DEPTH_MAX: i64 = 64;
 
-/// Whether the text has the form of a language tag (BCP 47): a language, or `x` or `i` with something behind it, then parts of letters and digits.
+/// Whether the text has the form of a language tag (BCP 47): a language, or `x` or `i` with something behind it, then parts of
+/// letters and digits.
 fn is_tag(text: &str) -> bool {
     let mut parts = text.split('-');
     let first = parts.next().unwrap_or_default();
@@ -26,7 +27,8 @@ fn is_tag(text: &str) -> bool {
     (language || whole) && rest && text.len() <= TAG_MAX_CHARS
 }
 
-/// The language as it is sent: at most eight characters, cut at a subtag, no lone letter at its end (RFC 4647, 3.4). `None`: it is no language tag; empty: nothing is left of it.
+/// The language as it is sent: at most eight characters, cut at a subtag, no lone letter at its end (RFC 4647, 3.4). `None`: it
+/// is no language tag; empty: nothing is left of it.
 pub(crate) fn language(text: &str) -> Option<&str> {
     // A modifier of the machine's locale: browsers on servers say `en-US@posix`.
     let tag = text.split_once('@').map_or(text, |(tag, _)| tag);

@@ -14,7 +14,8 @@ pub struct Callback<'a> {
     pub query: &'a str,
     /// Header names in lower case.
     pub headers: &'a [(String, String)],
-    /// The bytes as they came, unpacked: what a signature may cover. For reading there are [`Callback::text`], [`Callback::json`] and [`Callback::form`].
+    /// The bytes as they came, unpacked: what a signature may cover. For reading there are [`Callback::text`], [`Callback::json`]
+    /// and [`Callback::form`].
     pub body: &'a [u8],
     /// The transaction that the token belongs to, where it is a transaction's.
     pub transaction_id: Option<TransactionId>,
@@ -94,8 +95,9 @@ pub enum CallbackOutcome {
     /// Forged, or not what it says: nothing changes, an anomaly with this text is shown.
     Anomaly(String),
     /// Unsigned or too weakly signed, or to be compared with the provider's record: the provider is asked, with this kept for
-    /// [`Context::hint`](crate::api::Context::hint). Its members `note` and `anomaly`, texts fit to be shown, go on the timeline, once; the other members are
-    /// what the inquiry is given. Callbacks that say the same share an inquiry; each that says something else has its own.
+    /// [`Context::hint`](crate::api::Context::hint). Its members `note` and `anomaly`, texts fit to be shown, go on the timeline,
+    /// once; the other members are what the inquiry is given. Callbacks that say the same share an inquiry; each that says
+    /// something else has its own.
     Hint(Json),
     /// Fully signed facts.
     Fact(Box<Finding>),

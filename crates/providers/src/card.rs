@@ -1,5 +1,5 @@
-//! Cards (providers/common, Card data). Number and CVV live in the memory of one request, for the one upstream call, and are wiped with the [`Card`]; what is kept is
-//! the brand, the first six, the last four and the expiry.
+//! Cards (providers/common, Card data). Number and CVV live in the memory of one request, for the one upstream call, and are
+//! wiped with the [`Card`]; what is kept is the brand, the first six, the last four and the expiry.
 
 use crate::fields::Problems;
 use domain::{Json, Timestamp};
@@ -184,8 +184,8 @@ pub(crate) fn luhn(digits: &str) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// Leading six digits of the schemes' numbers, from and to, as the schemes publish them. The first that fits: the narrow ranges of national schemes lie within the wide
-/// ones behind them.
+/// Leading six digits of the schemes' numbers, from and to, as the schemes publish them. The first that fits: the narrow ranges
+/// of national schemes lie within the wide ones behind them.
 const BRANDS: [(u32, u32, &str); 61] = [
     (401_178, 401_179, "ELO"),
     (431_274, 431_274, "ELO"),
@@ -272,8 +272,9 @@ pub(crate) fn brand_or<'a>(kept: &'a str, gateways: Option<&str>) -> Cow<'a, str
     }
 }
 
-/// Masks every run of 12 digits or more, single spaces (`+` in a form) or dashes between them included; a longer run than a card number may hold one, with its expiry or CVV
-/// behind it. Ids and digests are spared: a run inside a word of 24, 32, 40, 64 or 128 hexadecimal digits, or of a UUID.
+/// Masks every run of 12 digits or more, single spaces (`+` in a form) or dashes between them included; a longer run than a card
+/// number may hold one, with its expiry or CVV behind it. Ids and digests are spared: a run inside a word of 24, 32, 40, 64 or
+/// 128 hexadecimal digits, or of a UUID.
 pub fn mask_numbers(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut masked = String::with_capacity(text.len());

@@ -18,9 +18,9 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// The example of an operation with an amount near the example's that ends in `scenario` (0 to 99; of the minor units, so of the amount itself where the
-    /// currency has no decimals). `serial` differs from request to request, for what can be spent once. `None`: the provider has no such operation, or its example
-    /// has no amount and currency.
+    /// The example of an operation with an amount near the example's that ends in `scenario` (0 to 99; of the minor units, so of
+    /// the amount itself where the currency has no decimals). `serial` differs from request to request, for what can be spent
+    /// once. `None`: the provider has no such operation, or its example has no amount and currency.
     pub fn of(provider: &dyn Provider, operation: Operation, scenario: u8, serial: u32) -> Option<Self> {
         let mut body = Json::parse(provider.descriptor().operation(operation)?.example.as_bytes()).ok()?;
         let currency = Currency::from_code(body.str_at("currency")?)?;

@@ -1,4 +1,5 @@
-//! What is data about a provider. One source feeds validation, the back-office form, the generated docs and the conformance suite.
+//! What is data about a provider. One source feeds validation, the back-office form, the generated docs and the conformance
+//! suite.
 
 use crate::api::Reply;
 use crate::card::CardData;
@@ -52,8 +53,8 @@ pub struct Descriptor {
     pub card_data: CardData,
     /// Which pages of ours its payers need.
     pub pages: Pages,
-    /// A secret request field whose value can be spent once (a voucher's PIN): while a transaction of the account with the same value is unsettled, the engine
-    /// refuses another one. After a final outcome only its last four digits are kept.
+    /// A secret request field whose value can be spent once (a voucher's PIN): while a transaction of the account with the same
+    /// value is unsettled, the engine refuses another one. After a final outcome only its last four digits are kept.
     pub single_use_field: Option<SingleUse>,
 }
 
@@ -144,7 +145,8 @@ pub enum FieldRule {
     Amount,
     /// `currency`.
     Currency,
-    /// `currency` or `currencyCode` that must be this one: `currency must be CAD`. Where it may be left out it is taken to be this one.
+    /// `currency` or `currencyCode` that must be this one: `currency must be CAD`. Where it may be left out it is taken to be
+    /// this one.
     OnlyCurrency(&'static str),
     /// `currencyCode must equal currency`.
     SameCurrency,
@@ -152,7 +154,8 @@ pub enum FieldRule {
     UserId,
     /// `email`, `emailVerification`.
     Email,
-    /// A text of that many characters: `firstName must be 1 to 64 characters`; minimum 0: `bonusCode must be at most 64 characters`.
+    /// A text of that many characters: `firstName must be 1 to 64 characters`; minimum 0:
+    /// `bonusCode must be at most 64 characters`.
     Text {
         /// Fewest characters.
         min: usize,
@@ -184,7 +187,8 @@ pub enum FieldRule {
     IpAddressAsSent,
     /// `card` (providers/common, Card data): checked, and handed on in memory only.
     Card,
-    /// A number that a payer's browser says, in a range, cut to a whole one: `browser.timeZoneOffset must be a number from -840 to 840`.
+    /// A number that a payer's browser says, in a range, cut to a whole one:
+    /// `browser.timeZoneOffset must be a number from -840 to 840`.
     BrowserNumber {
         /// The least.
         min: i64,
@@ -210,10 +214,11 @@ pub enum FieldRule {
     OneOf(&'static [&'static str]),
     /// A merchant URL.
     MerchantUrl,
-    /// A text that only fills in the provider's form: what does not keep this rule, or is longer than [`PREFILL_MAX_CHARS`], or has control characters, is no error;
-    /// `null` is kept in its place, so that the provider can say that it was left out.
+    /// A text that only fills in the provider's form: what does not keep this rule, or is longer than [`PREFILL_MAX_CHARS`], or
+    /// has control characters, is no error; `null` is kept in its place, so that the provider can say that it was left out.
     Prefill(&'static FieldRule),
-    /// The provider's own check of a text: the normalised text, or the rest of the sentence after the field's name (`must be 16 digits`).
+    /// The provider's own check of a text: the normalised text, or the rest of the sentence after the field's name
+    /// (`must be 16 digits`).
     Own(fn(&str) -> Result<String, &'static str>),
     /// Like [`Own`](Self::Own), for a field that is secret (a voucher's PIN): kept apart, sealed, never shown.
     OwnSecret(fn(&str) -> Result<String, &'static str>),
@@ -375,14 +380,17 @@ impl StatusRow {
 pub enum UnknownFate {
     /// 200, `Transaction is being processed`, `data` with `message`, `transactionId`, `merchantReference`, `amount`.
     Accepted,
-    /// One inquiry so long after the silence, inside the request: a final outcome found is answered as if it had come at once; else as [`Accepted`](Self::Accepted).
+    /// One inquiry so long after the silence, inside the request: a final outcome found is answered as if it had come at once;
+    /// else as [`Accepted`](Self::Accepted).
     AskedFirst {
         /// The wait, milliseconds.
         wait_ms: u32,
     },
-    /// The same with `data` in the generic published form of a pay-out, `{"status":"PENDING","transactionId":...}`; a hold by a rule answers it too.
+    /// The same with `data` in the generic published form of a pay-out, `{"status":"PENDING","transactionId":...}`; a hold by a
+    /// rule answers it too.
     AcceptedPending,
-    /// Up to `inquiries` inquiries within `within_ms` before answering; then 504 `PSP_TIMEOUT`, not retryable, with this sentence (Flexepin).
+    /// Up to `inquiries` inquiries within `within_ms` before answering; then 504 `PSP_TIMEOUT`, not retryable, with this sentence
+    /// (Flexepin).
     GatewayTimeout {
         /// The `message`.
         message: &'static str,

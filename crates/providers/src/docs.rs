@@ -58,7 +58,8 @@ pub fn matrix_line(provider: &dyn Provider) -> String {
     format!("| {title} | `{code}` | {} | {} | {} | {} |", row.pay_in, row.pay_out, row.outcome_by, row.url_field)
 }
 
-/// The provider's page in the product's documentation (`docs/providers/<name>.md`): what the descriptor says, around the README of its folder.
+/// The provider's page in the product's documentation (`docs/providers/<name>.md`): what the descriptor says, around the README
+/// of its folder.
 pub fn page(provider: &dyn Provider, readme: &str) -> String {
     let descriptor = provider.descriptor();
     let name = descriptor.name;

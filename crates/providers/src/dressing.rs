@@ -1,8 +1,9 @@
-//! What a provider's words come dressed in: byte order marks, character sets, ways to write a number (providers/common, "Reading a provider's answers"). Dressing is not
-//! meaning: it is taken off once, for answers and for callbacks alike, before anything is read.
+//! What a provider's words come dressed in: byte order marks, character sets, ways to write a number (providers/common, "Reading
+//! a provider's answers"). Dressing is not meaning: it is taken off once, for answers and for callbacks alike, before anything is
+//! read.
 //!
-//! A byte order mark counts at the very start only; UTF-16 is not read; of character sets those that the web calls windows-1252 (ISO-8859-1 and US-ASCII are in it) and
-//! UTF-8. Any other is read as UTF-8, and is unreadable where it is none.
+//! A byte order mark counts at the very start only; UTF-16 is not read; of character sets those that the web calls windows-1252
+//! (ISO-8859-1 and US-ASCII are in it) and UTF-8. Any other is read as UTF-8, and is unreadable where it is none.
 
 use domain::Json;
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
@@ -27,7 +28,8 @@ pub(crate) fn undressed<'a>(content_type: Option<&str>, body: &'a [u8]) -> Cow<'
     }
 }
 
-/// The character set that the header names, else the XML declaration; the declaration too where the header says UTF-8 and the bytes are none.
+/// The character set that the header names, else the XML declaration; the declaration too where the header says UTF-8 and the
+/// bytes are none.
 fn charset(content_type: Option<&str>, body: &[u8]) -> Option<&'static Encoding> {
     let of_header = content_type.and_then(|text| parameter(text, "charset"));
     let declared = || Encoding::for_label(declaration(body)?);
@@ -58,7 +60,8 @@ fn declaration(body: &[u8]) -> Option<&[u8]> {
     value.split(|byte| byte == quote).next()
 }
 
-/// A document whose whole numbers and powers of ten are written plainly, so that texts of equal numbers are equal: `1.0E7` and `10000000.00` are `10000000`.
+/// A document whose whole numbers and powers of ten are written plainly, so that texts of equal numbers are equal: `1.0E7` and
+/// `10000000.00` are `10000000`.
 pub(crate) fn plain_numbers(json: Json) -> Json {
     match json {
         Json::Number(literal) => match money::plain_number(&literal) {
@@ -73,8 +76,8 @@ pub(crate) fn plain_numbers(json: Json) -> Json {
     }
 }
 
-/// The pairs of a form. Bytes that are not UTF-8, raw or escaped, are taken for windows-1252, as is a form whose header says so: one odd letter in a name does not take a
-/// report away.
+/// The pairs of a form. Bytes that are not UTF-8, raw or escaped, are taken for windows-1252, as is a form whose header says so:
+/// one odd letter in a name does not take a report away.
 pub(crate) fn form(content_type: Option<&str>, body: &[u8]) -> Vec<(String, String)> {
     let pairs = form_bytes(body);
     let said = content_type.and_then(|text| Encoding::for_label(parameter(text, "charset")?.as_bytes()));

@@ -1,4 +1,5 @@
-//! Checking the fields of a Cashier request: every problem at once, in the sentences and the order of providers/common "Request fields".
+//! Checking the fields of a Cashier request: every problem at once, in the sentences and the order of providers/common "Request
+//! fields".
 
 mod email;
 
@@ -75,8 +76,8 @@ pub struct Request<'a> {
     pub claims: Option<&'a Claims>,
     /// Where the Cashier call came from: `userIp` when the body has none.
     pub caller_ip: Option<IpAddr>,
-    /// Headers of the Cashier request that stand in for fields of the payer's browser; kept as `http.userAgent`, `http.accept`, `http.acceptLanguage` where the list has a
-    /// `browser`.
+    /// Headers of the Cashier request that stand in for fields of the payer's browser; kept as `http.userAgent`, `http.accept`,
+    /// `http.acceptLanguage` where the list has a `browser`.
     pub browser: BrowserHeaders<'a>,
     /// Where we run.
     pub environment: Environment,
@@ -109,7 +110,8 @@ pub struct Checked {
     pub brand_id: Option<BrandId>,
     /// `merchantReference`.
     pub merchant_reference: Option<String>,
-    /// The other fields of the provider's list, and `userId`, normalised, claims applied. Members of an object stand under their whole name (`address.city`).
+    /// The other fields of the provider's list, and `userId`, normalised, claims applied. Members of an object stand under their
+    /// whole name (`address.city`).
     pub fields: Fields,
     /// The card, to be dropped when the payment is created; of it `fields` has what may be kept.
     pub card: Option<Card>,
@@ -178,7 +180,8 @@ pub fn check(spec: &OperationSpec, request: &Request<'_>) -> Result<Checked, Pro
     }
 }
 
-/// Where a card may come with the request, a number that was typed into the wrong field is not kept (providers/common, Card data): masked in free texts.
+/// Where a card may come with the request, a number that was typed into the wrong field is not kept (providers/common, Card
+/// data): masked in free texts.
 fn free_of_card_numbers(spec: &OperationSpec, fields: &mut Fields) {
     if !spec.fields.iter().any(|field| matches!(field.rule, FieldRule::Card)) {
         return;

@@ -26,7 +26,8 @@ pub enum Standing {
     Unchanged,
     /// The provider does not know it. Counts only `not_found_after_s` after the send, twice running.
     NotFound,
-    /// A money-releasing call did not take effect ("not confirmed"). Counts like [`NotFound`](Self::NotFound), but ends with a person and "Release again".
+    /// A money-releasing call did not take effect ("not confirmed"). Counts like [`NotFound`](Self::NotFound), but ends with a
+    /// person and "Release again".
     NotReleased,
     /// Something that only a person can settle: attention `stuck` at once, the status stays `Pending`.
     Stuck,
@@ -65,7 +66,8 @@ impl TurnKind {
 pub struct Turn {
     /// What happened.
     pub kind: TurnKind,
-    /// The provider's own reference of it, or what else tells it from another of this payment. It is shown: nothing personal, no number of a card.
+    /// The provider's own reference of it, or what else tells it from another of this payment. It is shown: nothing personal, no
+    /// number of a card.
     pub key: String,
     /// How much, in minor units of the payment's currency; `None`: not said.
     pub minor: Option<i64>,
@@ -88,19 +90,24 @@ pub struct Finding {
     pub notes: Vec<String>,
     /// What to remember; `None`: the memo stays.
     pub memo: Option<Memo>,
-    /// What the Cashier call answers: for [`Task::PayIn`](crate::Task::PayIn), [`Task::PayOut`](crate::Task::PayOut), and an inquiry that may settle a Cashier call still open
+    /// What the Cashier call answers: for [`Task::PayIn`](crate::Task::PayIn), [`Task::PayOut`](crate::Task::PayOut), and an
+    /// inquiry that may settle a Cashier call still open
     /// ([`UnknownFate::GatewayTimeout`](crate::descriptor::UnknownFate::GatewayTimeout)).
     pub answer: Option<CashierAnswer>,
     /// While it is open: to be asked about again at this time at the latest, also past the end of the common schedule.
     pub ask_at: Option<Timestamp>,
-    /// While it is `Approved` and stays so, the status word follows the provider's (`CAPTURED` after `AUTHORISED`); no second webhook.
+    /// While it is `Approved` and stays so, the status word follows the provider's (`CAPTURED` after `AUTHORISED`); no second
+    /// webhook.
     pub word_follows: bool,
-    /// The provider has told of something newer than its record shows: the callbacks that started the inquiry stay open, and are asked about on the common schedule.
+    /// The provider has told of something newer than its record shows: the callbacks that started the inquiry stay open, and are
+    /// asked about on the common schedule.
     pub ask_again: bool,
-    /// What became of the money since it was paid, oldest first: all that is known, not only what is new. Refunds that make up the whole amount make an approved
-    /// payment `Reversed`. Counted only where the payment is, or becomes by this finding, `Approved` or `Reversed`.
+    /// What became of the money since it was paid, oldest first: all that is known, not only what is new. Refunds that make up
+    /// the whole amount make an approved payment `Reversed`. Counted only where the payment is, or becomes by this finding,
+    /// `Approved` or `Reversed`.
     pub turns: Vec<Turn>,
-    /// How much has been given back so far as the provider's record says, in minor units; `None`: it does not say. It wins over the sum of the parts: where
+    /// How much has been given back so far as the provider's record says, in minor units; `None`: it does not say. It wins over
+    /// the sum of the parts: where
     /// [`turns`](Self::turns) do not add up to it, the difference to what was counted is one refund of its own.
     pub given_back: Option<i64>,
     /// For [`Task::Test`](crate::Task::Test): whether the account works; [`message`](Self::message) is the sentence shown.

@@ -1,10 +1,11 @@
-//! Identifiers that callers choose (`merchantReference`, `userId`, an idempotency key, a brand's id) and what people write in their own words (names, reasons) are kept, listed
-//! and sent on in the clear: a card number must not be among them.
+//! Identifiers that callers choose (`merchantReference`, `userId`, an idempotency key, a brand's id) and what people write in
+//! their own words (names, reasons) are kept, listed and sent on in the clear: a card number must not be among them.
 //!
-//! What looks like one: a run of 13 to 19 digits, single blanks, dashes, dots or underscores between them included, that begins as numbers of a card scheme do, has a length
-//! that the scheme gives out, and ends in the right check digit. Dates and clocks (`2026...`, `17...`), our ids, UUIDs and digests are none of that, so that of ordinary order
-//! numbers hardly any is refused: of random ones of 16 digits about one in twenty-five. Of 13 digits there is only Visa's old form, which does not count in a `userId`: that is
-//! often a phone number.
+//! What looks like one: a run of 13 to 19 digits, single blanks, dashes, dots or underscores between them included, that begins
+//! as numbers of a card scheme do, has a length that the scheme gives out, and ends in the right check digit. Dates and clocks
+//! (`2026...`, `17...`), our ids, UUIDs and digests are none of that, so that of ordinary order numbers hardly any is refused: of
+//! random ones of 16 digits about one in twenty-five. Of 13 digits there is only Visa's old form, which does not count in a
+//! `userId`: that is often a phone number.
 
 use crate::card::{self, PAN_MAX_DIGITS};
 
@@ -25,7 +26,8 @@ pub fn check(name: &str, text: &str) -> Result<(), String> {
 /// Digits in a word from which on it may hold a card number.
 const MAY_HOLD_DIGITS: usize = 12;
 
-/// A caller's word as an answer may repeat it: short, nothing in it acts on whoever reads it, and of what may be a card number no digit.
+/// A caller's word as an answer may repeat it: short, nothing in it acts on whoever reads it, and of what may be a card number no
+/// digit.
 pub fn repeated(word: &str, chars: usize) -> String {
     let digits = word.chars().filter(|c| c.is_numeric()).count();
     let hidden = |c: char| if digits >= MAY_HOLD_DIGITS && c.is_numeric() { '*' } else { c };

@@ -106,7 +106,8 @@ pub(crate) struct Cut {
     pub(crate) has_fraction: bool,
 }
 
-/// Reads a decimal by its value, whatever its literal (`30`, `30.0`, `3e1`), digit by digit. `None`: it is none, or has more than eighteen digits before the point.
+/// Reads a decimal by its value, whatever its literal (`30`, `30.0`, `3e1`), digit by digit. `None`: it is none, or has more than
+/// eighteen digits before the point.
 pub(crate) fn cut(literal: &str) -> Option<Cut> {
     let (negative, unsigned) = literal.strip_prefix('-').map_or((false, literal), |rest| (true, rest));
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
@@ -187,7 +188,8 @@ pub(crate) fn whole_number(text: &str) -> Option<i64> {
     text.parse().ok().or_else(|| money::plain_number(text)?.parse().ok())
 }
 
-/// A code in the one text by which it is compared: the literal of a number by its value (`5` for `5.0`), anything else as it is (`05` is a code of its own).
+/// A code in the one text by which it is compared: the literal of a number by its value (`5` for `5.0`), anything else as it is
+/// (`05` is a code of its own).
 pub(crate) fn plain_code(text: &str) -> Cow<'_, str> {
     money::plain_number(text).map_or(Cow::Borrowed(text), Cow::Owned)
 }

@@ -1,11 +1,12 @@
-//! Pages of ours in a payer's way (`/pay`, `/3ds`, `/return`): what a provider says about them. The engine keeps the tokens, serves the pages once or as often as the
-//! provider allows, and never takes anything that a browser brings for an outcome.
+//! Pages of ours in a payer's way (`/pay`, `/3ds`, `/return`): what a provider says about them. The engine keeps the tokens,
+//! serves the pages once or as often as the provider allows, and never takes anything that a browser brings for an outcome.
 
 use crate::api::Memo;
 use crate::dressing;
 use domain::{Json, Secret};
 
-/// Which pages of ours a provider's pay-ins need. Each has a token of its own, made with the transaction; none is the callback token.
+/// Which pages of ours a provider's pay-ins need. Each has a token of its own, made with the transaction; none is the callback
+/// token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Pages {
     /// `/pay/{token}`: posts the payer's browser to the provider's page; opened once.

@@ -1,4 +1,5 @@
-//! Taking what is secret (a voucher's PIN, a session token) out of what a provider says, before anything is kept, logged or answered.
+//! Taking what is secret (a voucher's PIN, a session token) out of what a provider says, before anything is kept, logged or
+//! answered.
 
 use crate::api::{Answer, Reply};
 use domain::Json;
@@ -8,7 +9,8 @@ pub(crate) const MASK: &str = "****************";
 /// Shorter numbers are not searched for: they would blank out amounts and dates.
 const DIGITS_MIN: usize = 8;
 
-/// The answer without these members (one that is cut off ends before the first of them), the number masked wherever it stands: in texts, numbers and keys, and in a body that is no JSON.
+/// The answer without these members (one that is cut off ends before the first of them), the number masked wherever it stands: in
+/// texts, numbers and keys, and in a body that is no JSON.
 pub(crate) fn answer(reply: &Reply, number: Option<&str>, taken_out: &[&str]) -> Reply {
     let Reply::Answer(answer) = reply else { return reply.clone() };
     let body = match answer.json() {

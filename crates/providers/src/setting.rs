@@ -88,8 +88,8 @@ pub enum SettingRule {
     },
     /// `<field> must be an ISO 4217 code`.
     Currency,
-    /// Visible ASCII of that many characters, without the given one. A wrong length: `<field> must be <a> to <b> characters`; another character:
-    /// `<field> must match [!-~]{<a>,<b>}`.
+    /// Visible ASCII of that many characters, without the given one. A wrong length: `<field> must be <a> to <b> characters`;
+    /// another character: `<field> must match [!-~]{<a>,<b>}`.
     VisibleAscii {
         /// Fewest characters.
         min: usize,
@@ -98,7 +98,8 @@ pub enum SettingRule {
         /// A character that must not be in it.
         without: Option<char>,
     },
-    /// Visible ASCII of that many characters that tells by its beginning which environment it is for: `<field> belongs to the other environment`.
+    /// Visible ASCII of that many characters that tells by its beginning which environment it is for:
+    /// `<field> belongs to the other environment`.
     EnvironmentKey {
         /// Fewest characters.
         min: usize,
@@ -129,12 +130,13 @@ pub enum SettingRule {
     MerchantUrl,
     /// Like a merchant URL; the address of the provider, guarded by scope and environment.
     BaseUrl,
-    /// A field of an older set that is not taken any more: `<field> is no longer a field: use <these>`, once for the set. Never kept.
+    /// A field of an older set that is not taken any more: `<field> is no longer a field: use <these>`, once for the set. Never
+    /// kept.
     Retired(&'static str),
 }
 
-/// Another published name of a setting. Values are kept under the name they were given; a configuration that uses one of these names requires the aliases marked so,
-/// and no other setting.
+/// Another published name of a setting. Values are kept under the name they were given; a configuration that uses one of these
+/// names requires the aliases marked so, and no other setting.
 #[derive(Debug)]
 pub struct SettingAlias {
     /// The other name.

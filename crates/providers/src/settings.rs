@@ -1,4 +1,5 @@
-//! Checking the configuration of a payment method: every problem at once, in the sentences of providers/common "Payment-method configuration".
+//! Checking the configuration of a payment method: every problem at once, in the sentences of providers/common "Payment-method
+//! configuration".
 
 use crate::Descriptor;
 use crate::descriptor::{Setting, SettingRule};
@@ -7,8 +8,8 @@ use domain::urls::{Environment, merchant_url};
 use domain::{Currency, Json, Secret, Settings, Timestamp};
 use url::{Host, Url};
 
-/// The fields that are the same for all providers. One that a provider's own table does not have is ignored (Flexepin's sheet says so of `webhookUrl`), so that one
-/// template can be sent for every provider.
+/// The fields that are the same for all providers. One that a provider's own table does not have is ignored (Flexepin's sheet
+/// says so of `webhookUrl`), so that one template can be sent for every provider.
 const COMMON_FIELDS: [&str; 5] = ["accountName", "webhookUrl", "isWebhookSecured", "siteUrl", "baseUrl"];
 /// How many unknown fields are named; of the others it is said how many there are.
 const STRANGERS_NAMED: usize = 20;
@@ -30,10 +31,11 @@ pub struct SettingContext {
     pub accept_assumed_protocol: bool,
 }
 
-/// The configuration after a change. `patch` is the object of what changes (all of it when `current` is empty); `null` takes a field out, a required one too, which is
-/// then named by [`missing`].
+/// The configuration after a change. `patch` is the object of what changes (all of it when `current` is empty); `null` takes a
+/// field out, a required one too, which is then named by [`missing`].
 ///
-/// A field that neither the provider nor the common list has is refused (`<field> is not a field of <pspType>`): a mistyped secret must not be dropped in silence.
+/// A field that neither the provider nor the common list has is refused (`<field> is not a field of <pspType>`): a mistyped
+/// secret must not be dropped in silence.
 ///
 /// # Errors
 /// Every sentence at once. No sentence quotes a value.
@@ -132,8 +134,8 @@ pub fn refused_protocol(descriptor: &Descriptor, cx: &SettingContext) -> Option<
     refused.then(|| format!("{} speaks an assumed protocol ({name}) that is not accepted in production", descriptor.psp_type))
 }
 
-/// The required fields that are not set, in table order: warnings of the payment method, `PSP_NOT_CONFIGURED` of a Cashier call. `baseUrl` is one of them where neither
-/// the configuration nor the environment has an address.
+/// The required fields that are not set, in table order: warnings of the payment method, `PSP_NOT_CONFIGURED` of a Cashier call.
+/// `baseUrl` is one of them where neither the configuration nor the environment has an address.
 pub fn missing(descriptor: &Descriptor, settings: &Settings, environment: Environment) -> Vec<&'static str> {
     let required: Vec<&'static str> = if uses_aliases(descriptor, settings) {
         descriptor.setting_aliases.iter().filter(|alias| alias.required).map(|alias| alias.alias).collect()
@@ -157,7 +159,8 @@ pub fn base_url(descriptor: &Descriptor, settings: &Settings, environment: Envir
     Some(configured.trim_end_matches('/').to_owned())
 }
 
-/// The display name: the configured one, else what the sheet says (Flexepin's older set: `merchantId`), else the provider's title.
+/// The display name: the configured one, else what the sheet says (Flexepin's older set: `merchantId`), else the provider's
+/// title.
 pub fn account_name<'a>(descriptor: &'a Descriptor, settings: &'a Settings) -> &'a str {
     let of_alias = descriptor.setting_aliases.iter().rev().find_map(|alias| {
         let plain = !setting_of(descriptor, alias.alias).is_some_and(|setting| setting.secret);
@@ -300,8 +303,8 @@ fn visible_ascii_set(without: Option<char>) -> String {
     }
 }
 
-/// Whether the host says of itself that it is this machine, a private network or a link: a simulator, never a provider. (Names are looked at again where they are
-/// resolved.)
+/// Whether the host says of itself that it is this machine, a private network or a link: a simulator, never a provider. (Names
+/// are looked at again where they are resolved.)
 pub fn is_private_host(url: &Url) -> bool {
     match url.host() {
         None => true,

@@ -82,7 +82,8 @@ pub fn judge(rows: &[ErrorRow], reply: &Reply) -> Refusal {
     refusal
 }
 
-/// `Retry-After` in whole seconds, at least one: a date that has passed asks for no wait, and a merchant that does not wait at all asks in vain.
+/// `Retry-After` in whole seconds, at least one: a date that has passed asks for no wait, and a merchant that does not wait at
+/// all asks in vain.
 fn retry_after_s(value: &str, came_at: Timestamp) -> Option<u32> {
     let wait_ms = retry_after_ms(value, came_at)?;
     Some(
@@ -105,8 +106,9 @@ pub fn raw(answer: &Answer) -> Json {
     Json::text(&text[..end])
 }
 
-/// Whether a reply to a money-moving call is a certain refusal (providers/common "Money, doubt and time"): a connection that was never established, one of the
-/// sheet's HTTP statuses, or a refusal in a readable body that is not spoilt by a 5xx, a 408 or `timeout` in its text.
+/// Whether a reply to a money-moving call is a certain refusal (providers/common "Money, doubt and time"): a connection that was
+/// never established, one of the sheet's HTTP statuses, or a refusal in a readable body that is not spoilt by a 5xx, a 408 or
+/// `timeout` in its text.
 pub fn certainly_refused(reply: &Reply, statuses: &[u16], readable_refusal: bool) -> bool {
     match reply {
         Reply::Lost(lost) => lost.nothing_sent(),

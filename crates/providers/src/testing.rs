@@ -1,7 +1,8 @@
 //! A small world for the tests: an account, an order and a provider whose answers are the files of its `fixtures` folder.
 //!
-//! `settings.json` is the account; `<step>.json` (`.xml`, `.html`) the good answer to a step, `<step>.<task>.json` and `<step>.<operation>.json` where they
-//! differ, `<step>.404.json` one that comes with another HTTP status; `callback.http` a good callback (header lines, an empty line, the body).
+//! `settings.json` is the account; `<step>.json` (`.xml`, `.html`) the good answer to a step, `<step>.<task>.json` and
+//! `<step>.<operation>.json` where they differ, `<step>.404.json` one that comes with another HTTP status; `callback.http` a good
+//! callback (header lines, an empty line, the body).
 
 use crate::api::{Account, Answer, Call, Callback, Context, Doubt, Order, Remember, Reply, Sent, Standing, Step, Task};
 use crate::card::Card;

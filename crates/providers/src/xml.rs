@@ -1,5 +1,5 @@
-//! XML: answers as a tree (local names, prefixes ignored; nothing is expanded but the five entities of XML and character references), requests in a buffer that
-//! never grows.
+//! XML: answers as a tree (local names, prefixes ignored; nothing is expanded but the five entities of XML and character
+//! references), requests in a buffer that never grows.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -46,7 +46,8 @@ impl Element {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// The text of the one element of that name directly in it, without the white space around it; `None` when it is empty, and when there are several.
+    /// The text of the one element of that name directly in it, without the white space around it; `None` when it is empty, and
+    /// when there are several.
     pub(crate) fn text_in(&self, name: &str) -> Option<&str> {
         let mut named = self.children.iter().filter(|child| child.name == name);
         let (first, second) = (named.next()?.text.trim(), named.next());
@@ -61,7 +62,8 @@ impl Element {
 
 /// Reads a whole document; `None` when it is cut off, malformed, too deep, too long, or declares entities of its own.
 pub(crate) fn parse(body: &[u8]) -> Option<Element> {
-    // Whoever receives a body has skipped the mark that may stand before it; one more is content, which the reader would pass over.
+    // Whoever receives a body has skipped the mark that may stand before it; one more is content, which the reader would pass
+    // over.
     let text = std::str::from_utf8(body).ok().filter(|text| !text.starts_with('\u{feff}'))?;
     let mut reader = Reader::from_str(text);
     let mut open: Vec<Element> = Vec::new();
@@ -155,7 +157,8 @@ const ATTRIBUTE_ESCAPE_MAX_BYTES: usize = 6;
 /// A space, `="`, `"`.
 const ATTRIBUTE_BYTES: usize = 4;
 
-/// Writes a document. The buffer is made large enough first: a document may hold a card, and growing would leave copies of it behind.
+/// Writes a document. The buffer is made large enough first: a document may hold a card, and growing would leave copies of it
+/// behind.
 pub(crate) fn write(parts: &[Part<'_>]) -> Vec<u8> {
     let length = |part: &Part<'_>| match part {
         Part::Open(name) | Part::Close(name) => name.len() + BRACKETS_BYTES,

@@ -9,8 +9,8 @@
 //! - webhooks are verified, de-duplicated, stored, and only then acknowledged (`webhook`);
 //! - a status only ever moves forward, in whatever order the news arrives (`order`).
 //!
-//! Architecture invariant: no crate of the platform is used here (`visible`, by which texts come onto pages, knows nothing of it), and no amount is ever a float: amounts are
-//! text, and number literals of JSON.
+//! Architecture invariant: no crate of the platform is used here (`visible`, by which texts come onto pages, knows nothing of
+//! it), and no amount is ever a float: amounts are text, and number literals of JSON.
 
 mod asking;
 mod body;

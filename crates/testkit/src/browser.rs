@@ -1,4 +1,5 @@
-//! A browser as a person's hands and eyes: Debian's Chromium through `chromedriver`, spoken to by the W3C WebDriver protocol over HTTP.
+//! A browser as a person's hands and eyes: Debian's Chromium through `chromedriver`, spoken to by the W3C WebDriver protocol over
+//! HTTP.
 //!
 //! * [`Browser`] opens addresses, finds, types, presses, reads;
 //! * [`gallery`] looks at a page in light and dark, wide and narrow, keeps pictures, and says what is wrong with it.
@@ -28,8 +29,8 @@ const SHOW_LIMIT: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The name that the protocol gives to the reference of an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-/// No sandbox, because tests may run as root; nothing of the browser's own goes out, and names other than this machine's do not resolve, so that
-/// a page which loads anything from elsewhere is seen to.
+/// No sandbox, because tests may run as root; nothing of the browser's own goes out, and names other than this machine's do not
+/// resolve, so that a page which loads anything from elsewhere is seen to.
 const FLAGS: [&str; 13] = [
     "--headless=new",
     "--no-sandbox",
@@ -249,7 +250,8 @@ impl Browser {
         self.call("POST", "/goog/cdp/execute", Some(json!({"cmd": command, "params": parameters}))).await
     }
 
-    /// What the browser complained about since the last time: scripts' errors, broken policies, failed requests. Answers `(source, message)`.
+    /// What the browser complained about since the last time: scripts' errors, broken policies, failed requests. Answers
+    /// `(source, message)`.
     ///
     /// # Errors
     /// When the browser is gone.

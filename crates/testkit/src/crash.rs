@@ -51,8 +51,8 @@ pub struct Report {
     pub findings: Findings,
 }
 
-/// Whom the load pays by: each way in which money moves or a page opens. Of the others, pages that a payer left when the process died stay open for hours, which no test
-/// waits for.
+/// Whom the load pays by: each way in which money moves or a page opens. Of the others, pages that a payer left when the process
+/// died stay open for hours, which no test waits for.
 const PROVIDERS: [&str; 7] = ["payone", "forumpay", "flexepin", "gigadat", "neosurf", "emerchantpay", "worldpay"];
 /// Those of which merchants get webhooks.
 const WITH_WEBHOOKS: [&str; 6] = ["PAYONE", "FORUMPAY", "GIGADAT", "NEOSURF", "EMERCHANTPAY", "WORLDPAY_EU"];
@@ -242,7 +242,8 @@ async fn wait_until_quiet(sandbox: &Sandbox, store: &Store) -> Result<Duration> 
     }
 }
 
-/// What had no answer is asked for again with its key, at whichever process: 409 until it is recovered (waited for when `to_the_end`), then one answer, for good.
+/// What had no answer is asked for again with its key, at whichever process: 409 until it is recovered (waited for when
+/// `to_the_end`), then one answer, for good.
 async fn ask_again(processes: &Processes, record: &Mutex<Record>, dice: &Dice, to_the_end: bool) -> Result<()> {
     let unanswered = std::mem::take(&mut record.lock().unwrap_or_else(PoisonError::into_inner).unanswered);
     let until = Instant::now() + QUIET_LIMIT;

@@ -1,5 +1,5 @@
-//! Says which promise is broken, by reading the store and the simulators' ledgers. The tables of this file are written anew from the contract: it shares
-//! no code with the platform, so that a mistake there is not made here as well.
+//! Says which promise is broken, by reading the store and the simulators' ledgers. The tables of this file are written anew from
+//! the contract: it shares no code with the platform, so that a mistake there is not made here as well.
 
 use crate::sink::Received;
 use anyhow::{Context, Result};
@@ -154,8 +154,9 @@ async fn transactions(store: &Store) -> Result<Vec<Transaction>> {
         .collect())
 }
 
-/// Checks INV1 to INV4, INV6, INV7, INV9 and INV13, and that approved sums equal the ledgers'. `ledgers`: by provider, as the control route answers
-/// them; `answered`: what was answered 2xx; `received`: what the merchant's endpoint got. For a store at rest.
+/// Checks INV1 to INV4, INV6, INV7, INV9 and INV13, and that approved sums equal the ledgers'. `ledgers`: by provider, as the
+/// control route answers them; `answered`: what was answered 2xx; `received`: what the merchant's endpoint got. For a store at
+/// rest.
 ///
 /// # Errors
 /// When the store cannot be read; what is broken is in the findings.

@@ -1,5 +1,5 @@
-//! What tests use to stand outside the product: it is started as a process, spoken to over HTTP as a role, and looked at afterwards by a checker
-//! that shares no code with it.
+//! What tests use to stand outside the product: it is started as a process, spoken to over HTTP as a role, and looked at
+//! afterwards by a checker that shares no code with it.
 //!
 //! * [`sandbox`] - the binary as a child process: started, killed, started again;
 //! * [`client`] - the Cashier and the Management API as their users speak to them;

@@ -1,8 +1,9 @@
-//! Comparing a whole JSON document with the one that the contract prints: every member, its type, and its literal where that is fixed.
+//! Comparing a whole JSON document with the one that the contract prints: every member, its type, and its literal where that is
+//! fixed.
 //!
 //! The expected document is JSON too. What differs from call to call stands in it as a text in angle brackets:
-//! `<id>` 24 lower-case hex digits, `<uuid>`, `<time>` RFC 3339 UTC, `<date>` YYYY-MM-DD, `<url>` http(s), `<ip>`, `<decimal>` a text of digits
-//! with a point, `<text>` any text but the empty one, `<string>` any text, `<number>`, `<object>`, `<any>`.
+//! `<id>` 24 lower-case hex digits, `<uuid>`, `<time>` RFC 3339 UTC, `<date>` YYYY-MM-DD, `<url>` http(s), `<ip>`, `<decimal>` a
+//! text of digits with a point, `<text>` any text but the empty one, `<string>` any text, `<number>`, `<object>`, `<any>`.
 //! A member whose name ends in `?` may be absent. Members that are not expected are differences.
 
 use serde_json::Value;

@@ -28,7 +28,8 @@ pub struct World {
 }
 
 impl World {
-    /// Starts a sandbox in a directory of its own, as `set` wants it, and has the webhooks of these providers sent to the endpoint.
+    /// Starts a sandbox in a directory of its own, as `set` wants it, and has the webhooks of these providers sent to the
+    /// endpoint.
     ///
     /// # Errors
     /// When it does not start, or a payment method refuses the address.
@@ -95,7 +96,8 @@ impl Hands {
         }
     }
 
-    /// Waits for exactly these webhooks (their `transaction_status`), in this order, each once, verified, with ids of their own; and for no further one.
+    /// Waits for exactly these webhooks (their `transaction_status`), in this order, each once, verified, with ids of their own;
+    /// and for no further one.
     ///
     /// # Errors
     /// When others came.
@@ -189,7 +191,8 @@ impl Hands {
         self.client.manage("POST", &format!("/approvals/{id}/approve"), Some(json!({}))).await
     }
 
-    /// How many calls a simulator has had since its start, those apart that only ask how something stands: they come by the schedule, about whatever is open.
+    /// How many calls a simulator has had since its start, those apart that only ask how something stands: they come by the
+    /// schedule, about whatever is open.
     ///
     /// # Errors
     /// When it does not say.

@@ -9,8 +9,9 @@ mod pages;
 #[cfg(feature = "pages")]
 pub use pages::Shown;
 
-/// Whether the character does something instead of being seen: controls (also C1 and DEL), separators of lines and paragraphs, marks, embeddings, overrides and isolates of
-/// the writing direction, byte order marks. Joiners within words and emoji are letters of their languages.
+/// Whether the character does something instead of being seen: controls (also C1 and DEL), separators of lines and paragraphs,
+/// marks, embeddings, overrides and isolates of the writing direction, byte order marks. Joiners within words and emoji are
+/// letters of their languages.
 pub fn acts(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -25,7 +26,8 @@ pub fn acts(c: char) -> bool {
         )
 }
 
-/// The text with such characters as `\u202e`: as JSON writes them, so that a JSON line means what it meant. `kept`: characters that may act (line ends).
+/// The text with such characters as `\u202e`: as JSON writes them, so that a JSON line means what it meant. `kept`: characters
+/// that may act (line ends).
 pub fn visible<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
     let shown = |c: char| acts(c) && !kept.contains(&c);
     if !text.contains(shown) {

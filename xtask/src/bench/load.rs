@@ -1,5 +1,5 @@
-//! The load generator: a small HTTP/1.1 client over plain sockets, so that it takes as little of the two cores as possible. Open loop measures latency from the time a
-//! request was due, not from when there was room for it.
+//! The load generator: a small HTTP/1.1 client over plain sockets, so that it takes as little of the two cores as possible. Open
+//! loop measures latency from the time a request was due, not from when there was room for it.
 
 use anyhow::{Context, Result, bail};
 use hdrhistogram::Histogram;
@@ -15,8 +15,8 @@ use tokio::sync::Mutex;
 const OPEN_CONNECTIONS: usize = 256;
 /// How long a target is warmed up.
 const WARM_UP: Duration = Duration::from_secs(2);
-/// Where the load comes from: a host that is neither the provider's nor the sink's, because a platform counts connections by host; and its network, as a
-/// reverse proxy's.
+/// Where the load comes from: a host that is neither the provider's nor the sink's, because a platform counts connections by
+/// host; and its network, as a reverse proxy's.
 const FROM: ([u8; 4], u16) = ([127, 0, 0, 2], 0);
 pub(crate) const PROXY: &str = "127.0.0.2/32";
 /// Largest latency that is told apart, microseconds.
@@ -179,7 +179,8 @@ impl Figures {
     }
 }
 
-/// Whether the other side has closed a connection that nobody used for a while, as servers do. A client that keeps connections looks before it uses one.
+/// Whether the other side has closed a connection that nobody used for a while, as servers do. A client that keeps connections
+/// looks before it uses one.
 fn is_closed(stream: &TcpStream) -> bool {
     !matches!(stream.try_read(&mut [0; 1]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
 }

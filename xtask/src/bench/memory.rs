@@ -1,4 +1,5 @@
-//! `bench memory`: how large the platform is after so many pay-ins, over so many connections, and how soon it starts with them stored.
+//! `bench memory`: how large the platform is after so many pay-ins, over so many connections, and how soon it starts with them
+//! stored.
 
 use super::load::{self, count};
 use super::machine;

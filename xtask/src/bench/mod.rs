@@ -1,5 +1,6 @@
-//! `cargo xtask bench ...`: the platform against the least program that could do the same durable work, and against another revision of itself, in the same run and in
-//! turns. The platform is alone in its process; simulators, sink and load generator have their own.
+//! `cargo xtask bench ...`: the platform against the least program that could do the same durable work, and against another
+//! revision of itself, in the same run and in turns. The platform is alone in its process; simulators, sink and load generator
+//! have their own.
 
 #![expect(clippy::float_arithmetic, reason = "figures for people; no amount is touched")]
 

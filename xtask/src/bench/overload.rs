@@ -1,5 +1,5 @@
-//! `bench overload`: more than can be done. Closed loop first, for the peak; then an open loop at three times that rate. Nothing that was accepted may be lost, what is
-//! refused says when to come back, and the work that is due goes on.
+//! `bench overload`: more than can be done. Closed loop first, for the peak; then an open loop at three times that rate. Nothing
+//! that was accepted may be lost, what is refused says when to come back, and the work that is due goes on.
 
 use super::load::{self, count};
 use super::run::{account_for, drained};

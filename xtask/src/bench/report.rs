@@ -138,7 +138,8 @@ pub(crate) fn print(machine: &Value, fsyncs: f64, cases: &[Case]) {
     }
 }
 
-/// Compares the floors with the last figures of the document: a floor that fell on an equal disk says that this run is not comparable.
+/// Compares the floors with the last figures of the document: a floor that fell on an equal disk says that this run is not
+/// comparable.
 pub(crate) fn compare(fsyncs: f64, cases: &[Case]) -> Result<()> {
     let mut floors = Map::new();
     for case in cases.iter().filter(|case| !case.floor.is_empty()) {

@@ -3,8 +3,8 @@
 use super::stage::Stage;
 use anyhow::{Context, Result};
 
-/// How the transactions' fields follow from their number `n`; texts for both stores. Statuses are skewed as real ones are, one provider was given up long ago, one has
-/// never been used, one takes no pay-outs; a tenth of the transactions are one user's.
+/// How the transactions' fields follow from their number `n`; texts for both stores. Statuses are skewed as real ones are, one
+/// provider was given up long ago, one has never been used, one takes no pay-outs; a tenth of the transactions are one user's.
 fn columns(company: &str, method: &str, from_ms: i64, step_ms: i64, hex: impl Fn(&str) -> String) -> String {
     let at = format!("({from_ms} + n * {step_ms})");
     let mixed = "(n * 7919 % 10000)";

@@ -43,7 +43,8 @@ async fn pay_until(stage: &Stage, connections: usize, accepted: u64) -> Result<(
     account_for(stage, true).await
 }
 
-/// The store's own size, bytes; what is still in a log before it is in the store besides is a matter of the moment, and not counted.
+/// The store's own size, bytes; what is still in a log before it is in the store besides is a matter of the moment, and not
+/// counted.
 async fn on_disk(stage: &Stage, store: Store) -> Result<i64> {
     stage.ask_store(if store.is_postgres() { OF_POSTGRES } else { OF_SQLITE }).await
 }

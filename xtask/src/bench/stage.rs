@@ -1,4 +1,5 @@
-//! The processes of a run: the platform alone in one of its own (`mozarto serve`), simulators and sink beside it, or a floor program in its place.
+//! The processes of a run: the platform alone in one of its own (`mozarto serve`), simulators and sink beside it, or a floor
+//! program in its place.
 
 use super::load::Target;
 use super::machine;
@@ -50,7 +51,8 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    /// With a PostgreSQL of its own where one is needed. No table is analyzed unless a run says so; vacuum works as it is configured.
+    /// With a PostgreSQL of its own where one is needed. No table is analyzed unless a run says so; vacuum works as it is
+    /// configured.
     pub(crate) fn start(postgres: bool, count_statements: bool) -> Self {
         let mut settings = vec![("autovacuum_analyze_threshold", "2000000000"), ("max_wal_size", "4GB")];
         if count_statements {

@@ -8,9 +8,11 @@ use std::path::Path;
 
 /// The size of a provider's folder without tests, lines of code; its tables (settings, fields, errors, statuses) included.
 const LINES_MAX: usize = 850;
-/// The same where cards are taken over XML: two protocols in one (hosted and direct), with challenges between their calls, and refunds and disputes afterwards.
+/// The same where cards are taken over XML: two protocols in one (hosted and direct), with challenges between their calls, and
+/// refunds and disputes afterwards.
 const CARD_LINES_MAX: usize = 1_450;
-/// A shorter name may be part of another word, or be a word (`trust`): it counts as a name where it is quoted, in a path or a module only.
+/// A shorter name may be part of another word, or be a word (`trust`): it counts as a name where it is quoted, in a path or a
+/// module only.
 const PLAIN_NAME_CHARS_MIN: usize = 6;
 /// Rooms that are tests and measurements through and through.
 const TEST_ROOMS: [&str; 2] = ["crates/testkit/", "xtask/"];
@@ -23,8 +25,8 @@ const LISTS: [&str; 5] = [
     "crates/shop/src/catalog/mod.rs",
 ];
 
-/// Prints the lines of each provider, and complains where one is too long, not registered, or named outside its own places. `root`: where the workspace is;
-/// `files`: what git knows of it.
+/// Prints the lines of each provider, and complains where one is too long, not registered, or named outside its own places.
+/// `root`: where the workspace is; `files`: what git knows of it.
 pub(super) fn check(root: &Path, files: &[String], problems: &mut String) -> Result<()> {
     let sources = sources(root, files)?;
     for provider in providers::all() {

@@ -29,8 +29,8 @@ pub async fn list(engine: &Engine, act: &Act<'_>, query: Option<&str>) -> Result
     Ok(page::of_whole(LIST, &all, key, view::credential, after.as_deref(), limit))
 }
 
-/// Adds a credential. A company credential may do all that its kind can and its maker may give, unless the body names less; a management credential what
-/// the body names.
+/// Adds a credential. A company credential may do all that its kind can and its maker may give, unless the body names less; a
+/// management credential what the body names.
 ///
 /// # Errors
 /// [`AdminError`].

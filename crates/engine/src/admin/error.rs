@@ -77,7 +77,8 @@ impl From<store::CommitError> for AdminError {
     }
 }
 
-/// A single missing field is the whole message; otherwise every sentence is in `errors`, and the message is the first missing one or `Validation failed`.
+/// A single missing field is the whole message; otherwise every sentence is in `errors`, and the message is the first missing one
+/// or `Validation failed`.
 fn invalid(sentences: &[String]) -> CashierAnswer {
     let missing = sentences.iter().find(|sentence| sentence.starts_with(MISSING));
     let message = missing.map_or("Validation failed", String::as_str);

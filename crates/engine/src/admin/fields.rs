@@ -1,5 +1,5 @@
-//! Reading Management bodies: strict, and with every problem told at once. A field that is not known is an error here, because a change that silently
-//! leaves out what was meant is worse than one that is refused.
+//! Reading Management bodies: strict, and with every problem told at once. A field that is not known is an error here, because a
+//! change that silently leaves out what was meant is worse than one that is refused.
 
 use super::error::{AdminError, MISSING};
 use domain::{Json, Timestamp};
@@ -102,7 +102,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What a person wrote in his own words: kept, listed and shown for as long as what it is about, so no card number may stand in it.
+    /// What a person wrote in his own words: kept, listed and shown for as long as what it is about, so no card number may stand
+    /// in it.
     pub fn spoken(&mut self, name: &str, text: Option<String>) -> Option<String> {
         let text = text?;
         if identifier::check(name, &text).is_err() {
@@ -173,7 +174,8 @@ impl<'a> Fields<'a> {
         self.members.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// A list, each of whose entries `read` understands; `entry` ends the sentence about one that it does not (`must be a list of brand ids`).
+    /// A list, each of whose entries `read` understands; `entry` ends the sentence about one that it does not
+    /// (`must be a list of brand ids`).
     pub fn list<T>(&mut self, name: &str, entry: &str, read: impl Fn(&Json) -> Option<T>) -> Option<Vec<T>> {
         let items = self.raw(name)?.as_array();
         if items.is_some_and(|items| items.len() > BODY_LIST_MAX) {

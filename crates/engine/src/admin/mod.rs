@@ -1,10 +1,10 @@
 //! What the Management API and the back office do: reading bodies and queries, calling the use cases, showing objects.
 //!
-//! One file per resource. Each function takes who acts ([`Act`]), reads what was sent - every problem told at once - and answers with the object as both
-//! surfaces show it; secrets are in no object, except in the one answer that makes them.
+//! One file per resource. Each function takes who acts ([`Act`]), reads what was sent - every problem told at once - and answers
+//! with the object as both surfaces show it; secrets are in no object, except in the one answer that makes them.
 //!
-//! **Architecture invariant:** whatever is asked for by id is looked for in the caller's company alone; another company's is not found, like one that does
-//! not exist.
+//! **Architecture invariant:** whatever is asked for by id is looked for in the caller's company alone; another company's is not
+//! found, like one that does not exist.
 
 pub mod approvals;
 pub mod audit;

@@ -1,4 +1,5 @@
-//! Pages of lists: `{"items":[...],"nextCursor":"..."|null}`. A cursor is opaque to callers: it is the place after which the next page begins.
+//! Pages of lists: `{"items":[...],"nextCursor":"..."|null}`. A cursor is opaque to callers: it is the place after which the next
+//! page begins.
 
 use super::params::Params;
 use base64::Engine as _;

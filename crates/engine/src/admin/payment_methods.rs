@@ -86,7 +86,8 @@ pub async fn change(engine: &Engine, act: &Act<'_>, id: &str, body: &Json) -> Re
     }
     let patch = MethodPatch { enabled, config: config.cloned() };
     let changed = engine.changes(act.actor()).update_payment_method(act.company_id(), current.id, &patch).await?;
-    // An endpoint that failed for too long is switched off. Whoever gives an address, or enables the method, says that it is to be tried again.
+    // An endpoint that failed for too long is switched off. Whoever gives an address, or enables the method, says that it is to
+    // be tried again.
     let new_address = config.and_then(|config| config.get(WEBHOOK_URL)).is_some_and(|url| *url != Json::Null);
     if new_address || enabled == Some(true) {
         engine.switch_endpoint_on(act.company_id(), changed.id, &act.actor()).await?;

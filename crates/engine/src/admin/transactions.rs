@@ -1,4 +1,5 @@
-//! Transactions as people see them: what the Cashier API shows, why someone should look, what happens next, and the whole timeline.
+//! Transactions as people see them: what the Cashier API shows, why someone should look, what happens next, and the whole
+//! timeline.
 
 use super::error::AdminError;
 use super::fields::Fields;
@@ -24,7 +25,8 @@ const LIST: &str = "transactions";
 /// What is said of one that takes longer, to whoever has not said that a part will do.
 const TOO_LONG: &str = "this combination of filters takes too long to search: add from, or say budget=soft and follow nextCursor (see searchedBackTo)";
 
-/// A page of the company's transactions, newest first. A combination of filters that no index answers at once is searched for `budget`.
+/// A page of the company's transactions, newest first. A combination of filters that no index answers at once is searched for
+/// `budget`.
 ///
 /// # Errors
 /// [`AdminError`].

@@ -26,8 +26,8 @@ impl Engine {
     /// Whose company token this is, issued or self-signed. Scopes are for the caller to check: [`Caller::require`].
     ///
     /// # Errors
-    /// [`AuthError::Unauthorized`] for anything that is not a good token of a credential that stands; [`AuthError::Forbidden`] where the
-    /// company is suspended; [`AuthError::Internal`].
+    /// [`AuthError::Unauthorized`] for anything that is not a good token of a credential that stands; [`AuthError::Forbidden`]
+    /// where the company is suspended; [`AuthError::Internal`].
     pub async fn company_caller(&self, authorization: Option<&str>) -> Result<Caller, AuthError> {
         company_caller(self.directory(), authorization, self.clock().now()).await
     }
@@ -144,8 +144,9 @@ fn check_issued(
     Ok(scopes.filter(|scope| credential.scopes.contains(scope)).collect())
 }
 
-/// `iat` and `exp` are there, in order, not too far apart, and the token is good now. Answers the `iat`: one in the future is a self-signed token's fault; in
-/// one that we issued ourselves it says that our clock was put back since, which is not its holder's.
+/// `iat` and `exp` are there, in order, not too far apart, and the token is good now. Answers the `iat`: one in the future is a
+/// self-signed token's fault; in one that we issued ourselves it says that our clock was put back since, which is not its
+/// holder's.
 fn check_lifetime(parts: &Parts<'_>, most_s: i64, now: Timestamp) -> Result<i64, Bad> {
     let issued = parts.seconds("iat")?.ok_or(Bad)?;
     let ends = parts.seconds("exp")?.ok_or(Bad)?;

@@ -1,7 +1,7 @@
 //! Taking a JWT apart and checking what it claims about time.
 //!
-//! The JSON is read with our own reader, which refuses a key that stands twice, and times are compared with the clock that is handed in: the library
-//! would ask the system's. The library checks signatures.
+//! The JSON is read with our own reader, which refuses a key that stands twice, and times are compared with the clock that is
+//! handed in: the library would ask the system's. The library checks signatures.
 
 use super::{CLOCK_SKEW_S, TOKEN_MAX_BYTES};
 use base64::Engine as _;
@@ -34,7 +34,8 @@ impl<'a> Parts<'a> {
         Ok(Self { header: object(header)?, claims: object(claims)?, signed, signature })
     }
 
-    /// Whether this very algorithm and key signed it. A header that demands understanding of extensions is refused (RFC 7515, 4.1.11).
+    /// Whether this very algorithm and key signed it. A header that demands understanding of extensions is refused (RFC 7515,
+    /// 4.1.11).
     pub(super) fn verify(&self, algorithm: Algorithm, key: &DecodingKey) -> Result<(), Bad> {
         let word = match algorithm {
             Algorithm::HS256 => "HS256",

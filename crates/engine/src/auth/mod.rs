@@ -1,7 +1,8 @@
 //! Who is calling: company tokens, management tokens, and the user of a Cashier call (Cashier API, section 2).
 //!
-//! **Architecture invariant:** a token is believed only after its signature, with the one algorithm and the one key of the credential that it names;
-//! whether that credential is revoked and its company suspended is looked at on every call, never remembered with the token.
+//! **Architecture invariant:** a token is believed only after its signature, with the one algorithm and the one key of the
+//! credential that it names; whether that credential is revoked and its company suspended is looked at on every call, never
+//! remembered with the token.
 
 mod caller;
 pub(crate) mod issue;
@@ -107,7 +108,8 @@ pub fn api_key(id: CredentialId) -> String {
     format!("{API_KEY_PREFIX}{id}")
 }
 
-/// The token behind `Bearer `. The scheme's name is not case-sensitive, and one or more blanks follow it (RFC 9110, 11.1 and 11.4).
+/// The token behind `Bearer `. The scheme's name is not case-sensitive, and one or more blanks follow it (RFC 9110, 11.1 and
+/// 11.4).
 fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     let token = token.trim_start_matches(' ');

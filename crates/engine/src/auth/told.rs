@@ -1,5 +1,5 @@
-//! What a 401 may say: which token is missing, of the wrong kind or of the other environment. Read from what the caller sent alone, so that nobody learns
-//! from it what about a signature, a credential or a company was wrong.
+//! What a 401 may say: which token is missing, of the wrong kind or of the other environment. Read from what the caller sent
+//! alone, so that nobody learns from it what about a signature, a credential or a company was wrong.
 
 use super::jwt::Parts;
 use super::{API_KEY_PREFIX, ISSUED_PREFIX, MANAGEMENT_PREFIX, bearer};

@@ -34,8 +34,8 @@ const UNAUTHORIZED: UserError = UserError::Auth(AuthError::Unauthorized);
 const UNAVAILABLE: UserError = UserError::Auth(AuthError::UserVerificationUnavailable);
 
 impl Engine {
-    /// The user. A token must decode (with a key that the company stores: be signed); the User Auth URL's answer replaces it. An empty header
-    /// counts as none.
+    /// The user. A token must decode (with a key that the company stores: be signed); the User Auth URL's answer replaces it. An
+    /// empty header counts as none.
     ///
     /// # Errors
     /// [`UserError`]. A body's `userId` that is not the token's is told before any URL is called.
@@ -96,7 +96,8 @@ pub(super) fn read_answer(status: u16, truncated: bool, body: &[u8]) -> Result<C
     }
 }
 
-/// The user of a user token. Without a stored key any `alg` will do and the signature is not looked at: the company token vouches for the call.
+/// The user of a user token. Without a stored key any `alg` will do and the signature is not looked at: the company token vouches
+/// for the call.
 pub(super) fn token_user(company: &Company, header: &str, now: Timestamp) -> Result<Claims, UserError> {
     let token = bearer(header).ok_or(UNAUTHORIZED)?;
     let parts = Parts::of(token)?;

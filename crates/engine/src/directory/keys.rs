@@ -1,4 +1,5 @@
-//! The keys of the platform itself: the proof that a master key belongs to this database, the key of issued tokens, a new master key.
+//! The keys of the platform itself: the proof that a master key belongs to this database, the key of issued tokens, a new master
+//! key.
 
 use crate::core::StartError;
 use base64::Engine as _;
@@ -10,7 +11,8 @@ use store::vault::{DataKey, MasterKey, VaultError};
 use store::{Batch, CommitError, Driver, QueryError};
 use zeroize::Zeroizing;
 
-/// The row of `instance` that holds the platform's own data key, wrapped under the master key. That it opens proves the master key.
+/// The row of `instance` that holds the platform's own data key, wrapped under the master key. That it opens proves the master
+/// key.
 const PLATFORM_KEY: &str = "platform_key";
 /// Whose the platform's key is, in place of a company.
 const PLATFORM: &str = "platform";
@@ -63,9 +65,9 @@ pub(super) async fn token_key(
     Ok(Zeroizing::new(platform.digest("issued company tokens", environment.as_str().as_bytes())))
 }
 
-/// Wraps every company's data key and the platform's under a new master key. Nothing else is encrypted anew. May be run again after it was
-/// interrupted: what is wrapped already is left alone, and the platform's key, by which a start knows its master key, comes last.
-/// No process may serve meanwhile. Returns the number of companies that were wrapped anew.
+/// Wraps every company's data key and the platform's under a new master key. Nothing else is encrypted anew. May be run again
+/// after it was interrupted: what is wrapped already is left alone, and the platform's key, by which a start knows its master
+/// key, comes last. No process may serve meanwhile. Returns the number of companies that were wrapped anew.
 ///
 /// # Errors
 /// [`StartError::WrongMasterKey`] when `old` is not the key of this database; [`StartError::Store`].

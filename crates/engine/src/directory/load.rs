@@ -7,7 +7,8 @@ use store::QueryError;
 use store::repository::{brands, companies, credentials, methods, rules};
 
 impl Directory {
-    /// The company as it is stored. Its version is read first: whatever changes while the rest is read shows as a newer version later.
+    /// The company as it is stored. Its version is read first: whatever changes while the rest is read shows as a newer version
+    /// later.
     pub(super) async fn load(&self, id: CompanyId) -> Result<Option<CompanySnapshot>, QueryError> {
         let db = self.db.as_ref();
         let Some(stored) = companies::find(db, id).await? else { return Ok(None) };

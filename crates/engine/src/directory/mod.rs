@@ -1,9 +1,11 @@
 //! The companies with everything that a request reads of them, in memory.
 //!
-//! A snapshot holds one state of a company's configuration. Whoever changes it in this process says so with [`Directory::changed`]; what other
-//! processes change is seen by [`Directory::refresh`], which compares versions. A request on a warm directory does no query.
+//! A snapshot holds one state of a company's configuration. Whoever changes it in this process says so with
+//! [`Directory::changed`]; what other processes change is seen by [`Directory::refresh`], which compares versions. A request on a
+//! warm directory does no query.
 //!
-//! **Architecture invariant:** a snapshot is never older than the last change of this process, and never older than the last refresh.
+//! **Architecture invariant:** a snapshot is never older than the last change of this process, and never older than the last
+//! refresh.
 
 mod audit;
 mod cache;
@@ -155,7 +157,8 @@ impl Directory {
         self.owners.forget_absent();
     }
 
-    /// Drops every snapshot whose company has changed in the store. To be called at most 500 ms after the last time where others write too.
+    /// Drops every snapshot whose company has changed in the store. To be called at most 500 ms after the last time where others
+    /// write too.
     ///
     /// # Errors
     /// [`QueryError`] when the store does not answer; the snapshots stay then.

@@ -1,7 +1,8 @@
-//! Addresses by role: the sandbox's own parts listen where there is room, so that their addresses are stored by what they are for.
+//! Addresses by role: the sandbox's own parts listen where there is room, so that their addresses are stored by what they are
+//! for.
 //!
-//! `role:simulator` (a `baseUrl`) is the provider's simulator, `role:simulator/<path>` a path below it; `role:shop/<path>` is an address of the demo shop. Only the binary stores them;
-//! callers of the API neither set nor see them.
+//! `role:simulator` (a `baseUrl`) is the provider's simulator, `role:simulator/<path>` a path below it; `role:shop/<path>` is an
+//! address of the demo shop. Only the binary stores them; callers of the API neither set nor see them.
 
 use crate::core::Config;
 use domain::Json;
@@ -15,7 +16,8 @@ const SIMULATOR: &str = "role:simulator";
 const SHOP: &str = "role:shop/";
 /// The same, followed by a path of its own.
 const BELOW_SIMULATOR: &str = "role:simulator/";
-/// Where a simulated account points when there is no simulator: a name that never resolves (RFC 2606), so that its credentials go nowhere.
+/// Where a simulated account points when there is no simulator: a name that never resolves (RFC 2606), so that its credentials go
+/// nowhere.
 const NO_SIMULATOR: &str = "https://simulator.invalid";
 
 /// Whether the value names an address by role.
@@ -38,7 +40,8 @@ pub fn resolve(value: &str, psp_type: &str, config: &Config) -> Option<String> {
     Some(format!("{}/{path}", config.shop_url.as_deref()?))
 }
 
-/// Resolves every value by role. Where its part is not there, an address is taken out, and one that credentials go to leads nowhere.
+/// Resolves every value by role. Where its part is not there, an address is taken out, and one that credentials go to leads
+/// nowhere.
 pub(super) fn resolve_settings(settings: &mut Settings, psp_type: &str, config: &Config) {
     settings.0.retain(|_, value| {
         let SettingValue::Plain(Json::String(text)) = value else { return true };

@@ -14,7 +14,8 @@ fn texts<T: ToString>(items: impl IntoIterator<Item = T>) -> Json {
     Json::Array(items.into_iter().map(|item| Json::String(item.to_string())).collect())
 }
 
-/// What is wrong with a method that may be saved all the same: required fields that are missing, a protocol that is not accepted here.
+/// What is wrong with a method that may be saved all the same: required fields that are missing, a protocol that is not accepted
+/// here.
 pub fn warnings(method: &PaymentMethod, config: &Config) -> Vec<String> {
     let Some(provider) = providers::by_psp_type(&method.psp_type) else {
         return vec![format!("Unknown pspType: {}", method.psp_type)];

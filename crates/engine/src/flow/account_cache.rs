@@ -5,7 +5,8 @@ use providers::Remember;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Accounts that something is kept for at once; beyond them what ends first is forgotten, and is asked for again when it is needed.
+/// Accounts that something is kept for at once; beyond them what ends first is forgotten, and is asked for again when it is
+/// needed.
 const ACCOUNTS_MAX: usize = 4_096;
 
 /// One secret per account, as the account was configured when it was kept.

@@ -68,7 +68,8 @@ pub(super) fn recovered_answer(work: &Work) -> CashierAnswer {
     }
 }
 
-/// The answer about an open transaction whose outcome nobody knows: 200, or the 504 form where a client takes a 200 as the outcome.
+/// The answer about an open transaction whose outcome nobody knows: 200, or the 504 form where a client takes a 200 as the
+/// outcome.
 pub(super) fn doubt_answer(work: &Work) -> CashierAnswer {
     match work.provider.descriptor().unknown_fate {
         UnknownFate::Accepted | UnknownFate::AcceptedPending | UnknownFate::AskedFirst { .. } => {
@@ -88,7 +89,8 @@ pub(super) fn doubt_answer(work: &Work) -> CashierAnswer {
     }
 }
 
-/// The error row. The provider's words in it were masked when its task ended. Beside a transaction that has not ended it says that its outcome is open.
+/// The error row. The provider's words in it were masked when its task ended. Beside a transaction that has not ended it says
+/// that its outcome is open.
 pub(super) fn failure_answer(refusal: &Refusal, work: Option<&Work>) -> CashierAnswer {
     CashierAnswer::provider_failure(ProviderFailure {
         code: refusal.code,

@@ -1,4 +1,5 @@
-//! The heartbeat: that this process lives, that the store takes writes, what time it is there. And what a start must put right in the store's times.
+//! The heartbeat: that this process lives, that the store takes writes, what time it is there. And what a start must put right in
+//! the store's times.
 
 use super::EngineError;
 use super::lives::Lives;
@@ -172,8 +173,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Looks at the heartbeats of those who share the store: what belongs to the dead is due now. Beside the own heartbeat, not in its way: what is taken
-    /// over may be locked for a while.
+    /// Looks at the heartbeats of those who share the store: what belongs to the dead is due now. Beside the own heartbeat, not
+    /// in its way: what is taken over may be locked for a while.
     pub(super) async fn watch_the_others(self) {
         let mut lives = Lives::default();
         let mut ticks = tokio::time::interval(BEAT_EVERY);

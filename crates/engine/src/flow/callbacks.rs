@@ -1,5 +1,5 @@
-//! The inbox: a callback is stored, answered, and then processed in order per transaction. Those that wait together are each read with their own facts, and each
-//! tells what it has to tell once, however often it is tried.
+//! The inbox: a callback is stored, answered, and then processed in order per transaction. Those that wait together are each read
+//! with their own facts, and each tells what it has to tell once, however often it is tried.
 
 use super::EngineError;
 use super::calls::guarded;
@@ -42,8 +42,8 @@ pub(super) fn token_hash(token: &str) -> [u8; 32] {
 }
 
 impl Engine {
-    /// Takes a provider's callback: unknown token 404, too many about one transaction 429, a failed write 503, else the provider's own answer once the raw callback is
-    /// stored.
+    /// Takes a provider's callback: unknown token 404, too many about one transaction 429, a failed write 503, else the
+    /// provider's own answer once the raw callback is stored.
     pub async fn callback(
         &self,
         provider_name: &str,
@@ -98,7 +98,8 @@ impl Engine {
         Ok(not_found)
     }
 
-    /// The transaction that a token of its own belongs to: one that the provider was told in a call, or one that a browser brought it.
+    /// The transaction that a token of its own belongs to: one that the provider was told in a call, or one that a browser
+    /// brought it.
     async fn behind_token(
         &self,
         provider: &'static dyn Provider,
@@ -352,7 +353,8 @@ impl Engine {
         Some(kept.outcome().unwrap_or_else(|| self.read(work, kept.incoming()).outcome))
     }
 
-    /// One inquiry for each thing that callbacks say. A provider that is silent is not asked on: what is left waits with the rest.
+    /// One inquiry for each thing that callbacks say. A provider that is silent is not asked on: what is left waits with the
+    /// rest.
     async fn ask_because_of(&self, work: &mut Work, asked: Vec<Asking>) -> Result<(), EngineError> {
         let mut asked: VecDeque<Asking> = asked.into();
         while let Some(Asking { mut facts, callbacks }) = asked.pop_front() {

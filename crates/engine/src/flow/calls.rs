@@ -26,12 +26,14 @@ pub(super) struct Ended {
     pub(super) sent_at: Option<Timestamp>,
 }
 
-/// How old an intent may be when its call goes out, its commit included, milliseconds, not scaled: below what makes others hold a process for dead. An
-/// older one is stored once more, which fails if anybody has taken it over meanwhile: a process that was paused does not send what was given up.
+/// How old an intent may be when its call goes out, its commit included, milliseconds, not scaled: below what makes others hold a
+/// process for dead. An older one is stored once more, which fails if anybody has taken it over meanwhile: a process that was
+/// paused does not send what was given up.
 const INTENT_FRESH_MS: i64 = 4_000;
 /// How often an intent is stored for one call before the store is held to be too slow to pay with.
 const INTENT_STORES_MAX: u32 = 4;
-/// Added to an intent's time limit before anybody else may take it, milliseconds, not scaled: scheduling and commits take their time on any scale.
+/// Added to an intent's time limit before anybody else may take it, milliseconds, not scaled: scheduling and commits take their
+/// time on any scale.
 const INTENT_GRACE_MS: i64 = 5_000;
 /// How many calls of full length one intent covers: the harmless ones after it, and inline inquiries.
 const INTENT_CALLS: i64 = 4;
@@ -54,7 +56,8 @@ impl StoredAt {
     }
 }
 
-/// Runs a provider's code. One that panics over an answer has not understood it: the call's doubt decides, as with any answer that cannot be read.
+/// Runs a provider's code. One that panics over an answer has not understood it: the call's doubt decides, as with any answer
+/// that cannot be read.
 pub(super) fn guarded<T>(provider: &dyn providers::Provider, code: impl FnOnce() -> T, otherwise: impl FnOnce() -> T) -> T {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(code)).unwrap_or_else(|_| {
         let name = provider.descriptor().name;
@@ -64,7 +67,8 @@ pub(super) fn guarded<T>(provider: &dyn providers::Provider, code: impl FnOnce()
     })
 }
 
-/// Nothing that was sent to the provider is shown because it sends it back. A page whose address holds a secret is no page: nobody is sent there.
+/// Nothing that was sent to the provider is shown because it sends it back. A page whose address holds a secret is no page:
+/// nobody is sent there.
 fn without_secrets(work: &Work, mut ended: Ended) -> Ended {
     match &mut ended.step {
         Step::Found(finding) => {
@@ -179,7 +183,8 @@ impl Engine {
             if let Some(memo) = &call.memo {
                 work.memo = memo.clone();
             }
-            // Of the first call only, whatever that was: an intent of a harmless call does not stand for the one that takes the money.
+            // Of the first call only, whatever that was: an intent of a harmless call does not stand for the one that takes the
+            // money.
             let stored_for_this = stored.take();
             if leaves_something || new_token.is_some() {
                 let intent = self.make_sure_of_intent(work, task, &call, stored_for_this, new_token.take()).await;

@@ -25,6 +25,7 @@ use store::repository::{idempotency as keys, single_use};
 pub(super) type Told = BTreeSet<String>;
 
 /// A commit being put together. Nothing is visible to anybody until [`Commit::store`] has returned.
+#[must_use = "nothing of it happens until it is stored"]
 pub(super) struct Commit<'a> {
     engine: &'a Engine,
     pub(super) work: &'a mut Work,
@@ -113,12 +114,14 @@ impl<'a> Commit<'a> {
         self.told.as_mut().is_none_or(|told| told.insert(text.to_owned()))
     }
 
-    /// The statements that create the transaction go into this commit, before everything else: it is made and concluded at once or not at all.
+    /// The statements that create the transaction go into this commit, before everything else: it is made and concluded at once
+    /// or not at all.
     pub(super) fn creates(&mut self, creation: Batch) {
         self.creation = Some(creation);
     }
 
-    /// A text with words of a provider or a browser in it, fit for a timeline and a log: without secrets, and nothing in it acts on a terminal.
+    /// A text with words of a provider or a browser in it, fit for a timeline and a log: without secrets, and nothing in it acts
+    /// on a terminal.
     fn shown(&self, text: &str) -> String {
         domain::visible::visible(&self.work.masker().text(text), &[]).into_owned()
     }
@@ -138,7 +141,8 @@ impl<'a> Commit<'a> {
         true
     }
 
-    /// Makes a change of status by the state table, with its timeline entry and, at an ending, its webhook. The status word and the message must be set before.
+    /// Makes a change of status by the state table, with its timeline entry and, at an ending, its webhook. The status word and
+    /// the message must be set before.
     pub(super) fn change(&mut self, change: Change, detail: Json) -> Result<(), domain::Refused> {
         let from = self.work.transaction.status;
         let to = next(from, change, self.work.transaction.operation)?;
@@ -151,6 +155,14 @@ impl<'a> Commit<'a> {
             "type" => self.work.transaction.operation.as_str(), "status" => to.as_str())
         .increment(1);
         Ok(())
+    }
+
+    /// Makes a change that the state table always has where this is called. One that it refuses all the same is a fault of ours,
+    /// and shown as one.
+    pub(super) fn must(&mut self, change: Change, detail: Json) {
+        if let Err(refused) = self.change(change, detail) {
+            self.anomaly(&format!("a change that must be possible was refused: {refused}"), "highest");
+        }
     }
 
     fn announce(&mut self) {
@@ -230,7 +242,8 @@ impl<'a> Commit<'a> {
         self.no_job();
     }
 
-    /// Hands the transaction to a person, also one that has ended but may still turn out paid: the late checks of such a one go on.
+    /// Hands the transaction to a person, also one that has ended but may still turn out paid: the late checks of such a one go
+    /// on.
     pub(super) fn for_a_person(&mut self, why: &str) {
         let status = self.work.transaction.status;
         if !status.is_final() {
@@ -393,7 +406,7 @@ impl<'a> Commit<'a> {
                 self.count_turns();
             }
             // Probed above.
-            let _ = self.change(*change, detail.clone());
+            self.must(*change, detail.clone());
         }
     }
 

@@ -1,4 +1,5 @@
-//! The end of a creating task: one commit, and the answer to the Cashier call. What certainly happened is told; what nobody knows is asked about, never guessed.
+//! The end of a creating task: one commit, and the answer to the Cashier call. What certainly happened is told; what nobody knows
+//! is asked about, never guessed.
 
 use super::answers::{IN_PROCESS, OUTCOME_OPEN, calls_detail, doubt_answer, failure_answer, found_answer};
 use super::calls::Ended;
@@ -78,12 +79,12 @@ impl Engine {
         }
         commit.settle(finding, &calls_detail(calls));
         if finding.standing == Standing::Stuck {
-            let _ = commit.change(Change::Accept, Json::Object(Vec::new()));
+            commit.must(Change::Accept, Json::Object(Vec::new()));
             commit.stuck(finding.anomalies.first().map_or("the provider's answer contradicts the request", String::as_str));
         }
         if commit.work.transaction.status == TransactionStatus::Created {
             // Something came of the call, but nothing that ends it or brings it further: it is open, and asked about.
-            let _ = commit.change(Change::Accept, Json::Object(Vec::new()));
+            commit.must(Change::Accept, Json::Object(Vec::new()));
         }
         match commit.work.transaction.status {
             TransactionStatus::Pending if finding.standing != Standing::Stuck => {
@@ -130,7 +131,7 @@ impl Engine {
         t.psp_status = word.map_or_else(|| refusal.code.status_word(), str::to_owned);
         t.message = Some(refusal.code.message().to_owned());
         // From `Created` the table always has this way.
-        let _ = commit.change(Change::Fail, calls_detail(calls));
+        commit.must(Change::Fail, calls_detail(calls));
         let answer = failure_answer(refusal, Some(commit.work));
         commit.answer(&answer)?;
         commit.store().await?;
@@ -167,7 +168,7 @@ impl Engine {
         };
         let mut commit = Commit::open(self, work);
         commit.show_doubt(refusal);
-        let _ = commit.change(Change::Accept, calls_detail(calls));
+        commit.must(Change::Accept, calls_detail(calls));
         commit.settle(&finding, &Json::object([("by", Json::text("inquiry"))]));
         // The page's address is lost, but not the payment: what is open is said to be open.
         if !commit.work.transaction.status.is_final() {
@@ -181,7 +182,8 @@ impl Engine {
         Ok(answer)
     }
 
-    /// The fate of a money-moving call is unknown: 200 `Pending`, and inquiry decides; or, where the descriptor says so, inquiries before the answer and then 504.
+    /// The fate of a money-moving call is unknown: 200 `Pending`, and inquiry decides; or, where the descriptor says so,
+    /// inquiries before the answer and then 504.
     async fn conclude_unknown(
         &self,
         work: &mut Work,
@@ -213,7 +215,7 @@ impl Engine {
         }
         commit.work.transaction.psp_status = "unknown".to_owned();
         commit.work.transaction.message = Some(IN_PROCESS.to_owned());
-        let _ = commit.change(Change::Accept, calls_detail(calls));
+        commit.must(Change::Accept, calls_detail(calls));
         let job = due::first_inquiry(&commit, sent_at);
         commit.job(&job);
         let answer = doubt_answer(commit.work);

@@ -348,7 +348,8 @@ impl Engine {
         })
     }
 
-    /// Whoever decides must not be behind the credential that made the pay-out, through any chain of credentials that were made or rotated.
+    /// Whoever decides must not be behind the credential that made the pay-out, through any chain of credentials that were made
+    /// or rotated.
     async fn must_not_be_maker(&self, caller: &Caller, work: &Work) -> Result<(), DecisionError> {
         debug_assert!(caller.scopes.contains(&Scope::Approve), "the route names its scope");
         let (key, company) = (&caller.company.data_key, caller.company.company.id);

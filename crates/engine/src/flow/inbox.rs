@@ -1,6 +1,7 @@
 //! What of a callback is kept, and how many of one transaction are taken.
 //!
-//! A callback is read once, in the bytes that came: that reading is stored beside them, so that what is masked of a card provider's is masked after it was read.
+//! A callback is read once, in the bytes that came: that reading is stored beside them, so that what is masked of a card
+//! provider's is masked after it was read.
 
 use super::calls::guarded;
 use domain::{Json, MethodId, Money, TransactionId};
@@ -19,7 +20,8 @@ use store::repository::callbacks::Weight;
 /// Callbacks of one transaction that are taken at once before the rate counts, and per second in the long run.
 const BURST: NonZeroU32 = NonZeroU32::new(200).unwrap();
 const PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
-/// Of so many of one transaction's each is worked on at once; later ones wait for each other for a moment, so that a flood does not reach the provider.
+/// Of so many of one transaction's each is worked on at once; later ones wait for each other for a moment, so that a flood does
+/// not reach the provider.
 const PROMPT_MAX: u32 = 40;
 /// They are counted anew after this.
 const COUNTED_FOR: Duration = Duration::from_secs(600);
@@ -38,7 +40,8 @@ pub(super) struct Incoming<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// Headers as a provider reads them. A value that is no UTF-8 is read byte by byte, as HTTP once said: nothing of it is lost, and it is read the same each time.
+/// Headers as a provider reads them. A value that is no UTF-8 is read byte by byte, as HTTP once said: nothing of it is lost, and
+/// it is read the same each time.
 pub(super) fn as_text(headers: &[(String, Vec<u8>)]) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.clone(), text_of(value).into_owned())).collect()
 }
@@ -179,7 +182,8 @@ fn reading_of(outcome: &CallbackOutcome) -> Option<Json> {
     }
 }
 
-/// What tells a callback from another one of the same transaction: the bytes, and how they were read (the same body may come signed and unsigned).
+/// What tells a callback from another one of the same transaction: the bytes, and how they were read (the same body may come
+/// signed and unsigned).
 pub(super) fn identity(incoming: Incoming<'_>, outcome: &CallbackOutcome) -> Vec<u8> {
     let read = match outcome {
         CallbackOutcome::Ignore => String::new(),
@@ -296,7 +300,8 @@ impl Spared {
 pub(super) enum About {
     /// The transaction that they are about.
     Transaction(TransactionId),
-    /// The account whose address they came to, although they name another account's transaction: that one's own are not held up by them.
+    /// The account whose address they came to, although they name another account's transaction: that one's own are not held up
+    /// by them.
     Strays(MethodId),
 }
 

@@ -24,7 +24,8 @@ pub(super) enum Asked<'a> {
     ByHand,
     /// The payer's browser came back.
     Return { hint: Option<&'a Json> },
-    /// A callback hints at something; `open` are processed with it. Where the provider is silent, those that are `waiting` for an inquiry of their own wait on.
+    /// A callback hints at something; `open` are processed with it. Where the provider is silent, those that are `waiting` for an
+    /// inquiry of their own wait on.
     Callback { hint: Option<&'a Json>, open: &'a [StoredCallback], waiting: &'a [StoredCallback] },
 }
 
@@ -62,8 +63,9 @@ impl Counters {
         detail
     }
 
-    /// After inquiry number `attempt` of the schedule; `since_ms`: how much written time lies between a point and now. One that came before its time (a start,
-    /// a provider that says when) counts for what was waited; none for more than its step, because more is a clock's mistake, or a time in which nobody ran.
+    /// After inquiry number `attempt` of the schedule; `since_ms`: how much written time lies between a point and now. One that
+    /// came before its time (a start, a provider that says when) counts for what was waited; none for more than its step, because
+    /// more is a clock's mistake, or a time in which nobody ran.
     fn asked(self, attempt: u32, now: Timestamp, since_ms: impl Fn(Timestamp) -> i64) -> Self {
         let step = inquiry_step_ms(attempt);
         let before = self.waited_ms.unwrap_or_else(|| (0..attempt).map(inquiry_step_ms).sum());
@@ -153,7 +155,8 @@ impl Engine {
         }
         self.next_action(&mut commit, job, asked, counters, ask_at);
         if let Asked::Callback { hint, open, waiting } = asked {
-            // With a schedule of its own running, a silent provider will be asked again anyway; but not with what the callback says.
+            // With a schedule of its own running, a silent provider will be asked again anyway; but not with what the callback
+            // says.
             let open_job = job.is_some_and(|job| matches!(job.kind, JobKind::Inquire | JobKind::Late | JobKind::Run));
             let asked_anyway = open_job && hint.is_none_or(is_empty);
             if (readable || asked_anyway) && !ask_again {
@@ -302,7 +305,8 @@ impl Engine {
             commit.no_job();
             return commit.store().await;
         }
-        // What was approved is sent, also through an account that was switched off since; but not through one that lacks what the call needs.
+        // What was approved is sent, also through an account that was switched off since; but not through one that lacks what the
+        // call needs.
         if !self.configured(work.provider, &work.method) {
             let mut commit = Commit::open(self, work);
             self.run_later(&mut commit, job, "the account lacks a required setting", Json::Object(Vec::new()));
@@ -381,5 +385,5 @@ fn fail(commit: &mut Commit<'_>, refusal: &Refusal, detail: Json) {
     t.psp_status = refusal.code.status_word();
     t.message = Some(refusal.code.message().to_owned());
     // From `Pending` the table always has this way.
-    let _ = commit.change(Change::Fail, detail);
+    commit.must(Change::Fail, detail);
 }

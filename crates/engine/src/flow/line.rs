@@ -1,11 +1,12 @@
 //! The line that new payments stand in. What is due to earlier ones (the second commit, callback, inquiry, webhook) goes past it.
 //!
-//! A payment that is let in has a place until its intent is stored; from then on it is work that is due. So of all the commits that wait, at most so many as there
-//! are places belong to payments that have not begun, however many are asked for; and because the store takes commits in the order in which they came, as many
-//! payments are settled as are begun: each that was begun adds its later commits to those that wait, until both keep pace.
+//! A payment that is let in has a place until its intent is stored; from then on it is work that is due. So of all the commits
+//! that wait, at most so many as there are places belong to payments that have not begun, however many are asked for; and because
+//! the store takes commits in the order in which they came, as many payments are settled as are begun: each that was begun adds
+//! its later commits to those that wait, until both keep pace.
 //!
-//! Who waits in a line that moves is served late rather than refused: a burst passes. In a line that has stood for [`STANDING`], waiting helps nobody: who
-//! does not come in at once is told to come again, before anything was begun.
+//! Who waits in a line that moves is served late rather than refused: a burst passes. In a line that has stood for [`STANDING`],
+//! waiting helps nobody: who does not come in at once is told to come again, before anything was begun.
 
 use crate::answer::CashierAnswer;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const BURST_WAIT: Duration = Duration::from_secs(3);
 /// After so long without a moment at which a place was free, the line stands.
 const STANDING: Duration = Duration::from_secs(1);
-/// How long anybody waits in a line that stands: as short as there are always some who wait, because each keeps a connection meanwhile.
+/// How long anybody waits in a line that stands: as short as there are always some who wait, because each keeps a connection
+/// meanwhile.
 const STANDING_WAIT: Duration = Duration::from_millis(10);
 /// As many of them take every place that comes free.
 const STANDING_WAITS: usize = 16;
@@ -78,8 +80,8 @@ impl Line {
         if stood > STANDING { STANDING_WAIT } else { BURST_WAIT }
     }
 
-    /// Whether whoever comes now will be turned away: the line stands, and enough are in it to take every place that comes free. So that nothing more is spent
-    /// on a request than to say so.
+    /// Whether whoever comes now will be turned away: the line stands, and enough are in it to take every place that comes free.
+    /// So that nothing more is spent on a request than to say so.
     pub(crate) fn turns_away(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) >= STANDING_WAITS && self.wait_at(self.now_ms()) == STANDING_WAIT
     }

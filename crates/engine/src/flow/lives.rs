@@ -1,5 +1,6 @@
-//! Which of the processes that share a store are dead: those whose heartbeat was not renewed while this one looked, again and again. No clock is compared
-//! with another's, and a time in which nobody could look (the store was away, this process was paused) counts for nothing.
+//! Which of the processes that share a store are dead: those whose heartbeat was not renewed while this one looked, again and
+//! again. No clock is compared with another's, and a time in which nobody could look (the store was away, this process was
+//! paused) counts for nothing.
 
 use domain::Timestamp;
 use std::collections::HashMap;

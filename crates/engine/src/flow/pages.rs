@@ -1,5 +1,5 @@
-//! Our own pages in a payer's way: their tokens, what they serve, and the browser that comes back. A token that a browser sees is never the callback token, and
-//! nothing that a browser brings is an outcome: at most it has the provider asked.
+//! Our own pages in a payer's way: their tokens, what they serve, and the browser that comes back. A token that a browser sees is
+//! never the callback token, and nothing that a browser brings is an outcome: at most it has the provider asked.
 
 use super::answers::calls_detail;
 use super::callbacks::token_hash;
@@ -68,7 +68,8 @@ pub(super) fn from_json(json: Option<&Json>) -> PageUrls {
 
 /// How many inquiries about one transaction its returning browser may start.
 const RETURN_INQUIRIES_MAX: u32 = 100;
-/// A returning browser waits so long for the answer to the inquiry that its return started, milliseconds, not scaled; the inquiry goes on without it.
+/// A returning browser waits so long for the answer to the inquiry that its return started, milliseconds, not scaled; the inquiry
+/// goes on without it.
 const RETURN_WAIT: Duration = Duration::from_secs(3);
 /// Without a script the browser waits so long for a device check, milliseconds as written, looking so often.
 const CHECK_WAIT_MS: i64 = 8_000;
@@ -182,8 +183,8 @@ impl Engine {
         .await
     }
 
-    /// `GET /return/{provider}/{token}/{word}`: has the provider asked where the provider's code wants it, and sends the browser back to the merchant.
-    /// `query`: as it came.
+    /// `GET /return/{provider}/{token}/{word}`: has the provider asked where the provider's code wants it, and sends the browser
+    /// back to the merchant. `query`: as it came.
     ///
     /// # Errors
     /// [`EngineError`] when the store does not answer.
@@ -358,7 +359,8 @@ impl Engine {
         guarded(work.provider, || work.provider.challenge(&work.context(self, None)), || Challenge::Over)
     }
 
-    /// One look at a challenge, which may be begun anew at any point: the second call's memo is stored with its intent, so that it is never made again. `returned`: the browser is through with what it was sent to.
+    /// One look at a challenge, which may be begun anew at any point: the second call's memo is stored with its intent, so that
+    /// it is never made again. `returned`: the browser is through with what it was sent to.
     async fn step_challenge(&self, token: &str, returned: bool) -> Result<Shown, EngineError> {
         let Some((mut work, _lock)) = self.behind(token, Page::Challenge).await? else { return Ok(Shown::Unknown) };
         if work.transaction.status != TransactionStatus::Pending {
@@ -467,7 +469,8 @@ impl Engine {
     }
 }
 
-/// Begins anew when another process has changed the transaction at the same moment, whatever it was about: how it stands then decides. Nothing was served.
+/// Begins anew when another process has changed the transaction at the same moment, whatever it was about: how it stands then
+/// decides. Nothing was served.
 async fn anew<T, F: Future<Output = Result<T, EngineError>>>(attempt: impl Fn() -> F) -> Result<T, EngineError> {
     for _ in 1..MEETINGS_MAX {
         match attempt().await {

@@ -24,7 +24,8 @@ use store::repository::transactions::{self, TimelineEntry};
 use store::repository::{idempotency as keys, jobs, page_tokens, single_use};
 use store::{Batch, CommitError, StoreError as _};
 
-/// How long the answer of an overtaken conclusion waits for what the other process makes of the transaction, and how often it looks.
+/// How long the answer of an overtaken conclusion waits for what the other process makes of the transaction, and how often it
+/// looks.
 const STANDS_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 const STANDS_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
@@ -32,7 +33,8 @@ fn still_running() -> CashierAnswer {
     CashierAnswer::error(409, "A request with this Idempotency-Key is still running", Vec::new(), None).retry_after(1)
 }
 
-/// The creating commit failed: nothing was sent to anybody. Where nobody knows whether it stands, it is not said that nothing was begun.
+/// The creating commit failed: nothing was sent to anybody. Where nobody knows whether it stands, it is not said that nothing was
+/// begun.
 fn not_begun(error: CommitError) -> Result<CashierAnswer, EngineError> {
     if error.nothing_was_begun() { Ok(CashierAnswer::unavailable()) } else { Err(error.into()) }
 }
@@ -169,7 +171,8 @@ impl Engine {
         self.or_as_it_stands(concluded, work, ticket.as_ref()).await
     }
 
-    /// A conclusion that was overtaken (this process was held for dead, and another one asked about its intent) answers from the transaction as it stands.
+    /// A conclusion that was overtaken (this process was held for dead, and another one asked about its intent) answers from the
+    /// transaction as it stands.
     async fn or_as_it_stands(
         &self,
         concluded: Result<CashierAnswer, EngineError>,
@@ -294,7 +297,8 @@ impl Engine {
         (work, token_hash)
     }
 
-    /// A new callback address for a transaction, and the SHA-256 of its token; none for providers that do not call back per transaction.
+    /// A new callback address for a transaction, and the SHA-256 of its token; none for providers that do not call back per
+    /// transaction.
     pub(super) fn new_callback_token(&self, provider: &dyn Provider) -> (String, Option<[u8; 32]>) {
         // Where a form of ours brings the address, it is made with the form.
         if !provider.descriptor().callbacks.per_transaction || provider.descriptor().pages.pay {
@@ -372,7 +376,8 @@ impl Engine {
         self.create_concluded(work, None, ticket, finding).await
     }
 
-    /// Creates and concludes without any call, in one commit: there is no moment at which it could be taken for one whose call was cut by a crash.
+    /// Creates and concludes without any call, in one commit: there is no moment at which it could be taken for one whose call
+    /// was cut by a crash.
     async fn create_concluded(
         &self,
         work: &mut Work,

@@ -15,8 +15,8 @@ pub fn may_be_production_base(address: &str) -> bool {
 }
 
 impl Engine {
-    /// The enabled payment methods that may not be used in this environment, a sentence each: an assumed protocol that is not accepted, a
-    /// simulator's address. None in the sandbox.
+    /// The enabled payment methods that may not be used in this environment, a sentence each: an assumed protocol that is not
+    /// accepted, a simulator's address. None in the sandbox.
     ///
     /// # Errors
     /// [`EngineError`] when the store does not answer.

@@ -19,8 +19,8 @@ pub(crate) struct Route {
     pub(crate) method: Arc<PaymentMethod>,
 }
 
-/// Finds the rule and the account. Brand rules come before company rules; then priority; then age. Of the accounts the first that suits the request is taken; where none
-/// does, the first, which then says what is wrong.
+/// Finds the rule and the account. Brand rules come before company rules; then priority; then age. Of the accounts the first that
+/// suits the request is taken; where none does, the first, which then says what is wrong.
 pub(crate) fn find(
     company: &CompanySnapshot,
     psp_type: &str,

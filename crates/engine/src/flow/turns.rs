@@ -1,4 +1,5 @@
-//! What became of a payment's money after it was paid: refunds and chargebacks, each counted once. Providers/common, "Reading a provider's answers"; books, "Postings".
+//! What became of a payment's money after it was paid: refunds and chargebacks, each counted once. Providers/common, "Reading a
+//! provider's answers"; books, "Postings".
 
 use domain::{GivenBack, Json, Money, Operation, Transaction, TransactionStatus};
 use providers::{Finding, Standing, Turn, TurnKind};
@@ -149,7 +150,8 @@ pub(super) fn plan(transaction: &Transaction, counted: &[Counted], finding: &Fin
     plan
 }
 
-/// What of a finding's turns is not counted yet; where the record says how much went back, they are believed only as far as they agree with it.
+/// What of a finding's turns is not counted yet; where the record says how much went back, they are believed only as far as they
+/// agree with it.
 fn fresh(
     counted: &[Counted],
     sums: &Sums,

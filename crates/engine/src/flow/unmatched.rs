@@ -1,8 +1,9 @@
 //! Callbacks to an account's address that are about none of its transactions.
 //!
-//! One that names a transaction which is not there is counted, no more. One that cannot be read at all may have been about any: it is an anomaly of the account (its own
-//! counter, a line in the log), and every open pay-in of the account is asked about once. However many come, that happens at most once in [`ASK_EVERY_MS`], and once more
-//! behind the last of them: whoever knows the address cannot have the provider asked without end, and none of them goes unheard.
+//! One that names a transaction which is not there is counted, no more. One that cannot be read at all may have been about any:
+//! it is an anomaly of the account (its own counter, a line in the log), and every open pay-in of the account is asked about
+//! once. However many come, that happens at most once in [`ASK_EVERY_MS`], and once more behind the last of them: whoever knows
+//! the address cannot have the provider asked without end, and none of them goes unheard.
 
 use super::EngineError;
 use crate::core::Engine;
@@ -22,12 +23,14 @@ const OPEN_FOR_MS: i64 = 3 * 24 * 3_600_000;
 /// So many are read, and have their inquiry brought forward, in one commit.
 const PAGE: u32 = 500;
 
-/// When each account's pay-ins are, or were last, asked about because of what could not be read. By this process, on the monotonic clock.
+/// When each account's pay-ins are, or were last, asked about because of what could not be read. By this process, on the
+/// monotonic clock.
 #[derive(Default)]
 pub(crate) struct Unread(Mutex<HashMap<MethodId, Instant>>);
 
 impl Unread {
-    /// How long to wait before asking because of one that comes now; `None`: an asking is still to come, and is about this one too.
+    /// How long to wait before asking because of one that comes now; `None`: an asking is still to come, and is about this one
+    /// too.
     fn wait(&self, account: MethodId, now: Instant, every: Duration) -> Option<Duration> {
         let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = match asked.get(&account) {

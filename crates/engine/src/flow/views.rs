@@ -26,8 +26,8 @@ pub struct TransactionPage {
     pub items: Vec<Transaction>,
     /// Where the next page begins; none: this was the last.
     pub next_cursor: Option<String>,
-    /// The time was up before the page was full: everything created since then was looked at, nothing older. There is a next page then, even after an
-    /// empty one.
+    /// The time was up before the page was full: everything created since then was looked at, nothing older. There is a next page
+    /// then, even after an empty one.
     pub searched_back_to: Option<Timestamp>,
 }
 
@@ -70,7 +70,8 @@ impl Engine {
         self.search_transactions(company, filter, limit, cursor, None).await
     }
 
-    /// Like [`transactions`](Self::transactions); a combination of filters that no index answers at once may end early, when `budget` is used up.
+    /// Like [`transactions`](Self::transactions); a combination of filters that no index answers at once may end early, when
+    /// `budget` is used up.
     ///
     /// # Errors
     /// [`EngineError`] when the store does not answer.

@@ -26,7 +26,8 @@ pub(super) const FORGET_AFTER_MS: i64 = 24 * 3_600_000;
 const DIRECTORY_MS: u64 = 500;
 /// How long a graceful stop waits for what is running.
 const STOP_WAIT: Duration = Duration::from_secs(8);
-/// A job that failed because the store was away, or because another process was faster, is tried again after this, milliseconds as written.
+/// A job that failed because the store was away, or because another process was faster, is tried again after this, milliseconds
+/// as written.
 const AGAIN_MS: i64 = 5_000;
 
 impl Engine {
@@ -51,13 +52,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Stops: takes no new work, waits up to 8 s for what is running. Provider calls still open stay as intents and are asked about by whoever starts next.
+    /// Stops: takes no new work, waits up to 8 s for what is running. Provider calls still open stay as intents and are asked
+    /// about by whoever starts next.
     pub async fn stop(&self) {
         self.stop_beside(std::future::ready(())).await;
     }
 
-    /// [`stop`](Self::stop) beside servers that are ending: what their last requests begin is waited for as well, and only then does this process say that it
-    /// is gone; others would take over what it still does.
+    /// [`stop`](Self::stop) beside servers that are ending: what their last requests begin is waited for as well, and only then
+    /// does this process say that it is gone; others would take over what it still does.
     pub async fn stop_beside<T>(&self, servers: impl Future<Output = T>) -> T {
         let until = tokio::time::Instant::now() + STOP_WAIT;
         self.inner.workers_running.store(false, std::sync::atomic::Ordering::SeqCst);
@@ -127,7 +129,8 @@ impl Engine {
         }
     }
 
-    /// A job that failed for a reason of ours: soon again where that passes by itself, else on the common schedule, and at its end a person.
+    /// A job that failed for a reason of ours: soon again where that passes by itself, else on the common schedule, and at its
+    /// end a person.
     pub(super) async fn put_back(&self, job: &Job, error: &EngineError) {
         let mut batch = Batch::new();
         if passes(error) {

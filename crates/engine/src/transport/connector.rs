@@ -1,5 +1,5 @@
-//! Around the client's connector: the time limit of connecting, the start of the answer's limit, and the certain knowledge of why no connection
-//! came about.
+//! Around the client's connector: the time limit of connecting, the start of the answer's limit, and the certain knowledge of why
+//! no connection came about.
 
 use super::Failure;
 use super::resolver::NotConnected;
@@ -16,8 +16,9 @@ use tower::{Layer, Service};
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 tokio::task_local! {
-    /// The exchange whose request makes the connector connect. The client calls the connector from within the request's own future, so that it is
-    /// there at the call; the connecting itself may be moved to the background when an idle connection turns up meanwhile.
+    /// The exchange whose request makes the connector connect. The client calls the connector from within the request's own
+    /// future, so that it is there at the call; the connecting itself may be moved to the background when an idle connection
+    /// turns up meanwhile.
     pub(super) static EXCHANGE: Arc<Exchange>;
 }
 
@@ -86,7 +87,8 @@ where
                 return connecting.await;
             };
             exchange.connecting();
-            // A deadline of the whole exchange that ends first ends it as a connect time-out too: nothing was sent before there is a connection.
+            // A deadline of the whole exchange that ends first ends it as a connect time-out too: nothing was sent before there
+            // is a connection.
             let until = (Instant::now() + exchange.connect).min(exchange.end);
             match tokio::time::timeout_at(until, connecting).await {
                 Ok(Ok(connection)) => {

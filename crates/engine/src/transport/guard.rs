@@ -1,18 +1,20 @@
 //! The address guard: which hosts we dial at all.
 //!
-//! A merchant's URL is an instruction to our own network stack, so that it must never reach what only we can reach: this machine, the private
-//! network, a cloud's metadata service, or anything that smuggles such an address inside another (mapped, NAT64, 6to4, Teredo). IPv6 is refused
-//! unless it is global unicast and none of the special registries claims it; IPv4 is refused by the IANA special-purpose registry.
+//! A merchant's URL is an instruction to our own network stack, so that it must never reach what only we can reach: this machine,
+//! the private network, a cloud's metadata service, or anything that smuggles such an address inside another (mapped, NAT64,
+//! 6to4, Teredo). IPv6 is refused unless it is global unicast and none of the special registries claims it; IPv4 is refused by
+//! the IANA special-purpose registry.
 //!
-//! Two places ask: [`Policy::check_url`] looks at literals and at names that are never public (they would not always reach a resolver), and the
-//! vetting resolver asks [`Policy::allows`] for every address that a name resolves to, at every connection, so that a name that changes its mind
-//! (rebinding) gains nothing: what is dialled is exactly what was looked at.
+//! Two places ask: [`Policy::check_url`] looks at literals and at names that are never public (they would not always reach a
+//! resolver), and the vetting resolver asks [`Policy::allows`] for every address that a name resolves to, at every connection, so
+//! that a name that changes its mind (rebinding) gains nothing: what is dialled is exactly what was looked at.
 
 use domain::urls::{Environment, URL_MAX_CHARS, is_loopback};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
-/// IPv4 ranges that are not the public internet: network, prefix length. IANA special-purpose registry, plus the addresses of metadata services.
+/// IPv4 ranges that are not the public internet: network, prefix length. IANA special-purpose registry, plus the addresses of
+/// metadata services.
 const REFUSED_V4: [(Ipv4Addr, u32); 20] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8),          // this network, unspecified
     (Ipv4Addr::new(10, 0, 0, 0), 8),         // private
@@ -36,7 +38,8 @@ const REFUSED_V4: [(Ipv4Addr, u32); 20] = [
     (Ipv4Addr::new(255, 255, 255, 255), 32), // broadcast
 ];
 
-/// The one IPv6 range that is global unicast; all else (mapped, compatible, NAT64, unique local, link-local, multicast, ...) lies outside of it.
+/// The one IPv6 range that is global unicast; all else (mapped, compatible, NAT64, unique local, link-local, multicast, ...) lies
+/// outside of it.
 const GLOBAL_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
 /// Ranges within it that are not the public internet.
@@ -88,13 +91,14 @@ impl Policy {
         Self { environment }
     }
 
-    /// Whether that address may be dialled. Loopback in the sandbox means 127.0.0.0/8 and `::1` themselves, no other spelling of them.
+    /// Whether that address may be dialled. Loopback in the sandbox means 127.0.0.0/8 and `::1` themselves, no other spelling of
+    /// them.
     pub fn allows(self, address: IpAddr) -> bool {
         (self.environment == Environment::Sandbox && address.is_loopback()) || is_public(address)
     }
 
-    /// Reads a URL that is to be called, and looks at all that can be seen without resolving: the scheme (https; in the sandbox also http), no
-    /// user name, literals in every spelling, names that are never public. `None`: refused.
+    /// Reads a URL that is to be called, and looks at all that can be seen without resolving: the scheme (https; in the sandbox
+    /// also http), no user name, literals in every spelling, names that are never public. `None`: refused.
     pub fn check_url(self, text: &str) -> Option<Url> {
         if text.chars().count() > URL_MAX_CHARS || text.chars().any(|c| c.is_control()) {
             return None;

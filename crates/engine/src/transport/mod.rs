@@ -5,11 +5,12 @@
 //! * `guard` and `resolver` decide what may be dialled; `connector` keeps the time limits.
 //! * Nobody is asked for compressed answers; who sends one all the same is understood, within the same limit (`packed`).
 //!
-//! **Never twice.** The client library underneath (hyper-util's pooled client) sends a request again on its own when a pooled connection turns out
-//! to be closed; the client that we use has no switch for it. Reading it shows that this is safe: it happens only when the connection hands the
-//! request back unread - hyper returns the message only if its connection task never took it from the queue, so that not one byte of it was
-//! written. Once taken, an error carries no message, nothing is repeated, and we answer [`Failure::Broken`]. The tests of this module hold it to that:
-//! servers that read a request on a reused connection and close it see it once. The library's other retries (of HTTP/2 refusals) are switched off.
+//! **Never twice.** The client library underneath (hyper-util's pooled client) sends a request again on its own when a pooled
+//! connection turns out to be closed; the client that we use has no switch for it. Reading it shows that this is safe: it happens
+//! only when the connection hands the request back unread - hyper returns the message only if its connection task never took it
+//! from the queue, so that not one byte of it was written. Once taken, an error carries no message, nothing is repeated, and we
+//! answer [`Failure::Broken`]. The tests of this module hold it to that: servers that read a request on a reused connection and
+//! close it see it once. The library's other retries (of HTTP/2 refusals) are switched off.
 //!
 //! **Architecture invariant:** the failures that mean "certainly nothing was sent" come from the connector alone.
 
@@ -33,8 +34,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-/// Idle connections are closed after this long: below the shortest idle limit that is common among servers (5 s), so that a request seldom meets a
-/// connection that its server is just closing, which would make its fate unknown.
+/// Idle connections are closed after this long: below the shortest idle limit that is common among servers (5 s), so that a
+/// request seldom meets a connection that its server is just closing, which would make its fate unknown.
 const POOL_IDLE: Duration = Duration::from_secs(4);
 /// Idle connections kept per host.
 const POOL_IDLE_PER_HOST: usize = 64;
@@ -176,7 +177,8 @@ impl Transport {
         let policy = Policy::of(environment);
         let client = match client(policy, lookup.clone(), Trust::System) {
             Ok(client) => client,
-            // A sandbox in a bare container has no certificates, and calls nobody but this machine: it starts, and every https peer is refused.
+            // A sandbox in a bare container has no certificates, and calls nobody but this machine: it starts, and every https
+            // peer is refused.
             Err(error) if environment == Environment::Sandbox => {
                 tracing::warn!("no system certificates: https peers will be refused ({error})");
                 client(policy, lookup, Trust::Nobody)?
@@ -197,8 +199,8 @@ impl Transport {
         }
     }
 
-    /// [`send`](Self::send), for providers: an answer that breaks off after its first bytes is what came of it. Its status counts, and the cut text is an
-    /// unreadable body: every format that providers speak ends with a sign of its end.
+    /// [`send`](Self::send), for providers: an answer that breaks off after its first bytes is what came of it. Its status
+    /// counts, and the cut text is an unreadable body: every format that providers speak ends with a sign of its end.
     ///
     /// # Errors
     /// [`Failure`] when nothing of a body came, or not all of it in time.
@@ -210,8 +212,8 @@ impl Transport {
         }
     }
 
-    /// Makes the call, once, for the sake of its status: what of the body does not come in time, or breaks off, is left out. Everything, connecting
-    /// included, ends `total_ms` after the start.
+    /// Makes the call, once, for the sake of its status: what of the body does not come in time, or breaks off, is left out.
+    /// Everything, connecting included, ends `total_ms` after the start.
     ///
     /// # Errors
     /// [`Failure`] when there is no status.

@@ -1,7 +1,8 @@
-//! Answers that come compressed although every request says `accept-encoding: identity`: gzip, `x-gzip`, and deflate, as zlib or raw.
+//! Answers that come compressed although every request says `accept-encoding: identity`: gzip, `x-gzip`, and deflate, as zlib or
+//! raw.
 //!
-//! **Bounded**: not more is inflated than may be read; what is longer is cut there and marked as such. A body that is not what its `Content-Encoding` says - another format, a
-//! cut or spoilt one, one with something behind it - is read as it stands.
+//! **Bounded**: not more is inflated than may be read; what is longer is cut there and marked as such. A body that is not what
+//! its `Content-Encoding` says - another format, a cut or spoilt one, one with something behind it - is read as it stands.
 
 use domain::limits::{BODY_MAX_BYTES, PROVIDER_ANSWER_MAX_BYTES};
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};

@@ -26,7 +26,8 @@ pub struct Announcement<'a> {
     pub now: Timestamp,
 }
 
-/// Adds the event and, where the method has an address, its delivery. Whoever commits the batch wakes the deliveries' worker then.
+/// Adds the event and, where the method has an address, its delivery. Whoever commits the batch wakes the deliveries' worker
+/// then.
 pub fn announce(batch: &mut Batch, announcement: &Announcement<'_>) {
     let event = event(announcement);
     events::insert(batch, &event);
@@ -40,8 +41,8 @@ pub(crate) fn told(method: &PaymentMethod) -> bool {
     method.settings.text(WEBHOOK_URL).is_some()
 }
 
-/// Like [`announce`], for a transaction's first event and a method with an address: the delivery is this process's from the start. Answers the event,
-/// and the place of what the commit hands back for the delivery.
+/// Like [`announce`], for a transaction's first event and a method with an address: the delivery is this process's from the
+/// start. Answers the event, and the place of what the commit hands back for the delivery.
 pub(crate) fn announce_handed_over(batch: &mut Batch, announcement: &Announcement<'_>, lease: Lease<'_>) -> (StoredEvent, usize) {
     let event = event(announcement);
     events::insert(batch, &event);

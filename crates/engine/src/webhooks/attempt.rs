@@ -45,8 +45,8 @@ pub(super) enum Standing {
     NotAsked,
 }
 
-/// Makes one attempt and records it; says how the endpoint behaved as soon as it is known. Answers whether the record made later deliveries of the
-/// transaction due.
+/// Makes one attempt and records it; says how the endpoint behaved as soon as it is known. Answers whether the record made later
+/// deliveries of the transaction due.
 pub(super) async fn attempt(engine: &Engine, claimed: &Claimed, answered: impl FnOnce(Standing)) -> bool {
     let (company, method) = claimed.endpoint();
     let method = match configured(engine, company, method).await {
@@ -157,7 +157,8 @@ fn judge(result: &Result<Incoming, Failure>, claimed: &Claimed, clock: &Clock, r
     Verdict { state: DeliveryState::Failing, failure: Some(failure), next_at: Some(clock.after(wait_ms)) }
 }
 
-/// The beginning of an answer as the log keeps it: text without NUL (no store takes it), and without our own secrets, which an endpoint may repeat.
+/// The beginning of an answer as the log keeps it: text without NUL (no store takes it), and without our own secrets, which an
+/// endpoint may repeat.
 fn kept(body: &[u8], method: &PaymentMethod) -> Option<String> {
     if body.is_empty() {
         return None;
@@ -175,8 +176,8 @@ fn kept(body: &[u8], method: &PaymentMethod) -> Option<String> {
     Some(text)
 }
 
-/// Commits what must not be lost, again while the store is away. `None`: the lease had passed on, or the store stayed away; the delivery is then
-/// made again, under the same id.
+/// Commits what must not be lost, again while the store is away. `None`: the lease had passed on, or the store stayed away; the
+/// delivery is then made again, under the same id.
 async fn store(engine: &Engine, fill: impl Fn(&mut Batch)) -> Option<Vec<Vec<Row>>> {
     let mut wait = RECORD_WAIT;
     for _ in 0..RECORD_TRIES {

@@ -3,13 +3,13 @@
 /// Deliveries and endpoints that one commit claims at most.
 const CLAIM_ROWS: usize = 512;
 const CLAIM_ENDPOINTS: usize = 32;
-/// Of both, what is kept for endpoints that are unknown, slow or failing while any has something: however deep the backlog of the others is, a new endpoint
-/// becomes known.
+/// Of both, what is kept for endpoints that are unknown, slow or failing while any has something: however deep the backlog of the
+/// others is, a new endpoint becomes known.
 const CLAIM_ROWS_DOUBTFUL: usize = 64;
 const CLAIM_ENDPOINTS_DOUBTFUL: usize = 8;
 
-/// Shares the places out: who wants some, whether it takes events, and how many it has room for. Those that take events come first, but for what is kept for the
-/// others; those have no more than `left_doubtful`.
+/// Shares the places out: who wants some, whether it takes events, and how many it has room for. Those that take events come
+/// first, but for what is kept for the others; those have no more than `left_doubtful`.
 pub(super) fn shared_out<K>(wanting: Vec<(K, bool, usize)>, left: usize, mut left_doubtful: usize) -> Vec<(K, u32)> {
     let mut left = left.min(CLAIM_ROWS);
     let (mut good, mut doubtful): (Vec<_>, Vec<_>) = wanting.into_iter().partition(|(_, is_good, _)| *is_good);

@@ -1,5 +1,6 @@
-//! How much of the worker each endpoint gets: a width that grows while it takes events and falls to one while it fails (the breaker), so that a slow or
-//! dead endpoint delays nobody else, and one that comes back is found at once by the attempts that its schedule makes anyway.
+//! How much of the worker each endpoint gets: a width that grows while it takes events and falls to one while it fails (the
+//! breaker), so that a slow or dead endpoint delays nobody else, and one that comes back is found at once by the attempts that
+//! its schedule makes anyway.
 
 use super::attempt::Standing;
 use std::collections::VecDeque;

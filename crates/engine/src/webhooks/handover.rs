@@ -1,6 +1,7 @@
-//! From the commit to the worker without a detour through the store: where an endpoint has room, a transaction's first event is stored as this process's
-//! already and handed over in memory once it is durable. Where there is none, or older deliveries wait in the store, it is stored free and claimed in
-//! its turn. What was stored as ours and never arrives comes free as it would after a claim: with the process, or with the lease.
+//! From the commit to the worker without a detour through the store: where an endpoint has room, a transaction's first event is
+//! stored as this process's already and handed over in memory once it is durable. Where there is none, or older deliveries wait
+//! in the store, it is stored free and claimed in its turn. What was stored as ours and never arrives comes free as it would
+//! after a claim: with the process, or with the lease.
 
 use super::worker::LEASE_MS;
 use crate::core::Engine;
@@ -118,7 +119,8 @@ impl Promise {
         Lease { owner: &self.engine.inner.node_id, until: self.engine.clock().now().plus_ms(LEASE_MS) }
     }
 
-    /// Hands the delivery over, by what its commit handed back; without that (nobody knows whether it was stored) it is freed in the store.
+    /// Hands the delivery over, by what its commit handed back; without that (nobody knows whether it was stored) it is freed in
+    /// the store.
     pub(crate) async fn keep(mut self, stored: Stored, rows: Option<&[Row]>) {
         self.kept = true;
         let event = &stored.event;

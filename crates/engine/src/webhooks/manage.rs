@@ -134,8 +134,8 @@ impl Engine {
         Ok(found.into_iter().map(&mut view).collect())
     }
 
-    /// Sends a delivery again, with its original id, from the beginning of the schedule. An endpoint that was switched off is switched on by it: whoever
-    /// replays says that it is to be tried. One that is being sent right now is left as it is.
+    /// Sends a delivery again, with its original id, from the beginning of the schedule. An endpoint that was switched off is
+    /// switched on by it: whoever replays says that it is to be tried. One that is being sent right now is left as it is.
     ///
     /// # Errors
     /// [`DeliveryError`].
@@ -157,8 +157,8 @@ impl Engine {
         self.delivery(company, id).await
     }
 
-    /// Sends every delivery created at or after `since` again (30 days back at most), of one state if one is named; test events are left out. Answers how
-    /// many. Endpoints that were switched off are switched on.
+    /// Sends every delivery created at or after `since` again (30 days back at most), of one state if one is named; test events
+    /// are left out. Answers how many. Endpoints that were switched off are switched on.
     ///
     /// # Errors
     /// [`EngineError`] when the store does not answer; some may be queued by then.
@@ -194,7 +194,8 @@ impl Engine {
         }
     }
 
-    /// Sends a sample event to a payment method's endpoint, once and at once, and answers with what became of it. Switches the endpoint on if it was off.
+    /// Sends a sample event to a payment method's endpoint, once and at once, and answers with what became of it. Switches the
+    /// endpoint on if it was off.
     ///
     /// # Errors
     /// [`DeliveryError`].

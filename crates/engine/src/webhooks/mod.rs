@@ -2,11 +2,12 @@
 //!
 //! * `announce` makes the event and its delivery part of the commit that they tell about;
 //! * `handover` gives a transaction's first event to the worker in memory once it is committed, where there is room for it;
-//! * `worker` claims what else is due and shares its places among the endpoints (`endpoints`, `claims`); `attempt` sends once and records; `sign` is what receivers check;
+//! * `worker` claims what else is due and shares its places among the endpoints (`endpoints`, `claims`); `attempt` sends once and
+//!   records; `sign` is what receivers check;
 //! * `feed` is the pull twin; `manage` is what people do.
 //!
-//! **Architecture invariants:** every attempt of an event carries the same id and the same bytes; a delivery is acknowledged after the work; one
-//! transaction's events go out in order; no endpoint holds up another.
+//! **Architecture invariants:** every attempt of an event carries the same id and the same bytes; a delivery is acknowledged
+//! after the work; one transaction's events go out in order; no endpoint holds up another.
 
 mod announce;
 mod attempt;
@@ -56,7 +57,8 @@ async fn configured(engine: &Engine, company: CompanyId, id: MethodId) -> Result
 impl Engine {
     /// Delivers what is due, and purges what is past its retention, until the platform stops.
     ///
-    /// The work goes on in tasks of its own when this future is dropped: at a stop the worker still gives back what it claimed and did not begin.
+    /// The work goes on in tasks of its own when this future is dropped: at a stop the worker still gives back what it claimed
+    /// and did not begin.
     pub async fn run_deliveries(&self) {
         let worker = self.inner.tasks.spawn(Worker::new(self.clone()).run());
         let sequencer = self.inner.tasks.spawn(sequencer::run(self.clone()));

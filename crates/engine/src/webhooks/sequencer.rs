@@ -1,4 +1,5 @@
-//! Closes the rounds of the feed on a shared store, many events at once: a few statements a second whatever the rate, none while nothing happens.
+//! Closes the rounds of the feed on a shared store, many events at once: a few statements a second whatever the rate, none while
+//! nothing happens.
 
 use crate::core::Engine;
 use crate::flow::EngineError;
@@ -14,7 +15,8 @@ const LOOK_FIRST: Duration = Duration::from_millis(5);
 const LOOK_LAST: Duration = Duration::from_millis(500);
 /// How often it is looked for what others have begun and not ended.
 const IDLE: Duration = Duration::from_secs(1);
-/// How often it is looked for what was stored and nobody has told of: by a process that is dead since, or by a commit whose answer was lost.
+/// How often it is looked for what was stored and nobody has told of: by a process that is dead since, or by a commit whose
+/// answer was lost.
 const LEFT_EVERY: Duration = Duration::from_secs(3);
 /// A feed that is held back for longer is told about.
 const LAG_TOLD: Duration = Duration::from_secs(10);

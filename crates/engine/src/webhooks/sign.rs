@@ -1,4 +1,5 @@
-//! The headers of a webhook: Standard Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`), our `webhook-sequence`, and the bearer.
+//! The headers of a webhook: Standard Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`), our `webhook-sequence`,
+//! and the bearer.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -11,7 +12,8 @@ const SIGNING_PREFIX: &str = "whsec_";
 /// The version of the signature: HMAC-SHA256 with a shared secret.
 const VERSION: &str = "v1";
 
-/// The headers that everybody gets: `webhook-id`, `webhook-timestamp` (seconds) and `webhook-signature`, one signature per secret, separated by blanks.
+/// The headers that everybody gets: `webhook-id`, `webhook-timestamp` (seconds) and `webhook-signature`, one signature per
+/// secret, separated by blanks.
 pub fn headers_of(id: &str, timestamp_s: i64, body: &[u8], secrets: &[&Secret]) -> [(&'static str, String); 3] {
     let mut signatures = String::with_capacity(secrets.len() * 48);
     for secret in secrets {
@@ -27,7 +29,8 @@ pub fn headers_of(id: &str, timestamp_s: i64, body: &[u8], secrets: &[&Secret]) 
 fn signature(id: &str, timestamp_s: i64, body: &[u8], secret: &Secret) -> String {
     let text = secret.expose();
     let encoded = text.strip_prefix(SIGNING_PREFIX).unwrap_or(text);
-    // Every secret that we make is base64. One that is not can only be handed to `listen` by hand; receivers then take its text as the key, too.
+    // Every secret that we make is base64. One that is not can only be handed to `listen` by hand; receivers then take its text
+    // as the key, too.
     let key = STANDARD.decode(encoded).unwrap_or_else(|_| encoded.as_bytes().to_vec());
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &key));
     context.update(id.as_bytes());
@@ -38,8 +41,8 @@ fn signature(id: &str, timestamp_s: i64, body: &[u8], secret: &Secret) -> String
     format!("{VERSION},{}", STANDARD.encode(context.sign()))
 }
 
-/// Every header of an attempt at `now` but those of HTTP itself. Earlier signing secrets sign beside the newest, and the bearer that receivers
-/// know is the one that is sent, each until its own promised end.
+/// Every header of an attempt at `now` but those of HTTP itself. Earlier signing secrets sign beside the newest, and the bearer
+/// that receivers know is the one that is sent, each until its own promised end.
 pub fn headers_for(
     method: &PaymentMethod,
     id: &EventId,

@@ -1,8 +1,8 @@
-//! The worker: takes up what is handed over and claims what else is due, by endpoint and only as many as it has room for; shares its places among the
-//! endpoints.
+//! The worker: takes up what is handed over and claims what else is due, by endpoint and only as many as it has room for; shares
+//! its places among the endpoints.
 //!
-//! Endpoints that take events have places of their own; those that are unknown, slow or failing share a smaller number, so that however many of them
-//! there are, and whatever their backlog, the others do not wait for them.
+//! Endpoints that take events have places of their own; those that are unknown, slow or failing share a smaller number, so that
+//! however many of them there are, and whatever their backlog, the others do not wait for them.
 
 use super::attempt::{ANSWER_MS, Standing, attempt};
 use super::claims::shared_out;
@@ -44,8 +44,8 @@ const DEAD_EVERY: Duration = Duration::from_secs(1);
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 /// How many deliveries are given back in one commit.
 const GIVE_BACK_ROWS: usize = 1_000;
-/// How often what is past its retention is purged, how many events at once, and how often in a row; the first look after a start comes soon, because what has
-/// piled up while nothing ran begins to go at once.
+/// How often what is past its retention is purged, how many events at once, and how often in a row; the first look after a start
+/// comes soon, because what has piled up while nothing ran begins to go at once.
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 const PURGE_FIRST: Duration = Duration::from_secs(1);
 const PURGE_ROWS: u32 = 1_000;
@@ -61,8 +61,8 @@ enum Told {
     Recorded { released: bool },
 }
 
-/// The worker's end of an attempt: it is told of both steps, however the attempt's task ends. While the record waits for its commit the endpoint takes the
-/// next event: how long our store takes is no reason to ask less of an endpoint.
+/// The worker's end of an attempt: it is told of both steps, however the attempt's task ends. While the record waits for its
+/// commit the endpoint takes the next event: how long our store takes is no reason to ask less of an endpoint.
 struct Reporter {
     key: Key,
     number: u64,
@@ -172,7 +172,8 @@ impl Worker {
         self.waiting + self.busy_good + self.busy_doubtful + self.recording
     }
 
-    /// What dead processes held is due now. The embedded store belongs to one process, so that at its start everybody else is dead.
+    /// What dead processes held is due now. The embedded store belongs to one process, so that at its start everybody else is
+    /// dead.
     async fn release_dead(&mut self, first: bool) {
         let alone = self.engine.store().dialect() == Dialect::Sqlite;
         if alone && !first {

@@ -1,9 +1,10 @@
 //! The Management API: everything that the back office can do, for programs. Paths here are below `/v1/api/mozarto/admin`.
 //!
-//! One file per resource; each handler reads the call and hands it to `engine::admin`, where the back office meets the same use cases.
+//! One file per resource; each handler reads the call and hands it to `engine::admin`, where the back office meets the same use
+//! cases.
 //!
-//! **Architecture invariant:** a call is served only through its row in [`ROUTES`], which names the scope that it needs; the router is made from these
-//! rows and nothing else, so that no route can stand outside the authorisation tests that walk them.
+//! **Architecture invariant:** a call is served only through its row in [`ROUTES`], which names the scope that it needs; the
+//! router is made from these rows and nothing else, so that no route can stand outside the authorisation tests that walk them.
 
 mod approvals;
 mod audit;
@@ -25,8 +26,8 @@ use engine::Engine;
 
 pub use routes::{Body, ROUTES, Route};
 
-/// The router of the Management API, to be nested at `/v1/api/mozarto/admin`. The gate that it shares with the other APIs is looked for among the
-/// extensions of each request.
+/// The router of the Management API, to be nested at `/v1/api/mozarto/admin`. The gate that it shares with the other APIs is
+/// looked for among the extensions of each request.
 pub fn router(engine: Engine) -> Router {
     let mut router = Router::new();
     for route in ROUTES {

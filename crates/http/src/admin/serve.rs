@@ -1,4 +1,5 @@
-//! The one way from a request to a handler: body, token, rate, scope, media type, JSON, handler, envelope. The order is that of the Cashier API, section 3.
+//! The one way from a request to a handler: body, token, rate, scope, media type, JSON, handler, envelope. The order is that of
+//! the Cashier API, section 3.
 
 use super::routes::{Body, Route};
 use crate::app::{Seen, respond};
@@ -84,7 +85,8 @@ async fn run(route: &'static Route, engine: Engine, request: Request, seen: &mut
         drop(slot);
         return Ok(reply?);
     }
-    // A change goes on to its end although the client hangs up: what it committed must also reach this process's directory and workers.
+    // A change goes on to its end although the client hangs up: what it committed must also reach this process's directory and
+    // workers.
     let task = tokio::spawn(async move {
         let reply = call.await;
         drop(slot);

@@ -102,7 +102,8 @@ async fn secrets_come_out_once() {
     assert_ne!(made.at("/data/token"), rotated.at("/data/token"));
 }
 
-/// The maker of a pay-out, and whoever made the maker, decide nothing about it. That an approving credential made it, the store is told here.
+/// The maker of a pay-out, and whoever made the maker, decide nothing about it. That an approving credential made it, the store
+/// is told here.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_maker_is_not_the_checker() {
     let world = World::start().await;

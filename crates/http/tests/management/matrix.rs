@@ -1,4 +1,5 @@
-//! Route x token x scope x company, over the list that the router itself is made from: a route that is not covered here fails these tests.
+//! Route x token x scope x company, over the list that the router itself is made from: a route that is not covered here fails
+//! these tests.
 
 use crate::transcript::filled;
 use crate::world::{Answer, World};

@@ -15,7 +15,8 @@ pub(crate) struct Transcript {
 const SECRETS: [&str; 5] = ["mks_", "mm_", "whsec_", "whb_", "eyJ"];
 
 impl Transcript {
-    /// Makes a call of the first company with every scope and writes it down. `path` is the route, its parameters in braces, each replaced by the next of `ids`.
+    /// Makes a call of the first company with every scope and writes it down. `path` is the route, its parameters in braces, each
+    /// replaced by the next of `ids`.
     pub(crate) async fn call(&mut self, world: &World, method: &str, path: &str, ids: &[&str], body: Option<&str>) -> Answer {
         let token = &world.one.all;
         self.call_as(world, token, method, path, ids, body).await

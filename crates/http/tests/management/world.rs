@@ -1,5 +1,5 @@
-//! A platform over SQLite with two companies, a clock that stands still between calls, a provider that answers what PayOne would, and a merchant's
-//! endpoint.
+//! A platform over SQLite with two companies, a clock that stands still between calls, a provider that answers what PayOne would,
+//! and a merchant's endpoint.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -231,7 +231,8 @@ fn listen(router: Router, stop: &CancellationToken) -> String {
     base
 }
 
-/// PayOne (its sheet, Upstream): every deposit is taken; nothing is found by reference, so that every inquiry leaves things as they are.
+/// PayOne (its sheet, Upstream): every deposit is taken; nothing is found by reference, so that every inquiry leaves things as
+/// they are.
 fn payone() -> Router {
     let json = [("content-type", "application/json")];
     let taken = r#"{"success":true,"message":"Transaction successfully Ongoing Process ","redirect_url":"https://demo.payonepayment.com/webflow-payment/HS923856HU/token"}"#;

@@ -1,4 +1,5 @@
-//! Bodies and queries that nobody would send on purpose: whatever comes, the answer is one of the documented ones (reliability D9).
+//! Bodies and queries that nobody would send on purpose: whatever comes, the answer is one of the documented ones (reliability
+//! D9).
 
 use crate::platform::{EVENTS, PAY_IN, Platform, TRANSACTIONS};
 use crate::wire::{Answer, Peer};

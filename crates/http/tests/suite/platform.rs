@@ -147,7 +147,8 @@ async fn token(engine: &Engine, company: CompanyId, scopes: &[Scope]) -> String 
     issued.token.expose().to_owned()
 }
 
-/// A user token as merchants without a stored key send it. It claims nothing but who it is, so that the body's other fields count.
+/// A user token as merchants without a stored key send it. It claims nothing but who it is, so that the body's other fields
+/// count.
 pub(crate) fn user_token(user_id: &str) -> String {
     jwt(r#"{"alg":"HS256","typ":"JWT"}"#, &format!(r#"{{"userId":"{user_id}"}}"#))
 }

@@ -44,8 +44,8 @@ async fn rotate(new_key_file: Option<&Path>, args: &StoreArgs) -> Result<u64> {
     store.rotate_master_key(&new).await
 }
 
-/// The key of a data directory: the new one is kept beside the old one until every data key is under it, so that an interruption at any moment
-/// leaves the key that opens them; the command then only has to be run again.
+/// The key of a data directory: the new one is kept beside the old one until every data key is under it, so that an interruption
+/// at any moment leaves the key that opens them; the command then only has to be run again.
 async fn in_directory(store: &OpenStore) -> Result<u64> {
     let directory = store.data().context("the data directory is not open")?.path.clone();
     let (current, next): (PathBuf, PathBuf) = (directory.join("master.key"), directory.join("master.key.next"));

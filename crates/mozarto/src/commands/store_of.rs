@@ -95,8 +95,8 @@ impl OpenStore {
         self.settings.as_ref().map_or(Environment::Sandbox, |settings| settings.environment)
     }
 
-    /// Brings the schema up to date, and has the store say which environment it is of: `said`, the evidence, or, for a new one, the configuration. Answers how
-    /// many migrations were applied.
+    /// Brings the schema up to date, and has the store say which environment it is of: `said`, the evidence, or, for a new one,
+    /// the configuration. Answers how many migrations were applied.
     pub(crate) async fn migrate(&self, said: Option<Environment>) -> Result<usize> {
         let beside = self.data_directory.as_ref().is_some_and(|data| presence::is_a_sandboxs(&data.path));
         if platform::has_schema(self.db.as_ref()).await? {

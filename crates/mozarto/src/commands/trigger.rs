@@ -1,5 +1,5 @@
-//! `mozarto trigger`: sends a provider's published example with an amount whose last two digits make its simulator do something in particular, and prints the
-//! transaction's timeline as it happens.
+//! `mozarto trigger`: sends a provider's published example with an amount whose last two digits make its simulator do something
+//! in particular, and prints the transaction's timeline as it happens.
 
 use super::client::{Client, cell};
 use super::transactions::event_line;
@@ -53,8 +53,9 @@ pub(crate) async fn run(args: TriggerArgs) -> Result<()> {
     watch.follow(provider).await
 }
 
-/// A user token for the demo body: `MOZARTO_USER_TOKEN`, whose `userId` the body then takes; else one of our own making, which a company without a user-token key
-/// (the sandbox's demo company) accepts. It says nothing but the `userId`, so that the example's own values count.
+/// A user token for the demo body: `MOZARTO_USER_TOKEN`, whose `userId` the body then takes; else one of our own making, which a
+/// company without a user-token key (the sandbox's demo company) accepts. It says nothing but the `userId`, so that the example's
+/// own values count.
 fn user_token(demo: &mut Demo) -> Result<Secret> {
     if let Ok(token) = std::env::var("MOZARTO_USER_TOKEN") {
         let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());

@@ -28,7 +28,8 @@ pub(super) struct DemoAccount {
 }
 
 impl DemoAccount {
-    /// Whether this is the account's payment method: the provider's, and where there are several accounts of one provider, the one that is named so at the simulator.
+    /// Whether this is the account's payment method: the provider's, and where there are several accounts of one provider, the
+    /// one that is named so at the simulator.
     pub(super) fn is_of(&self, method: &PaymentMethod) -> bool {
         let alone = ACCOUNTS.iter().filter(|account| account.psp_type == self.psp_type).count() == 1;
         let settings = &method.settings;

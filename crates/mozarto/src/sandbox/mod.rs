@@ -74,7 +74,8 @@ impl Before {
     }
 }
 
-/// Listens on the port; for 0 on the one from before if it is free, so that callback addresses and pages that are under way stay good over a restart, else on any.
+/// Listens on the port; for 0 on the one from before if it is free, so that callback addresses and pages that are under way stay
+/// good over a restart, else on any.
 fn bind(port: u16, before: Option<u16>, flag: &str) -> Result<TcpListener> {
     if port == 0
         && let Some(before) = before

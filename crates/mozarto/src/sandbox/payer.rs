@@ -1,5 +1,6 @@
-//! The payer of a sandbox that settles by itself: opens the pages of ours that come before a provider's (`/pay`, `/3ds`), as a browser would, and presses the button of the
-//! simulator's page that follows a `/3ds`. Pages on which a payment is paid are pressed by the simulator: twice pressed would be twice tried.
+//! The payer of a sandbox that settles by itself: opens the pages of ours that come before a provider's (`/pay`, `/3ds`), as a
+//! browser would, and presses the button of the simulator's page that follows a `/3ds`. Pages on which a payment is paid are
+//! pressed by the simulator: twice pressed would be twice tried.
 
 use anyhow::{Context, Result, bail};
 use reqwest::Url;

@@ -1,4 +1,5 @@
-//! The demo company, made once: payment methods at the simulators, a rule each, credentials, an owner. What is secret of it is kept in `sandbox.json`.
+//! The demo company, made once: payment methods at the simulators, a rule each, credentials, an owner. What is secret of it is
+//! kept in `sandbox.json`.
 
 use super::demo::{ACCOUNTS, DemoAccount, ROLES};
 use crate::files::DataDirectory;
@@ -33,7 +34,8 @@ pub(crate) struct Demo {
     pub(crate) webhook_bearer: Secret,
 }
 
-/// The demo company of this data directory and store: the one from before, or, where no start has got as far as to tell of one, a new one.
+/// The demo company of this data directory and store: the one from before, or, where no start has got as far as to tell of one, a
+/// new one.
 pub(crate) async fn demo_company(engine: &Engine, data: &DataDirectory) -> Result<Demo> {
     let Some(demo) = kept(data)? else {
         presence::may_make_demo(engine.store(), &data.path).await?;
@@ -156,7 +158,8 @@ pub(crate) fn hash(password: &Secret) -> Result<String> {
     Ok(hash.map_err(|error| anyhow::anyhow!("hashing a password: {error}"))?.to_string())
 }
 
-/// A user token whose claims suit every provider. The demo company stores no key for user tokens, so that any well-formed one is accepted.
+/// A user token whose claims suit every provider. The demo company stores no key for user tokens, so that any well-formed one is
+/// accepted.
 fn user_token() -> Secret {
     let part = |text: String| URL_SAFE_NO_PAD.encode(text);
     let header = part(r#"{"alg":"HS256","typ":"JWT"}"#.to_owned());

@@ -1,4 +1,5 @@
-//! Every row of the error table of the Cashier API (section 5) that is ours, not a provider's: answers to the byte of the contract, in its order of checks.
+//! Every row of the error table of the Cashier API (section 5) that is ours, not a provider's: answers to the byte of the
+//! contract, in its order of checks.
 
 mod rows;
 
@@ -396,7 +397,8 @@ async fn deposits(client: &Client) -> Result<usize> {
     Ok(calls.iter().filter(|call| call["path"] == "/api/deposit").count())
 }
 
-/// A store that takes no transaction: the published 500, with nothing of the store in it; the provider is not called, and the key is not used up.
+/// A store that takes no transaction: the published 500, with nothing of the store in it; the provider is not called, and the key
+/// is not used up.
 async fn ours(world: &World) -> Result<()> {
     let client = &world.client;
     let deposits = deposits(client).await?;

@@ -4,7 +4,8 @@ pub(crate) const PAYONE: &str = r#"{"pspType":"PAYONE","type":"PAYIN","baseamoun
 pub(crate) const FORUMPAY_OUT: &str = r#"{"pspType":"FORUMPAY","type":"PAYOUT","baseamount":200.00,"currency":"EUR","userId":"user_123","email":"player@example.com","country":"DE","preferredCrypto":"BTC","walletAddress":"bc1qxy2kgdygjrsqtzq2n0yrf2493p83kkfjhx0wlh"}"#;
 pub(crate) const FLEXEPIN: &str = r#"{"pspType":"FLEXEPIN","type":"PAYIN","voucherPin":"1234567890123456","baseamount":25.00,"currency":"EUR","currencyCode":"EUR","userId":"user_123","email":"player@example.com"}"#;
 
-/// The body with one member set to a JSON literal, or taken out (`absent`). Texts are edited as text, so that number literals stay as they are.
+/// The body with one member set to a JSON literal, or taken out (`absent`). Texts are edited as text, so that number literals
+/// stay as they are.
 pub(crate) fn with(body: &str, field: &str, literal: &str) -> String {
     let start = body.find(&format!("\"{field}\":"));
     let (head, tail) = match start {

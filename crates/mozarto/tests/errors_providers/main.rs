@@ -1,5 +1,5 @@
-//! Every error and status row of the sheets, provoked at the simulators (`next` makes their next answer, `status/{word}` their word): the
-//! answer as written, where the transaction stands, and whether money moved.
+//! Every error and status row of the sheets, provoked at the simulators (`next` makes their next answer, `status/{word}` their
+//! word): the answer as written, where the transaction stands, and whether money moved.
 
 mod brite;
 mod cleo;
@@ -31,7 +31,8 @@ async fn errors_of_the_providers() {
     let world = World::start(env!("CARGO_BIN_EXE_mozarto"), &WEBHOOKS_OF, |options| options.time_scale(60)).await;
     let world = world.expect("a sandbox");
     let mut table = Table::new("provider errors");
-    // `next` strikes the provider's next call: one provider's rows run one after the other, and what an inquiry shall be answered is said with `next_about`.
+    // `next` strikes the provider's next call: one provider's rows run one after the other, and what an inquiry shall be answered
+    // is said with `next_about`.
     table.row("PayOne", payone::rows(world.hands()));
     table.row("ForumPay", forumpay::rows(world.hands()));
     table.row("Gigadat", gigadat::rows(world.hands()));

@@ -7,7 +7,8 @@ use testkit::forms::Form;
 const NAME: &str = "trust";
 const QUERY: &str = "/json/";
 
-/// All rows, one after the other. Creating calls nobody: what goes wrong is the query, which changes nothing, with its errorCode on the timeline.
+/// All rows, one after the other. Creating calls nobody: what goes wrong is the query, which changes nothing, with its errorCode
+/// on the timeline.
 pub(crate) async fn rows(hands: Hands) -> Result<()> {
     let mut rows = Rows::default();
     let fault = |code: &str| {

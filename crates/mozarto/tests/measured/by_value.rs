@@ -1,4 +1,5 @@
-//! A number is compared by its value, whatever its valid literal: amounts, codes and times of the ten providers with zeros behind the point.
+//! A number is compared by its value, whatever its valid literal: amounts, codes and times of the ten providers with zeros behind
+//! the point.
 
 use crate::ten::{ALL, Provider};
 use anyhow::{Context, Result, ensure};
@@ -130,7 +131,8 @@ async fn lowered(hands: Hands) -> Result<()> {
     went_back(&hands, "trust", &id, &[("lower", 2_000), ("lower", 500), ("refund", 7_500)]).await.map(drop)
 }
 
-/// The codes of what nobody knows: the accounts are good. Neosurf, which answers by words, and Flexepin, which numbers nothing here, stand for the control.
+/// The codes of what nobody knows: the accounts are good. Neosurf, which answers by words, and Flexepin, which numbers nothing
+/// here, stand for the control.
 async fn tested(hands: Hands) -> Result<()> {
     for provider in ALL {
         for method in hands.client.methods_of(provider.psp_type).await? {

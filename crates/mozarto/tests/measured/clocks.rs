@@ -1,5 +1,6 @@
-//! Clocks that are wrong, that are put back and forward: whose work is whose, when what waits is due, and what ends, is never theirs to say. Debian's
-//! `faketime` around the processes; the clock that nobody sets is left alone, and PostgreSQL is outside of it.
+//! Clocks that are wrong, that are put back and forward: whose work is whose, when what waits is due, and what ends, is never
+//! theirs to say. Debian's `faketime` around the processes; the clock that nobody sets is left alone, and PostgreSQL is outside
+//! of it.
 
 use crate::node::{BINARY, Node};
 use anyhow::{Context, Result, ensure};
@@ -233,7 +234,8 @@ async fn told(three: &Three) -> Result<()> {
     Ok(())
 }
 
-/// A call that is open at one process for longer than others hold a silent one for dead: nobody takes it, and it is answered with the provider's own words.
+/// A call that is open at one process for longer than others hold a silent one for dead: nobody takes it, and it is answered with
+/// the provider's own words.
 async fn calls_stay_with_their_owner(three: &Three) -> Result<()> {
     let mut calls = Vec::new();
     three.hold.store(true, Ordering::SeqCst);
@@ -266,7 +268,8 @@ async fn calls_stay_with_their_owner(three: &Three) -> Result<()> {
     Ok(())
 }
 
-/// Payments at both, each webhook once and verified (their time is the true one), the feed and the list in the order in which they were made.
+/// Payments at both, each webhook once and verified (their time is the true one), the feed and the list in the order in which
+/// they were made.
 async fn each_once_and_in_order(three: &Three) -> Result<()> {
     let client = three.at(&three.ahead).client;
     let feed = async |after: Option<String>| -> Result<Vec<serde_json::Value>> {

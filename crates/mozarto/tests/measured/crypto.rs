@@ -11,7 +11,8 @@ use testkit::world::{Hands, World};
 const LIMIT: Duration = Duration::from_secs(30);
 const NAME: &str = "forumpay";
 
-/// Nobody asks by the schedule within this test, and the simulator's own callbacks are lost: only what a row sends makes anything happen.
+/// Nobody asks by the schedule within this test, and the simulator's own callbacks are lost: only what a row sends makes anything
+/// happen.
 #[tokio::test(flavor = "multi_thread")]
 async fn forumpay_as_its_own_clients_know_it() {
     let world = World::start(env!("CARGO_BIN_EXE_mozarto"), &["FORUMPAY"], |options| options.time_scale(1)).await;
@@ -415,7 +416,8 @@ async fn review_before_approval(hands: Hands) -> Result<()> {
     hands.nothing_moved(NAME, &id).await
 }
 
-/// ConfirmBuyOrder says `err`, and CheckPayment that compliance looks at the order: it may still be paid, so it is not told as declined.
+/// ConfirmBuyOrder says `err`, and CheckPayment that compliance looks at the order: it may still be paid, so it is not told as
+/// declined.
 async fn refused_in_review(hands: Hands) -> Result<()> {
     let (id, payment) = held(&hands).await?;
     next_about(&hands, "ConfirmBuyOrder", &payment, json!({"err": "said", "err_code": "said"})).await?;
@@ -436,7 +438,8 @@ async fn refused_in_review(hands: Hands) -> Result<()> {
 
 // --- coins that belong to nobody --------------------------------------------------------------
 
-/// The payer sent less, and ran out of time: a person is told of the coins; what the merchant accepts of them is for a person too.
+/// The payer sent less, and ran out of time: a person is told of the coins; what the merchant accepts of them is for a person
+/// too.
 async fn less_accepted(hands: &Hands) -> Result<String> {
     let (id, _) = opened(hands).await?;
     control(&hands.client, &id, "less").await?;

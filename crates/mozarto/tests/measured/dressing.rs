@@ -1,5 +1,5 @@
-//! Byte order marks, exponents, compressed answers, character sets: dressing is not meaning. Each provider is paid by in each dress, its answers and its callbacks; what
-//! cannot be read is no refusal and no success, and costs no memory.
+//! Byte order marks, exponents, compressed answers, character sets: dressing is not meaning. Each provider is paid by in each
+//! dress, its answers and its callbacks; what cannot be read is no refusal and no success, and costs no memory.
 
 use crate::ten::{ALL, Provider, WITH_WEBHOOKS};
 use anyhow::{Context, Result, ensure};
@@ -164,7 +164,8 @@ async fn unreadable_is_doubt(hands: Hands, provider: Provider) -> Result<()> {
     for (dress, settings) in unreadable() {
         set(&hands, provider, json!({ "dress": settings, "dropCallbacks": true })).await?;
         let answer = pay(&hands, provider).await?;
-        // Trust is not called before the payer comes; Neosurf's page is an address in a header. Their records are what cannot be read.
+        // Trust is not called before the payer comes; Neosurf's page is an address in a header. Their records are what cannot be
+        // read.
         let has_page = ["neosurf", "trust"].contains(&provider.name);
         if has_page && answer.status == 200 && answer.text("/transaction/status") != "unknown" {
             let id = answer.text("/transaction/transactionId").to_owned();

@@ -1,4 +1,5 @@
-//! Providers that send back what they were sent, in seventeen forms: nothing that opens something is in any answer, log line, timeline, webhook, metric or text of the store.
+//! Providers that send back what they were sent, in seventeen forms: nothing that opens something is in any answer, log line,
+//! timeline, webhook, metric or text of the store.
 
 use crate::ten::{ALL, DIRECT, Provider, WITH_WEBHOOKS};
 use anyhow::{Context, Result, ensure};
@@ -38,7 +39,8 @@ const MARK: &str = "Qz7kanarienvogel";
 const HOLDER: &str = "Quirinus Zwetschgenbaum";
 const PAN: &str = "4200000000000000";
 const CVV: &str = "739";
-/// Three digits alone are everywhere: they are looked for with what stands beside them where they are sent, to Worldpay, to eMerchantPay and to us.
+/// Three digits alone are everywhere: they are looked for with what stands beside them where they are sent, to Worldpay, to
+/// eMerchantPay and to us.
 const CVV_AS_SENT: [&str; 3] =
     ["/cardHolderName><cvc>739</cvc>", "<cvv>739</cvv><expiration_month>", "\"expYear\":\"2035\",\"cvv\":\"739\""];
 

@@ -1,4 +1,5 @@
-//! eMerchantPay: disputes, refunds in parts, partial approvals, fields that a terminal wants; what browsers say of themselves; waits that are dates.
+//! eMerchantPay: disputes, refunds in parts, partial approvals, fields that a terminal wants; what browsers say of themselves;
+//! waits that are dates.
 
 use crate::steps::{self, LIMIT, control, events, has_event, id_of, inquire, until};
 use anyhow::{Context, Result, ensure};

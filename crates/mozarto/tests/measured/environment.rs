@@ -1,5 +1,5 @@
-//! The store knows where it is: a sandbox's is never production's, a store without the word gets it from evidence, and one that has lost its database is never
-//! mistaken for a new one.
+//! The store knows where it is: a sandbox's is never production's, a store without the word gets it from evidence, and one that
+//! has lost its database is never mistaken for a new one.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;

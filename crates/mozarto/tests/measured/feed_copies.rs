@@ -1,5 +1,6 @@
-//! The feed of a store that is not the one in which its events were stored: migrated from the revision before, or copied table by table as
-//! logical replication does. Every cursor that a merchant may hold goes on, in the order that was shown, and what is new comes last.
+//! The feed of a store that is not the one in which its events were stored: migrated from the revision before, or copied table by
+//! table as logical replication does. Every cursor that a merchant may hold goes on, in the order that was shown, and what is new
+//! comes last.
 
 use crate::moved::{events, feed_has, paid};
 use crate::node::{BINARY, mozarto};
@@ -38,8 +39,8 @@ async fn columns(database: &Database, table: &str) -> Result<Vec<String>> {
     texts(database, &format!("{sql}'{table}' ORDER BY ordinal_position")).await
 }
 
-/// The rows of one database in the tables of another, in place of what is there, as a subscriber of logical replication writes them: no
-/// triggers, no foreign keys, no sequences, and only what both know.
+/// The rows of one database in the tables of another, in place of what is there, as a subscriber of logical replication writes
+/// them: no triggers, no foreign keys, no sequences, and only what both know.
 async fn copy_rows(from: &Database, to: &Database, but: &[&str]) -> Result<()> {
     to.batch_execute("SET session_replication_role = replica").await?;
     for table in texts(to, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").await? {
@@ -82,8 +83,9 @@ struct Old {
     sample: bool,
 }
 
-/// Of two companies by turns. Who wrote, the place given out, the id and the time contradict each other, as those of writers that commit
-/// side by side do; and the numbers of the writers are no texts to be sorted: some have more digits, some are past 32 bits.
+/// Of two companies by turns. Who wrote, the place given out, the id and the time contradict each other, as those of writers that
+/// commit side by side do; and the numbers of the writers are no texts to be sorted: some have more digits, some are past 32
+/// bits.
 fn old_events() -> Result<Vec<Old>> {
     const WRITERS: [u64; 8] = [9_000_000_000, 70_000, 1_000_000_009, 999, 5_000_000_000, 80_000, 10_000_000_000, 1_000];
     let now = i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis())?;

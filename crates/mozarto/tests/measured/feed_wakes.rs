@@ -1,4 +1,5 @@
-//! The feed on PostgreSQL comes by itself: whoever asks once, long after an event was stored, finds it; and nothing that writes no event holds it back.
+//! The feed on PostgreSQL comes by itself: whoever asks once, long after an event was stored, finds it; and nothing that writes
+//! no event holds it back.
 
 use crate::node::BINARY;
 use anyhow::{Context, Result, bail, ensure};
@@ -56,7 +57,8 @@ impl Fed {
     }
 }
 
-/// Each payment is asked about once: what an answer lacks and wakes is of no use to the next payment. A machine that is slow gets more time with each.
+/// Each payment is asked about once: what an answer lacks and wakes is of no use to the next payment. A machine that is slow gets
+/// more time with each.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_who_asks_finds_what_was_stored() {
     let rows = async {
@@ -80,7 +82,8 @@ async fn the_first_who_asks_finds_what_was_stored() {
     rows.await.map_err(|error: anyhow::Error| format!("{error:#}")).unwrap();
 }
 
-/// The process that stored an event is killed at once, and nobody asks for the feed meanwhile: the one that is left brings it out.
+/// The process that stored an event is killed at once, and nobody asks for the feed meanwhile: the one that is left brings it
+/// out.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_dead_process_has_stored_comes_out() {
     let rows = async {

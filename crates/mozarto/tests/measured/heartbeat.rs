@@ -1,4 +1,5 @@
-//! The heartbeat waits for nobody's work: an index that is built for a while on a table of the queues stops neither a process nor what its peers think of it.
+//! The heartbeat waits for nobody's work: an index that is built for a while on a table of the queues stops neither a process nor
+//! what its peers think of it.
 
 use crate::node::{BINARY, Node};
 use anyhow::{Result, ensure};

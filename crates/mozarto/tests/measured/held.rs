@@ -1,4 +1,5 @@
-//! Pay-outs that wait for a person: what leaves, through which account, and what a crash leaves of the moment in which they are made.
+//! Pay-outs that wait for a person: what leaves, through which account, and what a crash leaves of the moment in which they are
+//! made.
 
 use anyhow::{Context, Result, ensure};
 use rusqlite::Connection;
@@ -172,7 +173,8 @@ fn stored(data: &Path, amount_minor: i64) -> Result<Vec<(String, String)>> {
     Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?)
 }
 
-/// Whatever the store takes of a creation before the process dies, it is whole: the first commit of it goes through, every later one fails, then the process is killed.
+/// Whatever the store takes of a creation before the process dies, it is whole: the first commit of it goes through, every later
+/// one fails, then the process is killed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_between_commits_changes_no_outcome() {
     let data = tempfile::tempdir().unwrap();

@@ -58,7 +58,8 @@ pub(crate) fn notification(id: &str, sub_merchant: &str, status: &str, label: &s
 async fn a_fact_over_the_cap_has_the_provider_asked() {
     let rows = async {
         let world = World::start(BINARY, &["NEOSURF"], |options| options.time_scale(2)).await?;
-        // On a machine so slow that what waits is worked on before all of it has come nothing went over the cap, and nothing is shown.
+        // On a machine so slow that what waits is worked on before all of it has come nothing went over the cap, and nothing is
+        // shown.
         for _ in 0..ATTEMPTS {
             if is_asked_in_its_place(&world).await? {
                 return Ok(());

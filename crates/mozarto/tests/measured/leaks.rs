@@ -76,7 +76,8 @@ async fn files() -> Result<()> {
     Ok(())
 }
 
-/// Open to others, and not ours to close: refused. (Who is root may close everything; so another user is asked for, where there is one to become.)
+/// Open to others, and not ours to close: refused. (Who is root may close everything; so another user is asked for, where there
+/// is one to become.)
 async fn somebody_elses() -> Result<()> {
     let data = tempfile::tempdir()?;
     let is_root = std::fs::metadata("/proc/self").map(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0).unwrap_or(false);

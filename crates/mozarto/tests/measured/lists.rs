@@ -1,4 +1,5 @@
-//! A list whose time is over says how far back it came; whoever follows its cursor to the end has every row, once, in order. The time is a setting, here none at all.
+//! A list whose time is over says how far back it came; whoever follows its cursor to the end has every row, once, in order. The
+//! time is a setting, here none at all.
 
 use crate::node::BINARY;
 use crate::stores::Store;
@@ -16,7 +17,8 @@ const QUESTIONS: usize = 40;
 const MANY: usize = 1_500;
 const PAGE: usize = 200;
 
-/// Everything that goes together in many rows keeps apart in most: the user of every second row has few pay-outs, which are the other half.
+/// Everything that goes together in many rows keeps apart in most: the user of every second row has few pay-outs, which are the
+/// other half.
 fn insert(store: &Store, company: &str) -> String {
     let at = format!("({START_MS} + n / 2 * 1000)");
     let (time, number, bytes, series) = (store.hex(&at), store.hex("n"), store.bytes(0, 1), store.series(ROWS));

@@ -98,12 +98,14 @@ async fn dropped_lines(hands: &Hands) -> Result<u64> {
     Ok(line.context("no count of dropped lines")?.parse()?)
 }
 
-/// Data and log on one file system without room: what cannot be stored is refused, and as soon as there is room everything works again, without a restart.
+/// Data and log on one file system without room: what cannot be stored is refused, and as soon as there is room everything works
+/// again, without a restart.
 async fn full_disk() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let data = tempfile::tempdir()?;
     let at = |name: &str| directory.path().join(name);
-    // The file system exists only for this process and its children; so somebody in there fills it and makes room again, on a sign from outside.
+    // The file system exists only for this process and its children; so somebody in there fills it and makes room again, on a
+    // sign from outside.
     let text = format!(
         "mount -t tmpfs -o size=64m,mode=0700 none '{data}' || exit 1\n\
          (exec >/dev/null 2>&1; while kill -0 $$; do\n\

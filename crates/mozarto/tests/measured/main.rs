@@ -1,5 +1,5 @@
-//! What was measured from outside and found wrong, each fault with others of its kind. These tests speak HTTP, the wire and the two stores only,
-//! so that they outlive what is inside.
+//! What was measured from outside and found wrong, each fault with others of its kind. These tests speak HTTP, the wire and the
+//! two stores only, so that they outlive what is inside.
 
 mod answers;
 mod by_value;

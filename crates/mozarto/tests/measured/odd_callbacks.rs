@@ -262,8 +262,8 @@ async fn hidden(hands: Hands, provider: Provider, dress: Dress, bombs: Option<Bo
     let status = raw.send(&hands).await?;
     ensure!([200, 400, 401, 403, 413, 415].contains(&status), "{status}");
     hands.client.wait_for(&id, &["Approved"], LIMIT).await?;
-    // What is refused is sent again by the provider. Worldpay's comes to an account's address, where so many that cannot be read have the pay-ins asked about
-    // together, now and then.
+    // What is refused is sent again by the provider. Worldpay's comes to an account's address, where so many that cannot be read
+    // have the pay-ins asked about together, now and then.
     if provider.name != "worldpay" && status == 200 {
         ensure!(by_callback(&hands, &id).await?, "taken, and nobody was asked: {:?}", events(&hands, &id).await?);
     }

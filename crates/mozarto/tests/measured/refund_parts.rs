@@ -1,4 +1,5 @@
-//! Refunds in parts where a provider says little: notified together, without a reference, without a time of their own, or in a record that has gone on.
+//! Refunds in parts where a provider says little: notified together, without a reference, without a time of their own, or in a
+//! record that has gone on.
 
 use crate::short_callbacks::{account_address, posted};
 use anyhow::{Result, ensure};

@@ -147,7 +147,8 @@ async fn the_times_are_settings() {
     assert!(!output.status.success() && said.contains("retention.idempotency_hours must be a number from 24 to 8760"), "{said}");
 }
 
-/// Settled pay-ins with a key and a webhook each that the room on disk is measured with; `cargo xtask bench size` is the figure of many more.
+/// Settled pay-ins with a key and a webhook each that the room on disk is measured with; `cargo xtask bench size` is the figure
+/// of many more.
 const MEASURED: u32 = 400;
 /// More than this of 100,000 is a loss, megabytes. Of a few hundred much is what the stores reserve ahead.
 const MOST_MB: u64 = 2_500;

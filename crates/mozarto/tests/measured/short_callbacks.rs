@@ -1,4 +1,5 @@
-//! Callbacks that say little: what is there must be ours, what is not there is asked about. Of all ten providers, rightly signed where a provider signs.
+//! Callbacks that say little: what is there must be ours, what is not there is asked about. Of all ten providers, rightly signed
+//! where a provider signs.
 
 use crate::ten::{ALL, Provider};
 use anyhow::{Context, Result, ensure};

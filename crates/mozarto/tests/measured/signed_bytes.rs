@@ -1,4 +1,5 @@
-//! What is signed are bytes, whatever letters they mean: Trust's response hash over a name that is no UTF-8, in a notification and in a redirect.
+//! What is signed are bytes, whatever letters they mean: Trust's response hash over a name that is no UTF-8, in a notification
+//! and in a redirect.
 
 use crate::short_callbacks::{posted, sha256_hex};
 use anyhow::{Context, Result, ensure};

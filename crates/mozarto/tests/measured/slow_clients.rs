@@ -1,4 +1,5 @@
-//! Clients that never finish their requests, and clients that ask too often: the others are answered as quickly as before, and the rate is kept.
+//! Clients that never finish their requests, and clients that ask too often: the others are answered as quickly as before, and
+//! the rate is kept.
 
 use anyhow::{Context as _, Result, ensure};
 use std::net::SocketAddr;
@@ -24,8 +25,9 @@ const CALM: Duration = Duration::from_secs(3);
 /// A hundred healthy requests per second, each fifth of them a pay-in.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 const PAY_IN_EVERY: u32 = 5;
-/// A 99th percentile below this is not judged: the slowest one in a hundred of a few hundred requests waits for a commit on a disk and for a core, both of which the tests
-/// beside this one use too, so that it doubles by chance. Whoever waits for a half-open request waits for seconds.
+/// A 99th percentile below this is not judged: the slowest one in a hundred of a few hundred requests waits for a commit on a
+/// disk and for a core, both of which the tests beside this one use too, so that it doubles by chance. Whoever waits for a
+/// half-open request waits for seconds.
 const NOISE: Duration = Duration::from_millis(50);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +88,8 @@ async fn steady(hands: &Hands, id: &str, goes_on: impl Fn() -> bool) -> Result<D
     Ok(took[took.len() * 99 / 100])
 }
 
-/// Requests that stop at any place, until the last one is closed; how long the longest was open. `open` is taken away then, whatever happened.
+/// Requests that stop at any place, until the last one is closed; how long the longest was open. `open` is taken away then,
+/// whatever happened.
 async fn half_open(hands: Hands, open: Arc<AtomicBool>) -> Result<Duration> {
     let rows = async {
         let at: SocketAddr = hands.client.base.trim_start_matches("http://").parse()?;

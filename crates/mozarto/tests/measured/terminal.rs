@@ -1,4 +1,5 @@
-//! Whatever a stranger has written, nothing of it acts on the terminal of whoever reads: answers of a server, what was typed, lines of the log.
+//! Whatever a stranger has written, nothing of it acts on the terminal of whoever reads: answers of a server, what was typed,
+//! lines of the log.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! A timeline does not grow without end: what callbacks tell fills half of it at most, and what we do ourselves still has its place.
+//! A timeline does not grow without end: what callbacks tell fills half of it at most, and what we do ourselves still has its
+//! place.
 
 use crate::short_callbacks::{events, open};
 use crate::ten::ALL;

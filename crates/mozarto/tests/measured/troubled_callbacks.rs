@@ -1,5 +1,5 @@
-//! Callbacks whose processing meets trouble: an odd one, ten times, while its provider answers nothing. What it has to tell is on the timeline once, however
-//! often it came and however often it was tried. Of all ten providers.
+//! Callbacks whose processing meets trouble: an odd one, ten times, while its provider answers nothing. What it has to tell is on
+//! the timeline once, however often it came and however often it was tried. Of all ten providers.
 
 use crate::short_callbacks::{Open, events, nobody, open, sha256_hex};
 use crate::ten::{ALL, Provider};
@@ -40,8 +40,8 @@ async fn an_odd_callback_is_told_once_while_nobody_answers() {
     for provider in ALL {
         match provider.name {
             "flexepin" => table.row("flexepin calls nobody", nobody(world.hands())),
-            // None of its callbacks is odd: they are unsigned, their numbers are not believed, and no reference of ours is in them. One may name a transaction of
-            // somebody else, which shows in Brite's record alone.
+            // None of its callbacks is odd: they are unsigned, their numbers are not believed, and no reference of ours is in
+            // them. One may name a transaction of somebody else, which shows in Brite's record alone.
             "brite" => table.row("brite: another's transaction", told_once(world.hands(), provider, world.data().to_owned())),
             name => table.row(name, told_once(world.hands(), provider, world.data().to_owned())),
         }

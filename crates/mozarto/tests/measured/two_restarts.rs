@@ -1,5 +1,5 @@
-//! An embedded store over more than one restart, with a clock that was wrong in one of them: what a start leaves out stays left out, and what is put right
-//! at one start is not put wrong at the next.
+//! An embedded store over more than one restart, with a clock that was wrong in one of them: what a start leaves out stays left
+//! out, and what is put right at one start is not put wrong at the next.
 
 use crate::clocks::Wall;
 use crate::node::BINARY;
@@ -21,7 +21,8 @@ async fn inquiries(client: &Client) -> Result<u64> {
     answer.body["total"].as_u64().with_context(|| format!("no calls: {}", answer.body))
 }
 
-/// A pay-out whose fate is unknown, and which the provider does not know: it fails after its time, whatever the clock did at the starts between.
+/// A pay-out whose fate is unknown, and which the provider does not know: it fails after its time, whatever the clock did at the
+/// starts between.
 async fn unknown_pay_out(offsets: &'static [&'static str]) -> Result<()> {
     let data = tempfile::tempdir()?;
     let wall = Wall::new(data.path(), "wall", "+0")?;

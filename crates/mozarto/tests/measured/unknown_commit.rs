@@ -1,4 +1,5 @@
-//! The connection to PostgreSQL breaks while a commit is under way: nobody is told that nothing was begun before the store was asked, and nothing is done twice.
+//! The connection to PostgreSQL breaks while a commit is under way: nobody is told that nothing was begun before the store was
+//! asked, and nothing is done twice.
 
 use crate::node::by_port;
 use anyhow::{Context, Result, ensure};

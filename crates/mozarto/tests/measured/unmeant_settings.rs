@@ -1,5 +1,5 @@
-//! Settings that cannot be meant are refused before anything is opened: addresses that are read more kindly than they are used, what was left empty, times that would
-//! make a guess of a question. And evidence of a sandbox, which settings do not overrule.
+//! Settings that cannot be meant are refused before anything is opened: addresses that are read more kindly than they are used,
+//! what was left empty, times that would make a guess of a question. And evidence of a sandbox, which settings do not overrule.
 
 use anyhow::{Context, Result, ensure};
 use std::process::{Command, Output, Stdio};

@@ -87,7 +87,8 @@ async fn sent_about(hands: &Hands, provider: &str, id: &str) -> Result<Vec<Value
 
 // --- Flexepin ---------------------------------------------------------------------------------
 
-/// What an inquiry may answer after a redeem whose answer got lost, and the answer of the Cashier call. The outer `result` is the query's own.
+/// What an inquiry may answer after a redeem whose answer got lost, and the answer of the Cashier call. The outer `result` is the
+/// query's own.
 const RECORDS: [(&str, &str, u16); 9] = [
     (
         "a result of its own",

@@ -1,5 +1,5 @@
-//! Every trigger amount of the Worldpay sheet ("Simulator"), on hosted pages and with cards, and the published cards and names, the browser's steps done by an HTTP
-//! client: the answer, how the transaction ends, the webhooks, and Worldpay's own ledger.
+//! Every trigger amount of the Worldpay sheet ("Simulator"), on hosted pages and with cards, and the published cards and names,
+//! the browser's steps done by an HTTP client: the answer, how the transaction ends, the webhooks, and Worldpay's own ledger.
 
 mod cards;
 mod hosted;

@@ -27,7 +27,8 @@ const STEP: &str = "step";
 
 // --- the token --------------------------------------------------------------------------------
 
-/// merchant.authorize, for the call whose scratch this is (`null`: for its own sake). Never merchant.token, which ends the tokens of other processes.
+/// merchant.authorize, for the call whose scratch this is (`null`: for its own sake). Never merchant.token, which ends the tokens
+/// of other processes.
 pub(super) fn authorize(cx: &Context<'_>, wanted: Json) -> Step {
     let body = Json::object([
         ("public_key", Json::text(cx.account.text("publicKey"))),

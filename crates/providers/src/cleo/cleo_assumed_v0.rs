@@ -1,5 +1,5 @@
-//! The wire protocol `cleo-assumed-v0`. Every line of it is assumed (Cleo sheet, "Upstream wire protocol"): it is one module, so that it can be
-//! replaced as a whole.
+//! The wire protocol `cleo-assumed-v0`. Every line of it is assumed (Cleo sheet, "Upstream wire protocol"): it is one module, so
+//! that it can be replaced as a whole.
 
 use super::{COUNTRIES, Country, DESCRIPTOR, beneficiary, by_code};
 use crate::api::{
@@ -22,7 +22,8 @@ pub(super) fn begin(task: Task, cx: &Context<'_>) -> Step {
         Task::PayOut => post(cx, TRANSFER_OUT, transfer_out(cx), Doubt::Money),
         Task::Inquire => inquire(cx),
         Task::Test => test(cx, &COUNTRIES[0]),
-        // Cleo holds nothing: a pay-out that a rule held is sent as a whole once it is approved. What Cleo never got ends as `not_found`.
+        // Cleo holds nothing: a pay-out that a rule held is sent as a whole once it is approved. What Cleo never got ends as
+        // `not_found`.
         Task::Finalise | Task::ReleaseAgain | Task::Continue => Finding::anomaly("Cleo has no such step").step(),
     }
 }

@@ -16,13 +16,15 @@ fn good_callback(provider: &dyn Provider) -> Option<(Headers, Vec<u8>)> {
     Some((headers.collect(), body.trim_end().as_bytes().to_vec()))
 }
 
-/// What stands in the place of an altered byte, or between two: what parts fields and escapes them in every form, digits that move an amount, letters.
+/// What stands in the place of an altered byte, or between two: what parts fields and escapes them in every form, digits that
+/// move an amount, letters.
 const STRANGE: &[u8] = b"019aZ&=+%;\",:}\0\xff";
 
 /// One in so many alterations is also read as it is before the transaction is known.
 const UNLOCATED_EVERY: usize = 16;
 
-/// Each byte of a text replaced, taken out, doubled, moved behind its neighbour, or with another in front of it; the text cut at either end.
+/// Each byte of a text replaced, taken out, doubled, moved behind its neighbour, or with another in front of it; the text cut at
+/// either end.
 fn altered(text: &[u8]) -> Vec<Vec<u8>> {
     let spliced = |at: usize, taken: usize, put: &[u8]| [&text[..at], put, &text[at + taken..]].concat();
     let mut all = Vec::new();
@@ -67,7 +69,8 @@ fn altered_headers(headers: &Headers) -> Vec<Headers> {
 /// Hints that were looked at, and what each proves.
 type Seen = std::collections::BTreeMap<String, Option<String>>;
 
-/// What a callback leads to where the provider cannot be asked: the ending that it proves by itself, taken at once or as a hint that is believed; `None`: none.
+/// What a callback leads to where the provider cannot be asked: the ending that it proves by itself, taken at once or as a hint
+/// that is believed; `None`: none.
 fn proven_by_itself(world: &mut World, seen: &mut Seen, outcome: CallbackOutcome) -> Option<String> {
     let ending = |finding: &crate::Finding| {
         let shown = format!("{:?} {} {:?}", finding.standing, finding.status, finding.psp_transaction_id);
@@ -89,8 +92,8 @@ fn proven_by_itself(world: &mut World, seen: &mut Seen, outcome: CallbackOutcome
     }
 }
 
-/// Whether a form still says the same: the letters of a digest in another case, another escape and Trust's `notificationreference`, which its hash leaves out, are all
-/// that may differ.
+/// Whether a form still says the same: the letters of a digest in another case, another escape and Trust's
+/// `notificationreference`, which its hash leaves out, are all that may differ.
 fn says_the_same(body: &[u8], good: &[u8]) -> bool {
     let counts = |(name, _): &(String, String)| name != "notificationreference";
     let pairs = |body| url::form_urlencoded::parse(body).into_owned().filter(counts).collect::<Vec<_>>();

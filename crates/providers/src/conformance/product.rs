@@ -1,4 +1,5 @@
-//! What the product says of its providers: the table in the top README, and a page per provider in `docs/providers`. Both are made here, with `UPDATE_README=1`.
+//! What the product says of its providers: the table in the top README, and a page per provider in `docs/providers`. Both are
+//! made here, with `UPDATE_README=1`.
 
 use super::data;
 use crate::testing::folder;
@@ -21,7 +22,8 @@ fn updating() -> bool {
     std::env::var_os("UPDATE_README").is_some()
 }
 
-/// The row of each published provider is the published one, word for word; they come in the published order, whoever else comes after them.
+/// The row of each published provider is the published one, word for word; they come in the published order, whoever else comes
+/// after them.
 #[test]
 fn rows_are_the_published_ones() {
     let published: Vec<&str> = PUBLISHED.lines().skip(2).collect();

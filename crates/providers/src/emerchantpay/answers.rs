@@ -83,7 +83,8 @@ pub(super) fn approved(cx: &Context<'_>, record: &Record) -> Finding {
     Finding { memo: refunds::approved_at(cx, record), ..finding }
 }
 
-/// No, at once or found at once: 400 without `errorCode`, in the gateway's words for payers; its technical ones go to the timeline only.
+/// No, at once or found at once: 400 without `errorCode`, in the gateway's words for payers; its technical ones go to the
+/// timeline only.
 pub(super) fn refused(cx: &Context<'_>, standing: Standing, record: &Record) -> Finding {
     let message = record.said("message").unwrap_or_else(|| DECLINED.to_owned());
     let shown = match standing {

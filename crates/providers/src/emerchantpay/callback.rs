@@ -11,7 +11,8 @@ use domain::Json;
 /// Members of a hint: by them one notification is told from another.
 const HINT_MEMBERS: [&str; 4] = ["unique_id", "status", "event", "amount"];
 
-/// Whether the signature is that of `unique_id` and the password: SHA-1, SHA-256 or SHA-512 by its length, in either case of letters.
+/// Whether the signature is that of `unique_id` and the password: SHA-1, SHA-256 or SHA-512 by its length, in either case of
+/// letters.
 pub(super) fn is_signed(unique_id: &str, signature: &str, password: &str) -> bool {
     let algorithm = match signature.len() {
         40 => &digest::SHA1_FOR_LEGACY_USE_ONLY,

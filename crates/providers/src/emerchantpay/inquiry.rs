@@ -71,8 +71,8 @@ fn standing(cx: &Context<'_>, record: &Record) -> Finding {
     }
 }
 
-/// What became of the money after an approval, which it proves. Two parts of one amount are told apart by the record's time, where it
-/// moves.
+/// What became of the money after an approval, which it proves. Two parts of one amount are told apart by the record's time,
+/// where it moves.
 fn turned(cx: &Context<'_>, record: &Record, kind: TurnKind, part: Option<i64>) -> Finding {
     let word = record.word();
     let key = match part {

@@ -1,5 +1,5 @@
-//! eMerchantPay: a card acquirer on the Genesis gateway. The merchant's server sends the card; every pay-in is a `sale3d` with 3-D Secure v2, and is answered at
-//! once or after a challenge.
+//! eMerchantPay: a card acquirer on the Genesis gateway. The merchant's server sends the card; every pay-in is a `sale3d` with
+//! 3-D Secure v2, and is answered at once or after a challenge.
 
 mod answers;
 mod browser;
@@ -27,7 +27,8 @@ use domain::{ErrorCode, Settings};
 #[derive(Debug)]
 pub struct EMerchantPay;
 
-/// How long after a silent sale the gateway is asked, inside the request, milliseconds (eMerchantPay sheet, "Unknown fate of call 1").
+/// How long after a silent sale the gateway is asked, inside the request, milliseconds (eMerchantPay sheet, "Unknown fate of call
+/// 1").
 const ASKED_AFTER_MS: u32 = 2_000;
 /// Longest text of a browser's header, characters.
 const HEADER_MAX_CHARS: usize = 2_048;

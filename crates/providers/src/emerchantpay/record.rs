@@ -18,8 +18,8 @@ pub(super) fn is_unique_id(text: &str) -> bool {
     text.len() == UNIQUE_ID_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Words that can only follow an approval, with what became of the money. A `represented` payment is one whose chargeback was answered; with
-/// `representment_reversed` the answer is taken back, so that the chargeback stands again.
+/// Words that can only follow an approval, with what became of the money. A `represented` payment is one whose chargeback was
+/// answered; with `representment_reversed` the answer is taken back, so that the chargeback stands again.
 const TURNS: [(&str, TurnKind); 8] = [
     ("refunded", TurnKind::Refunded),
     ("chargebacked", TurnKind::ChargedBack),

@@ -1,5 +1,5 @@
-//! What is told of refunds: a notification's amount proves nothing, and the record shows one part at a time. What that leaves open is shown, never guessed.
-//! Sheet: the status table ("parts add up"), "Callbacks".
+//! What is told of refunds: a notification's amount proves nothing, and the record shows one part at a time. What that leaves
+//! open is shown, never guessed. Sheet: the status table ("parts add up"), "Callbacks".
 
 use super::record::Record;
 use super::wire;

@@ -5,7 +5,8 @@ pub const EMAIL_MAX_BYTES: usize = 254;
 /// Longest part of an address before the `@`, bytes.
 const EMAIL_LOCAL_MAX_BYTES: usize = 64;
 
-/// Something before one `@`, a domain with a dot after it, nothing that would need quoting. Whether mail arrives there is not for us to know.
+/// Something before one `@`, a domain with a dot after it, nothing that would need quoting. Whether mail arrives there is not for
+/// us to know.
 pub(super) fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let local_ok = !local.is_empty()

@@ -1,4 +1,5 @@
-//! Flexepin: a prepaid voucher, checked and redeemed while the merchant waits. No page, no callback, no webhook: the answer is the outcome.
+//! Flexepin: a prepaid voucher, checked and redeemed while the merchant waits. No page, no callback, no webhook: the answer is
+//! the outcome.
 
 #[cfg(test)]
 mod tests;

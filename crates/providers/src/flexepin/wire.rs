@@ -210,7 +210,8 @@ fn redeemed(cx: &Context<'_>, reply: &Reply) -> Step {
     }
 }
 
-/// Sheet: "Inquiry answer"; what stands for "not found" is assumed. The outer `result` is the query's own, the record has another.
+/// Sheet: "Inquiry answer"; what stands for "not found" is assumed. The outer `result` is the query's own, the record has
+/// another.
 fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
     let silence = || Step::Silence(judge(DESCRIPTOR.errors, reply));
     let Some((status, result, body)) = voucher(reply) else { return silence() };

@@ -60,7 +60,8 @@ fn check(phase: Phase, task: Task, cx: &Context<'_>, memo: Option<Memo>) -> Step
     let Some(payment) = Payment::read(cx.memo, cx) else {
         return Finding::new(Standing::Stuck, "").with_anomalies(["the buy order is not known here".to_owned()]).step();
     };
-    // A first look leaves nothing behind. Later ones, and those of a release, belong to a money call whose fate an inquiry can still tell.
+    // A first look leaves nothing behind. Later ones, and those of a release, belong to a money call whose fate an inquiry can
+    // still tell.
     let doubt = match (phase, task) {
         (Phase::Before | Phase::NotTaken, Task::Finalise) => Doubt::Harmless,
         _ => Doubt::Money,

@@ -14,7 +14,8 @@ const REASON_MAP: [&str; 2] = ["expir", "timeout"];
 const CANCELLED: &str = "cancelled";
 /// A pay-in without any payment has run out this long after its creation, milliseconds.
 const LINK_LIFE_MS: i64 = 24 * 60 * 60 * 1_000;
-/// Most payments of one reference that one inquiry asks about; with the list it stays below [`domain::limits::CALLS_PER_FLOW_MAX`].
+/// Most payments of one reference that one inquiry asks about; with the list it stays below
+/// [`domain::limits::CALLS_PER_FLOW_MAX`].
 const PAYMENTS_MAX: usize = 20;
 
 /// What CheckPayment says of one payment.
@@ -22,7 +23,8 @@ const PAYMENTS_MAX: usize = 20;
 pub(super) enum Verdict {
     /// Paid: the coins for people; whether ForumPay shows an underpayment all the same.
     Confirmed { coins: String, underpaid: bool },
-    /// Paid, but for this amount instead of ours: coins that came too late or too few, and that the merchant accepted at ForumPay.
+    /// Paid, but for this amount instead of ours: coins that came too late or too few, and that the merchant accepted at
+    /// ForumPay.
     OtherAmount(String),
     /// Ended without money: when it was made, the provider's reason, coins that are there all the same.
     Dead { inserted: String, reason: Option<String>, coins: Option<String> },
@@ -114,7 +116,8 @@ pub(super) fn listed(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -
     survey.listed = true;
     survey.known.retain(|(_, verdict)| *verdict != Verdict::Silent);
     let reference = cx.order.transaction_id.to_string();
-    // We asked for our reference, which the elements need not name; CheckPayment of each proves it. Only what names another one is not ours.
+    // We asked for our reference, which the elements need not name; CheckPayment of each proves it. Only what names another one
+    // is not ours.
     let may_be_ours = |invoice: &&Json| kit::scalar(invoice, "reference_no").is_none_or(|theirs| theirs == reference);
     for invoice in invoices.iter().filter(may_be_ours) {
         match Payment::read(invoice, cx) {
@@ -254,7 +257,8 @@ fn conclude(cx: &Context<'_>, survey: &Survey) -> Finding {
     once::told(cx, finding.with_anomalies(orphaned))
 }
 
-/// Paid by the payment that is known to have paid, else by the first one for our amount; any other paid one is for a person, and so is one for another amount.
+/// Paid by the payment that is known to have paid, else by the first one for our amount; any other paid one is for a person, and
+/// so is one for another amount.
 fn settled(cx: &Context<'_>, paid: &[(&String, &Verdict)]) -> Finding {
     let whole = |(_, verdict): &&(&String, &Verdict)| matches!(verdict, Verdict::Confirmed { .. });
     let known = kit::scalar(cx.memo, "paid");

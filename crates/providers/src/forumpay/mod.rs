@@ -36,7 +36,8 @@ static TEXT_SIGNALS: [ErrorRow; 9] = [
     ErrorRow { row: 8, signal: Signal::Otherwise, code: ErrorCode::UnknownPspError },
 ];
 
-/// What `state` means; `cancelled` is `Expired` without a `reason`, or when that says so (`inquiry::REASON_MAP`). `blocked` is a review, and no ending.
+/// What `state` means; `cancelled` is `Expired` without a `reason`, or when that says so (`inquiry::REASON_MAP`). `blocked` is a
+/// review, and no ending.
 static STATE_MAP: [StatusRow; 6] = [
     StatusRow { word: "waiting", standing: Standing::Unchanged, status: None },
     StatusRow { word: "processing", standing: Standing::Unchanged, status: None },
@@ -140,7 +141,8 @@ fn read_wallet(text: &str) -> Result<String, &'static str> {
     if good { Ok(text.to_owned()) } else { Err("must be 10 to 128 characters without spaces") }
 }
 
-/// The normal form of an address: bech32 and `0x` forms mean the same in either letter case. (bech32 is never in both, which tells it from base58.)
+/// The normal form of an address: bech32 and `0x` forms mean the same in either letter case. (bech32 is never in both, which
+/// tells it from base58.)
 fn normal(wallet: &str) -> String {
     let lower = wallet.to_ascii_lowercase();
     let one_case = wallet == lower || wallet == wallet.to_ascii_uppercase();

@@ -1,4 +1,5 @@
-//! Gigadat: Canadian bank payments. Pay-ins on a hosted page (CPI); pay-outs as outbound e-Transfer (ETO) or to a bank account (ACH), which a person approves.
+//! Gigadat: Canadian bank payments. Pay-ins on a hosted page (CPI); pay-outs as outbound e-Transfer (ETO) or to a bank account
+//! (ACH), which a person approves.
 
 mod callback;
 mod inquiry;

@@ -86,7 +86,8 @@ fn token_request(cx: &Context<'_>) -> Json {
     body
 }
 
-/// Registers a pay-out: nothing is released without the next step, so that no doubt is left behind. The token must live until the approval.
+/// Registers a pay-out: nothing is released without the next step, so that no doubt is left behind. The token must live until the
+/// approval.
 fn register(cx: &Context<'_>, token: &str) -> Step {
     let reference = cx.order.transaction_id.to_string();
     let mut call = call(cx, REGISTER, "POST", "/webflow", &[("transaction", &reference), ("token", token)], Doubt::Harmless);

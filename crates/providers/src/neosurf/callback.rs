@@ -7,7 +7,8 @@ use crate::{dressing, kit};
 use domain::Json;
 use std::collections::BTreeSet;
 
-/// The fields of a callback, `hash` included. The signature joins their values without separators, so that characters could be moved into a field of another name.
+/// The fields of a callback, `hash` included. The signature joins their values without separators, so that characters could be
+/// moved into a field of another name.
 const FIELDS: [&str; 18] = [
     "amount",
     "created",

@@ -1,4 +1,5 @@
-//! How a transaction stands: the SOAP status query, and what its words mean, in a callback too. Sheet: "Status query", "Status and error mapping".
+//! How a transaction stands: the SOAP status query, and what its words mean, in a callback too. Sheet: "Status query", "Status
+//! and error mapping".
 
 use super::{DESCRIPTOR, wire};
 use crate::api::{Context, Finding, Reply, Standing, Step};

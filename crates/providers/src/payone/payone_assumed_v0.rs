@@ -1,5 +1,5 @@
-//! The wire protocol `payone-assumed-v0`. Every line of it is assumed (PayOne sheet, "Upstream wire protocol"): it is one module, so that it can be
-//! replaced as a whole.
+//! The wire protocol `payone-assumed-v0`. Every line of it is assumed (PayOne sheet, "Upstream wire protocol"): it is one module,
+//! so that it can be replaced as a whole.
 
 use super::DESCRIPTOR;
 use crate::api::{
@@ -169,7 +169,8 @@ fn answer(cx: &Context<'_>, message: &str, body: Json, redirect_url: Option<Stri
     CashierAnswer::Success { message: message.to_owned(), data, redirect_url }
 }
 
-/// The `<reference>` of `.../webflow-payment/<reference>/<token>`; published: the webhook's `psp_transaction_id` is the id in there.
+/// The `<reference>` of `.../webflow-payment/<reference>/<token>`; published: the webhook's `psp_transaction_id` is the id in
+/// there.
 fn reference_in(page: &str) -> Option<String> {
     let url = Url::parse(page).ok()?;
     let segments: Vec<&str> = url.path_segments()?.collect();

@@ -1,4 +1,5 @@
-//! The answer to a pay-in, the form that the payer's browser posts to Trust's Payment Pages, and its hash. Sheet: "Cashier contract", "The form", "Request hash".
+//! The answer to a pay-in, the form that the payer's browser posts to Trust's Payment Pages, and its hash. Sheet: "Cashier
+//! contract", "The form", "Request hash".
 
 use super::site_password;
 use crate::api::{CashierAnswer, Context, Finding, Standing};

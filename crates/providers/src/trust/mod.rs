@@ -1,5 +1,6 @@
-//! Trust Payments: cards and wallets on Trust's hosted Payment Pages. Pay-ins only. Creating one calls nobody: the payer's browser posts a form of ours to Trust once, and
-//! the outcome comes by URL notification, or is asked for where the account has a web-services user.
+//! Trust Payments: cards and wallets on Trust's hosted Payment Pages. Pay-ins only. Creating one calls nobody: the payer's
+//! browser posts a form of ours to Trust once, and the outcome comes by URL notification, or is asked for where the account has a
+//! web-services user.
 
 mod form;
 mod notify;
@@ -117,7 +118,8 @@ static DESCRIPTOR: Descriptor = Descriptor {
 
 /// What fills in Trust's form never affects acceptance.
 const PREFILL: FieldRule = FieldRule::Prefill(&FieldRule::Text { min: 1, max: PREFILL_MAX_CHARS });
-/// What is longer is Trust's field error 30000, and the payer cannot pay: `billingpremise`, `billingpostcode`; `billingtelephone`.
+/// What is longer is Trust's field error 30000, and the payer cannot pay: `billingpremise`, `billingpostcode`;
+/// `billingtelephone`.
 const PREFILL_SHORT: FieldRule = FieldRule::Prefill(&FieldRule::Text { min: 1, max: 25 });
 const PREFILL_PHONE: FieldRule = FieldRule::Prefill(&FieldRule::Text { min: 1, max: 20 });
 const PREFILL_COUNTRY: FieldRule = FieldRule::Prefill(&FieldRule::Country);

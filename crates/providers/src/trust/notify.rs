@@ -1,7 +1,8 @@
-//! What comes to us from Trust unasked: URL notifications, and what a returning browser brings. Sheet: "Callbacks", "Redirect back and response hash".
+//! What comes to us from Trust unasked: URL notifications, and what a returning browser brings. Sheet: "Callbacks", "Redirect
+//! back and response hash".
 //!
-//! The response hash joins values without separators, so characters can be moved between fields and the digest stays. Hence the conditions of "signed", the exact
-//! comparison of order, site, amount and currency, and that a redirect is never an outcome.
+//! The response hash joins values without separators, so characters can be moved between fields and the digest stays. Hence the
+//! conditions of "signed", the exact comparison of order, site, amount and currency, and that a redirect is never an outcome.
 
 use super::query::{self, AUTH, REFUND};
 use super::{form, site_password, web_services};
@@ -107,7 +108,8 @@ fn expected(name: &str) -> bool {
     form::EXTRA_FIELDS.contains(&name) || ["requestreference", NOTIFICATION, HASH].contains(&name)
 }
 
-/// Fields beyond the known ones, of a notification whose hash is right, where nobody can be asked instead: a person is to set the notification up anew.
+/// Fields beyond the known ones, of a notification whose hash is right, where nobody can be asked instead: a person is to set the
+/// notification up anew.
 fn extra_fields(account: &Account<'_>, form: &[u8], fields: &Pairs) -> Option<String> {
     let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).filter(|name| !expected(name)).collect();
     if names.is_empty() || web_services(account.settings).is_some() || proven(account, form) != Some(true) {

@@ -1,5 +1,5 @@
-//! How a payment stands: `TRANSACTIONQUERY` where the account has a web-services user, the signed notifications, and the time that has passed. Sheet: "JSON web
-//! services", "Order of things", "Status and error mapping".
+//! How a payment stands: `TRANSACTIONQUERY` where the account has a web-services user, the signed notifications, and the time
+//! that has passed. Sheet: "JSON web services", "Order of things", "Status and error mapping".
 
 use super::notify::{NOTICE, ZERO};
 use super::{DESCRIPTOR, WEB_SERVICES_HOST, form, site_password, web_services};
@@ -325,7 +325,8 @@ fn of_attempt(cx: &Context<'_>, attempt: &Attempt<'_>, anomalies: &mut Vec<Strin
     finding
 }
 
-/// What went back of the payment: its refunds, and what will not be settled. A refund proves the payment, whatever else is known of it.
+/// What went back of the payment: its refunds, and what will not be settled. A refund proves the payment, whatever else is known
+/// of it.
 fn given_back(cx: &Context<'_>, finding: &mut Finding, attempt: Option<&Attempt<'_>>, refunds: &[&Json], memo: &mut Json) {
     let minor = |record: &Json, name: &str| kit::scalar(record, name).and_then(kit::whole_number);
     let parent = attempt.filter(|attempt| attempt.is_success()).and_then(|attempt| attempt.reference());
@@ -363,7 +364,8 @@ fn given_back(cx: &Context<'_>, finding: &mut Finding, attempt: Option<&Attempt<
     }
 }
 
-/// Records of one answer are distinct: of refunds without a reference, the place among those of one amount tells one from another.
+/// Records of one answer are distinct: of refunds without a reference, the place among those of one amount tells one from
+/// another.
 fn nameless_key(before: &mut Vec<Option<i64>>, minor: Option<i64>) -> String {
     before.push(minor);
     let key = format!("refund {minor:?}");

@@ -1,4 +1,5 @@
-//! The payer's browser: what a direct order says of it, the 3DS Flex challenge on our page, the result redirect. Sheet: sections 2 to 4 of "Upstream wire protocol".
+//! The payer's browser: what a direct order says of it, the 3DS Flex challenge on our page, the result redirect. Sheet: sections
+//! 2 to 4 of "Upstream wire protocol".
 
 use super::order;
 use crate::api::{Context, Order};

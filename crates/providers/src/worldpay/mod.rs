@@ -1,5 +1,5 @@
-//! Worldpay ("Corporate Gateway", `paymentService` XML): cards and wallets on Worldpay's hosted pages (`hpp`), or cards server to server (`direct`) with a 3-D Secure
-//! challenge on our page.
+//! Worldpay ("Corporate Gateway", `paymentService` XML): cards and wallets on Worldpay's hosted pages (`hpp`), or cards server to
+//! server (`direct`) with a 3-D Secure challenge on our page.
 
 mod browser;
 mod notify;

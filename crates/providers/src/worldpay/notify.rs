@@ -1,4 +1,5 @@
-//! Worldpay's notifications to an account's address: unsigned, so hints; always answered `[OK]`, for anything else holds back those that follow. Sheet: "Callbacks".
+//! Worldpay's notifications to an account's address: unsigned, so hints; always answered `[OK]`, for anything else holds back
+//! those that follow. Sheet: "Callbacks".
 
 use super::{record, reply, told};
 use crate::api::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Locate};
@@ -19,7 +20,8 @@ pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackRe
         (Some(root), Some(event)) => outcome(account, callback, root, event),
         _ => CallbackOutcome::Anomaly("a Worldpay notification cannot be read".to_owned()),
     };
-    // An order that is not ours is found nowhere: told in the log, and still accepted. One that cannot be read names none: an anomaly of the account.
+    // An order that is not ours is found nowhere: told in the log, and still accepted. One that cannot be read names none: an
+    // anomaly of the account.
     let locate = callback.transaction_id.is_none().then_some(Locate { transaction_id: named, psp_transaction_id: None });
     let answer = CallbackAnswer { status: 200, content_type: "text/plain", body: "[OK]".to_owned() };
     CallbackReading { answer, outcome, locate }

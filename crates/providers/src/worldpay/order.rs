@@ -15,7 +15,8 @@ pub(super) const CONTINUE: &str = "second-submit";
 pub(super) const INQUIRY: &str = "inquiry";
 pub(super) const TEST: &str = "test";
 
-/// Time for an answer to a hosted order, milliseconds; to a direct one, or its second submit; to an inquiry (sheet, "Answer limits").
+/// Time for an answer to a hosted order, milliseconds; to a direct one, or its second submit; to an inquiry (sheet, "Answer
+/// limits").
 pub(super) const HOSTED_LIMIT_MS: u32 = 20_000;
 const DIRECT_LIMIT_MS: u32 = 60_000;
 const INQUIRY_LIMIT_MS: u32 = 10_000;

@@ -1,4 +1,5 @@
-//! Worldpay's records: what an inquiry answers, which payment of an order counts, what is left of it. Sheet: "Inquiry", "Status and error mapping", "Refunds in parts".
+//! Worldpay's records: what an inquiry answers, which payment of an order counts, what is left of it. Sheet: "Inquiry", "Status
+//! and error mapping", "Refunds in parts".
 
 use super::browser;
 use super::is_direct;
@@ -169,7 +170,8 @@ pub(super) fn in_our_currency(amount: &Element, ours: Money) -> Option<i64> {
     kit::whole_number(amount.attribute("value").filter(|_| ours)?)
 }
 
-/// The payment that counts: a success, else one that was paid, else one in progress, else the last; and whether there are two successes.
+/// The payment that counts: a success, else one that was paid, else one in progress, else the last; and whether there are two
+/// successes.
 fn chosen(order: &Element) -> Option<(&Element, bool)> {
     let payments = || order.children_named("payment");
     let standing = |payment: &Element| row(event(payment)).map(|row| row.standing);
@@ -275,7 +277,8 @@ fn left(payment: &Element, ours: Money) -> Left {
     sum
 }
 
-/// Whether a record has gone on to a plain word after a refund was notified: what is left is what it says all the same. While all is left, it has not heard of it.
+/// Whether a record has gone on to a plain word after a refund was notified: what is left is what it says all the same. While all
+/// is left, it has not heard of it.
 fn has_gone_on(cx: &Context<'_>, told: &Told, payment: &Element, row: &StatusRow) -> bool {
     let less = matches!(left(payment, cx.order.amount), Left::Known(left) if left < cx.order.amount.minor());
     row.standing == Standing::Approved && less && !told.parts().is_empty()
@@ -336,7 +339,8 @@ fn by_parts(told: &mut Told, finding: &mut Finding, whole: bool, unknown: bool) 
 
 // --- the course of a payment ------------------------------------------------------------------
 
-/// Whether what Worldpay has notified is newer than what its record shows, a copy some minutes old. `counted`: its refunds are in what is left.
+/// Whether what Worldpay has notified is newer than what its record shows, a copy some minutes old. `counted`: its refunds are in
+/// what is left.
 fn is_behind(cx: &Context<'_>, order: Option<&Element>, found: Option<&str>, counted: bool) -> bool {
     let open = |notified: &&str| !(counted && is_refund(notified));
     told::notices(cx).filter_map(|(_, notice)| notice.str_at(EVENT)).filter(open).any(|notified| {

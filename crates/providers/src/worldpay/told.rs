@@ -1,4 +1,5 @@
-//! What goes on the timeline beside the events (FraudSight, shopper tokens), and what notifications told of refunds: each part once, by its bytes.
+//! What goes on the timeline beside the events (FraudSight, shopper tokens), and what notifications told of refunds: each part
+//! once, by its bytes.
 
 use crate::api::{Context, Finding, Memo, Step};
 use crate::kit;
@@ -40,7 +41,8 @@ pub(super) fn token(of: &Element) -> Option<Json> {
     Some(Json::object(members.map(|(name, text)| (name, Json::text(kit::provider_text(text))))))
 }
 
-/// The member of a hint for a notification of these bytes. Its name is made of letters: a run of digits could be taken for a card's number and masked.
+/// The member of a hint for a notification of these bytes. Its name is made of letters: a run of digits could be taken for a
+/// card's number and masked.
 pub(super) fn notice_name(body: &[u8]) -> String {
     let hash = digest::digest(&digest::SHA256, body);
     let letters = hash.as_ref().iter().take(NAME_BYTES).flat_map(|byte| [byte >> 4, byte & 0x0f]);

@@ -233,7 +233,8 @@ fn explanation(order: &Order) -> String {
     }
 }
 
-/// Why nothing was paid, as far as anybody said more than the status does. Not that no money moved: of a payment that was cancelled a part may have come.
+/// Why nothing was paid, as far as anybody said more than the status does. Not that no money moved: of a payment that was
+/// cancelled a part may have come.
 fn reason(order: &Order) -> String {
     let outcome = match order.direction {
         Direction::PayIn => "This order is not paid.",

@@ -84,7 +84,8 @@ async fn a_held_pay_out_waits_for_its_approval() {
     assert!(page.contains("The back office rejected it. No money moved.") && page.contains("Never sent"));
 }
 
-/// A reason is repeated, a code is called one, and nobody claims that no money moved: of a cancelled payment a part may have come.
+/// A reason is repeated, a code is called one, and nobody claims that no money moved: of a cancelled payment a part may have
+/// come.
 #[tokio::test]
 async fn who_did_not_pay_is_told_why_and_no_more() {
     let world = World::start().await;

@@ -144,7 +144,8 @@ fn is_plain_number(number: &str) -> bool {
     (4..=20).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Mexico's tax number: three letters of a company or four of a person (`Ñ` and `&` among them), six digits of a date, three letters or digits.
+/// Mexico's tax number: three letters of a company or four of a person (`Ñ` and `&` among them), six digits of a date, three
+/// letters or digits.
 fn is_rfc(number: &str) -> bool {
     let characters: Vec<char> = number.chars().collect();
     let Some(letters) = characters.len().checked_sub(9).filter(|count| matches!(count, 3 | 4)) else {

@@ -396,7 +396,8 @@ impl Payment {
         tx.send(key, &self.notification(key, APPROVED, None, signature)).map(|_| ())
     }
 
-    /// What a notification calls the state: approved, declined or error; a word of an open payment, and of what came after an approval, as it is.
+    /// What a notification calls the state: approved, declined or error; a word of an open payment, and of what came after an
+    /// approval, as it is.
     fn notified_status(&self) -> &str {
         match self.state.as_str() {
             APPROVED => APPROVED,

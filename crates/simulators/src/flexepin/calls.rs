@@ -165,7 +165,8 @@ fn inquire(tx: &Tx<'_>, account: &str, trans_id: &str, asked_as: &str) -> Result
     let Some(voucher) = tx.load::<Voucher>(&trans.voucher)? else {
         return Ok(unknown);
     };
-    // The record has a result of its own: of a redeem that was refused because somebody else had used the voucher it says `USED`, and not 0.
+    // The record has a result of its own: of a redeem that was refused because somebody else had used the voucher it says `USED`,
+    // and not 0.
     let (own, status) = match trans.redeem.as_deref() {
         Some("0") => ("0", USED),
         Some(refusal) => (refusal, voucher.status.as_str()),

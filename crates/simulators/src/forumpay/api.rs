@@ -233,7 +233,8 @@ fn payment_told(tx: &Tx<'_>, order: &Order, payment: &Payment) -> Value {
     told
 }
 
-/// A payment as GetTransactions lists it, in the form of the official client's fixture: the reference is not in it, and what became of it is a time or null.
+/// A payment as GetTransactions lists it, in the form of the official client's fixture: the reference is not in it, and what
+/// became of it is a time or null.
 fn payment_listed(tx: &Tx<'_>, order: &Order, payment: &Payment) -> Value {
     let coin = coin(&payment.coin).zip(order.money());
     json!({

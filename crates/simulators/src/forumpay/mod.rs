@@ -8,8 +8,9 @@
 //! Ledger: a pay-in at its payment, a pay-out at ConfirmBuyOrder. References: `reference_no`, a `payment_id`, an invoice's id.
 //! State words: `waiting`, `processing`, `underpayment`, `blocked`, `confirmed`, `cancelled`; `quoted` before StartBuyOrder.
 //!
-//! Outcomes beside the common ones: `less` (the button "Pay less"), `late` (the coins of a payment that has ended come after all, and belong to nobody),
-//! `accept` (the merchant accepts them at ForumPay: `confirmed`, for what has come). Setting `shortCallbacks`: a callback has `payment_id` alone.
+//! Outcomes beside the common ones: `less` (the button "Pay less"), `late` (the coins of a payment that has ended come after all,
+//! and belong to nobody), `accept` (the merchant accepts them at ForumPay: `confirmed`, for what has come). Setting
+//! `shortCallbacks`: a callback has `payment_id` alone.
 
 mod api;
 mod buy;

@@ -179,7 +179,8 @@ impl Order {
         tx.save(key, self)
     }
 
-    /// The coins of a payment that has ended come all the same: they are there, and change nothing until the merchant accepts them.
+    /// The coins of a payment that has ended come all the same: they are there, and change nothing until the merchant accepts
+    /// them.
     pub(super) fn coins_come_late(&mut self, tx: &Tx<'_>, key: &str, index: usize) -> Result<(), Error> {
         let payment = &mut self.payments[index];
         payment.received = payment.amount.clone();

@@ -239,7 +239,8 @@ fn read_amount(literal: &str, is_form: bool) -> Option<String> {
 
 // --- steps 2 and 3 ------------------------------------------------------------------------------
 
-/// The transaction that `transaction` (or `transactionId`) and `token` open: both of the query, the token also of a body (form or JSON).
+/// The transaction that `transaction` (or `transactionId`) and `token` open: both of the query, the token also of a body (form or
+/// JSON).
 pub(super) fn admitted(tx: &Tx<'_>, call: &Call) -> Result<Result<(String, Order), &'static str>, Error> {
     let pairs = call.query_pairs();
     let value = |names: &[&str]| {

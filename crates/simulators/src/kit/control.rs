@@ -237,7 +237,8 @@ struct Override {
     /// Strikes only calls of this method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     method: Option<String>,
-    /// Strikes only calls that carry this in their path, query or body: a reference of one transaction, so that no inquiry about another one uses it up.
+    /// Strikes only calls that carry this in their path, query or body: a reference of one transaction, so that no inquiry about
+    /// another one uses it up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     about: Option<String>,
     http: u16,

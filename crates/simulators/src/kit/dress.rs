@@ -1,4 +1,5 @@
-//! Another dress for what a simulator says: a byte order mark, numbers with exponents, a character set, compression - true to its header or not. What is meant stays the same.
+//! Another dress for what a simulator says: a byte order mark, numbers with exponents, a character set, compression - true to its
+//! header or not. What is meant stays the same.
 
 use super::Reply;
 use super::reply::Fault;
@@ -27,7 +28,8 @@ pub(crate) struct Dress {
     /// Numbers of JSON with an exponent: `1.0E7`.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) exponents: bool,
-    /// Numbers of these names with zeros behind the point: `"7000"` is `"7000.00"`. Names of JSON's members, XML's elements and attributes.
+    /// Numbers of these names with zeros behind the point: `"7000"` is `"7000.00"`. Names of JSON's members, XML's elements and
+    /// attributes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) decimals: Vec<String>,
     /// Written in another character set, with an odd letter added where it changes nothing.

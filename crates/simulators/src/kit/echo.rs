@@ -1,4 +1,5 @@
-//! A provider that sends back what it was sent - line, headers, body - in one of the forms of the common sheet ("What is echoed is masked"), as an error or within its true answer.
+//! A provider that sends back what it was sent - line, headers, body - in one of the forms of the common sheet ("What is echoed
+//! is masked"), as an error or within its true answer.
 
 use super::{Call, Reply};
 use base64::Engine as _;
@@ -39,7 +40,8 @@ pub(crate) struct Echo {
     /// The status of an error.
     #[serde(default = "bad_request")]
     http: u16,
-    /// Where in the body to begin: this comes before everything else, as of a provider that quotes the part that it does not like.
+    /// Where in the body to begin: this comes before everything else, as of a provider that quotes the part that it does not
+    /// like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     from: Option<String>,
 }

@@ -56,10 +56,12 @@ pub(crate) struct ProviderSettings {
     pub(crate) drop_callbacks: bool,
     /// Besides the true callbacks, success is told for what nobody paid, with a wrong signature.
     pub(crate) forge_callbacks: bool,
-    /// Callbacks have no more than the least that the provider's own plugins read (ForumPay: `payment_id` alone). Shown once it is set.
+    /// Callbacks have no more than the least that the provider's own plugins read (ForumPay: `payment_id` alone). Shown once it
+    /// is set.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) short_callbacks: bool,
-    /// Records leave out what the provider does not promise to have in them (Brite: reference and session of a transaction). Shown once it is set.
+    /// Records leave out what the provider does not promise to have in them (Brite: reference and session of a transaction).
+    /// Shown once it is set.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) short_records: bool,
     /// Every answer wears this.

@@ -44,7 +44,8 @@ const LENGTHS: [(&str, usize); 4] =
     [("billingpremise", 25), ("billingpostcode", 25), ("billingtelephone", 20), ("billingemail", 255)];
 const TEXT_MAX_CHARS: usize = 127;
 
-/// Whether every billing field is one that Trust takes: with a longer one, or a county without its country, the payer cannot pay (field error 30000).
+/// Whether every billing field is one that Trust takes: with a longer one, or a county without its country, the payer cannot pay
+/// (field error 30000).
 fn billing_is_taken(fields: &Fields) -> bool {
     let longest = |name: &str| LENGTHS.iter().find(|(known, _)| *known == name).map_or(TEXT_MAX_CHARS, |(_, length)| *length);
     let fits = |(name, value): &(String, String)| !name.starts_with("billing") || value.chars().count() <= longest(name);
@@ -130,7 +131,8 @@ fn read_order(tx: &Tx<'_>, fields: &Fields, digest: String, account: &Account, d
     })
 }
 
-/// The billing fields that are there, to be shown. A payer may type anything anywhere: what could be a card number is not kept, a telephone's apart.
+/// The billing fields that are there, to be shown. A payer may type anything anywhere: what could be a card number is not kept, a
+/// telephone's apart.
 fn billing(fields: &Fields) -> Fields {
     let kept = |name: &str, value: &str| if name == "billingtelephone" { value.to_owned() } else { without_numbers(value) };
     let there = fields.iter().filter(|(name, value)| name.starts_with("billing") && !value.is_empty());

@@ -6,7 +6,8 @@
 //! "webServicesUsername":"...","webServicesPassword":"...","notificationUrl":"...","merchant":"...",
 //! "refundReferences":true}`; each may be left
 //! out: no password (nothing is signed, no rules are taken), the default list of hash fields, all currencies, no
-//! web-services user, no fixed notification address, "Demo company". Without `refundReferences` the `transactionreference` of a REFUND is empty.
+//! web-services user, no fixed notification address, "Demo company". Without `refundReferences` the `transactionreference` of a
+//! REFUND is empty.
 //!
 //! Ledger: a pay-in at its successful AUTH. References: `orderreference`, `transactionreference`.
 //! State words: `waiting`, `expired`, else `errorcode` and, when that is 0, `settlestatus`: `0/0`, `70000`, `0/3`;

@@ -5,10 +5,11 @@
 //! `{"xmlUsername","xmlPassword","installationId","macKind":"mac2"|"mac","macSecret","adminCode","threeDsIssuer",
 //! "threeDsOrgUnitId","threeDsJwtKey","notificationUrl","merchant"}`; only the first three are required. Without
 //! `macSecret` redirects carry no MAC, without the three `threeDs...` no challenge can be opened, without
-//! `notificationUrl` (`callbackUrl` as well) nothing is notified. `adminCode` (the first part of a redirect's `orderKey`) is the merchant
-//! code unless it is given; `merchant` is shown on the pages.
+//! `notificationUrl` (`callbackUrl` as well) nothing is notified. `adminCode` (the first part of a redirect's `orderKey`) is the
+//! merchant code unless it is given; `merchant` is shown on the pages.
 //! How Worldpay tells of refunds differs by service level, so `"balances"` (`true`), `"settlementCurrency"` (none: the order's),
-//! `"refundReferences"` (`false`: empty, as the console sends them; else 12 digits) and `"issuerResponseCodes"` (`false`) may be given too.
+//! `"refundReferences"` (`false`: empty, as the console sends them; else 12 digits) and `"issuerResponseCodes"` (`false`) may be
+//! given too.
 //!
 //! Ledger: a payment at AUTHORISED (that is when the platform calls it paid, whatever `captureDelay` is), returned
 //! when it is voided, refunded or charged back. References: `orderCode`, `reference/@id`.

@@ -113,7 +113,8 @@ pub enum OpenError {
         /// What the database says.
         found: String,
     },
-    /// It could be opened, but must not be used: a standby, another encoding, a file that has lost what was answered. A sentence that says what to do.
+    /// It could be opened, but must not be used: a standby, another encoding, a file that has lost what was answered. A sentence
+    /// that says what to do.
     #[error("{0}")]
     Refused(String),
 }

@@ -51,8 +51,8 @@ pub trait Driver: Send + Sync {
     /// [`CommitError`] tells what refused it; see there for when the outcome is unknown.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, CommitResult>;
 
-    /// Stores the heartbeat: like [`commit`](Self::commit), but in a place of its own, before whatever waits. It tells whether the database takes
-    /// writes; one that nobody has taken yet gives way to the next.
+    /// Stores the heartbeat: like [`commit`](Self::commit), but in a place of its own, before whatever waits. It tells whether
+    /// the database takes writes; one that nobody has taken yet gives way to the next.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).

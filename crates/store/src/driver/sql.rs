@@ -1,10 +1,11 @@
-//! One SQL text for both engines: what SQLite reads as it stands is turned into PostgreSQL's spelling. What each needs alone: PostgreSQL finds it in a
-//! comment, and SQLite's `INDEXED BY name` is left out for it.
+//! One SQL text for both engines: what SQLite reads as it stands is turned into PostgreSQL's spelling. What each needs alone:
+//! PostgreSQL finds it in a comment, and SQLite's `INDEXED BY name` is left out for it.
 
 /// The comment that only SQLite takes for one.
 const POSTGRES_ONLY: &str = "/*pg ";
 
-/// The words with which SQLite is told an index: without statistics it takes the key of a table for better than an index that fits.
+/// The words with which SQLite is told an index: without statistics it takes the key of a table for better than an index that
+/// fits.
 const SQLITE_INDEX: &str = "INDEXED BY ";
 
 /// The text for PostgreSQL, and what the guard needs to know about it.

@@ -1,4 +1,5 @@
-//! At a start: what is due further ahead than one step of its schedule was put there by a clock that went wrong, and is brought back to one step.
+//! At a start: what is due further ahead than one step of its schedule was put there by a clock that went wrong, and is brought
+//! back to one step.
 
 use crate::Batch;
 use domain::Timestamp;
@@ -98,10 +99,10 @@ const SHIFT_JOBS: &str = "UPDATE jobs SET first_at = first_at + ?1, detail = CAS
 const SHIFT_WAITING: &str = "UPDATE callbacks SET received_at = received_at + ?1 WHERE due_at IS NOT NULL";
 const SHIFT_KEYS: &str = "UPDATE idempotency SET expires_at = expires_at + ?1 WHERE expires_at IS NOT NULL";
 
-/// What ends after a time ends after that time of running: the time in which nobody ran, and whatever a clock did in it, counts for nothing. In the rows
-/// themselves, in the commit that notes that the store is in use again: so it is left out once, however often is started afterwards. These are all the
-/// points in time of the embedded store from which a time is counted; the others are dates (when something was made, until when a token is good) or
-/// due times, which [`bring_back`] looks after.
+/// What ends after a time ends after that time of running: the time in which nobody ran, and whatever a clock did in it, counts
+/// for nothing. In the rows themselves, in the commit that notes that the store is in use again: so it is left out once, however
+/// often is started afterwards. These are all the points in time of the embedded store from which a time is counted; the others
+/// are dates (when something was made, until when a token is good) or due times, which [`bring_back`] looks after.
 pub fn leave_out(batch: &mut Batch, pause_ms: i64) {
     for sql in [SHIFT_FAILING, SHIFT_JOBS, SHIFT_WAITING, SHIFT_KEYS] {
         batch.run(sql, vec![pause_ms.into()]);

@@ -92,7 +92,8 @@ const DONE: &str = "UPDATE callbacks SET told = 1, due_at = CASE WHEN copies = ?
                     owner = CASE WHEN copies = ?4 THEN NULL ELSE owner END WHERE company_id = ?1 AND transaction_id = ?2 AND id = ?3";
 const LATER: &str = "UPDATE callbacks SET due_at = ?4, owner = NULL, attempt = attempt + ?5 \
                      WHERE company_id = ?1 AND transaction_id = ?2 AND id = ?3 AND due_at IS NOT NULL";
-/// Of transactions from before `?3`, so that it reads the beginning of the company's rows and no index is needed; those of older ones that came late are few.
+/// Of transactions from before `?3`, so that it reads the beginning of the company's rows and no index is needed; those of older
+/// ones that came late are few.
 macro_rules! past {
     ($columns:literal) => {
         concat!(
@@ -147,8 +148,9 @@ const RELEASE_UNKNOWN: &str = "UPDATE callbacks SET owner = NULL, due_at = ?1 WH
 const RELEASE_OTHERS: &str =
     "UPDATE callbacks SET owner = NULL, due_at = ?1 WHERE due_at IS NOT NULL AND owner IS NOT NULL AND owner <> ?2";
 
-/// Adds a callback, or counts it where one of its digest is there; `due_at` is when (another) may take it, `owner` who works on it until then.
-/// `instead`: there may be more of the transaction's than are kept; where one that proves something is among those that go, this one has the provider asked.
+/// Adds a callback, or counts it where one of its digest is there; `due_at` is when (another) may take it, `owner` who works on
+/// it until then. `instead`: there may be more of the transaction's than are kept; where one that proves something is among those
+/// that go, this one has the provider asked.
 pub fn insert(
     batch: &mut Batch,
     callback: &StoredCallback,
@@ -209,8 +211,9 @@ pub fn told(batch: &mut Batch, one: &StoredCallback) {
     batch.run(TOLD, vec![one.company_id.to_string().into(), one.transaction_id.to_string().into(), one.id.to_string().into()]);
 }
 
-/// Marks these callbacks as processed. Each by its id: an earlier one may be stored later, by another process or another group of commits, and
-/// nobody has read that one. One that came again meanwhile stays open: what it announces may be newer than what was found.
+/// Marks these callbacks as processed. Each by its id: an earlier one may be stored later, by another process or another group of
+/// commits, and nobody has read that one. One that came again meanwhile stays open: what it announces may be newer than what was
+/// found.
 pub fn done(batch: &mut Batch, processed: &[StoredCallback]) {
     for one in processed {
         let values = vec![
@@ -223,8 +226,8 @@ pub fn done(batch: &mut Batch, processed: &[StoredCallback]) {
     }
 }
 
-/// Removes what was processed of callbacks that came before `before`, of the company's transactions from `from` on, up to `limit` at once. Answers how many, and
-/// the newest transaction among them.
+/// Removes what was processed of callbacks that came before `before`, of the company's transactions from `from` on, up to `limit`
+/// at once. Answers how many, and the newest transaction among them.
 ///
 /// # Errors
 /// [`CommitError`] when the store does not answer.
@@ -313,14 +316,16 @@ pub async fn claim(
     claimed.map_err(|error| CommitError::Corrupt(error.to_string()))
 }
 
-/// Makes the callbacks of owners due now that are not among the living (see `nodes`), provider by provider as the queue is ordered.
+/// Makes the callbacks of owners due now that are not among the living (see `nodes`), provider by provider as the queue is
+/// ordered.
 pub fn release_unknown<'a>(batch: &mut Batch, psp_types: impl IntoIterator<Item = &'a str>, now: Timestamp) {
     for psp_type in psp_types {
         batch.run(RELEASE_UNKNOWN, vec![now.millis().into(), psp_type.into()]);
     }
 }
 
-/// Makes the callbacks of every other owner due now: for a store that belongs to one process at a time, whatever the clock said before.
+/// Makes the callbacks of every other owner due now: for a store that belongs to one process at a time, whatever the clock said
+/// before.
 pub fn release_others(batch: &mut Batch, this_node: &str, now: Timestamp) {
     batch.run(RELEASE_OTHERS, vec![now.millis().into(), this_node.into()]);
 }

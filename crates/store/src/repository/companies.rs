@@ -157,7 +157,8 @@ pub fn raise_version(batch: &mut Batch, company: CompanyId, from: i64) {
     batch.guard(CONFIG_VERSION_GUARD, RAISE, vec![company.to_string().into(), from.into()]);
 }
 
-/// Puts a data key in place that is the same key, wrapped under another master key; fails with [`REWRAP_GUARD`] when it is no longer `old`.
+/// Puts a data key in place that is the same key, wrapped under another master key; fails with [`REWRAP_GUARD`] when it is no
+/// longer `old`.
 pub fn rewrap(batch: &mut Batch, company: CompanyId, old: &[u8], new: Vec<u8>) {
     batch.guard(REWRAP_GUARD, REWRAP, vec![company.to_string().into(), old.into(), new.into()]);
 }

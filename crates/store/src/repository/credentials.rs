@@ -1,4 +1,5 @@
-//! API credentials. The secret of a company credential is sealed, because signatures are checked with it; of a management token only the digest is kept.
+//! API credentials. The secret of a company credential is sealed, because signatures are checked with it; of a management token
+//! only the digest is kept.
 
 use super::companies::open_text;
 use super::read::parse;

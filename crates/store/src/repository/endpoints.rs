@@ -28,7 +28,8 @@ pub fn works(batch: &mut Batch, company: CompanyId, method: MethodId) {
     batch.run(WORKS, vec![company.to_string().into(), method.to_string().into()]);
 }
 
-/// Switches it off if it has only failed since `since` or before and is not off already; otherwise the batch fails with [`SWITCH_OFF_GUARD`].
+/// Switches it off if it has only failed since `since` or before and is not off already; otherwise the batch fails with
+/// [`SWITCH_OFF_GUARD`].
 pub fn switch_off(batch: &mut Batch, company: CompanyId, method: MethodId, now: Timestamp, since: Timestamp) {
     let values = vec![company.to_string().into(), method.to_string().into(), now.millis().into(), since.millis().into()];
     batch.guard(SWITCH_OFF_GUARD, SWITCH_OFF, values);

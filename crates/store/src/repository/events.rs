@@ -25,7 +25,8 @@ pub struct StoredEvent {
     pub body: String,
 }
 
-// The round is read by the statement that stores the event: whoever reads it holds the table's lock by then, by which the sequencer knows of him.
+// The round is read by the statement that stores the event: whoever reads it holds the table's lock by then, by which the
+// sequencer knows of him.
 const INSERT: &str = "INSERT INTO webhook_events (company_id, id, transaction_id, sequence, method_id, sample, created_at, body /*pg , round */) \
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 /*pg , (SELECT f.round FROM feed_state f WHERE f.one = 1) */)";
 
@@ -49,8 +50,8 @@ const AFTER_SQLITE: &str = concat!(
     feed!(" AND position > (SELECT c.position FROM webhook_events c WHERE c.company_id = ?1 AND c.id = ?2)", "", "position"),
     "?3"
 );
-// PostgreSQL has many writers: an event is shown once its round is closed, in the order of the rounds: nothing can then appear before a place that somebody
-// has read past.
+// PostgreSQL has many writers: an event is shown once its round is closed, in the order of the rounds: nothing can then appear
+// before a place that somebody has read past.
 const FIRST_POSTGRES: &str =
     concat!(feed!("", " AND round <= (SELECT f.closed FROM feed_state f WHERE f.one = 1)", "round, position, id"), "?2");
 const AFTER_POSTGRES: &str = concat!(
@@ -102,8 +103,8 @@ pub fn insert(batch: &mut Batch, event: &StoredEvent) {
     batch.insert("webhook event", INSERT, values);
 }
 
-/// The company's events after that one (from the first: `None`), in an order to which later ones are only ever added at the end; samples are left out.
-/// `None` when the company has no such event.
+/// The company's events after that one (from the first: `None`), in an order to which later ones are only ever added at the end;
+/// samples are left out. `None` when the company has no such event.
 ///
 /// # Errors
 /// [`QueryError`] when the store does not answer.

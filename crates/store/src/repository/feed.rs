@@ -1,9 +1,10 @@
 //! The sequencer of the feed on a store that has many writers: it closes rounds, so that a cursor never skips a late commit.
 //!
-//! Who stores an event reads the open round, and holds a lock on the table of events from before that until the end of the transaction. After the round is
-//! raised, whoever read the one before is among those that hold the lock now: once all of these have ended, the round before is closed for good. No
-//! number of a transaction, no clock and no sequence is stored; other databases of the cluster do not matter; and a transaction that stays open holds
-//! back what comes after its round, and nothing before.
+//! Who stores an event reads the open round, and holds a lock on the table of events from before that until the end of the
+//! transaction. After the round is raised, whoever read the one before is among those that hold the lock now: once all of these
+//! have ended, the round before is closed for good. No number of a transaction, no clock and no sequence is stored; other
+//! databases of the cluster do not matter; and a transaction that stays open holds back what comes after its round, and nothing
+//! before.
 
 use crate::{Batch, CommitError, Driver, QueryError};
 use domain::CompanyId;
@@ -12,8 +13,9 @@ use std::collections::HashSet;
 const STATE: &str = "SELECT round, closed FROM feed_state WHERE one = 1";
 const RAISE: &str = "UPDATE feed_state SET round = round + 1 WHERE one = 1 AND round = ?1";
 const CLOSE: &str = "UPDATE feed_state SET closed = ?1 WHERE one = 1 AND closed < ?1 AND round > ?1";
-// Who may have written and has not ended, each by a name that no other transaction of this server has. Whatever adds a row takes this mode, whichever
-// stronger ones it holds as well; what only looks after the table (VACUUM, ANALYZE, an index that is built) takes others, for hours where it is large.
+// Who may have written and has not ended, each by a name that no other transaction of this server has. Whatever adds a row takes
+// this mode, whichever stronger ones it holds as well; what only looks after the table (VACUUM, ANALYZE, an index that is built)
+// takes others, for hours where it is large.
 const WRITERS: &str = "SELECT virtualtransaction || ' ' || COALESCE(pid, 0) FROM pg_locks WHERE locktype = 'relation' AND granted \
                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
                        AND relation = CAST(to_regclass('webhook_events') AS oid) AND mode = 'RowExclusiveLock'";

@@ -1,4 +1,5 @@
-//! The one next action of each open transaction. A job's due time is also its lease: whoever claims it moves it into the future, and past that anybody may take it.
+//! The one next action of each open transaction. A job's due time is also its lease: whoever claims it moves it into the future,
+//! and past that anybody may take it.
 
 use super::read::{self, parse};
 use crate::{Batch, CommitError, Dialect, Driver, QueryError, Row};
@@ -161,7 +162,8 @@ pub fn put_back(batch: &mut Batch, claimed: &Job, due_at: Timestamp, attempt: u3
 /// The label of the guard that fails when a claimed job has been replaced or claimed anew.
 pub const CLAIM_GUARD: &str = "job is still claimed";
 
-/// Takes a claimed job away for good: a person's turn. Fails the batch with [`CLAIM_GUARD`] when it is no longer the one that was claimed.
+/// Takes a claimed job away for good: a person's turn. Fails the batch with [`CLAIM_GUARD`] when it is no longer the one that was
+/// claimed.
 pub fn give_up(batch: &mut Batch, claimed: &Job) {
     batch.guard(CLAIM_GUARD, GIVE_UP, claim_values(claimed));
 }
@@ -210,7 +212,8 @@ pub fn release_unknown(batch: &mut Batch, now: Timestamp) {
     batch.run(RELEASE_UNKNOWN, vec![now.millis().into()]);
 }
 
-/// Makes the jobs of every other owner due now: for a store that belongs to one process at a time, whatever the clock said before.
+/// Makes the jobs of every other owner due now: for a store that belongs to one process at a time, whatever the clock said
+/// before.
 pub fn release_others(batch: &mut Batch, this_node: &str, now: Timestamp) {
     batch.run(RELEASE_OTHERS, vec![now.millis().into(), this_node.into()]);
 }

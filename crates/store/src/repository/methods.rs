@@ -70,8 +70,8 @@ pub fn insert(batch: &mut Batch, data_key: &DataKey, method: &PaymentMethod) -> 
     Ok(())
 }
 
-/// Changes a method that is still at version `from`; otherwise the batch fails with [`VERSION_GUARD`]. The method must be as it is stored:
-/// addresses by role, not resolved ones.
+/// Changes a method that is still at version `from`; otherwise the batch fails with [`VERSION_GUARD`]. The method must be as it
+/// is stored: addresses by role, not resolved ones.
 ///
 /// # Errors
 /// [`VaultError`] when its secrets cannot be sealed; nothing is changed then.

@@ -1,9 +1,10 @@
 //! What is kept, entity by entity: the SQL text, and typed rows.
 //!
-//! The SQL is written once and runs on both engines. Writes add statements to a [`Batch`](crate::Batch), so that a use case commits
-//! everything it changes at once; reads go straight to the [`Driver`](crate::Driver).
+//! The SQL is written once and runs on both engines. Writes add statements to a [`Batch`](crate::Batch), so that a use case
+//! commits everything it changes at once; reads go straight to the [`Driver`](crate::Driver).
 //!
-//! **Architecture invariant:** every query on a company's rows names the company, but for the claims of workers and the look-ups of a token's hash.
+//! **Architecture invariant:** every query on a company's rows names the company, but for the claims of workers and the look-ups
+//! of a token's hash.
 
 pub mod audit;
 pub mod brands;

@@ -105,7 +105,8 @@ pub fn bury(batch: &mut Batch, node: &str, last_beat: Timestamp) {
     batch.run(BURY, vec![node.into(), last_beat.millis().into()]);
 }
 
-/// The processes with their last heartbeats, each by its own clock: good for telling whether one still beats, not for telling when it did.
+/// The processes with their last heartbeats, each by its own clock: good for telling whether one still beats, not for telling
+/// when it did.
 ///
 /// # Errors
 /// [`QueryError`] when the store does not answer.

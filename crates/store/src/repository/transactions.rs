@@ -33,11 +33,12 @@ pub struct TimelineEntry {
     pub detail: Json,
 }
 
+/// What a list shows. What is sealed comes after these where one transaction is taken in hand.
 macro_rules! columns {
     () => {
         "company_id, id, session_id, psp_type, operation, method_id, brand_id, merchant_reference, user_id, amount_minor, currency, status, \
          psp_status, message, psp_transaction_id, redirect_url, destination_masked, attention, rule_id, rule_version, maker, events_sent, \
-         timeline_length, version, created_at, updated_at, sealed, refunded_minor, disputed"
+         timeline_length, version, created_at, updated_at, refunded_minor, disputed"
     };
 }
 
@@ -49,7 +50,7 @@ pub(crate) use list::{Pace, search_at};
 const INSERT: &str = concat!(
     "INSERT INTO transactions (",
     columns!(),
-    ", callback_token_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
+    ", sealed, callback_token_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
      ?24, ?25, ?26, ?27, ?28, ?29, ?30)"
 );
 const UPDATE: &str = "UPDATE transactions SET status = ?4, psp_status = ?5, message = ?6, psp_transaction_id = ?7, redirect_url = ?8, \
@@ -59,12 +60,12 @@ const UPDATE: &str = "UPDATE transactions SET status = ?4, psp_status = ?5, mess
 const UPDATE_SEALED: &str = "UPDATE transactions SET sealed = ?3 WHERE company_id = ?1 AND id = ?2";
 const MARK_STUCK: &str = "UPDATE transactions SET attention = 'stuck', version = version + 1 WHERE company_id = ?1 AND id = ?2";
 const UPDATE_TOKEN: &str = "UPDATE transactions SET callback_token_hash = ?3 WHERE company_id = ?1 AND id = ?2";
-const BY_ID: &str = concat!("SELECT ", columns!(), " FROM transactions WHERE company_id = ?1 AND id = ?2");
-const BY_SESSION: &str = concat!("SELECT ", columns!(), " FROM transactions WHERE company_id = ?1 AND session_id = ?2");
+const BY_ID: &str = concat!("SELECT ", columns!(), ", sealed FROM transactions WHERE company_id = ?1 AND id = ?2");
+const BY_SESSION: &str = concat!("SELECT ", columns!(), ", sealed FROM transactions WHERE company_id = ?1 AND session_id = ?2");
 const BY_PSP_ID: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM transactions INDEXED BY transactions_by_psp_id WHERE company_id = ?1 AND psp_transaction_id = ?2 AND method_id = ?3 LIMIT 2"
+    ", sealed FROM transactions INDEXED BY transactions_by_psp_id WHERE company_id = ?1 AND psp_transaction_id = ?2 AND method_id = ?3 LIMIT 2"
 );
 const BY_TOKEN: &str = "SELECT company_id, id FROM transactions WHERE callback_token_hash = ?1";
 const TIMELINE_INSERT: &str = "INSERT INTO timeline (company_id, transaction_id, n, at, event, from_status, to_status, detail) \
@@ -104,9 +105,9 @@ pub fn insert(batch: &mut Batch, t: &Transaction, sealed: Vec<u8>, token_hash: O
         t.version.into(),
         t.created_at.millis().into(),
         t.updated_at.millis().into(),
-        sealed.into(),
         t.given_back.refunded_minor.into(),
         t.given_back.disputed.into(),
+        sealed.into(),
         token_hash.map(|hash| hash.to_vec()).into(),
     ];
     batch.insert("transaction", INSERT, values);
@@ -251,13 +252,18 @@ fn one(rows: Vec<Row>) -> Result<Option<StoredTransaction>, QueryError> {
     rows.first().map(stored).transpose()
 }
 
+/// A row with what is sealed.
 fn stored(row: &Row) -> Result<StoredTransaction, QueryError> {
+    Ok(StoredTransaction { transaction: transaction(row)?, sealed: row.bytes(28)? })
+}
+
+fn transaction(row: &Row) -> Result<Transaction, QueryError> {
     let currency = read::currency(row, 10)?;
     let rule = match (row.opt_str(18)?, row.opt_int(19)?) {
         (Some(_), Some(version)) => Some((parse::<RuleId>(row, 18)?, version)),
         _ => None,
     };
-    let transaction = Transaction {
+    Ok(Transaction {
         company_id: parse(row, 0)?,
         id: parse(row, 1)?,
         session_id: parse(row, 2)?,
@@ -274,7 +280,7 @@ fn stored(row: &Row) -> Result<StoredTransaction, QueryError> {
         psp_transaction_id: row.opt_text(14)?,
         redirect_url: row.opt_text(15)?,
         destination_masked: row.opt_text(16)?,
-        given_back: GivenBack { refunded_minor: row.int(27)?, disputed: row.bool(28)? },
+        given_back: GivenBack { refunded_minor: row.int(26)?, disputed: row.bool(27)? },
         attention: read::opt_parse(row, 17)?,
         rule,
         maker: parse::<CredentialId>(row, 20)?,
@@ -283,8 +289,7 @@ fn stored(row: &Row) -> Result<StoredTransaction, QueryError> {
         version: row.int(23)?,
         created_at: Timestamp::from_millis(row.int(24)?),
         updated_at: Timestamp::from_millis(row.int(25)?),
-    };
-    Ok(StoredTransaction { transaction, sealed: row.bytes(26)? })
+    })
 }
 
 fn timeline_entry(row: &Row) -> Result<TimelineEntry, QueryError> {

@@ -28,7 +28,8 @@ pub(crate) struct Bed {
 }
 
 impl Bed {
-    /// Lets the sequencer work once: what is stored is shown, but for what comes after a writer that has not ended. Answers whether everything is.
+    /// Lets the sequencer work once: what is stored is shown, but for what comes after a writer that has not ended. Answers
+    /// whether everything is.
     pub(crate) async fn shown(&self) -> bool {
         if self.db.dialect() == Dialect::Sqlite {
             return true;

@@ -81,7 +81,8 @@ pub(crate) async fn a_late_commit_is_never_skipped() {
     assert_eq!(read(&bed, Some(&early.id)).await, [late.id, meanwhile.id], "both, the late one included");
 }
 
-/// Transactions that have written nothing of ours, here and in another database of the cluster, hold nothing back; neither does one that only reads.
+/// Transactions that have written nothing of ours, here and in another database of the cluster, hold nothing back; neither does
+/// one that only reads.
 pub(crate) async fn what_others_leave_open_does_not_matter() {
     let bed = Bed::new(Dialect::Postgres).await;
     let Place::Postgres(database) = &bed.place else { unreachable!("made above") };
@@ -104,7 +105,8 @@ pub(crate) async fn what_others_leave_open_does_not_matter() {
     assert_eq!(read(&bed, None).await, [event.id]);
 }
 
-/// What was numbered in another cluster: transaction ids and sequences there were further on. Cursors from before go on, and what is new comes after them.
+/// What was numbered in another cluster: transaction ids and sequences there were further on. Cursors from before go on, and what
+/// is new comes after them.
 pub(crate) async fn old_cursors_go_on_in_a_younger_cluster() {
     let bed = Bed::new(Dialect::Postgres).await;
     let Place::Postgres(database) = &bed.place else { unreachable!("made above") };
@@ -113,7 +115,8 @@ pub(crate) async fn old_cursors_go_on_in_a_younger_cluster() {
         store(&bed, event).await;
         assert!(bed.shown().await);
     }
-    // As a logical copy leaves it: the rows as they were, the state of the copy as a new schema has it; and a clock that is two hours behind.
+    // As a logical copy leaves it: the rows as they were, the state of the copy as a new schema has it; and a clock that is two
+    // hours behind.
     let copy = client(&database.url).await;
     copy.batch_execute("UPDATE feed_state SET round = 1, closed = 0; UPDATE webhook_events SET position = position + 7200000000")
         .await

@@ -1,4 +1,5 @@
-//! Events, deliveries and callbacks, on both engines: the order of a transaction, leases, replays, the feed, the inbox, retention.
+//! Events, deliveries and callbacks, on both engines: the order of a transaction, leases, replays, the feed, the inbox,
+//! retention.
 
 mod bed;
 mod feed;

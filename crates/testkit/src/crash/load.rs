@@ -1,4 +1,5 @@
-//! What runs while processes are killed: payments of every kind, clients that hang up, people who decide; and what is known of it afterwards.
+//! What runs while processes are killed: payments of every kind, clients that hang up, people who decide; and what is known of it
+//! afterwards.
 
 use super::QUIET_LIMIT;
 use crate::client::{Answer, Client, bodies};

@@ -1,4 +1,5 @@
-//! The processes that are killed: one over the embedded store, two over PostgreSQL. The first one has the simulators that both speak to.
+//! The processes that are killed: one over the embedded store, two over PostgreSQL. The first one has the simulators that both
+//! speak to.
 
 use super::load::{Dice, Load, Record};
 use super::{LOAD_MS, PROVIDERS};
@@ -85,7 +86,8 @@ impl Processes {
         self.client_of(usize::try_from(dice.roll(count)).unwrap_or_default())
     }
 
-    /// Load on all, for a moment; then one of them, or all at once, are killed under it and started again. What lives goes on meanwhile.
+    /// Load on all, for a moment; then one of them, or all at once, are killed under it and started again. What lives goes on
+    /// meanwhile.
     pub(super) async fn kill_some(&mut self, record: &Arc<Mutex<Record>>, dice: &Arc<Dice>) -> Result<()> {
         for index in 0..self.count() {
             if self.all[index].load.is_none() {
@@ -133,7 +135,8 @@ impl Processes {
         }
     }
 
-    /// Every account's addresses, as the first process's simulators have them now. The second one is told: for the first one they are its own simulators wherever it is.
+    /// Every account's addresses, as the first process's simulators have them now. The second one is told: for the first one they
+    /// are its own simulators wherever it is.
     async fn lead_to_the_first_ones_simulators(&mut self) -> Result<()> {
         self.simulators = self.first().text("simulatorUrl").to_owned();
         let client = self.client_of(1);

@@ -1,5 +1,6 @@
-//! The floor program: axum, one JWT check, two durable commits of as many rows as the platform writes, one outgoing call through the same client to the same
-//! simulator. No product around it. `settled` goes on where a pay-in is settled. What is measured against it is the platform, so this file does not change.
+//! The floor program: axum, one JWT check, two durable commits of as many rows as the platform writes, one outgoing call through
+//! the same client to the same simulator. No product around it. `settled` goes on where a pay-in is settled. What is measured
+//! against it is the platform, so this file does not change.
 
 mod settled;
 

@@ -1,6 +1,7 @@
-//! The floor of a settled pay-in: the pay-in of the bare floor, then callback in (one row, answered), inquiry out, three rows updated and two new ones, a POST to
-//! the sink, one row. No index but primary keys and one unique; batches that wait are committed together. What is measured against it is the platform, so this file
-//! does not change: a later change of it has to measure the revision before with it.
+//! The floor of a settled pay-in: the pay-in of the bare floor, then callback in (one row, answered), inquiry out, three rows
+//! updated and two new ones, a POST to the sink, one row. No index but primary keys and one unique; batches that wait are
+//! committed together. What is measured against it is the platform, so this file does not change: a later change of it has to
+//! measure the revision before with it.
 
 use super::{FIRST, FloorArgs, GROUP_MAX, KEY_HEADER, POSTGRES_CONNECTIONS, TABLES, checked, deposit};
 use anyhow::{Context, Result};

@@ -123,8 +123,8 @@ impl Changes<'_> {
     /// Makes everything secret of a credential anew, at once: what was given out before is refused from now on.
     ///
     /// # Errors
-    /// [`ChangeError::NotFound`]; [`ChangeError::Conflict`] for a revoked one; [`ChangeError::NotYours`] for one that may do what the actor may not: its
-    /// secret would be theirs.
+    /// [`ChangeError::NotFound`]; [`ChangeError::Conflict`] for a revoked one; [`ChangeError::NotYours`] for one that may do what
+    /// the actor may not: its secret would be theirs.
     pub async fn rotate_credential(&self, company: CompanyId, id: CredentialId) -> Result<IssuedCredential, ChangeError> {
         change!(self, company, |open| self.plan_rotated_credential(&open, id).await)
     }

@@ -32,7 +32,8 @@ pub struct NewMethod {
     pub enabled: bool,
     /// The provider's fields and the common ones.
     pub config: Json,
-    /// Addresses by role (`baseUrl`, `role:simulator`), for the binary that seeds a sandbox alone; a field that the provider does not have is ignored.
+    /// Addresses by role (`baseUrl`, `role:simulator`), for the binary that seeds a sandbox alone; a field that the provider does
+    /// not have is ignored.
     pub roles: Vec<(String, String)>,
 }
 
@@ -64,8 +65,9 @@ pub enum WebhookSecretKind {
 }
 
 impl Changes<'_> {
-    /// Adds a payment method with fresh webhook secrets and, where the provider's portal needs one, a callback token. Required fields may be missing:
-    /// see [`view::warnings`](crate::directory::view::warnings). Returns the method with its addresses resolved.
+    /// Adds a payment method with fresh webhook secrets and, where the provider's portal needs one, a callback token. Required
+    /// fields may be missing: see [`view::warnings`](crate::directory::view::warnings). Returns the method with its addresses
+    /// resolved.
     ///
     /// # Errors
     /// [`ChangeError::Invalid`] with every sentence.
@@ -149,7 +151,8 @@ impl Changes<'_> {
         if host(before.settings.text(WEBHOOK_URL)) != host(method.settings.text(WEBHOOK_URL))
             && before.settings.text(WEBHOOK_URL).is_some()
         {
-            // A bearer is told to whoever answers at the address: another host never learns the one that was sent to the one before.
+            // A bearer is told to whoever answers at the address: another host never learns the one that was sent to the one
+            // before.
             method.webhook_secrets.bearer = self.fresh(WebhookSecretKind::Bearer);
             method.webhook_secrets.previous_bearer = None;
         }
@@ -157,8 +160,8 @@ impl Changes<'_> {
         self.plan_saved(open, "payment_method.update", &stored, method)
     }
 
-    /// Makes a new webhook secret. The ones before still count, each until its own promised end, unless they are to end now. Returns the new one and the
-    /// end of the one that it takes the place of.
+    /// Makes a new webhook secret. The ones before still count, each until its own promised end, unless they are to end now.
+    /// Returns the new one and the end of the one that it takes the place of.
     ///
     /// # Errors
     /// [`ChangeError::NotFound`]; [`ChangeError::Conflict`] while as many earlier signing secrets count as may.
@@ -208,7 +211,8 @@ impl Changes<'_> {
             }
             WebhookSecretKind::Bearer => {
                 let old = std::mem::replace(&mut secrets.bearer, fresh.clone());
-                // Rotated twice within a day: what was made in between was never sent, and receivers know the one before it, to its own end.
+                // Rotated twice within a day: what was made in between was never sent, and receivers know the one before it, to
+                // its own end.
                 let known = secrets.previous_bearer.take().filter(|(_, end)| *end > now);
                 match previous {
                     Previous::EndNow => ("payment_method.replace_bearer_secret", now),
@@ -224,7 +228,8 @@ impl Changes<'_> {
         Ok(self.plan_saved(open, action, &stored, method)?.with_result(until))
     }
 
-    /// Gives a payment method webhook secrets that were made elsewhere: the sandbox's demo shop verifies every method with one pair.
+    /// Gives a payment method webhook secrets that were made elsewhere: the sandbox's demo shop verifies every method with one
+    /// pair.
     ///
     /// # Errors
     /// [`ChangeError::NotFound`].
@@ -341,8 +346,8 @@ fn host(url: Option<&str>) -> Option<String> {
     url::Url::parse(url?).ok()?.host_str().map(str::to_owned)
 }
 
-/// Puts the stored addresses by role back, where the change did not say otherwise: a field that it does not name, or names with the address that the role
-/// has now, as somebody does who sends back what they read.
+/// Puts the stored addresses by role back, where the change did not say otherwise: a field that it does not name, or names with
+/// the address that the role has now, as somebody does who sends back what they read.
 fn keep_roles(stored: &PaymentMethod, before: &PaymentMethod, config: Option<&Json>, method: &mut PaymentMethod) {
     for (field, role) in roles::of(&stored.settings) {
         let named = config.and_then(|config| config.get(&field)).is_some();

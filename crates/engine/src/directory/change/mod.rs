@@ -1,7 +1,8 @@
 //! Changing the configuration: the one place where companies, credentials, brands, methods, rules and people are written.
 //!
-//! Every change is one batch: the rows, the company's next configuration version, and an entry on the audit log with the object before and
-//! after. The version is also what keeps two changes at once apart: the second one is planned again on what the first one left.
+//! Every change is one batch: the rows, the company's next configuration version, and an entry on the audit log with the object
+//! before and after. The version is also what keeps two changes at once apart: the second one is planned again on what the first
+//! one left.
 
 mod brands;
 mod company;

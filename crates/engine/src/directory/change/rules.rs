@@ -10,8 +10,8 @@ const PRIORITY_MAX: i64 = 1_000_000;
 /// Most entries of a list in a match or a route.
 const LIST_MAX: usize = 100;
 
-/// A new rule, or what changes of one: `None` leaves a field as it is, and as it is by default in a new one (priority 0, active, matches
-/// everything, the brand's account or else the company's, no hold). A new rule must have a name.
+/// A new rule, or what changes of one: `None` leaves a field as it is, and as it is by default in a new one (priority 0, active,
+/// matches everything, the brand's account or else the company's, no hold). A new rule must have a name.
 #[derive(Clone, Debug, Default)]
 pub struct RulePatch {
     /// Shown name.

@@ -221,7 +221,8 @@ async fn rotated_webhook_secrets_keep_the_one_before_for_a_day() {
         let (before, end) = previous.unwrap();
         assert_eq!((before.expose(), *end), (original.expose(), until));
     }
-    // Rotated again within the day: the bearer that receivers know is still the one that is sent, to the end that it was promised.
+    // Rotated again within the day: the bearer that receivers know is still the one that is sent, to the end that it was
+    // promised.
     let (_, promised) = changes.rotate_webhook_secret(id, made.id, WebhookSecretKind::Bearer, Previous::Keep).await.unwrap();
     let snapshot = world.directory.company(id).await.unwrap().unwrap();
     let (sent, until) = snapshot.method(made.id).unwrap().webhook_secrets.previous_bearer.clone().unwrap();

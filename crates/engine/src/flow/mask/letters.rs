@@ -161,7 +161,8 @@ impl Letters {
         (self.units[first].start, self.units[last].end)
     }
 
-    /// The token behind the words of an address, blanks in it passed over; `None` when there are fewer than `least` of its characters.
+    /// The token behind the words of an address, blanks in it passed over; `None` when there are fewer than `least` of its
+    /// characters.
     pub(super) fn address_span(&self, start: usize, end: usize, least: usize, most: usize) -> Option<(usize, usize)> {
         let of_token = |unit: &Unit| unit.c.is_ascii_alphanumeric() || matches!(unit.c, '-' | '_');
         let mut last = self.at[end - 1];

@@ -1,14 +1,18 @@
 //! Taking secrets out of what a provider said, before it is kept, logged or shown: a provider that echoes gives nothing away.
 //!
-//! What is looked for is what was really sent: the account's secrets, the order's, the bearer headers of the calls, the callback address, the card while its call runs. It is
-//! found in every form of providers/common, "Reading a provider's answers": both sides are reduced to their letters and digits in lower case, after escapes were taken off
-//! (`letters`), so that case, separators, folding and escaping do not matter; and the forms that encode bytes anew (base64, hexadecimal) are needles of their own.
+//! What is looked for is what was really sent: the account's secrets, the order's, the bearer headers of the calls, the callback
+//! address, the card while its call runs. It is found in every form of providers/common, "Reading a provider's answers": both
+//! sides are reduced to their letters and digits in lower case, after escapes were taken off (`letters`), so that case,
+//! separators, folding and escaping do not matter; and the forms that encode bytes anew (base64, hexadecimal) are needles of
+//! their own.
 //!
-//! **What stays readable.** A text of eight letters and digits or more is found anywhere, in parts of words and across blanks. A shorter one (from four on; a CVV from three) only
-//! as whole words, for it would blank out parts of ordinary ones; a CVV also anywhere together with the element that it is sent in. One that is shorter still is not looked for by itself: nobody is kept out by three letters, and its base64 as part
-//! of a Basic pair is found as what was sent.
+//! **What stays readable.** A text of eight letters and digits or more is found anywhere, in parts of words and across blanks. A
+//! shorter one (from four on; a CVV from three) only as whole words, for it would blank out parts of ordinary ones; a CVV also
+//! anywhere together with the element that it is sent in. One that is shorter still is not looked for by itself: nobody is kept
+//! out by three letters, and its base64 as part of a Basic pair is found as what was sent.
 //!
-//! **What it costs.** A text is looked at closely only where it has what a needle begins with ([`Beginnings`]); nearly none has. `tests::cost` measures it.
+//! **What it costs.** A text is looked at closely only where it has what a needle begins with ([`Beginnings`]); nearly none has.
+//! `tests::cost` measures it.
 
 mod letters;
 
@@ -30,7 +34,8 @@ const ANYWHERE_MIN: usize = 8;
 const WORDS_MIN: usize = 4;
 /// A secret that is nearly all punctuation is looked for as it is written, from so many characters on.
 const VERBATIM_MIN: usize = 6;
-/// A text as long as this may have been cut: the beginning of a secret at its end counts too, from [`ANYWHERE_MIN`] letters and digits on.
+/// A text as long as this may have been cut: the beginning of a secret at its end counts too, from [`ANYWHERE_MIN`] letters and
+/// digits on.
 const PERHAPS_CUT_CHARS: usize = 60;
 /// Most bytes that stand before others in the same group of base64.
 const SHIFTS_MAX: usize = 2;

@@ -82,7 +82,8 @@ async fn a_callback_waits_until_the_intent_of_a_dead_process_is_taken_over() {
         assert_eq!(world.transaction().await.status, TransactionStatus::Approved);
         assert_eq!(world.events(id).await.iter().filter(|event| *event == "approved").count(), 1);
         let KnownKey::Answered(answer) = world.known(&world.a, "k").await else { panic!("the key has no answer") };
-        // The page's address died with the process (providers/common, "A page call without a readable answer"), and by now it has been paid.
+        // The page's address died with the process (providers/common, "A page call without a readable answer"), and by now it has
+        // been paid.
         for part in [r#""retryable":false"#, r#""transaction_status":"Approved""#] {
             assert!(body(&answer).contains(part), "{}", body(&answer));
         }

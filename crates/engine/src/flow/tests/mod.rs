@@ -1,5 +1,6 @@
-//! The life of a transaction where it is hard: two processes over one store, crashes between any two steps, a store that fails, a provider that
-//! keeps silent. Everything is driven by hand, over a clock that stands still, so that each order of events comes about every time.
+//! The life of a transaction where it is hard: two processes over one store, crashes between any two steps, a store that fails, a
+//! provider that keeps silent. Everything is driven by hand, over a clock that stands still, so that each order of events comes
+//! about every time.
 
 mod callbacks;
 mod doubt;

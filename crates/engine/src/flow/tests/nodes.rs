@@ -4,7 +4,8 @@ use super::*;
 use std::sync::atomic::Ordering;
 use tokio::task::AbortHandle;
 
-/// Two processes: the first one beats and is in the middle of a call, the other one works on whatever is due. Answers what became of the call.
+/// Two processes: the first one beats and is in the middle of a call, the other one works on whatever is due. Answers what became
+/// of the call.
 async fn in_the_middle_of_a_call(world: &World, meanwhile: impl AsyncFnOnce(&AbortHandle)) -> CashierAnswer {
     world.db.shared.store(true, Ordering::SeqCst);
     // The other one beats first, each second.

@@ -106,7 +106,8 @@ async fn a_page_that_met_another_process_is_still_served() {
     assert_eq!(world.events(id).await.iter().filter(|event| *event == OPENED).count(), 1);
 }
 
-/// What stands in the way of the intent is another process's commit: the browser is not turned away, and the payment is continued once.
+/// What stands in the way of the intent is another process's commit: the browser is not turned away, and the payment is continued
+/// once.
 #[tokio::test]
 async fn a_challenge_that_met_another_process_goes_on() {
     let (world, gateway, token) = challenged().await;

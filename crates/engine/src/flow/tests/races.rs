@@ -56,7 +56,8 @@ async fn a_reminder_never_takes_an_approved_pay_out_away() {
     }
 }
 
-/// Between its intent and its call a process is paused (a machine that sleeps, a container that is frozen), and others hold it for dead.
+/// Between its intent and its call a process is paused (a machine that sleeps, a container that is frozen), and others hold it
+/// for dead.
 #[tokio::test]
 async fn a_process_that_was_paused_sends_nothing_that_was_taken_over_meanwhile() {
     for (operation, taken_over, answered) in

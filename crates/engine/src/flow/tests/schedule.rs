@@ -172,7 +172,8 @@ async fn a_rejected_pay_out_may_lapse_at_the_provider() {
     }
 }
 
-/// After a page call without an answer the provider is asked, and what it says contradicts us: nothing is believed of it, and a person sees it.
+/// After a page call without an answer the provider is asked, and what it says contradicts us: nothing is believed of it, and a
+/// person sees it.
 #[tokio::test]
 async fn a_contradiction_after_silence_is_seen() {
     let world = World::new(false).await;
@@ -287,7 +288,8 @@ impl Provider for Panics {
 static IN_BEGIN: Panics = Panics("begin");
 static IN_RESUME: Panics = Panics("resume");
 
-/// A provider's code that panics over an answer has not understood it: the call's doubt decides, as with every answer that cannot be read.
+/// A provider's code that panics over an answer has not understood it: the call's doubt decides, as with every answer that cannot
+/// be read.
 #[tokio::test]
 async fn a_provider_that_panics_has_not_understood() {
     for (provider, operation, status, expected) in [
@@ -325,7 +327,8 @@ enum Mishap {
     Restarts,
 }
 
-/// A provider to which it stays open is asked for three days of waiting, whatever a clock says meanwhile; then it is a person's turn.
+/// A provider to which it stays open is asked for three days of waiting, whatever a clock says meanwhile; then it is a person's
+/// turn.
 #[tokio::test]
 async fn the_inquiry_schedule_ends_by_what_was_waited() {
     const SIX_DAYS: i64 = 6 * 24 * HOUR;

@@ -139,7 +139,8 @@ async fn an_endless_head_is_too_large() {
     assert_eq!(sandbox().send(post(server.url())).await.unwrap_err(), Failure::TooLarge);
 }
 
-/// The heart of the matter: on a reused connection that dies once the request was read, the client must not send again on its own.
+/// The heart of the matter: on a reused connection that dies once the request was read, the client must not send again on its
+/// own.
 #[tokio::test]
 async fn a_request_read_on_a_reused_connection_is_never_sent_again() {
     for reset in [false, true] {
@@ -169,8 +170,8 @@ async fn a_request_read_on_a_reused_connection_is_never_sent_again() {
     }
 }
 
-/// Connections that their server closes while idle, at every instant around the next request: each call is read at most once, and when the
-/// client says "certainly not sent" it was not read.
+/// Connections that their server closes while idle, at every instant around the next request: each call is read at most once, and
+/// when the client says "certainly not sent" it was not read.
 #[tokio::test]
 async fn racing_a_closing_server_never_doubles_a_request() {
     let server = Server::start(|mut peer| {

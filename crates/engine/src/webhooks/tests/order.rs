@@ -32,7 +32,8 @@ async fn no_event_overtakes_an_earlier_one() {
         let reply = faulty(&random);
         let mut taken = seen_taken.lock().unwrap();
         let last = taken.entry(seen.transaction()).or_default();
-        // What was answered 2xx counts as taken; the platform may not have heard it and come again, but never with a later one before.
+        // What was answered 2xx counts as taken; the platform may not have heard it and come again, but never with a later one
+        // before.
         if seen.sequence() > *last + 1 {
             seen_overtaken.lock().unwrap().push(format!("{} {} after {last}", seen.transaction(), seen.sequence()));
         }

@@ -12,7 +12,8 @@ async fn answered(hands: &Hands, provider: &str, named: &str) -> Result<bool> {
     }))
 }
 
-/// Cleo's callbacks carry no fact once its own id is known: by that one it is asked, whatever they name, and what it answers counts.
+/// Cleo's callbacks carry no fact once its own id is known: by that one it is asked, whatever they name, and what it answers
+/// counts.
 pub(super) async fn three_ids_at_cleo(hands: Hands) -> Result<()> {
     let id = id_of(&hands.client.cashier(&cleo_in()).await?)?;
     let shown = hands.managed(&id).await?;

@@ -1,4 +1,5 @@
-//! The inbox: each callback counts with what it says, is told once, is read in the bytes that came, and a flood of them does no harm.
+//! The inbox: each callback counts with what it says, is told once, is read in the bytes that came, and a flood of them does no
+//! harm.
 
 mod bytes;
 mod each;

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// A proxy leads to a standby for six seconds, then back; then the server dies, and the standby takes its place; and a server that was built anew from that one takes its own.
+/// A proxy leads to a standby for six seconds, then back; then the server dies, and the standby takes its place; and a server
+/// that was built anew from that one takes its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn never_a_standby() {
     let rows = async {

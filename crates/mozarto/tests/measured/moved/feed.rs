@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// `pg_dump` and `pg_restore` into a cluster whose transactions are far behind: old cursors go on, and nothing is lost or comes twice.
+/// `pg_dump` and `pg_restore` into a cluster whose transactions are far behind: old cursors go on, and nothing is lost or comes
+/// twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_feed_moves_with_its_store() {
     let moved = async {
@@ -45,7 +46,8 @@ async fn the_feed_moves_with_its_store() {
     moved.await.map_err(|error: anyhow::Error| format!("{error:#}")).unwrap();
 }
 
-/// Somebody has written an event by hand and does not end: the feed shows what came before, says that it is behind, and loses nothing.
+/// Somebody has written an event by hand and does not end: the feed shows what came before, says that it is behind, and loses
+/// nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_feed_that_is_held_back_says_so() {
     let held = async {

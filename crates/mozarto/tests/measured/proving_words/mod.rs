@@ -1,4 +1,5 @@
-//! Every word of every provider that can only follow a success, met first, from every status, told by a callback or by the record alone.
+//! Every word of every provider that can only follow a success, met first, from every status, told by a callback or by the record
+//! alone.
 
 mod sheets;
 

@@ -62,7 +62,8 @@ pub(super) struct Sheet {
     pub(super) words: &'static [Word],
     /// The provider's record may say that a part went back.
     pub(super) parts: bool,
-    /// A pay-out that the provider has and that ends as the simulator's control says, where it has pay-outs that nobody must approve.
+    /// A pay-out that the provider has and that ends as the simulator's control says, where it has pay-outs that nobody must
+    /// approve.
     pub(super) pay_out: Option<fn(&str) -> String>,
 }
 

@@ -1,4 +1,5 @@
-//! Worldpay: balances, equal parts, empty references, return codes. Its words that prove a payment are in the table of all providers.
+//! Worldpay: balances, equal parts, empty references, return codes. Its words that prove a payment are in the table of all
+//! providers.
 
 mod cards;
 mod documents;

@@ -1,9 +1,10 @@
 //! The address of the server: `postgres://user:password@host:port,host:port/database?...`, and how the way to it is protected.
 //!
-//! `sslmode`: `disable` (never TLS), `prefer` (TLS where the server offers it), `require`, `verify-ca` and `verify-full` (TLS, or no connection). Stricter
-//! than what the words mean elsewhere: wherever TLS is spoken, the server's certificate must be signed by an authority that is believed, not be over, and
-//! be for the name in the address. Believed is who stands in `sslrootcert` (PEM), and nobody else then; without it the system's authorities.
-//! `sslcert` and `sslkey` (PEM) are shown to a server that wants to know us.
+//! `sslmode`: `disable` (never TLS), `prefer` (TLS where the server offers it), `require`, `verify-ca` and `verify-full` (TLS, or
+//! no connection). Stricter than what the words mean elsewhere: wherever TLS is spoken, the server's certificate must be signed
+//! by an authority that is believed, not be over, and be for the name in the address. Believed is who stands in `sslrootcert`
+//! (PEM), and nobody else then; without it the system's authorities. `sslcert` and `sslkey` (PEM) are shown to a server that
+//! wants to know us.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,7 +101,8 @@ impl Address {
         Ok(Self { config, tls: MakeRustlsConnect::new(client) })
     }
 
-    /// Each host by itself, with its name for sentences, and without asking whether it takes writes: that is asked, and told, by us.
+    /// Each host by itself, with its name for sentences, and without asking whether it takes writes: that is asked, and told, by
+    /// us.
     pub(super) fn hosts(&self) -> Vec<(String, Config)> {
         let ports = self.config.get_ports();
         let addresses = self.config.get_hostaddrs();

@@ -1,7 +1,8 @@
 //! PostgreSQL: prepared statements, batches sent in one go, guards checked within the server.
 //!
-//! The way to the server is protected as its address says (`address`). Every connection is to a server that takes writes, for reading too: a standby may be
-//! older than what this process has written. When the writers come to another server, the readers' connections to the one before are given up.
+//! The way to the server is protected as its address says (`address`). Every connection is to a server that takes writes, for
+//! reading too: a standby may be older than what this process has written. When the writers come to another server, the readers'
+//! connections to the one before are given up.
 //!
 //! Durability: `fsync`, `full_page_writes` and `synchronous_commit` are read back on every new connection; one that
 //! would not keep what it answers is not used.
@@ -65,8 +66,8 @@ impl PostgresDriver {
     /// and starts the writers on the current tokio run time.
     ///
     /// # Errors
-    /// [`OpenError::Unsafe`] if a setting that durability rests upon is off; [`OpenError::Refused`] for a server that takes no writes, an encoding other than
-    /// UTF8, a pooler that mixes sessions.
+    /// [`OpenError::Unsafe`] if a setting that durability rests upon is off; [`OpenError::Refused`] for a server that takes no
+    /// writes, an encoding other than UTF8, a pooler that mixes sessions.
     pub async fn connect(url: &str) -> Result<Self, OpenError> {
         Self::connect_with(url, &ConnectOptions::default()).await
     }

@@ -22,7 +22,8 @@ const START_PAUSE: Duration = Duration::from_millis(500);
 const START_TOLD_EVERY: Duration = Duration::from_secs(10);
 /// The oldest server: 13 and later are maintained.
 const MIN_SERVER_VERSION: u32 = 130_000;
-/// Names our lock among those of other programs in the same database ("mozarto" in ASCII). It is held while a process starts and means nothing after that.
+/// Names our lock among those of other programs in the same database ("mozarto" in ASCII). It is held while a process starts and
+/// means nothing after that.
 const ADVISORY_LOCK: i64 = 0x6d_6f_7a_61_72_74_6f;
 /// Transactions that are held open while it is looked for a pooler: more than it is likely to have connections to spare.
 const POOLER_PROBES: usize = 4;
@@ -57,8 +58,8 @@ impl Role {
     }
 }
 
-/// Which server the writers are connected to. When that changes, or turns out to take no writes, whoever still reads from the one before must let go of it:
-/// what it says may be older than what we wrote.
+/// Which server the writers are connected to. When that changes, or turns out to take no writes, whoever still reads from the one
+/// before must let go of it: what it says may be older than what we wrote.
 #[derive(Debug, Default)]
 pub(super) struct Served {
     identity: Mutex<Option<String>>,
@@ -164,12 +165,13 @@ async fn connect_to(config: &Config, tls: &MakeRustlsConnect) -> Result<Client, 
     Ok(client)
 }
 
-/// Every statement has an index that fits it. A plan is made when a table is small and kept while it grows, so that it must not rest upon the size of today.
+/// Every statement has an index that fits it. A plan is made when a table is small and kept while it grows, so that it must not
+/// rest upon the size of today.
 pub(crate) const PLANS: &str =
     "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
 
-/// The first connection: as [`connect_alone`], and not through a pooler that mixes sessions; but a server that cannot be reached, or does not answer in time,
-/// is waited for.
+/// The first connection: as [`connect_alone`], and not through a pooler that mixes sessions; but a server that cannot be reached,
+/// or does not answer in time, is waited for.
 pub(super) async fn connect_first(address: &Address, wait: Duration) -> Result<Client, OpenError> {
     let began = Instant::now();
     let mut told: Option<Instant> = None;
@@ -193,9 +195,9 @@ pub(super) async fn connect_first(address: &Address, wait: Duration) -> Result<C
     }
 }
 
-/// Behind a pooler that changes the server connection with every transaction, what a session sets is another's. It shows when others hold transactions
-/// open: what we set is not there then. That no answer comes at all may be such a pooler with no connection left for us, or a server that is slow: it is not
-/// taken for either.
+/// Behind a pooler that changes the server connection with every transaction, what a session sets is another's. It shows when
+/// others hold transactions open: what we set is not there then. That no answer comes at all may be such a pooler with no
+/// connection left for us, or a server that is slow: it is not taken for either.
 async fn refuse_pooler(address: &Address) -> Result<(), OpenError> {
     let mut clients = Vec::with_capacity(POOLER_PROBES + 1);
     let hosts = address.hosts();

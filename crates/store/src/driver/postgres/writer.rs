@@ -35,7 +35,8 @@ const MAX_ATTEMPTS: u32 = 6;
 const ATTEMPT_PAUSE_MS: u64 = 10;
 /// A transaction without an answer for so long has an unknown outcome, and its connection is given up.
 const COMMIT_TIME_LIMIT: Duration = Duration::from_secs(30);
-/// The same of a heartbeat: the others hold a process for dead long before, so that a connection which says nothing is left for a new one.
+/// The same of a heartbeat: the others hold a process for dead long before, so that a connection which says nothing is left for a
+/// new one.
 const BEAT_TIME_LIMIT: Duration = Duration::from_millis(1_500);
 /// Prepared statements kept per connection; at this number all are dropped and prepared anew as needed.
 pub(super) const STATEMENT_CACHE: usize = 1_000;

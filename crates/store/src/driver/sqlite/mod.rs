@@ -89,7 +89,8 @@ impl SqliteDriver {
         answer.await.map_err(|_| super::COMMIT_OUTCOME_UNKNOWN)
     }
 
-    /// Puts the heartbeat into its place and wakes the writer; one that is at work anyway finds it there when it forms its next group.
+    /// Puts the heartbeat into its place and wakes the writer; one that is at work anyway finds it there when it forms its next
+    /// group.
     async fn send_beat(&self, batch: Batch) -> CommitResult {
         let closed = |why: &str| CommitError::Unavailable(why.to_owned());
         let queue = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -1,5 +1,6 @@
-//! The one thread that writes. It takes everything that waits, runs it, commits once and only then answers: with a sync of the disk per commit, that
-//! is what makes many small batches fast. When one of them spoils it for all, the group runs again with a savepoint for each.
+//! The one thread that writes. It takes everything that waits, runs it, commits once and only then answers: with a sync of the
+//! disk per commit, that is what makes many small batches fast. When one of them spoils it for all, the group runs again with a
+//! savepoint for each.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -66,8 +67,8 @@ pub(super) fn spawn(
     let mut writer = Writer { path, connection: Some(connection), beat };
     let serve = move || {
         while let Some(first) = queue.blocking_recv() {
-            // Whatever panics, the thread stays: who waits for what it had in hand learns that the outcome is unknown, and the connection, which
-            // was taken out, is made anew.
+            // Whatever panics, the thread stays: who waits for what it had in hand learns that the outcome is unknown, and the
+            // connection, which was taken out, is made anew.
             if catch_unwind(AssertUnwindSafe(|| writer.take(first, &mut queue))).is_err() {
                 writer.connection = None;
                 tracing::error!("the writer of the database panicked");

@@ -6,7 +6,8 @@ use crate::repository::read::parse;
 use crate::{Batch, CommitError, Driver, QueryError, Row, Value};
 use domain::{CompanyId, MethodId, Timestamp};
 
-/// Every endpoint with something waiting, and when its first is due: from one to the next by the queue's index, however many wait at each.
+/// Every endpoint with something waiting, and when its first is due: from one to the next by the queue's index, however many wait
+/// at each.
 const DUE: &str = "WITH RECURSIVE \
     c (company_id) AS (\
       SELECT (SELECT q.company_id FROM deliveries q WHERE q.owner IS NULL AND q.next_at IS NOT NULL \
@@ -44,7 +45,8 @@ const RELEASE_DEAD: &str = "UPDATE deliveries SET next_at = ?1, owner = NULL, le
 /// What waits.
 #[derive(Clone, Debug, Default)]
 pub struct Due {
-    /// The endpoints with something waiting, and when its first is due. That one may still be behind an earlier one of its transaction.
+    /// The endpoints with something waiting, and when its first is due. That one may still be behind an earlier one of its
+    /// transaction.
     pub endpoints: Vec<(CompanyId, MethodId, Timestamp)>,
     /// When the first lease of somebody ends.
     pub held_until: Option<Timestamp>,
@@ -77,8 +79,8 @@ pub async fn next_due(db: &dyn Driver) -> Result<Option<Timestamp>, QueryError> 
     Ok(due.endpoints.iter().map(|(_, _, at)| *at).chain(due.held_until).min())
 }
 
-/// Frees what this process, or one that is dead, held for longer than they may: due at once. Of one that lives the work is its own, whatever the clock of
-/// whoever looks says.
+/// Frees what this process, or one that is dead, held for longer than they may: due at once. Of one that lives the work is its
+/// own, whatever the clock of whoever looks says.
 pub fn free_expired(batch: &mut Batch, this_node: &str, now: Timestamp) {
     batch.run(FREE_EXPIRED, vec![now.millis().into(), this_node.into()]);
 }
@@ -119,7 +121,8 @@ pub async fn claim_at(
     claimed.map_err(|error| CommitError::Corrupt(error.to_string()))
 }
 
-/// Takes due deliveries until the end of the lease, whatever their endpoint, `limit` at most; what others held for too long is free first.
+/// Takes due deliveries until the end of the lease, whatever their endpoint, `limit` at most; what others held for too long is
+/// free first.
 ///
 /// # Errors
 /// [`CommitError`] when the store does not answer.

@@ -47,7 +47,8 @@ pub async fn find(db: &dyn Driver, company: CompanyId, id: TransactionId) -> Res
 /// # Errors
 /// [`QueryError`] when the store does not answer.
 pub async fn list(db: &dyn Driver, company: CompanyId, filter: &Filter, limit: u32) -> Result<Vec<Delivery>, QueryError> {
-    // The index is what is asked for first; whatever else is asked for takes none. On PostgreSQL the collation of the index by state has the same end.
+    // The index is what is asked for first; whatever else is asked for takes none. On PostgreSQL the collation of the index by
+    // state has the same end.
     let (by, company_id, id) = match (filter.transaction_id, filter.state) {
         (Some(_), _) => (" INDEXED BY deliveries_by_transaction", "company_id", "id /*pg || '' */"),
         (None, Some(_)) => (" INDEXED BY deliveries_by_state", "company_id /*pg COLLATE \"C\" */", "id /*pg COLLATE \"C\" */"),
@@ -106,14 +107,15 @@ pub async fn attempts(
     rows.iter().map(attempt).collect()
 }
 
-/// Starts the schedule of a delivery from before `oldest` at the earliest anew. One on which somebody is working right now is left to them.
+/// Starts the schedule of a delivery from before `oldest` at the earliest anew. One on which somebody is working right now is
+/// left to them.
 pub fn replay(batch: &mut Batch, company: CompanyId, id: TransactionId, now: Timestamp, oldest: Timestamp) {
     let values = vec![company.to_string().into(), id.to_string().into(), now.millis().into(), oldest.millis().into()];
     batch.returning(REPLAY, values);
 }
 
-/// Starts the schedules of up to [`REPLAY_CHUNK`] deliveries created at or after `since` anew, in the order of their ids after `after`; samples are left
-/// out. Commits `batch` with it. Answers the ids.
+/// Starts the schedules of up to [`REPLAY_CHUNK`] deliveries created at or after `since` anew, in the order of their ids after
+/// `after`; samples are left out. Commits `batch` with it. Answers the ids.
 ///
 /// # Errors
 /// [`CommitError`] when the store does not answer.

@@ -4,9 +4,9 @@ use super::row::{Attempt, Delivery, DeliveryState};
 use crate::{Batch, QueryError, Row};
 use domain::{CompanyId, MethodId, Timestamp, TransactionId};
 
-/// A new delivery behind an earlier one of its transaction is first looked at after this long, milliseconds; the end of the earlier one releases it at
-/// once. Long enough that waiting deliveries are seldom looked at in vain, short enough for the one case that nobody releases: on PostgreSQL, a new one
-/// that is stored in the very moment in which the earlier one ends.
+/// A new delivery behind an earlier one of its transaction is first looked at after this long, milliseconds; the end of the
+/// earlier one releases it at once. Long enough that waiting deliveries are seldom looked at in vain, short enough for the one
+/// case that nobody releases: on PostgreSQL, a new one that is stored in the very moment in which the earlier one ends.
 const BEHIND_ANOTHER_MS: i64 = 5_000;
 
 /// Whether the row `e` holds back those behind it. Written so that no index by state can be taken for the one by transaction.
@@ -41,7 +41,8 @@ const FREE: &str = "UPDATE deliveries SET next_at = ?4, owner = NULL, lease_unti
                     WHERE company_id = ?1 AND id = ?2 AND COALESCE(owner, '') = ?3 AND attempts_total = 0";
 const ADD_ATTEMPT: &str = "INSERT INTO delivery_attempts (company_id, delivery_id, n, at, http_status, failure, latency_ms, response_body) \
                            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-/// A delivery remembers its first success: a replay that fails makes it no failing one, and one that succeeds does not move the time.
+/// A delivery remembers its first success: a replay that fails makes it no failing one, and one that succeeds does not move the
+/// time.
 const RECORD: &str = "UPDATE deliveries SET state = CASE WHEN delivered_at IS NULL THEN ?5 ELSE 'delivered' END, attempts = ?6, attempts_total = ?7, next_at = ?8, last_failure = ?9, last_http_status = ?10, \
                       delivered_at = COALESCE(delivered_at, ?11), owner = NULL, lease_until = NULL WHERE company_id = ?1 AND id = ?2 AND COALESCE(owner, '') = ?3 AND lease_until = ?4";
 const SWITCHED_OFF: &str = "UPDATE deliveries SET state = CASE WHEN delivered_at IS NULL THEN 'disabled' ELSE 'delivered' END, next_at = NULL, owner = NULL, lease_until = NULL \
@@ -64,7 +65,8 @@ pub struct Lease<'a> {
     pub until: Timestamp,
 }
 
-/// Adds the delivery of a new event, due now; behind an earlier one, once that has ended; `disabled` where the endpoint is switched off.
+/// Adds the delivery of a new event, due now; behind an earlier one, once that has ended; `disabled` where the endpoint is
+/// switched off.
 pub fn insert(batch: &mut Batch, id: TransactionId, event: &crate::repository::events::StoredEvent) {
     let values = vec![
         event.company_id.to_string().into(),
@@ -95,8 +97,9 @@ pub fn insert_claimed(batch: &mut Batch, id: TransactionId, event: &crate::repos
     batch.insert("delivery", INSERT_CLAIMED, values);
 }
 
-/// Adds the first delivery of a transaction, on which this process works at once: see [`handed_over`] for what the commit hands back. Nobody may have told
-/// anything of the transaction before. Where the endpoint is switched off, it is `disabled` and nobody's.
+/// Adds the first delivery of a transaction, on which this process works at once: see [`handed_over`] for what the commit hands
+/// back. Nobody may have told anything of the transaction before. Where the endpoint is switched off, it is `disabled` and
+/// nobody's.
 pub fn insert_handed_over(
     batch: &mut Batch,
     id: TransactionId,
@@ -117,7 +120,8 @@ pub fn insert_handed_over(
     batch.returning(INSERT_HANDED_OVER, values);
 }
 
-/// What [`insert_handed_over`] led to, out of what its commit handed back for it; `None`: the endpoint is switched off, nothing is to be sent.
+/// What [`insert_handed_over`] led to, out of what its commit handed back for it; `None`: the endpoint is switched off, nothing
+/// is to be sent.
 ///
 /// # Errors
 /// [`QueryError`] when the answer is not one of that statement.
@@ -198,8 +202,9 @@ fn named(claimed: &Claimed, owner: &str) -> Vec<crate::Value> {
     ]
 }
 
-/// Records an attempt and acknowledges the work, if the lease still stands; otherwise the batch fails with [`LEASE_GUARD`]. Later deliveries of the
-/// transaction are put off with it; or, at its end, released: the batch then hands back a row for each of those.
+/// Records an attempt and acknowledges the work, if the lease still stands; otherwise the batch fails with [`LEASE_GUARD`]. Later
+/// deliveries of the transaction are put off with it; or, at its end, released: the batch then hands back a row for each of
+/// those.
 pub fn record(batch: &mut Batch, claimed: &Claimed, owner: &str, outcome: &Outcome) {
     let (delivery, attempt) = (&claimed.delivery, &outcome.attempt);
     let delivered_at = (outcome.state == DeliveryState::Delivered).then_some(attempt.at.plus_ms(attempt.latency_ms));

@@ -1,4 +1,5 @@
-//! Whatever is asked for, following the cursor to the end gives exactly the rows of a look at all of them, in their order; also when the time is always up.
+//! Whatever is asked for, following the cursor to the end gives exactly the rows of a look at all of them, in their order; also
+//! when the time is always up.
 
 use super::transactions::{self, Filter, Pace, search_at};
 use crate::driver::{Driver, PostgresDriver, SqliteDriver};

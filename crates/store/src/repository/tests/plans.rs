@@ -1,5 +1,6 @@
-//! The plan of every statement of a payment's way, of the queues and of the lists, on both stores: by the one index that fits it, on an empty database, on one
-//! with many rows and no statistics, and on one with statistics. What the repository really sends is recorded, and the database is asked how it runs it.
+//! The plan of every statement of a payment's way, of the queues and of the lists, on both stores: by the one index that fits it,
+//! on an empty database, on one with many rows and no statistics, and on one with statistics. What the repository really sends is
+//! recorded, and the database is asked how it runs it.
 
 use super::jobs::{Job, JobKind};
 use super::{audit, callbacks, deliveries, events, idempotency, jobs, page_tokens, transactions};

@@ -1,15 +1,17 @@
 //! Lists of transactions: every filter by the index that fits it, whatever the statistics say.
 //!
 //! * Nothing, or stretches of time: the primary key.
-//! * Any of provider, type, status, attention: `transactions_by_group` (`transactions_by_attention` where attention is asked for). Whatever is not asked
-//!   for is enumerated, so that each arm is one stretch of the index in the order of the list, and no arm reads more than a page.
-//! * A user or a reference, with or without those: their own index, in pieces; where the first piece does not answer, the other filters' index instead, if
-//!   they match few; of a user and a reference together likewise the one that matches few. What is left is searched piece by piece, as long as there is time.
+//! * Any of provider, type, status, attention: `transactions_by_group` (`transactions_by_attention` where attention is asked
+//!   for). Whatever is not asked for is enumerated, so that each arm is one stretch of the index in the order of the list, and no
+//!   arm reads more than a page.
+//! * A user or a reference, with or without those: their own index, in pieces; where the first piece does not answer, the other
+//!   filters' index instead, if they match few; of a user and a reference together likewise the one that matches few. What is
+//!   left is searched piece by piece, as long as there is time.
 //!
-//! On PostgreSQL these indexes have a collation of their own, which the conditions name: no other index then gives the order, and no look-up takes one of
-//! them. On SQLite the statements name their index.
+//! On PostgreSQL these indexes have a collation of their own, which the conditions name: no other index then gives the order, and
+//! no look-up takes one of them. On SQLite the statements name their index.
 
-use super::{Filter, stored};
+use super::{Filter, transaction};
 use crate::repository::read;
 use crate::{Dialect, Driver, QueryError, Row, Value};
 use domain::{CompanyId, Operation, Transaction, TransactionId, TransactionStatus};
@@ -49,8 +51,8 @@ pub struct Found {
     pub stopped_at: Option<TransactionId>,
 }
 
-/// Up to `limit` of a company's transactions, newest first. A combination of filters that no index answers at once is searched until `until`; without that,
-/// to its end.
+/// Up to `limit` of a company's transactions, newest first. A combination of filters that no index answers at once is searched
+/// until `until`; without that, to its end.
 ///
 /// # Errors
 /// [`QueryError`] when the store does not answer.
@@ -210,7 +212,7 @@ impl List<'_> {
     }
 
     async fn transactions(&self, sql: Sql) -> Result<Vec<Transaction>, QueryError> {
-        self.rows(sql).await?.iter().map(|row| Ok(stored(row)?.transaction)).collect()
+        self.rows(sql).await?.iter().map(transaction).collect()
     }
 
     async fn by_time(&self) -> Result<Vec<Transaction>, QueryError> {
@@ -322,7 +324,8 @@ impl List<'_> {
         self.rows(sql).await?.first().map(|row| read::parse(row, 0)).transpose()
     }
 
-    /// Along a narrow filter's rows. `other`: one that is asked for as well, and taken instead where the first piece does not answer and it matches few rows.
+    /// Along a narrow filter's rows. `other`: one that is asked for as well, and taken instead where the first piece does not
+    /// answer and it matches few rows.
     async fn in_pieces(
         &self,
         narrow: &Narrow<'_>,
