@@ -24,6 +24,7 @@ mod once;
 pub mod pages;
 pub mod payone;
 mod redact;
+mod refusal;
 pub mod registry;
 pub mod setting;
 pub mod settings;

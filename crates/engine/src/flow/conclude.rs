@@ -1,5 +1,7 @@
 //! One commit: what changes, the timeline, the next action, the webhook, the stored answer.
 
+mod telling;
+
 use super::answers::recovered_answer;
 use super::turns::{self, Counted};
 use super::work::Work;
@@ -9,16 +11,15 @@ use crate::core::Engine;
 use crate::surely::{self, Away, Receipt};
 use crate::webhooks::handover::{Promise, Stored};
 use crate::webhooks::{Announcement, announce, announce_handed_over, told};
-use domain::limits::EVENTS_PER_TRANSACTION_MAX;
 use domain::schedule::LATE_CHECKS_MS;
 use domain::state::next;
 use domain::{Attention, Change, EventId, Json, Secret, Timestamp, TransactionId, TransactionStatus};
-use providers::{Finding, Refusal, Standing};
+use providers::{Finding, Standing};
 use std::collections::BTreeSet;
 use store::Batch;
 use store::repository::audit::{self, AuditEntry};
 use store::repository::jobs::{self, Job, JobKind};
-use store::repository::transactions::{self, TimelineEntry};
+use store::repository::transactions;
 use store::repository::{idempotency as keys, single_use};
 
 /// Texts that are on a timeline.
@@ -79,66 +80,10 @@ impl<'a> Commit<'a> {
         self.act = Some(entry.id.clone());
     }
 
-    /// Adds an entry to the timeline.
-    pub(super) fn note(&mut self, event: &str, from: Option<TransactionStatus>, to: Option<TransactionStatus>, detail: Json) {
-        let t = &mut self.work.transaction;
-        // A storm of repeated callbacks must not grow the timeline without end; changes of status are few and always kept.
-        if t.timeline_length >= i64::from(EVENTS_PER_TRANSACTION_MAX) && to.is_none() {
-            return;
-        }
-        self.entry(event, from, to, detail);
-    }
-
-    /// Adds an entry to the timeline, however long it is.
-    fn entry(&mut self, event: &str, from: Option<TransactionStatus>, to: Option<TransactionStatus>, detail: Json) {
-        let t = &mut self.work.transaction;
-        t.timeline_length += 1;
-        // What is noted are words of a provider or a browser.
-        let detail = if event == "noted" { self.work.masker().json(detail) } else { detail };
-        let t = &self.work.transaction;
-        let entry = TimelineEntry { n: t.timeline_length, at: self.now, event: event.to_owned(), from, to, detail };
-        transactions::add_to_timeline(&mut self.batch, t.company_id, t.id, &entry);
-    }
-
-    /// Notes and anomalies that are told already are not told again from here on.
-    pub(super) fn only_new(&mut self, told: Told) {
-        self.told = Some(told);
-    }
-
-    /// From here on everything is told. Answers what was not to be told again.
-    pub(super) fn tell_all(&mut self) -> Told {
-        self.told.take().unwrap_or_default()
-    }
-
-    fn is_news(&mut self, text: &str) -> bool {
-        self.told.as_mut().is_none_or(|told| told.insert(text.to_owned()))
-    }
-
     /// The statements that create the transaction go into this commit, before everything else: it is made and concluded at once
     /// or not at all.
     pub(super) fn creates(&mut self, creation: Batch) {
         self.creation = Some(creation);
-    }
-
-    /// A text with words of a provider or a browser in it, fit for a timeline and a log: without secrets, and nothing in it acts
-    /// on a terminal.
-    fn shown(&self, text: &str) -> String {
-        domain::visible::visible(&self.work.masker().text(text), &[]).into_owned()
-    }
-
-    /// Shows something that should not be. Answers whether it was told now.
-    pub(super) fn anomaly(&mut self, text: &str, severity: &str) -> bool {
-        let text = &*self.shown(text);
-        if !self.is_news(text) {
-            return false;
-        }
-        metrics::counter!("mozarto_anomalies_total", "provider" => self.work.provider.descriptor().name).increment(1);
-        tracing::warn!(transaction = %self.work.id(), severity, "anomaly: {text}");
-        self.note("anomaly", None, None, Json::object([("text", Json::text(text)), ("severity", Json::text(severity))]));
-        if self.work.transaction.attention != Some(Attention::Stuck) {
-            self.work.transaction.attention = Some(Attention::Anomaly);
-        }
-        true
     }
 
     /// Makes a change of status by the state table, with its timeline entry and, at an ending, its webhook. The status word and
@@ -262,28 +207,6 @@ impl<'a> Commit<'a> {
         }
         if let Some(message) = &finding.message {
             t.message = Some(message.clone());
-        }
-    }
-
-    /// Shows what a finding wants to be seen. Answers whether anything was told now.
-    pub(super) fn show(&mut self, finding: &Finding) -> bool {
-        let mut shown = false;
-        for text in &finding.anomalies {
-            shown |= self.anomaly(text, "warning");
-        }
-        for text in &finding.notes {
-            if self.is_news(text) {
-                self.note("noted", None, None, Json::object([("text", Json::text(&**text))]));
-                shown = true;
-            }
-        }
-        shown
-    }
-
-    /// Shows what was wrong with an answer that was not believed.
-    pub(super) fn show_doubt(&mut self, refusal: &Refusal) {
-        if let Some(text) = &refusal.anomaly {
-            self.anomaly(text, "warning");
         }
     }
 

@@ -1,8 +1,8 @@
 //! Payment methods: configured provider accounts.
 //!
 //! What may be read stands as JSON in `config`. Everything secret is one sealed JSON document in `secrets`:
-//! `{"fields":{"apiKey":{"value","updatedAt"}},"signing":{"value","previous"?:{"value","until"}},"bearer":{...},"callbackToken"?}`,
-//! times in milliseconds.
+//! `{"fields":{"apiKey":{"value","updatedAt"}},"signing":{...},"bearer":{...},"callbackToken"?}` with
+//! `{"value","previous"?:{"value","until"}}` for the two, times in milliseconds.
 //!
 //! A value that begins with `role:` names an address of the sandbox; the directory resolves it when it loads the method.
 
