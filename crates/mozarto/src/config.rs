@@ -237,10 +237,7 @@ fn overlay_provider(file: &mut File, name: &str, key: &str, value: &str, problem
 }
 
 fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Option<Settings> {
-    let environment = match file.environment.as_deref() {
-        Some(word) => word.parse().ok(),
-        None => None,
-    };
+    let environment: Option<Environment> = file.environment.as_deref().and_then(|word| word.parse().ok());
     if environment.is_none() {
         problems.push("environment must be \"sandbox\" or \"production\"".to_owned());
     }
@@ -253,20 +250,7 @@ fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Optio
         problems.push("metrics_listen must be another address than listen".to_owned());
     }
     let public_url = public_url(file.public_url.as_deref(), environment, problems);
-    let key_text = variables.get("MOZARTO_MASTER_KEY").map(|text| MasterKeySource::Text(Secret::new(text.clone())));
-    let master_key = key_text.or_else(|| file.master_key_file.map(MasterKeySource::File));
-    match &master_key {
-        None => problems.push(
-            "there is no master key: set MOZARTO_MASTER_KEY (32 bytes in hex or base64) or master_key_file; \
-             without it nothing that is stored can be opened again"
-                .to_owned(),
-        ),
-        Some(source) => {
-            if let Err(error) = source.read() {
-                problems.push(format!("{error:#}"));
-            }
-        }
-    }
+    let master_key = master_key(file.master_key_file, variables, problems);
     let connect = ConnectOptions {
         wait: Duration::from_secs(file.database_wait_seconds.unwrap_or(DATABASE_WAIT_SECONDS)),
         tls_required: environment == Some(Environment::Production),
@@ -312,6 +296,25 @@ fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Optio
         retention,
         providers,
     })
+}
+
+/// Where the master key is; it is read once here, so that what is wrong with it is said with everything else.
+fn master_key(file: Option<PathBuf>, variables: &Variables, problems: &mut Vec<String>) -> Option<MasterKeySource> {
+    let text = variables.get("MOZARTO_MASTER_KEY").map(|text| MasterKeySource::Text(Secret::new(text.clone())));
+    let source = text.or_else(|| file.map(MasterKeySource::File));
+    match &source {
+        None => problems.push(
+            "there is no master key: set MOZARTO_MASTER_KEY (32 bytes in hex or base64) or master_key_file; \
+             without it nothing that is stored can be opened again"
+                .to_owned(),
+        ),
+        Some(source) => {
+            if let Err(error) = source.read() {
+                problems.push(format!("{error:#}"));
+            }
+        }
+    }
+    source
 }
 
 /// The longest time that a setting of retention may say, days.

@@ -97,25 +97,11 @@ impl Engine {
     }
 
     async fn pay_in_task(&self, request: PayRequest, turn: Turn) -> Result<CashierAnswer, EngineError> {
-        let company = &request.caller.company;
         let descriptor = request.provider.descriptor();
-        let suits = |method: &PaymentMethod| self.problems(request.provider, method, &request.checked).is_empty();
-        let found = route::find(company, descriptor.psp_type, request.operation, request.checked.brand_id.as_ref(), &suits);
-        let route = match found {
+        let route = match self.way_of(&request) {
             Ok(route) => route,
-            Err(NoRoute::Rule) => return Ok(CashierAnswer::error(400, "Rules action is not matched", Vec::new(), None)),
-            Err(NoRoute::Method) => {
-                let data = Json::text("PSP Configuration not found. Please check you psp Configuration");
-                return Ok(CashierAnswer::error(400, "Something went wrong", Vec::new(), Some(data)));
-            }
+            Err(refused) => return Ok(refused),
         };
-        if !self.configured(request.provider, &route.method) {
-            return Ok(failure_answer(&Refusal::of(ErrorCode::PspNotConfigured), None));
-        }
-        let problems = self.problems(request.provider, &route.method, &request.checked);
-        if !problems.is_empty() {
-            return Ok(AdminError::Invalid(problems).answer());
-        }
         let held_by_rule = request.operation == Operation::PayOut
             && route.rule.hold
             && !descriptor.operation(request.operation).is_some_and(|spec| spec.always_held);
@@ -169,6 +155,26 @@ impl Engine {
             Err(error) => Err(error),
         };
         self.or_as_it_stands(concluded, work, ticket.as_ref()).await
+    }
+
+    /// The account that takes the request, or why none does: nothing is stored then, and nobody called.
+    fn way_of(&self, request: &PayRequest) -> Result<route::Route, CashierAnswer> {
+        let company = &request.caller.company;
+        let psp_type = request.provider.descriptor().psp_type;
+        let suits = |method: &PaymentMethod| self.problems(request.provider, method, &request.checked).is_empty();
+        let found = route::find(company, psp_type, request.operation, request.checked.brand_id.as_ref(), &suits);
+        let route = found.map_err(|none| match none {
+            NoRoute::Rule => CashierAnswer::error(400, "Rules action is not matched", Vec::new(), None),
+            NoRoute::Method => {
+                let data = Json::text("PSP Configuration not found. Please check you psp Configuration");
+                CashierAnswer::error(400, "Something went wrong", Vec::new(), Some(data))
+            }
+        })?;
+        if !self.configured(request.provider, &route.method) {
+            return Err(failure_answer(&Refusal::of(ErrorCode::PspNotConfigured), None));
+        }
+        let problems = self.problems(request.provider, &route.method, &request.checked);
+        if problems.is_empty() { Ok(route) } else { Err(AdminError::Invalid(problems).answer()) }
     }
 
     /// A conclusion that was overtaken (this process was held for dead, and another one asked about its intent) answers from the

@@ -163,17 +163,8 @@ async fn start(args: SandboxArgs) -> Result<Running> {
             }
         });
     }
-    let shop_settings = shop::Settings {
-        cashier_base_url: addresses.platform.clone(),
-        company_token: demo.company_token.expose().into(),
-        signing_secret: demo.webhook_secret.expose().into(),
-        bearer: demo.webhook_bearer.expose().into(),
-        own_base_url: addresses.shop.clone(),
-        data: data.path.join("shop.db"),
-        back_office_url: Some(format!("{}{}", addresses.platform, backoffice::PATH)),
-    };
     // Open before the line says that it can be used; and a directory that is removed at the end is made by nobody again.
-    let shop = shop::Shop::open(shop_settings, stop.clone()).await.context("opening the demo shop")?;
+    let shop = open_shop(&demo, &addresses, &data, &stop).await?;
     let shop = part("demo shop", async move {
         shop.serve(listeners.shop).await;
         Ok::<_, shop::Error>(())
@@ -189,6 +180,20 @@ async fn start(args: SandboxArgs) -> Result<Running> {
     Ready { demo: &demo, addresses: &addresses, data: &data.path }.tell(args.json)?;
     presence::demo_is_made(engine.store(), &demo.company_id.to_string()).await?;
     Ok(Running { engine, stop, parts: [simulators, shop, server], _data: data })
+}
+
+/// The merchant of the demo company.
+async fn open_shop(demo: &seed::Demo, at: &Addresses, data: &DataDirectory, stop: &CancellationToken) -> Result<shop::Shop> {
+    let settings = shop::Settings {
+        cashier_base_url: at.platform.clone(),
+        company_token: demo.company_token.expose().into(),
+        signing_secret: demo.webhook_secret.expose().into(),
+        bearer: demo.webhook_bearer.expose().into(),
+        own_base_url: at.shop.clone(),
+        data: data.path.join("shop.db"),
+        back_office_url: Some(format!("{}{}", at.platform, backoffice::PATH)),
+    };
+    shop::Shop::open(settings, stop.clone()).await.context("opening the demo shop")
 }
 
 /// Everybody on the machine can read the arguments of a process.

@@ -317,6 +317,7 @@ async fn a_review_that_lets_a_payment_pass_leaves_its_word() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a row for each check")]
 async fn it_is_strict_about_credentials_and_parameters() {
     let world = world().await;
     for request in [

@@ -196,6 +196,7 @@ async fn a_pay_out_moves_at_its_deposit_call_and_only_once() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a row for each check")]
 async fn it_is_strict_about_credentials_and_fields() {
     let world = world().await;
     let good = order("CPI", "strict", "10.00");

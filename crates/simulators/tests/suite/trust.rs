@@ -193,6 +193,7 @@ pub(crate) async fn records(world: &World, reference: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one payment from the form to the record")]
 async fn a_payment_on_the_page() {
     let world = world().await;
     assert!(records(&world, "ref-1").await.is_empty());

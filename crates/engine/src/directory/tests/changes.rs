@@ -86,6 +86,7 @@ async fn every_problem_is_told_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a row for each change")]
 async fn each_change_is_kept_with_its_version_and_its_audit_entry() {
     on_both(async |world| {
         let id = world.company("one").await;

@@ -44,6 +44,7 @@ fn back(refunded_minor: i64, disputed: bool) -> GivenBack {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn what_went_back_is_counted_once() {
     type Case = (&'static str, Vec<Finding>, S, GivenBack, &'static [&'static str], bool);
     let cases: Vec<Case> = vec![

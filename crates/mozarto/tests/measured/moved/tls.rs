@@ -47,6 +47,7 @@ async fn tls_server(directory: &Path, signed: (String, String), more: &[(&str, &
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn over_tls() {
     let mut table = Table::with_at_once("TLS to the store", 2);
     table.row("the right certificate, the wrong authority, a wrong name", async {

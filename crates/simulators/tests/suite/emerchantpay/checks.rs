@@ -45,6 +45,7 @@ async fn logins_content_types_and_terminals_are_checked() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn what_is_sent_is_checked_in_order() {
     let world = world().await;
     let whole = sale_xml(&world, "checked", "10000", PLAIN);
