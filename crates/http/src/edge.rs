@@ -59,6 +59,19 @@ fn host_is_clear(request: &Request) -> bool {
     }
 }
 
+/// Lets no request in of which it is not clear which host it means: for routers that have nothing else of the edge.
+pub fn only_clear_hosts(router: Router) -> Router {
+    router.layer(middleware::from_fn(
+        async |request: Request, next: Next| {
+            if host_is_clear(&request) { next.run(request).await } else { host_is_unclear() }
+        },
+    ))
+}
+
+fn host_is_unclear() -> Response {
+    reply::response(reply::plain(400, "A request names its host once"))
+}
+
 /// 404 for whatever has no route.
 pub(crate) async fn not_found() -> Response {
     reply::response(CashierAnswer::not_found())
@@ -91,7 +104,7 @@ async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Re
             reply::response(CashierAnswer::internal())
         })
     } else {
-        reply::response(reply::plain(400, "A request names its host once"))
+        host_is_unclear()
     };
 
     if has_body

@@ -16,13 +16,16 @@ use ipnet::IpNet;
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
+
+/// How often one trouble is told.
+const TOLD_EVERY: Duration = Duration::from_secs(30);
 
 /// The server cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +61,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     let mut door = Door::new(&limits);
     // Cancelled when draining has taken too long: what is still open is cut off.
     let cut = CancellationToken::new();
+    let mut refused = Refused::default();
     let accepted = loop {
         let next = tokio::select! {
             biased;
@@ -81,7 +85,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             }
             Err(error) if of_one_connection(&error) => {}
             Err(error) if out_of_resources(&error) => {
-                tracing::warn!(%error, "connections cannot be accepted for the moment");
+                refused.tell(&error);
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
             Err(error) => break Err(Error::Listener(error)),
@@ -96,6 +100,23 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
         connections.wait().await;
     }
     accepted
+}
+
+/// What cannot be accepted, told now and then: each of many would be a line.
+#[derive(Default)]
+struct Refused {
+    times: u64,
+    told: Option<Instant>,
+}
+
+impl Refused {
+    fn tell(&mut self, error: &io::Error) {
+        self.times += 1;
+        if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+            tracing::warn!(%error, times = self.times, "connections cannot be accepted for the moment");
+            *self = Self { times: 0, told: Some(Instant::now()) };
+        }
+    }
 }
 
 /// Whether the peer has reset the connection already: what it asked for, it wants no longer, and nobody has begun it. Without

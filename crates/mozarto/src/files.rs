@@ -116,11 +116,29 @@ fn tighten(directory: &Path) -> Result<()> {
         let entry = entry?;
         let name = entry.file_name();
         let is_kept = name.to_str().is_some_and(|name| KEPT.iter().any(|kept| name.starts_with(kept)));
-        if is_kept && entry.file_type()?.is_file() {
+        // What a link leads to is kept as well, and beside a database there its log.
+        if is_kept && entry.path().metadata().is_ok_and(|found| found.is_file()) {
             take_from_others(&entry.path(), FILE_MODE)?;
         }
     }
+    let database = database_in(directory);
+    for log in ["-wal", "-shm"].map(|end| beside(&database, end)).iter().filter(|log| log.exists()) {
+        take_from_others(log, FILE_MODE)?;
+    }
     Ok(())
+}
+
+/// The database's file, where a link leads.
+pub(crate) fn database_in(directory: &Path) -> PathBuf {
+    let path = directory.join(DATABASE);
+    path.canonicalize().unwrap_or(path)
+}
+
+/// A file beside another one, of its name and this end.
+pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
 }
 
 fn take_from_others(path: &Path, mode: u32) -> Result<()> {

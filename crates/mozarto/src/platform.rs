@@ -200,7 +200,8 @@ pub(crate) fn serve_metrics(
         }
     };
     let limits = http_api::Limits { connections: METRICS_CONNECTIONS, ..http_api::Limits::default() };
-    let served = http_api::serve(listener, metrics_route(handle), limits, stop.clone());
+    let router = http_api::edge::only_clear_hosts(metrics_route(handle));
+    let served = http_api::serve(listener, router, limits, stop.clone());
     tokio::spawn(async move {
         if let Err(error) = served.await {
             tracing::error!("the metrics are no longer served: {error}");

@@ -1,7 +1,7 @@
 //! Whether the embedded database is the one that was there: a first start is told by there being nothing at all, and whatever has
 //! lost its database, or a part of it, is refused with how to restore it.
 
-use crate::files::{DATABASE, FILE_MODE};
+use crate::files::{DATABASE, FILE_MODE, beside, database_in};
 use crate::wal;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -20,7 +20,17 @@ const SANDBOX: &str = "sandbox.json";
 /// The master key of a data directory.
 const KEY: &str = "master.key";
 /// Files that only a directory whose store was in use has.
-const OF_A_STORE: [&str; 5] = [MARK, SANDBOX, "simulators.db", "shop.db", "mozarto.db-wal"];
+const OF_A_STORE: [&str; 9] = [
+    MARK,
+    SANDBOX,
+    "simulators.db",
+    "simulators.db-wal",
+    "simulators.key",
+    "shop.db",
+    "shop.db-wal",
+    "mozarto.db-wal",
+    "mozarto.db-shm",
+];
 /// The beginning of a database file that says how long it is.
 const HEADER_BYTES: usize = 100;
 
@@ -56,7 +66,8 @@ pub(crate) fn before_opening(directory: &Path) -> Result<()> {
         }
         return Ok(());
     }
-    let log = directory.join("mozarto.db-wal");
+    // A database behind a link has its log there.
+    let log = beside(&database_in(directory), "-wal");
     if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
         // What the file lacks may be in its log: a kill in the middle of copying it back leaves it so.
         let missing = wal::missing_pages(length, &log).with_context(|| format!("reading {}", log.display()))?;
@@ -203,8 +214,11 @@ pub(crate) fn keep_mark(directory: &Path) -> tokio::sync::watch::Sender<i64> {
 /// In place: the number never gets shorter, and one that is not written to its end counts for nothing.
 fn note(path: &Path, count: i64) -> Result<()> {
     use std::io::Write;
-    let mut file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(path)?;
-    Ok(file.write_all(format!("{count:020}\n").as_bytes())?)
+    let writing = || format!("writing {}", path.display());
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(FILE_MODE);
+    let mut file = options.open(path).with_context(writing)?;
+    file.write_all(format!("{count:020}\n").as_bytes()).with_context(writing)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Identifiers that callers choose (`merchantReference`, `userId`, an idempotency key, a brand's id) and what people write in
 //! their own words (names, reasons) are kept, listed and sent on in the clear: a card number must not be among them.
 //!
-//! What looks like one: a run of 13 to 19 digits, single blanks, dashes, dots or underscores between them included, that begins
-//! as numbers of a card scheme do, has a length that the scheme gives out, and ends in the right check digit. Dates and clocks
+//! What looks like one: 13 to 19 digits, whole groups of which may have single blanks, dashes, dots, slashes, pluses or
+//! underscores between them, with other groups of digits before and behind them or not, that begin as numbers of a card scheme do, have a length that the scheme gives out, and end in the right check digit. Dates and clocks
 //! (`2026...`, `17...`), our ids, UUIDs and digests are none of that, so that of ordinary order numbers hardly any is refused: of
 //! random ones of 16 digits about one in twenty-five. Of 13 digits there is only Visa's old form, which does not count in a
 //! `userId`: that is often a phone number.
@@ -23,6 +23,9 @@ pub fn check(name: &str, text: &str) -> Result<(), String> {
     if holds_card_number(text, least) { Err(format!("{name} must not contain a card number")) } else { Ok(()) }
 }
 
+/// Characters of our ids; digests have more.
+const ID_CHARS: usize = 24;
+
 /// Digits in a word from which on it may hold a card number.
 const MAY_HOLD_DIGITS: usize = 12;
 
@@ -35,29 +38,88 @@ pub fn repeated(word: &str, chars: usize) -> String {
     domain::visible::visible(&short, &[]).into_owned()
 }
 
-fn holds_card_number(text: &str, least: usize) -> bool {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(start) = bytes[at..].iter().position(u8::is_ascii_digit).map(|found| at + found) {
-        let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
-        let mut end = start;
-        while digit(end) || (matches!(bytes.get(end), Some(b' ' | b'-' | b'.' | b'_')) && digit(end + 1)) {
-            end += 1;
+/// Digits without anything between them; where they stand, bytes.
+struct Group {
+    digits: String,
+    start: usize,
+    end: usize,
+}
+
+/// What may stand between two groups of one number, once.
+fn separates(c: char) -> bool {
+    matches!(
+        c,
+        ' ' | '\t' | '-' | '.' | '_' | '+' | '/' | '\u{a0}' | '\u{2007}' | '\u{2009}' | '\u{202f}' | '\u{2010}'..='\u{2015}'
+    )
+}
+
+/// A digit in any of the widths in which card numbers are typed.
+fn digit(c: char) -> Option<char> {
+    match c {
+        '0'..='9' => Some(c),
+        '\u{ff10}'..='\u{ff19}' => char::from_digit(u32::from(c) - 0xff10, 10),
+        _ => None,
+    }
+}
+
+/// The groups of digits of a text, those with one separator between them together.
+fn runs(text: &str) -> Vec<Vec<Group>> {
+    let mut runs: Vec<Vec<Group>> = Vec::new();
+    // Other characters since the last digit, and whether all of them are one separator.
+    let (mut between, mut joins) = (0, false);
+    for (at, c) in text.char_indices() {
+        let end = at + c.len_utf8();
+        let Some(digit) = digit(c) else {
+            joins = between == 0 && separates(c);
+            between += 1;
+            continue;
+        };
+        match runs.last_mut().and_then(|run| run.last_mut()) {
+            Some(group) if between == 0 => {
+                group.digits.push(digit);
+                group.end = end;
+            }
+            Some(_) if joins => {
+                if let Some(run) = runs.last_mut() {
+                    run.push(Group { digits: digit.to_string(), start: at, end });
+                }
+            }
+            _ => runs.push(vec![Group { digits: digit.to_string(), start: at, end }]),
         }
-        let digits: String = text[start..end].chars().filter(char::is_ascii_digit).collect();
-        let plausible = (least..=PAN_MAX_DIGITS).contains(&digits.len()) && card::luhn(&digits) && is_of_a_scheme(&digits);
-        // A run within one of our ids or a digest is spared by what masks numbers.
-        if plausible && (card::mask_numbers(text)[start..end] != text[start..end] || spelt_with(bytes, start, end)) {
+        (between, joins) = (0, false);
+    }
+    runs
+}
+
+fn holds_card_number(text: &str, least: usize) -> bool {
+    runs(text).iter().any(|run| (0..run.len()).any(|first| begins_card_number(text, &run[first..], least)))
+}
+
+/// Whether the groups, or the first of them, are a card number.
+fn begins_card_number(text: &str, groups: &[Group], least: usize) -> bool {
+    let mut digits = String::new();
+    for group in groups {
+        digits.push_str(&group.digits);
+        if digits.len() > PAN_MAX_DIGITS {
+            return false;
+        }
+        let plausible = digits.len() >= least && card::luhn(&digits) && is_of_a_scheme(&digits);
+        if plausible && !is_in_an_id(text, groups[0].start, group.end) {
             return true;
         }
-        at = end;
     }
     false
 }
 
-/// Whether something stands between the digits that masking does not pass over.
-fn spelt_with(bytes: &[u8], start: usize, end: usize) -> bool {
-    bytes[start..end].iter().any(|byte| matches!(byte, b'.' | b'_'))
+/// Whether the stretch is part of one of our ids, a digest or a UUID.
+fn is_in_an_id(text: &str, start: usize, end: usize) -> bool {
+    let of_id = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
+    let bytes = text.as_bytes();
+    let before = bytes[..start].iter().rev().take_while(|byte| of_id(byte)).count();
+    let behind = bytes[end..].iter().take_while(|byte| of_id(byte)).count();
+    let around = &text[start - before..end + behind];
+    around.split('-').any(|part| part.len() >= ID_CHARS && part.bytes().any(|byte| byte.is_ascii_alphabetic()))
+        || uuid::Uuid::try_parse(around.trim_matches('-')).is_ok()
 }
 
 /// Whether numbers of this length and beginning are given out by a card scheme.
@@ -102,6 +164,23 @@ mod tests {
             }
             assert!(check("merchantReference", &format!("REF{number}X")).is_err(), "{number}");
         }
+        for text in [
+            "7-4111111111111111",
+            "1 4111 1111 1111 1111",
+            "2026-11-30 4111 1111 1111 1111",
+            "4111 1111 1111 1111 12/30 737",
+            "4111111111111111 1230",
+            "0-5555555555554444",
+            "2026-11-30-4111-1111-1111-1111",
+            "invoice 7 4111111111111111",
+            "4111+1111+1111+1111",
+            "4111/1111/1111/1111",
+            "4111\u{a0}1111\u{a0}1111\u{a0}1111",
+            "4111\u{2013}1111\u{2013}1111\u{2013}1111",
+            "\u{ff14}\u{ff11}\u{ff11}\u{ff11}111111111111",
+        ] {
+            assert!(check("merchantReference", text).is_err(), "{text}");
+        }
         assert_eq!(check("userId", "u-4111111111111111").unwrap_err(), "userId must not contain a card number");
     }
 
@@ -119,6 +198,9 @@ mod tests {
             "64a1f2b3c4d5e6f7a8b9c0d1",
             "411111111111111100000000",
             "60a74038-5b94-427e-8cff-411111111111",
+            "60a74038-5b94-4111-1111-111111111111",
+            "a4111111111111111bc0d1e2f3a4b5c6",
+            "2026-11-30 12:41:07",
             "4111 1111  1111 1111",
             "4111:1111:1111:1111",
             "0000000000000000",

@@ -24,6 +24,26 @@ pub fn says_timeout(answer: &Answer) -> bool {
     contains(&answer.text(), "timeout")
 }
 
+/// How providers say that something was there before.
+const USED_BEFORE: [&str; 9] = [
+    "already exist",
+    "already used",
+    "already been used",
+    "already processed",
+    "already been processed",
+    "used before",
+    "duplicate",
+    "not unique",
+    "must be unique",
+];
+
+/// Whether the body says that our reference was used before: what used it may have been this very call, which was taken
+/// (providers/common, "Error signals"). A voucher that was used is another matter.
+pub fn says_used_before(answer: &Answer) -> bool {
+    let text = answer.text().to_ascii_lowercase().replace(['_', '-'], " ");
+    USED_BEFORE.iter().any(|words| text.contains(words)) && !text.contains("voucher")
+}
+
 pub(crate) fn matches(signal: &Signal, reply: &Reply) -> bool {
     match (signal, reply) {
         (Signal::Otherwise, _) => true,
@@ -107,13 +127,13 @@ pub fn raw(answer: &Answer) -> Json {
 }
 
 /// Whether a reply to a money-moving call is a certain refusal (providers/common "Money, doubt and time"): a connection that was
-/// never established, one of the sheet's HTTP statuses, or a refusal in a readable body that is not spoilt by a 5xx, a 408 or
-/// `timeout` in its text.
+/// never established, one of the sheet's HTTP statuses, or a refusal in a readable body that is not spoilt by a 5xx, a 408,
+/// `timeout` in its text, or by saying that our reference was used before.
 pub fn certainly_refused(reply: &Reply, statuses: &[u16], readable_refusal: bool) -> bool {
     match reply {
         Reply::Lost(lost) => lost.nothing_sent(),
         Reply::Answer(answer) => {
-            let spoilt = answer.status >= 500 || answer.status == 408 || says_timeout(answer);
+            let spoilt = answer.status >= 500 || answer.status == 408 || says_timeout(answer) || says_used_before(answer);
             !spoilt && (statuses.contains(&answer.status) || readable_refusal)
         }
     }

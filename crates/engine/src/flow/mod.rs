@@ -20,7 +20,7 @@ mod jobs;
 pub(crate) mod line;
 mod lives;
 pub(crate) mod locks;
-mod mask;
+pub(crate) mod mask;
 mod pages;
 mod pay;
 mod production;

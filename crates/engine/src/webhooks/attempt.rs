@@ -5,6 +5,7 @@ use super::configured;
 use super::sign::headers_for;
 use crate::clock::Clock;
 use crate::core::Engine;
+use crate::flow::mask::Masker;
 use crate::pulse::trouble;
 use crate::transport::{Failure, Guard, Incoming, Outgoing};
 use domain::http_date::retry_after_ms;
@@ -12,6 +13,7 @@ use domain::schedule::{
     DELIVERY_RETRY_AFTER_MAX_MS, ENDPOINT_DISABLED_AFTER_ATTEMPTS, ENDPOINT_DISABLED_AFTER_MS, delivery_wait_ms,
 };
 use domain::{Json, PaymentMethod, Timestamp};
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 use store::repository::audit::{self, AuditEntry};
 use store::repository::deliveries::{self, Attempt, Claimed, DeliveryState, LEASE_GUARD, Outcome};
@@ -29,8 +31,8 @@ const RECORD_TRIES: u32 = 8;
 const RECORD_WAIT: Duration = Duration::from_millis(50);
 /// A delivery whose method could not be read is looked at again after this long, milliseconds.
 const READ_AGAIN_MS: i64 = 1_000;
-/// What stands in place of a secret that an endpoint repeats.
-const MASK: &str = "***";
+/// A text shorter than this, bytes, holds none of our secrets.
+const SECRET_MIN_BYTES: usize = 8;
 
 /// How the endpoint behaved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,9 +169,12 @@ fn kept(body: &[u8], method: &PaymentMethod) -> Option<String> {
     let secrets = &method.webhook_secrets;
     let before = secrets.earlier_signing.iter().chain(&secrets.previous_bearer);
     let all = [&secrets.signing, &secrets.bearer].into_iter().chain(before.map(|(secret, _)| secret));
-    for secret in all.map(domain::Secret::expose).filter(|secret| !secret.is_empty()) {
-        if text.contains(secret) {
-            text = text.replace(secret, MASK);
+    // An endpoint's "ok" holds none.
+    if text.len() >= SECRET_MIN_BYTES {
+        let mut masker = Masker::of_nobodys_calls();
+        all.map(domain::Secret::expose).for_each(|secret| masker.secret(secret));
+        if let Cow::Owned(masked) = masker.text(&text) {
+            text = masked;
         }
     }
     text.truncate(text.floor_char_boundary(KEPT_BYTES));

@@ -55,6 +55,7 @@ impl Client {
             (None, Some(file)) => file.text("baseUrl")?.to_owned(),
             (None, None) => bail!("say which server: --url URL with MOZARTO_TOKEN set, or --data DIR of a sandbox"),
         };
+        bare(&base).context("--url")?;
         let token = match (std::env::var("MOZARTO_TOKEN"), &file) {
             (Ok(token), _) => token,
             (Err(_), Some(file)) => file.text(token_name)?.to_owned(),
@@ -152,4 +153,14 @@ pub(crate) fn print_list(data: &Value, json: bool, columns: &[(&str, &str)]) {
     if let Some(cursor) = data["nextCursor"].as_str() {
         eprintln!("There is more (cursor {cursor}).");
     }
+}
+
+/// An address as it may stand on a command line, which everybody on the machine can read, and in what is printed.
+fn bare(address: &str) -> Result<()> {
+    let Ok(url) = url::Url::parse(address) else { bail!("must be an address such as http://127.0.0.1:8080") };
+    let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    if !is_bare {
+        bail!("must be an address without user, password, query and fragment: every process of this machine can read it");
+    }
+    Ok(())
 }

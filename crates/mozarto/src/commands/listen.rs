@@ -2,7 +2,7 @@
 
 use super::client::{Client, SandboxFile, cell};
 use crate::cli::ListenArgs;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use domain::Secret;
 use engine::webhooks::sign::headers_of;
 use serde_json::Value;
@@ -16,6 +16,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs until interrupted.
 pub(crate) async fn run(args: ListenArgs) -> Result<()> {
+    let shown = without_secrets(&args.forward_to)?;
     let (signing, bearer) = secrets(&args)?;
     let client = Client::company(&args.server)?;
     let http = reqwest::Client::builder()
@@ -28,7 +29,7 @@ pub(crate) async fn run(args: ListenArgs) -> Result<()> {
         Some(after) => Some(after),
         None => newest(&client).await?,
     };
-    eprintln!("Forwarding events to {}. Stop with Ctrl-C.", args.forward_to);
+    eprintln!("Forwarding events to {shown}. Stop with Ctrl-C.");
     loop {
         let mut query = vec![("limit", "200".to_owned())];
         query.extend(after.clone().map(|after| ("after", after)));
@@ -73,6 +74,17 @@ async fn newest(client: &Client) -> Result<Option<String>> {
             None => return Ok(after),
         }
     }
+}
+
+/// The address as it is shown: what is asked for there may be a secret. One with a password is refused: every process of this
+/// machine can read it.
+fn without_secrets(address: &str) -> Result<String> {
+    let mut url = url::Url::parse(address).context("--forward-to must be an address such as http://localhost:3000/webhook")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        bail!("--forward-to must be an address without user and password: every process of this machine can read it");
+    }
+    url.set_query(None);
+    Ok(url.into())
 }
 
 async fn forward(http: &reqwest::Client, to: &str, item: &Value, signing: &Secret, bearer: Option<&Secret>) -> String {

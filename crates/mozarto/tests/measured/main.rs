@@ -48,6 +48,7 @@ mod trust;
 mod two_restarts;
 mod unknown_commit;
 mod unmeant_settings;
+mod used_before;
 mod voucher_intent;
 mod vouchers_and_banks;
 mod wire;

@@ -7,7 +7,7 @@ use crate::api::{
     Standing, Step, Task,
 };
 use crate::kit;
-use crate::signals::{judge, says_timeout};
+use crate::signals::{judge, says_timeout, says_used_before};
 use domain::urls::{ReturnResult, return_address};
 use domain::{Json, Money, Operation, Secret, TransactionId};
 
@@ -225,13 +225,15 @@ fn accepted(cx: &Context<'_>, reply: &Reply) -> Option<Json> {
     (kit::is_success(status) && ours).then_some(body)
 }
 
-/// A certain refusal is any 4xx but 408, and without `timeout` in its body; `but` is another that is none.
-fn not_accepted(reply: &Reply, but: Option<u16>) -> Step {
+/// A certain refusal is any 4xx but 408 and 409, without `timeout` in its body; of a used reference the first call may have been
+/// ours.
+fn not_accepted(reply: &Reply) -> Step {
     let refusal = judge(DESCRIPTOR.errors, reply);
     let certain = match reply {
         Reply::Lost(lost) => lost.nothing_sent(),
         Reply::Answer(answer) => {
-            (400..=499).contains(&answer.status) && answer.status != 408 && Some(answer.status) != but && !says_timeout(answer)
+            let refuses = (400..=499).contains(&answer.status) && !matches!(answer.status, 408 | 409);
+            refuses && !says_timeout(answer) && !says_used_before(answer)
         }
     };
     if certain { Step::Refused(refusal) } else { Step::Silence(refusal) }
@@ -240,7 +242,7 @@ fn not_accepted(reply: &Reply, but: Option<u16>) -> Step {
 fn paid_in(cx: &Context<'_>, reply: &Reply) -> Step {
     let body = accepted(cx, reply);
     let Some((body, url)) = body.as_ref().and_then(|body| Some((body, kit::page_url(body, "redirectUrl", cx)?))) else {
-        return not_accepted(reply, None);
+        return not_accepted(reply);
     };
     let data = Json::object([
         ("status", Json::text("PENDING")),
@@ -256,8 +258,7 @@ fn paid_out(cx: &Context<'_>, reply: &Reply) -> Step {
             let id = Json::text(cx.order.transaction_id.to_string());
             created(&body, Json::object([("status", Json::text("PENDING")), ("transactionId", id)]), None)
         }
-        // Of a used reference the first call may have been ours.
-        None => not_accepted(reply, Some(409)),
+        None => not_accepted(reply),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{DESCRIPTOR, SOAP_URL};
 use crate::api::{Account, Answer, Call, CashierAnswer, Context, Doubt, Finding, Refusal, Reply, Standing, Step};
 use crate::kit;
-use crate::signals::{CERTAIN_REFUSALS, certainly_refused, judge};
+use crate::signals::{CERTAIN_REFUSALS, certainly_refused, judge, says_used_before};
 use aws_lc_rs::digest::{SHA512, digest};
 use domain::urls::{Environment, ReturnResult, merchant_url, return_address};
 use domain::{ErrorCode, Json, Secret, Timestamp};
@@ -137,7 +137,8 @@ pub(super) fn created(cx: &Context<'_>, reply: &Reply) -> Step {
         return Finding::new(Standing::Pending, "pending").answer(answer).step();
     }
     let refusal = refusal(reply);
-    match business_refusal(reply) {
+    let used_before = matches!(reply, Reply::Answer(answer) if says_used_before(answer));
+    match business_refusal(reply).filter(|_| !used_before) {
         Some(finding) if refusal.code == ErrorCode::UnknownPspError => finding.step(),
         _ if certainly_refused(reply, &CERTAIN_REFUSALS, false) => Step::Refused(refusal),
         _ => Step::Silence(refusal),

@@ -15,6 +15,8 @@ use super::text::{hmac_sha256_hex, random_bytes};
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 const KEY_FILE: &str = "simulators.key";
+/// What it opens.
+const DATABASE_FILE: &str = "simulators.db";
 
 /// The key of one data directory.
 pub(crate) struct Seal {
@@ -29,11 +31,16 @@ impl Seal {
         let key: [u8; KEY_BYTES] = match fs::read(&path) {
             Ok(bytes) => bytes.try_into().map_err(|_| Error::Crypto("simulators.key does not have 32 bytes"))?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                if fs::metadata(directory.join(DATABASE_FILE)).is_ok_and(|found| found.len() > 0) {
+                    return Err(Error::Crypto(
+                        "simulators.key is gone, but simulators.db is there: put the key back, or begin anew",
+                    ));
+                }
                 let key = random_bytes::<KEY_BYTES>();
                 write_private(directory, &path, &key)?;
                 key
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(std::io::Error::new(error.kind(), format!("{}: {error}", path.display())).into()),
         };
         let cipher = RandomizedNonceKey::new(&AES_256_GCM, &key).map_err(|_| Error::Crypto("the key is not usable"))?;
         let mut digest_key = [0u8; KEY_BYTES];

@@ -64,6 +64,9 @@ pub enum WebhookSecretKind {
     Bearer,
 }
 
+/// The display name of an account.
+const ACCOUNT_NAME: &str = "accountName";
+
 impl Changes<'_> {
     /// Adds a payment method with fresh webhook secrets and, where the provider's portal needs one, a callback token. Required
     /// fields may be missing: see [`view::warnings`](crate::directory::view::warnings). Returns the method with its addresses
@@ -322,6 +325,9 @@ impl Changes<'_> {
             problems.extend(sentences);
             current.clone()
         });
+        // Names are listed and kept on the audit log in the clear.
+        let name = config.str_at(ACCOUNT_NAME).filter(|name| Some(*name) != current.text(ACCOUNT_NAME));
+        problems.extend(name.and_then(|name| identifier::check(ACCOUNT_NAME, name).err()));
         // Looked at in what was sent, so that it is told beside the other problems. What is no URL at all was told already.
         let url = config.str_at(WEBHOOK_URL).filter(|url| Some(*url) != current.text(WEBHOOK_URL));
         let url = url.filter(|url| merchant_url(url, self.config.environment).is_some());

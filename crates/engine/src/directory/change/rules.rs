@@ -186,7 +186,7 @@ fn routed(text: &str, known: &[PaymentMethod], psp_types: &[String]) -> Result<M
 
 /// A stranger's word as a sentence repeats it.
 fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(NAME_MAX_CHARS).collect()
+    providers::identifier::repeated(text, NAME_MAX_CHARS)
 }
 
 /// Reads a list; what cannot be read is a problem, what is there twice counts once.

@@ -4,6 +4,8 @@
 const LAYERS_MAX: usize = 5;
 /// Longest entity that is looked at, characters between `&` and `;`.
 const ENTITY_MAX_CHARS: usize = 10;
+/// A word with fewer letters beside a CVV's digits is no id.
+const SHORT_WORD_CHARS: usize = 8;
 /// Markup that may stand in the middle of a text without being part of it.
 const MARKERS: [&str; 2] = ["<![CDATA[", "]]>"];
 /// Names of entities that stand for punctuation; it is enough that they are no letters.
@@ -114,20 +116,30 @@ impl Letters {
         (self.units[first].start, self.units[last].end)
     }
 
-    /// Where new words begin, as positions in `text` (the first apart).
-    pub(super) fn word_starts(&self) -> Vec<usize> {
-        (1..self.text.len()).filter(|at| self.begins_word(*at)).collect()
-    }
-
     /// Whether something that is no letter stands before this one.
     fn begins_word(&self, at: usize) -> bool {
         at == 0 || at >= self.text.len() || self.at[at] > self.at[at - 1] + 1
     }
 
-    /// Whether the letters from there on are whole words, broken up like these.
-    pub(super) fn are_words(&self, start: usize, text: &str, words: &[usize]) -> bool {
-        let whole = self.begins_word(start) && self.begins_word(start + text.len());
-        whole && (1..text.len()).all(|at| self.begins_word(start + at) == words.contains(&at))
+    /// Whether the letters are whole words, broken up or not. `digits`: those of a CVV, which are broken up by blanks and dashes
+    /// alone (`1.23` is an amount), and count in a short word too.
+    pub(super) fn are_words(&self, start: usize, end: usize, digits: bool) -> bool {
+        let whole = self.begins_word(start) && self.begins_word(end);
+        let (first, last) = (self.at[start], self.at[end - 1]);
+        if !digits {
+            return whole;
+        }
+        let between = |unit: &Unit| unit.c.is_alphanumeric() || unit.c.is_whitespace() || unit.c == '-';
+        (whole || self.is_in_a_short_word(first, last)) && self.units[first..=last].iter().all(between)
+    }
+
+    /// Whether the units are digits beside letters, in a word that is too short to be an id.
+    fn is_in_a_short_word(&self, first: usize, last: usize) -> bool {
+        let in_word = |unit: &&Unit| unit.c.is_alphanumeric();
+        let before = self.units[..first].iter().rev().take_while(in_word);
+        let behind = self.units[last + 1..].iter().take_while(in_word);
+        let around: Vec<char> = before.chain(behind).map(|unit| unit.c).collect();
+        around.len() < SHORT_WORD_CHARS && around.iter().all(|c| c.is_alphabetic())
     }
 
     /// Like [`span`](Self::span), with all that is encoded around it, folded over lines or not.
@@ -183,11 +195,13 @@ impl Letters {
         (characters >= least).then(|| (self.units[self.at[start]].start, self.units[last].end))
     }
 
-    /// Where these characters stand, in either case.
+    /// Where these characters stand, in either case, broken up by blanks and dashes or not.
     pub(super) fn find_verbatim(&self, lower: &str, spans: &mut Vec<(usize, usize)>) {
-        let needle: Vec<char> = lower.chars().collect();
+        let breaks = |c: char| c.is_whitespace() || c == '-';
+        let needle: Vec<char> = lower.chars().filter(|c| !breaks(*c)).collect();
+        let units: Vec<&Unit> = self.units.iter().filter(|unit| !breaks(unit.c)).collect();
         let same = |unit: &Unit, c: &char| unit.c == *c || unit.c.to_lowercase().eq([*c]);
-        for window in self.units.windows(needle.len().max(1)) {
+        for window in units.windows(needle.len().max(1)) {
             if window.iter().zip(&needle).all(|(unit, c)| same(unit, c)) {
                 spans.push((window[0].start, window[window.len() - 1].end));
             }

@@ -7,8 +7,8 @@
 //! their own.
 //!
 //! **What stays readable.** A text of eight letters and digits or more is found anywhere, in parts of words and across blanks. A
-//! shorter one (from four on; a CVV from three) only as whole words, for it would blank out parts of ordinary ones; a CVV also
-//! anywhere together with the element that it is sent in. One that is shorter still is not looked for by itself: nobody is kept
+//! shorter one (from four on; a CVV from three) only as whole words, however they are broken up, for it would blank out parts of
+//! ordinary ones; a CVV also in a short word (`CVV123`), and anywhere together with the element or member that it is sent in. One that is shorter still is not looked for by itself: nobody is kept
 //! out by three letters, and its base64 as part of a Basic pair is found as what was sent.
 //!
 //! **What it costs.** A text is looked at closely only where it has what a needle begins with ([`Beginnings`]); nearly none has.
@@ -52,7 +52,7 @@ const CVV_ELEMENTS: [&str; 2] = ["cvv", "cvc"];
 enum Way {
     /// Its letters and digits, whatever stands between them.
     Anywhere,
-    /// As whole words.
+    /// From the beginning of a word to the end of one.
     Words,
     /// Character for character, in either case.
     Verbatim,
@@ -64,15 +64,13 @@ enum Way {
 
 struct Needle {
     text: Zeroizing<String>,
-    /// For [`Way::Words`]: where a new word begins, as numbers of letters before it.
-    words: Vec<usize>,
     way: Way,
     /// A card's CVV: not looked for in numbers and ids, which three digits would spoil.
     short: bool,
 }
 
 /// Everything that must not be seen of one transaction.
-pub(super) struct Masker {
+pub(crate) struct Masker {
     needles: Vec<Needle>,
     beginnings: Beginnings,
 }
@@ -128,9 +126,14 @@ impl Beginnings {
 }
 
 impl Masker {
+    /// A masker of what it is told, and nothing else.
+    pub(crate) fn of_nobodys_calls() -> Self {
+        Self { needles: Vec::new(), beginnings: Beginnings::NONE }
+    }
+
     /// A masker of the addresses to which this provider calls back.
     pub(super) fn new(provider: &str) -> Self {
-        let mut masker = Self { needles: Vec::new(), beginnings: Beginnings::NONE };
+        let mut masker = Self::of_nobodys_calls();
         let address = format!("/callbacks/{provider}/");
         masker.add(&letters::plain(&address), Way::Address);
         masker.encoded(address.as_bytes(), false);
@@ -139,7 +142,7 @@ impl Masker {
 
     fn add(&mut self, text: &str, way: Way) {
         if !text.is_empty() && !self.needles.iter().any(|needle| needle.way == way && *needle.text == text) {
-            self.push(Needle { text: Zeroizing::new(text.to_owned()), words: Vec::new(), way, short: false });
+            self.push(Needle { text: Zeroizing::new(text.to_owned()), way, short: false });
         }
     }
 
@@ -149,7 +152,7 @@ impl Masker {
     }
 
     /// Looks for this too, in every form.
-    pub(super) fn secret(&mut self, secret: &str) {
+    pub(crate) fn secret(&mut self, secret: &str) {
         self.forms(secret, false);
     }
 
@@ -179,9 +182,7 @@ impl Masker {
     }
 
     fn words(&mut self, reading: &Letters, short: bool) {
-        let text = Zeroizing::new(reading.text.clone());
-        let words = reading.word_starts();
-        self.push(Needle { text, words, way: Way::Words, short });
+        self.push(Needle { text: Zeroizing::new(reading.text.clone()), way: Way::Words, short });
     }
 
     /// The forms that encode the bytes anew, also where they are in the middle of something longer.
@@ -242,11 +243,13 @@ impl Masker {
         // With what it stands in where it is sent it is long enough to be found broken up and in the middle of something encoded.
         for name in CVV_ELEMENTS {
             self.secret(&Zeroizing::new(format!("<{name}>{}</{name}>", card.cvv())));
+            self.encoded(Zeroizing::new(format!("\"{name}\":\"{}\"", card.cvv())).as_bytes(), false);
+            self.encoded(Zeroizing::new(format!("\"{name}\":{}", card.cvv())).as_bytes(), false);
         }
     }
 
     /// The text without secrets.
-    pub(super) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(crate) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.masked(text, true)
     }
 
@@ -367,7 +370,7 @@ impl Needle {
             from = end;
             match self.way {
                 Way::Anywhere | Way::Verbatim => spans.push(letters.span(start, end)),
-                Way::Words if letters.are_words(start, &self.text, &self.words) => spans.push(letters.span(start, end)),
+                Way::Words if letters.are_words(start, end, self.short) => spans.push(letters.span(start, end)),
                 // The next place may overlap this one.
                 Way::Words => from = start + self.text.chars().next().map_or(1, char::len_utf8),
                 Way::Encoded => spans.push(letters.encoded_span(start, end)),
