@@ -2,10 +2,11 @@
 //! their own words (names, reasons) are kept, listed and sent on in the clear: a card number must not be among them.
 //!
 //! What looks like one: 13 to 19 digits, whole groups of which may have single blanks, dashes, dots, slashes, pluses or
-//! underscores between them, with other groups of digits before and behind them or not, that begin as numbers of a card scheme do, have a length that the scheme gives out, and end in the right check digit. Dates and clocks
-//! (`2026...`, `17...`), our ids, UUIDs and digests are none of that, so that of ordinary order numbers hardly any is refused: of
-//! random ones of 16 digits about one in twenty-five. Of 13 digits there is only Visa's old form, which does not count in a
-//! `userId`: that is often a phone number.
+//! underscores between them, with other groups of digits before and behind them or not, that begin as numbers of a card scheme
+//! do, have a length that the scheme gives out, and end in the right check digit. Dates and clocks (`2026...`, `17...`), our ids,
+//! UUIDs and digests are none of that, so that of ordinary order numbers hardly any is refused: of random ones of 16 digits about
+//! one in twenty-five. Of 13 digits there is only Visa's old form, which does not count in a `userId`: that is often a phone
+//! number.
 
 use crate::card::{self, PAN_MAX_DIGITS};
 

@@ -5,8 +5,8 @@ use similar::TextDiff;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-/// Writes what comes, instead of holding it against what stands. A difference is a fault that was found, not a new truth: only new rows are written by the
-/// word `new`, and `all` is for a change of the net itself.
+/// Writes what comes, instead of holding it against what stands. A difference is a fault that was found, not a new truth: only
+/// new rows are written by the word `new`, and `all` is for a change of the net itself.
 const WRITE: &str = "MOZARTO_GOLDEN";
 const MARK: &str = "=== ";
 const SECTION: &str = "--- ";

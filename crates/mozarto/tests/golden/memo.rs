@@ -1,4 +1,5 @@
-//! What a provider keeps for a payment, read from the store as an operator with the master key could. The only place that knows where it stands.
+//! What a provider keeps for a payment, read from the store as an operator with the master key could. The only place that knows
+//! where it stands.
 
 use anyhow::{Context, Result};
 use rusqlite::{Connection, OpenFlags};

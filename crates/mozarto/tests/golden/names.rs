@@ -1,14 +1,17 @@
-//! What differs from run to run gets a name: the same one wherever it stands, so that a transcript still says what belongs together.
+//! What differs from run to run gets a name: the same one wherever it stands, so that a transcript still says what belongs
+//! together.
 
 use regex::{Captures, Regex};
 use std::collections::HashMap;
 
 /// In this order: the longer form before what it contains.
-const KINDS: [(&str, &str); 9] = [
+const KINDS: [(&str, &str); 10] = [
     ("elapsed", r#""(?:ms|latencyMs)":\d+"#),
     // Made up for one call, and said beside its name: all are shown alike.
     ("nonce", r#"(?:requestreference|secrand)"?[:=] ?"?[A-Za-z0-9]+"#),
     ("time", r"\d{4}-\d\d-\d\d(?:T|%20| |\+)\d\d(?::|%3A)\d\d(?::|%3A)\d\d(?:\.\d+)?(?:Z|(?:\+|%2B)00(?::|%3A)?00)?"),
+    // A digest and the nonce that it is over: made up for each call.
+    ("signed", r":[0-9a-f]{64}:[0-9a-f]{32}\b"),
     ("uuid", r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
     ("base64", r"[A-Za-z0-9+/]{20,}={1,2}"),
     ("token", r"[A-Za-z0-9_-]{20,}"),
@@ -67,8 +70,11 @@ fn name(found: &Captures<'_>, given: &mut HashMap<String, String>, counts: &mut 
     match kind {
         "elapsed" => format!("{}:<elapsed>", whole.split(':').next().unwrap_or_default()),
         "nonce" => format!("{}<nonce>", whole.trim_end_matches(|letter: char| letter.is_ascii_alphanumeric())),
+        "signed" => ":<signature>:<nonce>".to_owned(),
         "time" | "epoch" => format!("<{kind}>"),
         "token" if is_constant(whole) => whole.to_owned(),
+        // The name of a field, and its value after it.
+        "base64" if whole.trim_end_matches('=').bytes().all(|byte| byte.is_ascii_lowercase()) => whole.to_owned(),
         kind => given
             .entry(whole.to_owned())
             .or_insert_with(|| {
@@ -80,11 +86,14 @@ fn name(found: &Captures<'_>, given: &mut HashMap<String, String>, counts: &mut 
     }
 }
 
-/// A name that somebody chose: without digits and no longer than names are, a number, or a word of the demo accounts among its parts.
+/// A name that somebody chose: without digits and no longer than names are, a number, or a word of the demo accounts among its
+/// parts.
 fn is_constant(token: &str) -> bool {
     let has = |of: fn(&u8) -> bool| token.bytes().any(|byte| of(&byte));
     let (digits, letters) = (has(u8::is_ascii_digit), has(u8::is_ascii_alphabetic));
     let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
-    let chosen = !digits && !(mixed && token.len() >= RANDOM_CHARS_MIN);
-    chosen || !letters || token.split(['-', '_']).any(|part| CONSTANT.contains(&part.to_ascii_lowercase().as_str()))
+    let chosen = !digits && (!mixed || token.len() < RANDOM_CHARS_MIN);
+    // One in a hundred thousand ids of 24 hex digits has no letter: no number here is so long.
+    let number = !letters && token.len() != 24;
+    chosen || number || token.split(['-', '_']).any(|part| CONSTANT.contains(&part.to_ascii_lowercase().as_str()))
 }

@@ -1,4 +1,5 @@
-//! Stands between the platform and a simulator and writes down, byte for byte, what each sends the other: whole answers, cut ones, and none at all.
+//! Stands between the platform and a simulator and writes down, byte for byte, what each sends the other: whole answers, cut
+//! ones, and none at all.
 
 use anyhow::{Context, Result};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,8 +28,8 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Listens, and passes on to `upstream` (`http://host:port`); `own_address`: whose pages and further addresses are then here, for platforms that follow
-    /// only those of the address that they called.
+    /// Listens, and passes on to `upstream` (`http://host:port`); `own_address`: whose pages and further addresses are then here,
+    /// for platforms that follow only those of the address that they called.
     pub(crate) async fn start(upstream: &str, own_address: bool) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);

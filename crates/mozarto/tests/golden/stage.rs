@@ -8,16 +8,15 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 use testkit::client::{Answer, Client};
-use testkit::forms::Form;
 use testkit::sandbox::Options;
 use testkit::world::{Hands, World};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_mozarto");
 /// Whatever a row brings about is there by then.
 const LIMIT: Duration = Duration::from_secs(40);
-const LOOK_EVERY: Duration = Duration::from_millis(40);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// What is as it was written stays so for this long, or more follows.
-const STAYS: Duration = Duration::from_millis(100);
+const STAYS: Duration = Duration::from_millis(50);
 /// What differs from what was written, and has not changed for this long, is a difference.
 const DIFFERS: Duration = Duration::from_secs(4);
 /// What is written for the first time has not changed for this long. A row of which more comes later waits for it itself.
@@ -83,6 +82,11 @@ impl Stage {
             }
         }
         Ok(Self { provider, pace, world, recorder, earlier: Vec::new() })
+    }
+
+    /// Where the recorder listens, for an account whose addresses have other names.
+    pub(crate) fn address(&self) -> String {
+        format!("{}/{}", self.recorder.base, self.provider)
     }
 
     /// The hands of whoever prepares something between rows.
@@ -221,12 +225,19 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// A page of ours, opened as a browser does, and its form sent on; answers where that led.
-    pub(crate) async fn page(&mut self, url: &str) -> Result<Answer> {
-        let page = self.hands.client.send("GET", url, &[], None).await?;
-        ensure!(page.status == 200, "the page: {}", page.status);
-        let there = Form::of(&page.bytes)?.post(&self.hands.client, url, &[]).await?;
-        Ok(there)
+    /// Waits until every webhook that is queued is delivered: what comes next stands behind it on the timeline.
+    pub(crate) async fn all_told(&self) -> Result<()> {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let managed = self.managed().await?;
+            let events = managed["events"].as_array().cloned().unwrap_or_default();
+            let count = |kind: &str| events.iter().filter(|event| event["event"] == kind).count();
+            if count("webhook_queued") == count("webhook_delivered") {
+                return Ok(());
+            }
+            ensure!(Instant::now() < until, "a webhook is not delivered");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// The address for callbacks that the provider was told in this row.
@@ -355,7 +366,10 @@ impl Scene<'_> {
             known.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| format!("{name} {value}")).collect();
         section(text, "management", &known.join("\n"));
         section(text, "memo", &memo::of(self.stage.world.data(), &self.id)?);
-        let events = managed["events"].as_array().cloned().unwrap_or_default();
+        let mut events = managed["events"].as_array().cloned().unwrap_or_default();
+        // Deliveries of one moment have no order among themselves.
+        let together = |one: &Value, next: &Value| one["event"] == next["event"] && one["detail"]["sequence"].is_u64();
+        events.chunk_by_mut(together).for_each(|run| run.sort_by_key(|event| event["detail"]["sequence"].as_u64()));
         let events = events.into_iter().map(|mut event| {
             if let Some(members) = event.as_object_mut() {
                 members.shift_remove("at");
@@ -376,13 +390,13 @@ impl Scene<'_> {
     }
 }
 
-/// The answer's body, byte for byte; a timeline in it apart, which may say of a webhook that it is still on its way.
+/// The answer's body, byte for byte; but for a timeline in it, which may say of a webhook that it is still on its way, and for
+/// how far the next action is.
 fn said(answer: &Answer) -> String {
     let mut body = answer.body.clone();
-    match body["data"].as_object_mut().and_then(|data| data.shift_remove("events")) {
-        Some(_) => body.to_string(),
-        None => String::from_utf8_lossy(&answer.bytes).into_owned(),
-    }
+    let races = ["events", "nextAction", "nextActionAt"];
+    let taken = body["data"].as_object_mut().map_or(0, |data| races.iter().filter_map(|name| data.shift_remove(*name)).count());
+    if taken > 0 { body.to_string() } else { String::from_utf8_lossy(&answer.bytes).into_owned() }
 }
 
 fn section(text: &mut String, name: &str, what: &str) {

@@ -1,5 +1,5 @@
-//! A provider that says that our reference was used before: what used it may have been the very call that it answers. A pay-out is in doubt then, and of a page the
-//! provider is asked; neither is refused.
+//! A provider that says that our reference was used before: what used it may have been the very call that it answers. A pay-out
+//! is in doubt then, and of a page the provider is asked; neither is refused.
 
 use crate::steps::{LIMIT, id_of, next};
 use crate::ten::ALL;

@@ -8,8 +8,9 @@
 //!
 //! **What stays readable.** A text of eight letters and digits or more is found anywhere, in parts of words and across blanks. A
 //! shorter one (from four on; a CVV from three) only as whole words, however they are broken up, for it would blank out parts of
-//! ordinary ones; a CVV also in a short word (`CVV123`), and anywhere together with the element or member that it is sent in. One that is shorter still is not looked for by itself: nobody is kept
-//! out by three letters, and its base64 as part of a Basic pair is found as what was sent.
+//! ordinary ones; a CVV also in a short word (`CVV123`), and anywhere together with the element or member that it is sent in. One
+//! that is shorter still is not looked for by itself: nobody is kept out by three letters, and its base64 as part of a Basic pair
+//! is found as what was sent.
 //!
 //! **What it costs.** A text is looked at closely only where it has what a needle begins with ([`Beginnings`]); nearly none has.
 //! `tests::cost` measures it.
