@@ -186,7 +186,12 @@ fn routed(text: &str, known: &[PaymentMethod], psp_types: &[String]) -> Result<M
 
 /// A stranger's word as a sentence repeats it.
 fn short(text: &str) -> String {
-    providers::identifier::repeated(text, NAME_MAX_CHARS)
+    // An id may be read, what may be a card number not.
+    if providers::identifier::check("", text).is_err() {
+        return providers::identifier::repeated(text, NAME_MAX_CHARS);
+    }
+    let short: String = text.chars().filter(|c| !c.is_control()).take(NAME_MAX_CHARS).collect();
+    domain::visible::visible(&short, &[]).into_owned()
 }
 
 /// Reads a list; what cannot be read is a problem, what is there twice counts once.
