@@ -198,8 +198,11 @@ impl Letters {
     /// Where these characters stand, in either case, broken up by blanks and dashes or not.
     pub(super) fn find_verbatim(&self, lower: &str, spans: &mut Vec<(usize, usize)>) {
         let breaks = |c: char| c.is_whitespace() || c == '-';
-        let needle: Vec<char> = lower.chars().filter(|c| !breaks(*c)).collect();
-        let units: Vec<&Unit> = self.units.iter().filter(|unit| !breaks(unit.c)).collect();
+        // Of one that is nearly all blanks and dashes little or nothing would be left to look for.
+        let may_break = lower.chars().filter(|c| !breaks(*c)).count() >= super::VERBATIM_MIN;
+        let counts = |c: char| !(may_break && breaks(c));
+        let needle: Vec<char> = lower.chars().filter(|c| counts(*c)).collect();
+        let units: Vec<&Unit> = self.units.iter().filter(|unit| counts(unit.c)).collect();
         let same = |unit: &Unit, c: &char| unit.c == *c || unit.c.to_lowercase().eq([*c]);
         for window in units.windows(needle.len().max(1)) {
             if window.iter().zip(&needle).all(|(unit, c)| same(unit, c)) {

@@ -139,6 +139,18 @@ fn three_digits_of_a_cvv() {
     }
 }
 
+/// Secrets of blanks and dashes take nothing else with them.
+#[test]
+fn a_secret_of_dashes_is_not_every_text() {
+    let mut masker = Masker::new("forumpay");
+    for secret in ["------", "- - - - ", "--!--?--"] {
+        masker.secret(secret);
+    }
+    assert_eq!(masker.text("declined: insufficient funds!"), "declined: insufficient funds!");
+    assert_eq!(masker.text("the key ------ is wrong"), "the key *** is wrong");
+    assert_eq!(masker.text("the key --!--?-- is wrong"), "the key *** is wrong");
+}
+
 /// Seven letters and digits, or punctuation alone: however they are broken up.
 #[test]
 fn short_secrets_are_found_broken_up() {
