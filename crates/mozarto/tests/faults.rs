@@ -1,6 +1,6 @@
 //! The store is away for a moment, or now and then: what is answered, what is stored, what reaches the provider.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,8 @@ const OURS: &[u8] =
     br#"{"status":"error","message":"Internal server error","isSuccess":false,"errors":[],"data":"Something went wrong"}"#;
 /// A commit that tells what has happened is tried again for 12.75 s.
 const LONGER_THAN_ANY_RETRY: Duration = Duration::from_secs(14);
+/// Work whose commits failed is taken up again when it belongs to nobody any more: jobs after two minutes, real ones.
+const LONGER_THAN_ANY_LEASE: Duration = Duration::from_secs(130);
 /// Calls of the storm.
 const STORM: u32 = 60;
 
@@ -260,7 +262,7 @@ async fn one_of_the_storm(hands: &Hands, n: u32) -> Result<(Ordered, u32)> {
 async fn promises(world: &World, answered: &[Ordered]) -> Result<()> {
     let store = Store::Sqlite(world.data().join("mozarto.db"));
     let hands = world.hands();
-    let until = Instant::now() + LIMIT;
+    let until = Instant::now() + LONGER_THAN_ANY_LEASE;
     loop {
         let standings = invariants::standings(&store).await?;
         let due = hands.client.manage("GET", "/deliveries?status=waiting&limit=1", None).await?;
@@ -268,7 +270,9 @@ async fn promises(world: &World, answered: &[Ordered]) -> Result<()> {
         if !standings.contains_key("Created") && !standings.contains_key("Pending") && due == 0 {
             break;
         }
-        ensure!(Instant::now() < until, "still open: {standings:?}, {due} deliveries");
+        if Instant::now() > until {
+            bail!("still open: {standings:?}, {due} deliveries; {}", shown_open(&hands).await?);
+        }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let findings = loop {
@@ -285,6 +289,19 @@ async fn promises(world: &World, answered: &[Ordered]) -> Result<()> {
     println!("{:?}", findings.looked_at);
     ensure!(findings.broken.is_empty(), "broken promises:\n{}", findings.broken.join("\n"));
     Ok(())
+}
+
+/// What is open, with its events and the provider's calls, for the person who reads why a row failed.
+async fn shown_open(hands: &Hands) -> Result<String> {
+    let answer = hands.client.read("/v1/api/mozarto/transactions?limit=200").await?;
+    let mut shown = String::new();
+    for item in answer.body["data"]["items"].as_array().context("a list")? {
+        if ["Created", "Pending"].contains(&item["transaction_status"].as_str().unwrap_or_default()) {
+            let id = item["transactionId"].as_str().context("an id")?;
+            shown += &hands.client.read(&format!("/v1/api/mozarto/transactions/{id}")).await?.body.to_string();
+        }
+    }
+    Ok(shown)
 }
 
 /// A link between the platform and PayOne's simulator that can hold answers back.
