@@ -190,7 +190,10 @@ pub(crate) fn run(what: &Bench) -> Result<()> {
     // Of a size no speed is measured: a binary that is there will do.
     let speed_counts = !matches!(what, Bench::Size(args) if args.common.binary.is_some());
     if cfg!(debug_assertions) && speed_counts {
-        crate::install::run("cargo", &["build", "--release", "--bin", "mozarto", "--bin", "xtask", "--package", "xtask", "--package", "mozarto"])?;
+        crate::install::run(
+            "cargo",
+            &["build", "--release", "--bin", "mozarto", "--bin", "xtask", "--package", "xtask", "--package", "mozarto"],
+        )?;
         let status = std::process::Command::new(release().join("xtask")).args(std::env::args_os().skip(1)).status();
         let status = status.context("starting the benchmark")?;
         ensure!(status.success(), "the benchmark ended with {status}");

@@ -71,7 +71,10 @@ struct Row {
 /// Builds for release and runs itself from there; every attack on a fresh sandbox.
 pub(crate) fn run(args: &SharesArgs) -> Result<()> {
     if cfg!(debug_assertions) {
-        install::run("cargo", &["build", "--release", "--bin", "mozarto", "--bin", "xtask", "--package", "xtask", "--package", "mozarto"])?;
+        install::run(
+            "cargo",
+            &["build", "--release", "--bin", "mozarto", "--bin", "xtask", "--package", "xtask", "--package", "mozarto"],
+        )?;
         let status = Command::new(bench::release().join("xtask")).args(std::env::args_os().skip(1)).status()?;
         ensure!(status.success(), "it ended with {status}");
         return Ok(());

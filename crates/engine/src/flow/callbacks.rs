@@ -76,10 +76,16 @@ impl Engine {
             return Ok(not_found);
         }
         let hash = token_hash(token);
+        // A flood is refused before the store is asked whose it is.
+        let rates = &self.inner.callback_rates;
+        let taken_before = match rates.flooded(&hash).map(|id| rates.take_behind(hash, id)) {
+            Some(None) => return Ok(CallbackAnswer::empty(429)),
+            taken => taken.flatten(),
+        };
         if kinds.per_transaction
             && let Some((company, id)) = self.behind_token(provider, hash).await?
         {
-            let Some(taken) = self.inner.callback_rates.take(About::Transaction(id)) else {
+            let Some(taken) = taken_before.or_else(|| rates.take_behind(hash, id)) else {
                 return Ok(CallbackAnswer::empty(429));
             };
             let Some(work) = self.load(company, id).await? else { return Ok(not_found) };

@@ -27,6 +27,8 @@ const PROMPT_MAX: u32 = 40;
 const COUNTED_FOR: Duration = Duration::from_secs(600);
 /// Once so many transactions are counted, those are forgotten whose time has passed.
 const COUNTED_MAX: usize = 10_000;
+/// Tokens of transactions that had too many; once there are so many they are looked up anew.
+const FLOODED_MAX: usize = 1_000;
 /// Fewer digits are no card number.
 const PAN_MIN_DIGITS: usize = 12;
 
@@ -309,6 +311,8 @@ pub(super) enum About {
 pub(crate) struct Rates {
     limiter: RateLimiter<About, HashMapStateStore<About>, DefaultClock>,
     counted: Mutex<HashMap<About, (Instant, u32)>>,
+    /// By the hash of its token, a transaction that had too many: whose they are needs not be looked up for each further one.
+    flooded: Mutex<HashMap<[u8; 32], TransactionId>>,
 }
 
 /// A callback that is taken.
@@ -323,7 +327,7 @@ pub(super) struct Taken {
 impl Default for Rates {
     fn default() -> Self {
         let quota = Quota::per_second(PER_SECOND).allow_burst(BURST);
-        Self { limiter: RateLimiter::hashmap(quota), counted: Mutex::default() }
+        Self { limiter: RateLimiter::hashmap(quota), counted: Mutex::default(), flooded: Mutex::default() }
     }
 }
 
@@ -348,12 +352,48 @@ impl Rates {
         *count = count.saturating_add(1);
         Some(Taken { crowded, prompt: *count <= PROMPT_MAX })
     }
+
+    /// The transaction behind a token that had too many; `None`: it is to be looked up.
+    pub(super) fn flooded(&self, token_hash: &[u8; 32]) -> Option<TransactionId> {
+        self.flooded.lock().unwrap_or_else(PoisonError::into_inner).get(token_hash).copied()
+    }
+
+    /// Takes one of a token's, as [`take`](Self::take), and remembers the token once there were too many.
+    pub(super) fn take_behind(&self, token_hash: [u8; 32], id: TransactionId) -> Option<Taken> {
+        let taken = self.take(About::Transaction(id));
+        if taken.is_none() {
+            let mut flooded = self.flooded.lock().unwrap_or_else(PoisonError::into_inner);
+            if flooded.len() >= FLOODED_MAX {
+                flooded.clear();
+            }
+            flooded.insert(token_hash, id);
+        }
+        taken
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use domain::{Currency, Timestamp};
+
+    #[test]
+    fn a_flooded_token_needs_no_look_up_and_is_taken_again_later() {
+        let (rates, id) = (Rates::default(), TransactionId::new(Timestamp::from_millis(0), [7; 6]));
+        for _ in 0..BURST.get() {
+            assert!(rates.take_behind([1; 32], id).is_some());
+            assert_eq!(rates.flooded(&[1; 32]), None);
+        }
+        assert!((0..100).any(|_| rates.take_behind([1; 32], id).is_none()));
+        assert_eq!((rates.flooded(&[1; 32]), rates.flooded(&[2; 32])), (Some(id), None));
+        for other in 0..=u16::try_from(FLOODED_MAX).unwrap() {
+            let [high, low] = other.to_be_bytes();
+            let mut hash = [3; 32];
+            (hash[0], hash[1]) = (high, low);
+            while rates.take_behind(hash, id).is_some() {}
+        }
+        assert!(rates.flooded.lock().unwrap().len() <= FLOODED_MAX);
+    }
 
     #[test]
     fn references_stay_and_card_numbers_do_not() {
