@@ -208,10 +208,13 @@ pub(super) fn plan(transaction: &Transaction, counted: &[Counted], finding: &Fin
     let after_chargeback = finding.standing == Standing::Reversed && counted.iter().any(|turn| is_chargeback(turn.kind));
     if sums.left() > 0 && (!again || after_chargeback) {
         plan.turns.push(Counted { kind: TurnKind::Refunded, key: THE_REST.to_owned(), minor: Some(sums.left()) });
-    } else if finding.turns.is_empty() && finding.given_back.is_none() && counted.last().is_some_and(|turn| {
-        // Told before it, a refund leaves a chargeback nothing to take.
-        is_chargeback(turn.kind) && turn.minor > Some(0)
-    }) {
+    } else if finding.turns.is_empty()
+        && finding.given_back.is_none()
+        && counted.last().is_some_and(|turn| {
+            // Told before it, a refund leaves a chargeback nothing to take.
+            is_chargeback(turn.kind) && turn.minor > Some(0)
+        })
+    {
         let text = format!("the provider says Reversed ({}) of a payment whose money a chargeback has taken", finding.status);
         plan.anomalies.push(text);
     }
