@@ -215,14 +215,16 @@ async fn check(
     if provider.descriptor().card_data == CardData::Refused {
         no_card_data(provider, document)?;
     }
+    let said = |name| headers::text(&parts.headers, &name);
+    let (user_agent, accept, language) = (said(header::USER_AGENT), said(header::ACCEPT), said(header::ACCEPT_LANGUAGE));
     let request = fields::Request {
         body: document,
         claims: claims.as_ref(),
         caller_ip: parts.extensions.get::<Client>().map(|client| client.ip),
         browser: fields::BrowserHeaders {
-            user_agent: headers::text(&parts.headers, &header::USER_AGENT),
-            accept: headers::text(&parts.headers, &header::ACCEPT),
-            accept_language: headers::text(&parts.headers, &header::ACCEPT_LANGUAGE),
+            user_agent: user_agent.as_deref(),
+            accept: accept.as_deref(),
+            accept_language: language.as_deref(),
         },
         environment: app.engine.config().environment,
         now: app.engine.clock().now(),

@@ -3,6 +3,7 @@
 use crate::reply::{self, Refused};
 use http::header::{AsHeaderName, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName};
+use std::borrow::Cow;
 
 /// The user's own token, from the merchant.
 pub const X_USER_TOKEN: HeaderName = HeaderName::from_static("x-user-token");
@@ -30,9 +31,14 @@ pub fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Option<&st
     }
 }
 
-/// The value of a header that only informs: the first one, where it is text.
-pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
+/// The value of a header that only informs: the first one, in UTF-8 or else ISO-8859-1 (what a payer's browser says of itself is
+/// passed on by the merchant as it came).
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
+    let bytes = headers.get(name)?.as_bytes();
+    Some(match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(bytes.iter().copied().map(char::from).collect()),
+    })
 }
 
 /// The one value of a header that says who is calling.

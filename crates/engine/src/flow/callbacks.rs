@@ -172,8 +172,8 @@ impl Engine {
                     commit.store().await?;
                 }
             }
-            Some(_) => {}
-            None => self.unmatched(provider, company, method_id, &reading).await?,
+            // Nor of another provider's transaction, whatever it is called.
+            Some(_) | None => self.unmatched(provider, company, method_id, &reading).await?,
         }
         Ok(reading.answer)
     }

@@ -240,8 +240,8 @@ impl<'a> Commit<'a> {
         let paid = matches!(self.work.transaction.status, TransactionStatus::Approved | TransactionStatus::Reversed);
         for turn in std::mem::take(&mut self.turns).into_iter().filter(|_| paid) {
             self.entry(turn.kind.as_str(), None, None, turn.detail(self.work.transaction.amount));
-            turn.count(&mut self.work.transaction.given_back);
             self.work.turns.push(turn);
+            turns::count(&self.work.turns, &mut self.work.transaction.given_back);
             self.sealed_changed = true;
         }
     }

@@ -1,8 +1,7 @@
 //! Callbacks to an account's address that are about none of its transactions.
 //!
-//! One that names a transaction which is not there is counted, no more. One that cannot be read at all may have been about any:
-//! it is an anomaly of the account (its own counter, a line in the log), and every open pay-in of the account is asked about
-//! once. However many come, that happens at most once in [`ASK_EVERY_MS`], and once more behind the last of them: whoever knows
+//! Each that says something is an anomaly of the account: its own counter, a line in the log. One that cannot be read at all may have been about any
+//! of its transactions: every open pay-in of the account is asked about once. However many come, that happens at most once in [`ASK_EVERY_MS`], and once more behind the last of them: whoever knows
 //! the address cannot have the provider asked without end, and none of them goes unheard.
 
 use super::EngineError;
@@ -56,11 +55,15 @@ impl Engine {
         metrics::counter!("mozarto_callbacks_unmatched_total", "provider" => name).increment(1);
         let names_one =
             reading.locate.as_ref().is_some_and(|named| named.transaction_id.is_some() || named.psp_transaction_id.is_some());
-        let (CallbackOutcome::Anomaly(text), false) = (&reading.outcome, names_one) else {
+        if matches!(reading.outcome, CallbackOutcome::Ignore) {
             tracing::warn!(provider = name, %account, "a callback names no transaction of its account");
             return Ok(());
-        };
+        }
         metrics::counter!("mozarto_account_anomalies_total", "provider" => name, "account" => account.to_string()).increment(1);
+        let (CallbackOutcome::Anomaly(text), false) = (&reading.outcome, names_one) else {
+            tracing::warn!(provider = name, %account, "an anomaly of the account: a callback names no transaction of it");
+            return Ok(());
+        };
         let every = self.clock().scaled(ASK_EVERY_MS);
         let Some(wait) = self.inner.unread.wait(account, Instant::now(), every) else { return Ok(()) };
         let text = domain::visible::visible(text, &[]);

@@ -2,7 +2,7 @@
 
 use super::answers::{self, in_doubt};
 use super::record::Record;
-use super::{refunds, wire};
+use super::{disputes, refunds, wire};
 use crate::api::{Context, Finding, Reply, Standing, Step, TurnKind};
 use crate::kit;
 use domain::{Json, TransactionStatus};
@@ -59,6 +59,10 @@ fn standing(cx: &Context<'_>, record: &Record) -> Finding {
         return turned(cx, record, kind, part);
     }
     match standing {
+        // Unless a chargeback was won, all of it has gone back.
+        Standing::Approved if cx.status == TransactionStatus::Reversed && !disputes::is_won(cx) => {
+            Finding::anomaly(format!("eMerchantPay says {word} of a payment that is Reversed"))
+        }
         Standing::Approved => answers::approved(cx, record),
         Standing::Declined if word == "error" && record.leaves_open() => Finding::unchanged(),
         Standing::Cancelled if matches!(cx.status, TransactionStatus::Approved | TransactionStatus::Reversed) => {
@@ -72,26 +76,29 @@ fn standing(cx: &Context<'_>, record: &Record) -> Finding {
 }
 
 /// What became of the money after an approval, which it proves. Two parts of one amount are told apart by the record's time,
-/// where it moves.
+/// where it moves, two rounds of a dispute by what the records have shown before.
 fn turned(cx: &Context<'_>, record: &Record, kind: TurnKind, part: Option<i64>) -> Finding {
     let word = record.word();
     let key = match part {
         Some(minor) => format!("{word} {minor} {}", record.said("timestamp").unwrap_or_default()),
         None => word.clone(),
     };
-    match (kind, part) {
+    let (key, memo) = match kind {
+        TurnKind::Refunded => (key, part.and_then(|minor| refunds::seen(cx, minor))),
+        TurnKind::ChargedBack | TurnKind::ChargebackWon | TurnKind::ChargebackLost => disputes::round(cx, key),
+    };
+    let finding = match (kind, part) {
         (TurnKind::ChargebackWon | TurnKind::ChargebackLost, _) => {
             let finding = answers::approved(cx, record).turn(kind, key, part);
             finding.with_anomalies([format!("eMerchantPay says {word}")])
         }
-        (TurnKind::Refunded, Some(minor)) => {
-            Finding { memo: refunds::seen(cx, minor), ..answers::approved(cx, record).turn(kind, key, part) }
-        }
-        (_, Some(_)) => answers::approved(cx, record).turn(kind, key, part),
+        (TurnKind::Refunded, Some(_)) => answers::approved(cx, record).turn(kind, key, part),
         // The rest is refunded: the engine knows what was left.
         (TurnKind::Refunded, None) => answers::finding(Standing::Reversed, record),
-        (TurnKind::ChargedBack, None) => answers::finding(Standing::Reversed, record).turn(kind, key, None),
-    }
+        // Also one of a part (status table: only of refunds it leaves the payment approved).
+        (TurnKind::ChargedBack, _) => answers::finding(Standing::Reversed, record).turn(kind, key, part),
+    };
+    Finding { memo: memo.or(finding.memo), ..finding }
 }
 
 /// Whether there is a page of ours for the payer that nobody has opened.

@@ -4,6 +4,7 @@
 mod answers;
 mod browser;
 mod callback;
+mod disputes;
 mod inquiry;
 mod record;
 mod refunds;

@@ -209,21 +209,29 @@ pub(super) fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
         Ok(found) => found.flatten(),
         Err(anomaly) => return told.step(cx, Finding::anomaly(anomaly)),
     };
-    if let Some(order) = order {
-        told.read(cx, order);
-        if chosen(order).is_some_and(|(_, two)| two) {
-            told.anomaly("Worldpay has two successful payments of this order");
-        }
-    }
-    let mut finding = match found {
+    let mut finding = match order.zip(found) {
         None => absent(cx),
-        Some((payment, row)) => of_event(cx, &mut told, payment, row),
+        Some((order, (payment, row))) => judged(cx, &mut told, order, payment, row),
     };
     // Of several refunds whose parts are not known nobody can say whether all of them are in what is left.
     let comparable = told.parts().len() == 1 || told.parts().iter().all(|(_, minor)| minor.is_some());
     let counted = finding.given_back.is_some() && !finding.ask_again && comparable;
     finding.ask_again |= is_behind(cx, order, found.map(|(_, row)| row.word), counted);
+    // A record of a refund that says nothing of what is left has them all.
+    let has_all = finding.given_back.is_none() && found.is_some_and(|(_, row)| is_refund(row.word));
+    if finding.ask_again && !has_all {
+        told.missed(cx);
+    }
     told.step(cx, finding)
+}
+
+/// What an order says by the payment that counts: the same whoever brings it, an inquiry or the answer to a call.
+pub(super) fn judged(cx: &Context<'_>, told: &mut Told, order: &Element, payment: &Element, row: &'static StatusRow) -> Finding {
+    told.read(cx, order);
+    if chosen(order).is_some_and(|(_, two)| two) {
+        told.anomaly("Worldpay has two successful payments of this order");
+    }
+    of_event(cx, told, payment, row)
 }
 
 fn of_event(cx: &Context<'_>, told: &mut Told, payment: &Element, row: &'static StatusRow) -> Finding {
@@ -240,13 +248,24 @@ fn of_event(cx: &Context<'_>, told: &mut Told, payment: &Element, row: &'static 
         Kind::Plain if has_gone_on(cx, told, payment, row) => {
             return Finding { word_follows: true, ..refunded(cx, told, payment, word) };
         }
-        Kind::Plain | Kind::Refund => return concluded(cx, payment, row),
+        Kind::Plain | Kind::Refund => {
+            if contradicts(cx, told, payment, row) {
+                told.anomaly(format!("Worldpay says {word} of a payment that is Reversed"));
+            }
+            return concluded(cx, payment, row);
+        }
     }
     match (row.standing, word) {
         (Standing::Unchanged, _) => Finding::unchanged(),
         (proven, CHARGEBACK_WON) => Finding::new(proven, word).turn(TurnKind::ChargebackWon, told.chargeback(true), None),
         (proven, _) => Finding::new(proven, word),
     }
+}
+
+/// Whether a plain success comes after all of it has gone back, although something is left by it, and no chargeback was won.
+fn contradicts(cx: &Context<'_>, told: &Told, payment: &Element, row: &StatusRow) -> bool {
+    let nothing_left = matches!(left(payment, cx.order.amount), Left::Known(..=0));
+    row.standing == Standing::Approved && cx.status == TransactionStatus::Reversed && !nothing_left && !told.won_chargeback()
 }
 
 // --- refunds ----------------------------------------------------------------------------------
@@ -290,8 +309,8 @@ fn refunded(cx: &Context<'_>, told: &mut Told, payment: &Element, word: &str) ->
     let parts = told.parts();
     let known: i64 = parts.iter().filter_map(|(_, minor)| *minor).fold(0, i64::saturating_add);
     let mut finding = Finding::new(Standing::Approved, word);
-    // Of a payment that is over the parts are counted already.
-    if cx.status != TransactionStatus::Reversed {
+    // Of a payment that is over the parts are counted already, unless a chargeback gave back what it had taken.
+    if cx.status != TransactionStatus::Reversed || told.won_chargeback() {
         for (name, minor) in parts.iter().filter(|(_, minor)| minor.is_some()) {
             finding = finding.turn(TurnKind::Refunded, name.clone(), *minor);
         }
@@ -350,7 +369,7 @@ fn is_behind(cx: &Context<'_>, order: Option<&Element>, found: Option<&str>, cou
 }
 
 /// What a payment's event means where the transaction stands.
-pub(super) fn concluded(cx: &Context<'_>, payment: &Element, row: &'static StatusRow) -> Finding {
+fn concluded(cx: &Context<'_>, payment: &Element, row: &'static StatusRow) -> Finding {
     use TransactionStatus::{Approved, Created, Reversed};
     let after_approval = matches!(cx.status, Approved | Reversed);
     match row.standing {

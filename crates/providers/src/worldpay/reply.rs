@@ -1,7 +1,7 @@
 //! Worldpay's answers to the orders and to the second submit. Sheet: "Upstream wire protocol", "Status and error mapping".
 
 use super::browser::{self, CAME_AT, CHALLENGE, SECOND};
-use super::record::{concluded, payment, word};
+use super::record::{judged, payment};
 use super::told::Told;
 use super::{DESCRIPTOR, order};
 use crate::api::{CashierAnswer, Context, Finding, Refusal, Reply, Standing, Step};
@@ -175,25 +175,43 @@ pub(super) fn direct(cx: &Context<'_>, reply: &Reply) -> Step {
         }
         Some(Said::Order(order)) => match payment(cx, order) {
             Err(anomaly) => in_doubt(anomaly),
-            Ok(Some((payment, row))) if row.standing != Standing::Unchanged => result(cx, order, payment, row),
-            Ok(_) => silence(),
+            Ok(found) => found.map_or_else(silence, |(payment, row)| result(cx, order, payment, row, reply)),
         },
         None => silence(),
     }
 }
 
-/// A payment's result, as the Cashier call is told of it.
-fn result(cx: &Context<'_>, order: &Element, payment: &Element, row: &'static StatusRow) -> Step {
+/// A payment's result by the table of the records; `None`: its event leaves open what became of it. What a person should see of
+/// that comes with the silence.
+fn by_record(
+    cx: &Context<'_>,
+    order: &Element,
+    payment: &Element,
+    row: &'static StatusRow,
+    reply: &Reply,
+) -> Result<(Told, Finding), Step> {
     let mut told = Told::of(cx);
-    told.read(cx, order);
-    let finding = match row.standing {
+    let finding = judged(cx, &mut told, order, payment, row);
+    if row.standing == Standing::Unchanged {
+        return Err(Step::Silence(Refusal { anomaly: told.shown(), ..refusal(reply) }));
+    }
+    Ok((told, finding))
+}
+
+/// A payment's result, as the Cashier call is told of it.
+fn result(cx: &Context<'_>, order: &Element, payment: &Element, row: &'static StatusRow, reply: &Reply) -> Step {
+    let (told, finding) = match by_record(cx, order, payment, row, reply) {
+        Ok(found) => found,
+        Err(silence) => return silence,
+    };
+    let finding = match finding.standing {
         Standing::Approved => {
             let field = |name: &str| Json::text(cx.order.text(&format!("card.{name}")));
             let card = ["brand", "first6", "last4", "expMonth", "expYear"].map(|name| (name, field(name)));
             let mut data = data(cx, row.word, "Approved");
             data.set("card", Json::object(card));
             let message = "Transaction approved".to_owned();
-            let finding = Finding::new(Standing::Approved, row.word).message(&*message);
+            let finding = finding.message(&*message);
             finding.answer(CashierAnswer::Success { message, data, redirect_url: None })
         }
         Standing::Declined => {
@@ -205,10 +223,9 @@ fn result(cx: &Context<'_>, order: &Element, payment: &Element, row: &'static St
                 data.set("returnMessage", Json::text(text));
             }
             data.set("merchantReference", kit::merchant_reference(cx));
-            let finding = Finding::new(Standing::Declined, row.word).message(&*message);
-            finding.answer(CashierAnswer::Declined { message, data: Some(data) })
+            finding.message(&*message).answer(CashierAnswer::Declined { message, data: Some(data) })
         }
-        standing => Finding::new(standing, word(row)),
+        _ => finding,
     };
     told.step(cx, finding)
 }
@@ -277,12 +294,11 @@ pub(super) fn went_on(cx: &Context<'_>, reply: &Reply) -> Step {
         }
         Some(Said::Order(order)) => match payment(cx, order) {
             Err(anomaly) => Finding::anomaly(anomaly).step(),
-            Ok(Some((payment, row))) if row.standing != Standing::Unchanged => {
-                let mut told = Told::of(cx);
-                told.read(cx, order);
-                told.step(cx, concluded(cx, payment, row))
-            }
-            Ok(_) => silence(),
+            Ok(Some((payment, row))) => match by_record(cx, order, payment, row, reply) {
+                Ok((told, finding)) => told.step(cx, finding),
+                Err(silence) => silence,
+            },
+            Ok(None) => silence(),
         },
         Some(Said::Error { .. }) | None => silence(),
     }

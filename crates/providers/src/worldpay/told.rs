@@ -5,7 +5,7 @@ use crate::api::{Context, Finding, Memo, Step};
 use crate::kit;
 use crate::xml::Element;
 use aws_lc_rs::digest;
-use domain::Json;
+use domain::{Json, Money};
 
 /// Most parts that are remembered.
 const PARTS_MAX: usize = 64;
@@ -15,11 +15,19 @@ const NAME_BYTES: usize = 16;
 const NOTICE: &str = "notice ";
 /// In the memo: the refunds that notifications told of, by name.
 const PARTS: &str = "parts";
+/// In the memo: how many chargebacks were won, and whether one is open.
+const CHARGEBACKS_WON: &str = "chargebacksWon";
+const CHARGEBACK_OPEN: &str = "chargebackOpen";
 /// Members of a notice and of a part.
 pub(super) const EVENT: &str = "event";
 pub(super) const MINOR: &str = "minor";
 const OPEN: &str = "open";
 const TWICE: &str = "twice";
+/// Of a part: when it was told first, milliseconds, and whether a person has been told that no record shows it.
+const AT: &str = "at";
+const MISSED: &str = "missed";
+/// A record reads a copy some minutes old: what it does not show after this it does not have, milliseconds.
+const SHOWN_AFTER_MS: i64 = 60 * 60 * 1_000;
 /// A member of the hint that the inbox may add: how often these bytes came.
 const COPIES: &str = "copies";
 
@@ -79,6 +87,11 @@ impl Told {
         self.anomalies.push(text.into());
     }
 
+    /// What a person should see, as one text.
+    pub(super) fn shown(&self) -> Option<String> {
+        (!self.anomalies.is_empty()).then(|| self.anomalies.join("; "))
+    }
+
     /// What an order's status brings beside its events.
     pub(super) fn read(&mut self, cx: &Context<'_>, order: &Element) {
         if let Some(score) = order.find("FraudSight") {
@@ -114,6 +127,11 @@ impl Told {
             if again || copies > 1 {
                 part.set(TWICE, Json::Bool(true));
             }
+            let before = |member| known.as_ref().and_then(|part| part.get(member)).cloned();
+            part.set(AT, before(AT).unwrap_or_else(|| Json::from(cx.now.millis())));
+            if let Some(missed) = before(MISSED) {
+                part.set(MISSED, missed);
+            }
             parts.set(name, part);
         }
         if parts.as_object().is_some_and(|parts| !parts.is_empty()) {
@@ -131,6 +149,24 @@ impl Told {
         parts.as_object().unwrap_or_default().iter().map(|(name, part)| (name.clone(), minor(part, MINOR))).collect()
     }
 
+    /// Has a person look up the parts that Worldpay's record still does not show.
+    pub(super) fn missed(&mut self, cx: &Context<'_>) {
+        let mut parts = self.parts_json();
+        for (name, minor) in self.parts() {
+            let Some(mut part) = parts.get(&name).cloned() else { continue };
+            let late = self::minor(&part, AT).is_some_and(|at| cx.now.millis() - at >= cx.scaled_ms(SHOWN_AFTER_MS));
+            if part.get(OPEN).is_none() || part.get(MISSED).is_some() || !late {
+                continue;
+            }
+            let of =
+                minor.map_or_else(String::new, |minor| format!(" of {}", Money::from_minor(minor, cx.order.amount.currency())));
+            self.anomaly(format!("Worldpay notified a refund{of} that its record does not show: look it up"));
+            part.set(MISSED, Json::Bool(true));
+            parts.set(&name, part);
+            self.memo.set(PARTS, parts.clone());
+        }
+    }
+
     /// Whether one of them came twice.
     pub(super) fn came_twice(&self) -> bool {
         self.parts_json().as_object().unwrap_or_default().iter().any(|(_, part)| part.get(TWICE).is_some())
@@ -138,16 +174,21 @@ impl Told {
 
     /// How many chargebacks were won, with the one that is open: what tells one from another.
     pub(super) fn chargeback(&mut self, won: bool) -> String {
-        let before = minor(&self.memo, "chargebacksWon").unwrap_or_default();
-        let open = self.memo.get("chargebackOpen").is_some();
+        let before = minor(&self.memo, CHARGEBACKS_WON).unwrap_or_default();
+        let open = self.memo.get(CHARGEBACK_OPEN).is_some();
         let number = if won && !open && before > 0 { before } else { before + 1 };
         if won {
-            self.memo.set("chargebacksWon", Json::from(number));
-            self.memo.remove("chargebackOpen");
+            self.memo.set(CHARGEBACKS_WON, Json::from(number));
+            self.memo.remove(CHARGEBACK_OPEN);
         } else {
-            self.memo.set("chargebackOpen", Json::Bool(true));
+            self.memo.set(CHARGEBACK_OPEN, Json::Bool(true));
         }
         format!("chargeback {number}")
+    }
+
+    /// Whether the last that records have shown of a chargeback is that it was won.
+    pub(super) fn won_chargeback(&self) -> bool {
+        self.memo.get(CHARGEBACK_OPEN).is_none() && minor(&self.memo, CHARGEBACKS_WON).is_some()
     }
 
     pub(super) fn step(mut self, cx: &Context<'_>, finding: Finding) -> Step {

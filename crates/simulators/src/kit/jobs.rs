@@ -2,8 +2,8 @@
 //! the commit of what it did, so a kill at any instant repeats a sending at most and never loses one.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::sync::Arc;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
@@ -110,6 +110,8 @@ impl Callback {
 enum Due {
     /// Nothing left to do here.
     Done,
+    /// Its lane is busy.
+    Waits,
     /// A callback to send; `dropped`: only to be counted as sent.
     Send { callback: Box<Callback>, dropped: bool, dress: Option<Dress> },
 }
@@ -183,18 +185,53 @@ pub(crate) async fn run(sim: Arc<Sim>, mut armed: mpsc::UnboundedReceiver<Armed>
     }
 }
 
-async fn run_job(sim: Arc<Sim>, slots: Arc<Semaphore>, id: i64) {
-    // A job can be armed twice (by its own time and by its lane); it runs once at a time.
-    if !sim.running.lock().is_ok_and(|mut running| running.insert(id)) {
-        return;
+/// The jobs under way, and whether each was armed once more meanwhile.
+#[derive(Default)]
+pub(crate) struct Running(Mutex<HashMap<i64, bool>>);
+
+impl Running {
+    /// Whether the job is to be run now; one that is under way hears of it.
+    fn begins(&self, id: i64) -> bool {
+        let Ok(mut running) = self.0.lock() else { return false };
+        let again = running.get_mut(&id).map(|again| *again = true);
+        if again.is_none() {
+            running.insert(id, false);
+        }
+        again.is_none()
     }
-    run_claimed(&sim, &slots, id).await;
-    if let Ok(mut running) = sim.running.lock() {
-        running.remove(&id);
+
+    /// Whether it is to be run once more: it had to wait for its lane, and was armed meanwhile.
+    fn ends(&self, id: i64, waits: bool) -> bool {
+        let Ok(mut running) = self.0.lock() else { return false };
+        match running.get_mut(&id) {
+            Some(again) if *again && waits => {
+                *again = false;
+                true
+            }
+            _ => {
+                running.remove(&id);
+                false
+            }
+        }
     }
 }
 
-async fn run_claimed(sim: &Arc<Sim>, slots: &Semaphore, id: i64) {
+async fn run_job(sim: Arc<Sim>, slots: Arc<Semaphore>, id: i64) {
+    // A job can be armed twice (by its own time and by its lane); it runs once at a time. What its lane wakes it for while it
+    // is still finding that lane busy must not be lost: nothing else would wake it, nor those behind it.
+    if !sim.running.begins(id) {
+        return;
+    }
+    loop {
+        let waits = run_claimed(&sim, &slots, id).await;
+        if !sim.running.ends(id, waits) {
+            return;
+        }
+    }
+}
+
+/// Answers whether it has to wait for its lane.
+async fn run_claimed(sim: &Arc<Sim>, slots: &Semaphore, id: i64) -> bool {
     let mut due = begin(sim, id).await;
     for _ in 0..DISK_RETRIES {
         let Err(error) = &due else { break };
@@ -203,7 +240,7 @@ async fn run_claimed(sim: &Arc<Sim>, slots: &Semaphore, id: i64) {
         due = begin(sim, id).await;
     }
     let Ok(Due::Send { callback, dropped, dress }) = due else {
-        return;
+        return matches!(due, Ok(Due::Waits));
     };
     let acknowledged = if dropped {
         true
@@ -222,6 +259,7 @@ async fn run_claimed(sim: &Arc<Sim>, slots: &Semaphore, id: i64) {
     if let Some(waiter) = sim.waiters.lock().ok().and_then(|mut waiters| waiters.remove(&id)) {
         let _ = waiter.send(());
     }
+    false
 }
 
 /// Looks at a due job. An event happens here, and its row goes, in one commit.
@@ -247,7 +285,7 @@ async fn begin(sim: &Arc<Sim>, id: i64) -> Result<Due, Error> {
             if let Some(lane) = lane
                 && lane_is_busy(tx, provider.name(), &lane, id)?
             {
-                return Ok(Due::Done);
+                return Ok(Due::Waits);
             }
             let inner = tx.of(provider.name());
             let mut callback: Callback = serde_json::from_str(&body)?;
@@ -379,4 +417,20 @@ fn wake_lane(tx: &Tx<'_>, provider: &str, lane: &str) -> Result<(), Error> {
         tx.arm(Armed { due_at_ms: tx.now_ms, id });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_lane_wakes_while_it_finds_it_busy_runs_once_more() {
+        let running = Running::default();
+        assert!(running.begins(1) && !running.begins(1));
+        assert!(running.ends(1, true), "woken meanwhile");
+        assert!(!running.ends(1, true), "and once only");
+        assert!(running.begins(1) && running.begins(2));
+        assert!(!running.begins(1) && !running.ends(1, false), "it has been sent");
+        assert!(!running.ends(2, true) && running.begins(2), "its lane will wake it");
+    }
 }

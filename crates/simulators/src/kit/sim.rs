@@ -1,7 +1,6 @@
 //! The running simulators: what is shared, and how a request becomes a provider's answer.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::calls::Calls;
 use super::control;
-use super::jobs;
+use super::jobs::{self, Running};
 use super::reply::Fault;
 use super::seal::Seal;
 use super::server;
@@ -45,7 +44,7 @@ pub(crate) struct Sim {
     pub(crate) store: Store,
     pub(crate) client: reqwest::Client,
     pub(crate) waiters: Arc<Waiters>,
-    pub(crate) running: Mutex<HashSet<i64>>,
+    pub(crate) running: Running,
     pub(crate) calls: Calls,
     pub(crate) pace: Pace,
     providers: Vec<Box<dyn Provider>>,
@@ -165,7 +164,7 @@ pub(crate) async fn serve(
         store,
         client: jobs::callback_client(pace.time_scale)?,
         waiters,
-        running: Mutex::default(),
+        running: Running::default(),
         calls: Calls::default(),
         pace,
         providers,

@@ -106,8 +106,47 @@ fn what_became_of_the_money() {
     ] {
         let body = about(word, &format!("<timestamp>{at}</timestamp>")).replace("<amount>10000", "<amount>3000");
         let finding = asked(&body);
-        assert_eq!((finding.standing, finding.notes.len()), (Standing::Approved, 0), "{word}");
+        // Only refunds of a part leave the payment approved.
+        let standing = if kind == TurnKind::ChargedBack { Standing::Reversed } else { Standing::Approved };
+        assert_eq!((finding.standing, finding.notes.len()), (standing, 0), "{word}");
         assert_eq!(turns(&finding), [(kind, format!("{word} 3000 {at}").as_str(), Some(3_000))]);
+    }
+}
+
+/// The records have no reference of a chargeback: each round of a dispute is known by what records have shown before it.
+#[test]
+fn every_round_of_a_dispute_has_a_key() {
+    let mut world = open();
+    world.status = TransactionStatus::Reversed;
+    for (word, key) in [
+        ("chargebacked", "chargebacked"),
+        ("chargebacked", "chargebacked"),
+        ("chargeback_reversed", "chargeback_reversed"),
+        ("chargebacked", "chargebacked #2"),
+        ("chargebacked", "chargebacked #2"),
+        ("second_chargebacked", "second_chargebacked"),
+        ("chargeback_reversed", "chargeback_reversed #2"),
+        ("chargebacked", "chargebacked #3"),
+    ] {
+        let finding = found(ask(&mut world, &about(word, "")));
+        let keys: Vec<&str> = finding.turns.iter().map(|turn| turn.key.as_str()).collect();
+        assert_eq!(keys, [key]);
+        world.memo = finding.memo.unwrap_or(world.memo);
+    }
+}
+
+/// What contradicts that all has gone back is seen, and changes nothing; after a chargeback that was won it does not contradict.
+#[test]
+fn a_success_after_a_reversal() {
+    for (before, anomalies) in [("", 1), ("voided", 1), ("refunded", 1), ("chargebacked", 1), ("chargeback_reversed", 0)] {
+        let mut world = open();
+        world.status = TransactionStatus::Reversed;
+        if !before.is_empty() {
+            let finding = found(ask(&mut world, &about(before, "")));
+            world.memo = finding.memo.unwrap_or(world.memo);
+        }
+        let finding = found(ask(&mut world, &about("approved", "")));
+        assert_eq!(finding.anomalies.len(), anomalies, "{before}");
     }
 }
 

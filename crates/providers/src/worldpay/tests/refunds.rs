@@ -74,3 +74,32 @@ fn less_than_the_whole_is_a_part_and_more_is_not_ours() {
     let more = found(ask(&mut at(TransactionStatus::Approved), &about(&payment("REFUNDED").replace("15000", "15001"))));
     assert_eq!((more.standing, more.anomalies.len()), (Standing::Unchanged, 1));
 }
+
+/// A record is some minutes old: what it does not show after an hour, somebody has to look up, and is told so once.
+#[test]
+fn a_notified_part_that_no_record_shows_is_looked_up() {
+    let notice = r#"{"notice a":{"event":"REFUNDED","minor":"3000"}}"#;
+    let elsewhere = balance(10_200, "GBP", "credit");
+    for (balances, after_ms, anomalies) in [
+        (String::new(), 0, 0),
+        (String::new(), 3_599_999, 0),
+        (String::new(), 3_600_000, 1),
+        (elsewhere, 3_600_000, 1),
+        (balance(15_000, "EUR", "credit"), 3_600_000, 1),
+        (balance(12_000, "EUR", "credit"), 3_600_000, 0),
+    ] {
+        let mut world = at(TransactionStatus::Approved);
+        world.hint = Some(json(notice));
+        let body = about(&payment("SETTLED").replace("</payment>", &format!("{balances}</payment>")));
+        let first = found(ask(&mut world, &body));
+        assert_eq!(first.anomalies, [""; 0], "{balances}");
+        world.memo = first.memo.unwrap_or(world.memo);
+        world.now = world.now.plus_ms(after_ms);
+        for expected in [anomalies, 0] {
+            let finding = found(ask(&mut world, &body));
+            assert_eq!(finding.anomalies.len(), expected, "{balances} {after_ms} {:?}", finding.anomalies);
+            assert!(finding.anomalies.iter().all(|text| text.contains("30.00")), "{:?}", finding.anomalies);
+            world.memo = finding.memo.unwrap_or(world.memo);
+        }
+    }
+}
