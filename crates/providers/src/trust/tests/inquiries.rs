@@ -119,7 +119,7 @@ fn a_second_success_is_an_anomaly() {
     let list = [record("0", "0", "42-14-119"), record("0", "0", "42-14-120")];
     let finding = told(&mut open(), &list);
     assert_eq!((finding.standing, finding.psp_transaction_id.as_deref()), (Standing::Approved, Some("42-14-119")));
-    assert_eq!(finding.anomalies, ["the payer paid this order more than once at Trust"]);
+    assert_eq!(finding.anomalies, ["the payer paid this order more than once at Trust: also by 42-14-120"]);
     // Also where it is known from notifications alone.
     let mut world = unasked(open());
     (world.status, world.psp_transaction_id) = (TransactionStatus::Approved, Some("42-14-118".to_owned()));
