@@ -11,8 +11,8 @@ const LINES_MAX: usize = 850;
 /// The same where cards are taken over XML: two protocols in one (hosted and direct), with challenges between their calls, and
 /// refunds and disputes afterwards.
 const CARD_LINES_MAX: usize = 1_450;
-/// The same where the payer enters a card on the provider's page: one order may be tried several times there, and each attempt and
-/// refund has a record of its own.
+/// The same where the payer enters a card on the provider's page: an order may be tried several times there, and each attempt and
+/// each refund has a record of its own.
 const HOSTED_CARD_LINES_MAX: usize = 1_050;
 /// A shorter name may be part of another word, or be a word (`trust`): it counts as a name where it is quoted, in a path or a
 /// module only.
