@@ -299,14 +299,12 @@ async fn further(hands: Hands) -> Result<()> {
         ("pay", &["reverse", "decline-again", "cancel-again"], "Reversed", 0),
     ] {
         let order = Order::open(hands.clone()).await?;
-        let mut told = 0;
-        for what in [first].iter().chain(then) {
+        for (before, what) in [first].iter().chain(then).enumerate() {
             order.control(what).await?;
-            told += 1;
             // Each is told, and worked off before the next.
-            order
-                .until(|shown| events(shown, "noted").iter().filter(|note| note.to_string().contains("notified")).count() >= told)
-                .await?;
+            let notified =
+                |shown: &Value| events(shown, "noted").iter().filter(|note| note.to_string().contains("notified")).count();
+            order.until(|shown| notified(shown) > before).await?;
             inquire(&order.hands, &order.id).await?;
         }
         let shown = order.hands.managed(&order.id).await?;
