@@ -45,6 +45,7 @@ mod terminal;
 mod timeline_cap;
 mod troubled_callbacks;
 mod trust;
+mod trust_attempts;
 mod turns;
 mod two_restarts;
 mod unknown_commit;

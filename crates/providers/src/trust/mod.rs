@@ -2,9 +2,11 @@
 //! browser posts a form of ours to Trust once, and the outcome comes by URL notification, or is asked for where the account has a
 //! web-services user.
 
+mod attempts;
 mod form;
 mod notify;
 mod query;
+mod refunds;
 #[cfg(test)]
 mod tests;
 

@@ -65,7 +65,7 @@ fn outcome(account: &Account<'_>, callback: &Callback<'_>, fields: &Pairs) -> Ca
     {
         let record = Json::object(fields.iter().map(|(name, value)| (name.clone(), Json::text(&**value))));
         let whole =
-            ["sitereference", "orderreference", "baseamount", "currencyiso3a"].iter().all(|name| record.get(name).is_some());
+            ["sitereference", "orderreference", "baseamount", "currencyiso3a"].iter().all(|name| query::says(&record, name));
         match query::foreign(&record, account, &id.to_string(), amount) {
             Some(what) => hint.set("anomaly", Json::text(format!("a signed Trust notification has another {what}"))),
             None if whole => hint.set(&format!("{NOTICE}{kind} {}", value(fields, "transactionreference")), record),
@@ -142,6 +142,13 @@ pub(super) fn is_reference(text: &str) -> bool {
     let digits = |part: &str, max: usize| (1..=max).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     let mut parts = text.splitn(3, '-');
     [9, 3, 12].into_iter().all(|max| parts.next().is_some_and(|part| digits(part, max)))
+}
+
+/// A reference as a person is told it. One that would be masked, because with its dashes it may be a card's number, has strokes
+/// in their place: two of them must not look alike.
+pub(super) fn told_reference(reference: &str) -> String {
+    let text = kit::provider_text(reference);
+    if is_reference(reference) && mask_numbers(&text) != text { reference.replace('-', "/") } else { text }
 }
 
 /// What a timeline keeps of a report: kind, codes, references, brand, first six and last four.

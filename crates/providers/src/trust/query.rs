@@ -1,9 +1,11 @@
 //! How a payment stands: `TRANSACTIONQUERY` where the account has a web-services user, the signed notifications, and the time
 //! that has passed. Sheet: "JSON web services", "Order of things", "Status and error mapping".
 
+use super::attempts::{self, Attempt};
 use super::notify::{NOTICE, ZERO};
+use super::refunds;
 use super::{DESCRIPTOR, WEB_SERVICES_HOST, form, site_password, web_services};
-use crate::api::{Account, Call, Context, Doubt, Finding, Refusal, Reply, Sent, Standing, Step, Turn, TurnKind};
+use crate::api::{Account, Call, Context, Doubt, Finding, Refusal, Reply, Sent, Standing, Step};
 use crate::descriptor::StatusRow;
 use crate::kit;
 use crate::signals::judge as refusal_of;
@@ -25,8 +27,8 @@ const fn row(word: &'static str, standing: Standing) -> StatusRow {
     StatusRow { word, standing, status: None }
 }
 
-const SUSPENDED: &str = "0/2";
-const CANCELLED: &str = "0/3";
+pub(super) const SUSPENDED: &str = "0/2";
+pub(super) const CANCELLED: &str = "0/3";
 
 /// By the raw status: the error code and, when it is `0`, the settle status. A range is one row.
 pub(super) static STATUSES: [StatusRow; 28] = [
@@ -60,12 +62,10 @@ pub(super) static STATUSES: [StatusRow; 28] = [
     row(EXPIRED, Standing::Expired),
 ];
 /// The payer is correcting the form: no payment was tried.
-const FORM_ERRORS: [&str; 3] = ["30000", "31000-31004", "40000"];
+pub(super) const FORM_ERRORS: [&str; 3] = ["30000", "31000-31004", "40000"];
 const EXPIRED: &str = "EXPIRED";
-/// In the memo: how much less is settled than was authorised, minor units.
-const LOWERED: &str = "lowered";
 
-fn covers(row: &str, word: &str) -> bool {
+pub(super) fn covers(row: &str, word: &str) -> bool {
     match row.split_once('-') {
         Some((first, last)) => word.len() == first.len() && (first..=last).contains(&word),
         None => row == word,
@@ -170,11 +170,14 @@ fn notices<'a>(cx: &Context<'a>) -> impl Iterator<Item = &'a Json> {
 
 /// The records, and the notifications of payments that have no record yet. `failed`: the query brought none.
 fn conclude(cx: &Context<'_>, mut records: Vec<Json>, failed: Option<Refusal>) -> Step {
-    let same = |one: &Json, other: &Json, name: &str| kit::scalar(one, name) == kit::scalar(other, name);
     for notice in notices(cx) {
-        let known =
-            |record: &Json| ["transactionreference", "requesttypedescription"].iter().all(|name| same(record, notice, name));
-        if !records.iter().any(known) {
+        let same = |record: &Json, name: &str| kit::scalar(record, name) == kit::scalar(notice, name);
+        // One without a reference is told by what else it says.
+        let known = |record: &Json| match kit::scalar(notice, "transactionreference") {
+            Some(_) => same(record, "transactionreference"),
+            None => same(record, "baseamount") && raw_status(record) == raw_status(notice),
+        };
+        if !records.iter().any(|record| same(record, "requesttypedescription") && known(record)) {
             records.push(notice.clone());
         }
     }
@@ -236,88 +239,43 @@ fn expire(finding: &mut Finding, message: &str) {
     finding.message = Some(message.to_owned());
 }
 
-/// One attempt to pay.
-struct Attempt<'a> {
-    record: &'a Json,
-    word: String,
-    standing: Option<Standing>,
-}
-
-impl Attempt<'_> {
-    fn reference(&self) -> Option<&str> {
-        kit::token(self.record, "transactionreference")
-    }
-
-    /// Error code `0` and not cancelled.
-    fn is_success(&self) -> bool {
-        self.standing == Some(Standing::Approved) || self.word == SUSPENDED
-    }
-
-    fn is_open(&self) -> bool {
-        matches!(self.standing, None | Some(Standing::Unchanged))
-    }
-}
-
 /// What the records say, and whether any of them is about an attempt to pay.
 fn judge(cx: &Context<'_>, records: &[Json], memo: &mut Json) -> (Finding, bool) {
-    let (mut anomalies, mut notes, mut attempts, mut refunds) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut anomalies, mut fresh, mut refunds) = (Vec::new(), Vec::new(), Vec::new());
     for record in records {
         let kind = record.str_at("requesttypedescription").unwrap_or_default();
         if !matches!(kind, AUTH | REFUND) {
             continue;
         }
-        let word = raw_status(record);
-        // `EXPIRED` is our own word.
-        let row = STATUSES.iter().find(|row| row.standing != Standing::Expired && covers(row.word, &word));
-        let standing = row.map(|row| row.standing);
         if let Some(what) = foreign(record, &cx.account, &cx.order.transaction_id.to_string(), cx.order.amount) {
             anomalies.push(format!("Trust's record has another {what}"));
-        } else if kind == AUTH {
-            attempts.push(Attempt { record, word, standing });
-        } else if word.starts_with("0/") && word != CANCELLED {
-            refunds.push(record);
-        } else {
-            notes.push(format!("Trust tells of a refund that changes nothing: {}", kit::provider_text(&word)));
+            continue;
         }
+        let attempt = Attempt::of(record);
+        if kind == REFUND {
+            refunds.push(attempt);
+            continue;
+        }
+        if attempt.standing.is_none() {
+            anomalies.push(format!("Trust's status is unknown: {}", kit::provider_text(&attempt.word)));
+        }
+        fresh.push(attempt);
     }
-    let is_try = |attempt: &&Attempt<'_>| !FORM_ERRORS.iter().any(|row| covers(row, &attempt.word));
-    let tried = attempts.iter().any(|attempt| is_try(&attempt)) || !refunds.is_empty();
-    let attempt = deciding(cx, &attempts, &mut anomalies);
-    let mut finding = attempt.map_or_else(Finding::unchanged, |attempt| of_attempt(cx, attempt, &mut anomalies));
-    given_back(cx, &mut finding, attempt, &refunds, memo);
-    finding.notes.extend(notes);
+    let tried = fresh.iter().any(Attempt::is_try) || refunds.iter().any(Attempt::is_success);
+    let judged = attempts::judge(cx, fresh, memo, &mut anomalies);
+    let mut finding = judged.deciding().map_or_else(Finding::unchanged, |attempt| of_attempt(cx, attempt));
+    refunds::count(cx, &mut finding, &judged, &refunds, memo, &mut anomalies);
     (finding.with_anomalies(anomalies), tried)
 }
 
-/// A success wins; else one that is open; else the newest. Corrections of the form count only among themselves.
-fn deciding<'a, 'r>(cx: &Context<'_>, attempts: &'a [Attempt<'r>], anomalies: &mut Vec<String>) -> Option<&'a Attempt<'r>> {
-    let successes: Vec<&Attempt<'_>> = attempts.iter().filter(|attempt| attempt.is_success()).collect();
-    let known = |attempt: &&&Attempt<'_>| cx.psp_transaction_id.is_some() && attempt.reference() == cx.psp_transaction_id;
-    let paid_before = cx.status == TransactionStatus::Approved && cx.psp_transaction_id.is_some();
-    if successes.len() > 1 || (paid_before && successes.iter().any(|attempt| attempt.reference() != cx.psp_transaction_id)) {
-        anomalies.push("the payer paid this order more than once at Trust".to_owned());
-    }
-    let approved = || attempts.iter().find(|attempt| attempt.standing == Some(Standing::Approved));
-    if let Some(success) = successes.iter().find(known).copied().or_else(approved).or_else(|| successes.first().copied()) {
-        return Some(success);
-    }
-    let is_try = |attempt: &&Attempt<'_>| !FORM_ERRORS.iter().any(|row| covers(row, &attempt.word));
-    let open = attempts.iter().filter(is_try).find(|attempt| attempt.is_open());
-    let started = |attempt: &Attempt<'_>| kit::scalar(attempt.record, "transactionstartedtimestamp").map(str::to_owned);
-    open.or_else(|| attempts.iter().filter(is_try).max_by_key(|attempt| started(attempt))).or(attempts.last())
-}
-
-fn of_attempt(cx: &Context<'_>, attempt: &Attempt<'_>, anomalies: &mut Vec<String>) -> Finding {
-    let Some(standing) = attempt.standing else {
-        anomalies.push(format!("Trust's status is unknown: {}", kit::provider_text(&attempt.word)));
-        return Finding::unchanged();
-    };
-    let was_paid = matches!(cx.status, TransactionStatus::Approved | TransactionStatus::Reversed);
-    let standing = if attempt.word == CANCELLED && was_paid { Standing::Reversed } else { standing };
+fn of_attempt(cx: &Context<'_>, attempt: &Attempt<'_>) -> Finding {
+    let Some(standing) = attempt.standing else { return Finding::unchanged() };
+    let standing = if attempt.word == CANCELLED && is_paid(cx) { Standing::Reversed } else { standing };
     let mut finding = Finding::new(standing, attempt.word.clone());
-    finding.psp_transaction_id = attempt.reference().map(str::to_owned);
-    let brand = kit::scalar(attempt.record, "paymenttypedescription").filter(|brand| kit::is_word(brand, 32)).map(str::to_owned);
-    let pan = masked_pan(attempt.record.str_at("maskedpan").unwrap_or_default());
+    finding.psp_transaction_id = attempt.reference.clone();
+    let Some(record) = attempt.record else { return finding };
+    let brand = kit::scalar(record, "paymenttypedescription").filter(|brand| kit::is_word(brand, 32)).map(str::to_owned);
+    let pan = masked_pan(record.str_at("maskedpan").unwrap_or_default());
     let paid_with = brand.into_iter().chain(pan).collect::<Vec<_>>().join(" ");
     if !paid_with.is_empty() && finding.psp_transaction_id.as_deref() != cx.psp_transaction_id {
         finding = finding.note(format!("paid with {paid_with}"));
@@ -325,54 +283,9 @@ fn of_attempt(cx: &Context<'_>, attempt: &Attempt<'_>, anomalies: &mut Vec<Strin
     finding
 }
 
-/// What went back of the payment: its refunds, and what will not be settled. A refund proves the payment, whatever else is known
-/// of it.
-fn given_back(cx: &Context<'_>, finding: &mut Finding, attempt: Option<&Attempt<'_>>, refunds: &[&Json], memo: &mut Json) {
-    let minor = |record: &Json, name: &str| kit::scalar(record, name).and_then(kit::whole_number);
-    let parent = attempt.filter(|attempt| attempt.is_success()).and_then(|attempt| attempt.reference());
-    let of_another = |record: &Json| {
-        let theirs = kit::token(record, "parenttransactionreference");
-        theirs.is_some() && parent.is_some() && theirs != parent
-    };
-    let lowered = attempt.filter(|attempt| attempt.standing == Some(Standing::Approved)).and_then(|attempt| {
-        let settles = minor(attempt.record, "settlebaseamount")?;
-        (1..cx.order.amount.minor()).contains(&settles).then(|| (settles, cx.order.amount.minor() - settles))
-    });
-    if let Some((settles, lowered)) = lowered {
-        let known = minor(memo, LOWERED).unwrap_or_default();
-        if lowered > known {
-            finding.turns.push(Turn {
-                kind: TurnKind::Refunded,
-                key: format!("settles {settles}"),
-                minor: Some(lowered - known),
-            });
-            memo.set(LOWERED, Json::from(lowered));
-        }
-    }
-    let mut nameless: Vec<Option<i64>> = Vec::new();
-    for record in refunds.iter().filter(|record| !of_another(record)) {
-        let minor = minor(record, "baseamount");
-        let key = kit::token(record, "transactionreference").map(str::to_owned);
-        let key = key.unwrap_or_else(|| nameless_key(&mut nameless, minor));
-        finding.turns.push(Turn { kind: TurnKind::Refunded, key, minor });
-    }
-    let Some(refund) = refunds.iter().find(|record| !of_another(record)) else { return };
-    let unproven =
-        !matches!(finding.standing, Standing::Approved | Standing::Reversed) && !matches!(finding.status.as_str(), CANCELLED);
-    if unproven || cx.status == TransactionStatus::Approved && finding.standing == Standing::Approved {
-        (finding.standing, finding.status) = (Standing::Approved, raw_status(refund));
-    }
-}
-
-/// Records of one answer are distinct: of refunds without a reference, the place among those of one amount tells one from
-/// another.
-fn nameless_key(before: &mut Vec<Option<i64>>, minor: Option<i64>) -> String {
-    before.push(minor);
-    let key = format!("refund {minor:?}");
-    match before.iter().filter(|other| **other == minor).count() {
-        1 => key,
-        nth => format!("{key} {nth}"),
-    }
+/// Whether it was paid, whatever has gone back since.
+pub(super) fn is_paid(cx: &Context<'_>) -> bool {
+    matches!(cx.status, TransactionStatus::Approved | TransactionStatus::Reversed)
 }
 
 /// A code by its value: `0` however it is written.
@@ -381,23 +294,28 @@ fn code(record: &Json, name: &str) -> String {
 }
 
 /// The error code and, when it is `0`, the settle status.
-fn raw_status(record: &Json) -> String {
+pub(super) fn raw_status(record: &Json) -> String {
     match code(record, "errorcode") {
         zero if zero == "0" => format!("0/{}", code(record, "settlestatus")),
         other => other,
     }
 }
 
+/// Whether a member is there. Absent, `null` and empty say nothing.
+pub(super) fn says(record: &Json, name: &str) -> bool {
+    !matches!(record.get(name), None | Some(Json::Null)) && record.str_at(name) != Some("")
+}
+
 /// What in a record or a notification is not our payment's, wherever it is present.
 pub(super) fn foreign(record: &Json, account: &Account<'_>, order: &str, amount: Money) -> Option<&'static str> {
-    let differs = |name: &str, ours: &str| record.get(name).is_some_and(|value| value.as_scalar() != Some(ours));
+    let differs = |name: &str, ours: &str| says(record, name) && record.get(name).and_then(Json::as_scalar) != Some(ours);
     let refunded = |text: &str| kit::whole_number(text).is_some_and(|part| (1..=amount.minor()).contains(&part));
     let part = record.str_at("requesttypedescription") == Some(REFUND) && kit::scalar(record, "baseamount").is_some_and(refunded);
     [
         ("order", differs("orderreference", order)),
         ("site", differs("sitereference", account.text("sitereference"))),
         ("currency", differs("currencyiso3a", amount.currency().code())),
-        ("amount", record.get("baseamount").is_some() && !is_amount(record, amount) && !part),
+        ("amount", says(record, "baseamount") && !is_amount(record, amount) && !part),
     ]
     .into_iter()
     .find_map(|(what, foreign)| foreign.then_some(what))

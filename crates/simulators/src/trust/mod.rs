@@ -4,14 +4,16 @@
 //! Account: `PUT /control/trust/accounts/{sitereference}` with
 //! `{"siteSecurityPassword":"...","hashFields":"currencyiso3a,mainamount,...","currencies":["EUR"],
 //! "webServicesUsername":"...","webServicesPassword":"...","notificationUrl":"...","merchant":"...",
-//! "refundReferences":true}`; each may be left
+//! "refundReferences":true,"says":{"baseamount":null}}`; each may be left
 //! out: no password (nothing is signed, no rules are taken), the default list of hash fields, all currencies, no
 //! web-services user, no fixed notification address, "Demo company". Without `refundReferences` the `transactionreference` of a
-//! REFUND is empty.
+//! REFUND is empty. `says`: members of its records that say something else, or nothing.
 //!
 //! Ledger: a pay-in at its successful AUTH. References: `orderreference`, `transactionreference`.
 //! State words: `waiting`, `expired`, else `errorcode` and, when that is 0, `settlestatus`: `0/0`, `70000`, `0/3`;
-//! `refunded`. In parts (`?minor=`): `refund`, and `lower`, which settles so much less.
+//! `refunded`. In parts (`?minor=`): `refund`, and `lower` and `raise`, which settle so much less or more. A payer's further
+//! attempt, whatever became of those before: `pay-again`, `decline-again`, `suspend-again`, `cancel-again`. A raw word is that of
+//! the attempt or the refund whose `transactionreference` is named, else of the newest attempt.
 
 mod attempt;
 mod card;
@@ -50,6 +52,8 @@ struct Account {
     merchant: Option<String>,
     /// Whether a refund's record has a reference of its own; `true`.
     refund_references: Option<bool>,
+    /// Members of its records that say something else.
+    says: Option<serde_json::Map<String, Value>>,
 }
 
 impl Account {
@@ -124,7 +128,7 @@ impl Provider for Trust {
     }
 
     fn more_outcomes(&self) -> &'static [&'static str] {
-        &["suspend", "refund", "lower"]
+        &["suspend", "refund", "lower", "raise", "pay-again", "decline-again", "suspend-again", "cancel-again"]
     }
 
     fn outcome(&self, tx: &Tx<'_>, reference: &str, outcome: &str) -> Result<Pressed, Error> {
@@ -140,6 +144,10 @@ impl Provider for Trust {
             "reverse" => order.cancel(tx, &key, true)?,
             "refund" => order.refund(tx, &key, None)?,
             "expire" => order.expire(tx, &key)?,
+            "pay-again" => order.further(tx, &key, &Ending::APPROVED)?,
+            "decline-again" => order.further(tx, &key, &Ending::DECLINED)?,
+            "suspend-again" => order.further(tx, &key, &Ending::SUSPENDED)?,
+            "cancel-again" => order.further(tx, &key, &Ending::CANCELLED)?,
             _ => false,
         };
         Ok(done(pressed, &order))
@@ -152,6 +160,7 @@ impl Provider for Trust {
         let pressed = match outcome {
             "refund" => order.refund(tx, &key, Some(minor_units))?,
             "lower" => order.lower(tx, &key, minor_units)?,
+            "raise" => order.raise(tx, &key, minor_units)?,
             _ => false,
         };
         Ok(done(pressed, &order))
@@ -161,7 +170,7 @@ impl Provider for Trust {
         let Some((key, mut order)) = tx.find::<Order>(reference)? else {
             return Ok(Pressed::Unknown);
         };
-        order.set_raw(tx, &key, &Ending::of_word(word))?;
+        order.set_raw(tx, &key, reference, &Ending::of_word(word))?;
         Ok(Pressed::Done(order.state()))
     }
 

@@ -182,6 +182,11 @@ impl Order {
         }
     }
 
+    /// A payer's further attempt, whatever became of those before.
+    pub(super) fn further(&mut self, tx: &Tx<'_>, key: &str, ending: &Ending) -> Result<bool, Error> {
+        self.attempt(tx, key, ending, &Paid::by_default(), Told::Yes).map(|_| true)
+    }
+
     /// What is left of a payment that can be given back; minor units.
     fn left(&self, auth: &Record) -> i64 {
         let refunds = self.records.iter().filter(|record| !record.is_auth() && record.is_success());
@@ -200,6 +205,18 @@ impl Order {
         let Some(index) = self.last_index().filter(|_| (1..left).contains(&minor)) else { return Ok(false) };
         let settles = self.records[index].settle_base_amount.unwrap_or(self.base_amount);
         self.records[index].settle_base_amount = Some(settles - minor);
+        self.changed(tx, key, index, Told::Yes)?;
+        Ok(true)
+    }
+
+    /// More is to be settled than was said before, up to what was authorised. `false`: not possible.
+    pub(super) fn raise(&mut self, tx: &Tx<'_>, key: &str, minor: i64) -> Result<bool, Error> {
+        let Some(index) = self.last_index().filter(|_| self.refundable().is_some()) else { return Ok(false) };
+        let settles = self.records[index].settle_base_amount.unwrap_or(self.base_amount);
+        if minor > self.base_amount - settles {
+            return Ok(false);
+        }
+        self.records[index].settle_base_amount = Some(settles + minor);
         self.changed(tx, key, index, Told::Yes)?;
         Ok(true)
     }
@@ -241,15 +258,32 @@ impl Order {
         Ok(possible)
     }
 
-    /// A raw word of a control call, whatever was before.
-    pub(super) fn set_raw(&mut self, tx: &Tx<'_>, key: &str, ending: &Ending) -> Result<(), Error> {
-        match self.last_index() {
+    /// A raw word of a control call, whatever was before: of the attempt or the refund that has this reference, else of the
+    /// newest attempt.
+    pub(super) fn set_raw(&mut self, tx: &Tx<'_>, key: &str, reference: &str, ending: &Ending) -> Result<(), Error> {
+        let named = self.records.iter().position(|record| record.transactionreference == reference);
+        match named.or_else(|| self.last_index()) {
             Some(index) => {
                 self.records[index].becomes(ending);
+                self.refund_changed(tx, index)?;
                 self.changed(tx, key, index, Told::Yes).map(|_| ())
             }
             None => self.attempt(tx, key, ending, &Paid::by_default(), Told::Yes).map(|_| ()),
         }
+    }
+
+    /// What a refund that ended otherwise leaves of its payment.
+    fn refund_changed(&mut self, tx: &Tx<'_>, index: usize) -> Result<(), Error> {
+        if self.records[index].is_auth() {
+            return Ok(());
+        }
+        let Some(auth) = self.last().cloned() else { return Ok(()) };
+        let whole = self.left(&auth) <= 0;
+        if whole != self.refunded && auth.booked {
+            tx.transfer_became(&auth.transactionreference, if whole { TransferState::Returned } else { TransferState::Settled })?;
+        }
+        self.refunded = whole;
+        Ok(())
     }
 
     /// Books what a new or changed record means, keeps it, and notifies; the job of the (first) notification.

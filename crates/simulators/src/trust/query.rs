@@ -192,7 +192,15 @@ fn respond(tx: &Tx<'_>, caller: &Caller, asked: &Asked, fault: &mut Option<u8>) 
         }
     }
     found.sort_by_key(|(_, record)| record.started_ms);
-    let records: Vec<Value> = found.iter().map(|(order, record)| told(order, record)).collect();
+    let mut records: Vec<Value> = Vec::new();
+    for (order, record) in &found {
+        let mut told = told(order, record);
+        let account = tx.account_of::<Account>(&order.account)?.map(|(_, account)| account);
+        for (name, value) in account.and_then(|account| account.says).into_iter().flatten() {
+            told[name] = value;
+        }
+        records.push(told);
+    }
     Ok(json!({"requesttypedescription": QUERY, "errorcode": "0", "errormessage": "Ok", "records": records}))
 }
 

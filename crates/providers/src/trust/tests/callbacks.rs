@@ -263,6 +263,15 @@ fn a_reference_is_no_card_number() {
     }
 }
 
+/// Two references that are masked must not look alike.
+#[test]
+fn a_reference_that_may_be_a_card_number_is_told_apart() {
+    let told = |reference: &str| crate::card::mask_numbers(&super::super::notify::told_reference(reference));
+    assert_eq!(told("42-14-119"), "42-14-119");
+    assert_eq!(told("42-552-4406565"), "42/552/4406565");
+    assert_eq!(told("4111-1111-1111-1111"), "****-****-****-****");
+}
+
 /// An account that can ask nobody has a person set the notification up anew; nothing is believed.
 #[test]
 fn a_signed_notification_with_more_fields_is_named() {

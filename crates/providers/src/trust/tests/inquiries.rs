@@ -119,7 +119,7 @@ fn a_second_success_is_an_anomaly() {
     let list = [record("0", "0", "42-14-119"), record("0", "0", "42-14-120")];
     let finding = told(&mut open(), &list);
     assert_eq!((finding.standing, finding.psp_transaction_id.as_deref()), (Standing::Approved, Some("42-14-119")));
-    assert_eq!(finding.anomalies, ["the payer paid this order more than once at Trust"]);
+    assert_eq!(finding.anomalies, ["the payer paid this order more than once at Trust: also by 42-14-120"]);
     // Also where it is known from notifications alone.
     let mut world = unasked(open());
     (world.status, world.psp_transaction_id) = (TransactionStatus::Approved, Some("42-14-118".to_owned()));
@@ -133,6 +133,72 @@ fn a_cancelled_settlement_after_the_approval_is_a_reversal() {
     let mut world = open();
     world.status = TransactionStatus::Approved;
     assert_eq!(told(&mut world, &[record("0", "3", "42-14-119")]).standing, Standing::Reversed);
+    world.psp_transaction_id = Some("42-14-119".to_owned());
+    assert_eq!(told(&mut world, &[record("0", "3", "42-14-119")]).standing, Standing::Reversed);
+    // Not where it is another attempt's; and a success wins.
+    let other = record("0", "3", "42-14-120");
+    let finding = told(&mut world, std::slice::from_ref(&other));
+    assert_eq!((finding.standing, finding.anomalies.len()), (Standing::Unchanged, 0));
+    for list in [[other.clone(), record("0", "0", "42-14-119")], [record("0", "0", "42-14-119"), other]] {
+        let finding = told(&mut world, &list);
+        assert_eq!((finding.standing, finding.anomalies.len()), (Standing::Approved, 0));
+    }
+    let nameless = told(&mut world, &[record("0", "3", "")]);
+    assert_eq!((nameless.standing, nameless.anomalies.len()), (Standing::Unchanged, 1));
+}
+
+/// Whatever has become of the first payment; a repetition of it is none.
+#[test]
+fn a_second_success_is_an_anomaly_after_a_reversal_too() {
+    let mut world = open();
+    (world.status, world.psp_transaction_id) = (TransactionStatus::Reversed, Some("42-14-119".to_owned()));
+    let (first, second) = (record("0", "100", "42-14-119"), record("0", "0", "42-14-120"));
+    assert!(told(&mut world, std::slice::from_ref(&first)).anomalies.is_empty());
+    for list in [vec![second.clone()], vec![first, second]] {
+        assert_eq!(told(&mut world, &list).anomalies.len(), 1, "{list:?}");
+    }
+    // Nor is what has no reference a second one.
+    world.memo = open().memo;
+    assert!(told(&mut world, &[record("0", "0", "")]).anomalies.is_empty());
+}
+
+/// An approval counts before a suspension that was known first.
+#[test]
+fn a_suspended_attempt_does_not_hide_a_payment() {
+    let mut world = open();
+    world.psp_transaction_id = Some("42-14-119".to_owned());
+    let finding = told(&mut world, &[record("0", "2", "42-14-119"), record("0", "0", "42-14-120")]);
+    assert_eq!((finding.standing, finding.psp_transaction_id.as_deref()), (Standing::Approved, Some("42-14-120")));
+    assert_eq!(finding.anomalies.len(), 1);
+}
+
+/// However many attempts there were, those that are open are remembered.
+#[test]
+fn open_attempts_are_not_forgotten() {
+    let mut world = open();
+    assert_eq!(told(&mut world, &[record("60010", "0", "42-14-1")]).standing, Standing::Unchanged);
+    for n in 2..200 {
+        let finding = told(&mut world, &[record("70000", "3", &format!("42-14-{n}"))]);
+        assert_eq!((finding.standing, finding.status.as_str()), (Standing::Unchanged, "60010"), "{n}");
+    }
+    assert!(world.memo.to_text().len() < 4_000, "{}", world.memo.to_text());
+    assert_eq!(told(&mut world, &[record("71000", "3", "42-14-1")]).standing, Standing::Declined);
+}
+
+#[test]
+fn what_says_nothing_is_not_anothers() {
+    for name in ["orderreference", "currencyiso3a", "baseamount", "sitereference"] {
+        for (value, standing) in [("null", Standing::Approved), ("\"\"", Standing::Approved), ("{}", Standing::Unchanged)] {
+            let mut said = json(&record("0", "0", "42-14-119"));
+            said.set(name, json(value));
+            let finding = told(&mut open(), &[said.to_text()]);
+            assert_eq!(
+                (finding.standing, finding.anomalies.is_empty()),
+                (standing, standing == Standing::Approved),
+                "{name} {value}"
+            );
+        }
+    }
 }
 
 /// Turns as `key minor`.
@@ -170,25 +236,50 @@ fn refunds() {
     assert_eq!(turns(&believed(&mut world, &notified("4000"))), ["42-14-119 4000"]);
 }
 
+/// What was counted and is taken back: from then on what has gone back in all counts.
+#[test]
+fn refunds_that_are_taken_back() {
+    let mut world = open();
+    (world.status, world.psp_transaction_id) = (TransactionStatus::Approved, Some("42-14-119".to_owned()));
+    let paid = record("0", "100", "42-14-119");
+    let gone = |record: String| record.replace("\"settlestatus\":\"0\"", "\"settlestatus\":\"3\"");
+    let never = told(&mut world, &[paid.clone(), gone(refund("3000"))]);
+    assert_eq!((never.given_back, never.turns.len(), never.notes.len()), (None, 0, 1), "it was never counted");
+    assert_eq!(told(&mut world, &[paid.clone(), refund("3000")]).given_back, None);
+    // A record that does not show it says nothing.
+    assert_eq!(told(&mut world, std::slice::from_ref(&paid)).given_back, None);
+    let taken = told(&mut world, &[paid.clone(), gone(refund("3000"))]);
+    assert_eq!((taken.given_back, taken.standing, taken.notes.len()), (Some(0), Standing::Approved, 1));
+    let more = told(&mut world, &[paid.clone(), gone(refund("3000")), refund_of("2000", "42-14-201")]);
+    assert_eq!((more.given_back, turns(&more)), (Some(2_000), vec!["42-14-201 2000".to_owned()]));
+    let other = told(&mut world, &[paid, refund_of("2500", "42-14-201")]);
+    assert_eq!(other.given_back, Some(2_500), "another amount than before");
+}
+
 /// What will not be settled is given back, once.
 #[test]
 fn a_lowered_settlement() {
     let mut world = open();
     world.status = TransactionStatus::Approved;
     let settles = |minor: &str| record("0", "0", "42-14-119").replace("}", &format!(",\"settlebaseamount\":\"{minor}\"}}"));
-    for (minor, told_of) in [
-        ("10000", &[][..]),
-        ("0", &[]),
-        ("10001", &[]),
-        ("9000", &["settles 9000 1000"]),
-        ("9000", &[]),
-        ("7500", &["settles 7500 1500"]),
-        ("9000", &[]),
+    for (minor, told_of, given_back) in [
+        ("10000", &[][..], None),
+        ("0", &[], None),
+        ("10001", &[], None),
+        ("9000", &["settles 9000 1000"], None),
+        ("9000", &[], None),
+        ("7500", &["settles 7500 1500"], None),
+        // What is no part of the amount says nothing.
+        ("0", &[], None),
+        ("", &[], None),
+        ("9000", &[], Some(1_000)),
+        ("8000", &["settles 8000 1000"], Some(2_000)),
+        ("10000", &[], Some(0)),
     ] {
         let finding = told(&mut world, &[settles(minor)]);
         assert_eq!(
-            (finding.standing, turns(&finding)),
-            (Standing::Approved, told_of.iter().map(|s| (*s).to_owned()).collect()),
+            (finding.standing, turns(&finding), finding.given_back),
+            (Standing::Approved, told_of.iter().map(|s| (*s).to_owned()).collect(), given_back),
             "{minor}"
         );
     }
