@@ -2,6 +2,7 @@
 //! two stores only, so that they outlive what is inside.
 
 mod answers;
+mod as_written;
 mod by_value;
 mod clocks;
 mod credentials;
@@ -30,6 +31,8 @@ mod refund_parts;
 mod refused_starts;
 mod retention;
 mod retention_of_events;
+mod said_twice;
+mod says_nothing;
 mod secrets;
 mod settings;
 mod shares;
