@@ -29,6 +29,7 @@ mod odd_callbacks;
 mod proving_words;
 mod refund_parts;
 mod refused_starts;
+mod replays;
 mod retention;
 mod retention_of_events;
 mod said_twice;
