@@ -10,6 +10,7 @@ mod crypto;
 mod dressing;
 mod due_work;
 mod echo;
+mod echo_forms;
 mod emerchantpay;
 mod environment;
 mod feed_copies;
