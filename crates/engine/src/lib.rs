@@ -20,6 +20,7 @@ pub mod random;
 pub mod shares;
 mod surely;
 pub mod transport;
+mod waits;
 pub mod webhooks;
 
 pub use answer::CashierAnswer;

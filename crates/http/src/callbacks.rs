@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
 use engine::CashierAnswer;
 use http::{HeaderValue, Method, StatusCode, header};
 use providers::CallbackAnswer;
@@ -17,6 +18,20 @@ const NAME_MAX_CHARS: usize = 64;
 /// After this the next callback about a transaction passes, seconds.
 pub(crate) const RETRY_AFTER_S: u32 = 1;
 
+/// What a callback's address takes.
+pub(crate) fn receives() -> MethodRouter<App> {
+    get(receive).post(receive).fallback(not_allowed)
+}
+
+/// 405, with what that provider's callbacks come by.
+async fn not_allowed(path: Result<Path<(String, String)>, PathRejection>) -> Response {
+    let provider = path.ok().and_then(|Path((name, _))| providers::by_name(&name));
+    let by_get = provider.is_some_and(|provider| provider.descriptor().callbacks.by_get);
+    let mut response = reply::response(reply::method_not_allowed());
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(if by_get { "GET,POST" } else { "POST" }));
+    response
+}
+
 pub(crate) async fn receive(
     State(app): State<App>,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -24,9 +39,7 @@ pub(crate) async fn receive(
 ) -> Response {
     // The router lets HEAD through to GET; a callback is no such thing.
     if request.method() == Method::HEAD {
-        let mut response = reply::response(reply::method_not_allowed());
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,POST"));
-        return response;
+        return not_allowed(path).await;
     }
     let (parts, body) = request.into_parts();
     let body = match body::read(body).await {

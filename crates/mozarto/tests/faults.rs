@@ -19,7 +19,7 @@ const OURS: &[u8] =
     br#"{"status":"error","message":"Internal server error","isSuccess":false,"errors":[],"data":"Something went wrong"}"#;
 /// A commit that tells what has happened is tried again for 12.75 s.
 const LONGER_THAN_ANY_RETRY: Duration = Duration::from_secs(14);
-/// Work whose commits failed is taken up again when it belongs to nobody any more: jobs after two minutes, real ones.
+/// The longest that work belongs to somebody: two minutes, real ones.
 const LONGER_THAN_ANY_LEASE: Duration = Duration::from_secs(130);
 /// Calls of the storm.
 const STORM: u32 = 60;
@@ -66,6 +66,78 @@ async fn a_store_that_is_away() {
     table.row_alone("when an outcome is to be stored, for long", outcome_recovered(&hands, &switch, &link)).await;
     table.row_alone("every promise", promises(&world, &[])).await;
     table.end().await;
+}
+
+/// Until two tries one after the other have been given up.
+const LONGER_THAN_TWO_RETRIES: Duration = Duration::from_secs(28);
+/// So soon after the store is back everything has gone on. Work that nobody gave back would wait for a minute or two.
+const SOON: Duration = Duration::from_secs(10);
+
+/// The store goes away while a callback and a job are being worked on, and while a webhook is on its way, and stays away until
+/// everybody has given up. What was done is recorded, and what is to be done goes on, as soon as it is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn work_goes_on_once_the_store_is_back() {
+    let data = tempfile::tempdir().expect("a directory");
+    let switch = Switch(data.path().join("fault"));
+    let order = format!("commit:1@{}", switch.0.display());
+    let set = |options: testkit::sandbox::Options| {
+        options.time_scale(10).variable("MOZARTO_FAULT", &order).variable("MOZARTO_LOG", "off")
+    };
+    let world = World::start_in(data, env!("CARGO_BIN_EXE_mozarto"), &["PAYONE", "FORUMPAY"], set).await.expect("a sandbox");
+    interrupted(&world.hands(), &switch).await.expect("it goes on");
+}
+
+async fn interrupted(hands: &Hands, switch: &Switch) -> Result<()> {
+    let link = Link::before_the_simulator(hands).await?;
+    let worked_on = hands.client.cashier(&bodies::payone("PAYIN", "100.00")).await?;
+    let told = hands.client.cashier(&bodies::forumpay_in("100.00")).await?;
+    let (worked_on, told) = (worked_on.text("/transaction/transactionId"), told.text("/transaction/transactionId"));
+    // The callback has the provider asked, which does not answer; the first inquiry of the schedule waits behind it.
+    link.hold.store(true, Ordering::SeqCst);
+    pay(hands, "payone", worked_on).await?;
+    let until = Instant::now() + LIMIT;
+    while !was_asked(hands, worked_on).await? {
+        ensure!(Instant::now() < until, "the provider was not asked");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    // The endpoint has the webhook, and has not answered.
+    hands.sink.hold(true);
+    pay(hands, "forumpay", told).await?;
+    hands.sink.wait_for(told, 1, LIMIT).await?;
+    switch.on()?;
+    hands.sink.hold(false);
+    link.hold.store(false, Ordering::SeqCst);
+    tokio::time::sleep(LONGER_THAN_TWO_RETRIES).await;
+    ensure!(hands.managed(worked_on).await?["transaction_status"] == "Pending", "it was stored while the store was away");
+    switch.off()?;
+    let back = Instant::now();
+    hands.client.wait_for(worked_on, &["Approved"], SOON).await?;
+    loop {
+        let delivered = hands.client.manage("GET", "/deliveries?status=delivered&limit=10", None).await?;
+        if delivered.body["data"]["items"].to_string().contains(told) {
+            break;
+        }
+        ensure!(back.elapsed() < SOON, "what the endpoint took is not recorded: {}", delivered.body);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    println!("everything went on {:?} after the store was back", back.elapsed());
+    hands.webhooks(worked_on, &["Approved"], SOON).await?;
+    // It was not sent again.
+    hands.webhooks(told, &["Approved"], SOON).await
+}
+
+/// Whether PayOne was asked about it.
+async fn was_asked(hands: &Hands, id: &str) -> Result<bool> {
+    let calls = hands.client.control("GET", "/payone/calls", None).await?;
+    let calls = calls.body["calls"].as_array().cloned().unwrap_or_default();
+    Ok(calls.iter().any(|call| call["path"].as_str().is_some_and(|path| path.contains("/api/transaction"))) && !id.is_empty())
+}
+
+async fn pay(hands: &Hands, provider: &str, id: &str) -> Result<()> {
+    let paid = hands.client.control("POST", &format!("/{provider}/{id}/pay"), None).await?;
+    ensure!(paid.status == 200, "{} {}", paid.status, paid.body);
+    Ok(())
 }
 
 /// One commit in three fails, whichever it is.

@@ -291,6 +291,8 @@ pub struct Callbacks {
     pub per_transaction: bool,
     /// A token per account, entered in the provider's portal.
     pub per_account: bool,
+    /// One that comes by `GET` is taken too, though nothing of it can be read.
+    pub by_get: bool,
 }
 
 /// Time limits of a provider's calls.

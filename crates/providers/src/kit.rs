@@ -55,14 +55,18 @@ pub(crate) fn host_and_path(url: &str) -> String {
     rest.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
-/// An object in JSON, or in the form encoding; of a name that stands twice the last value counts.
+/// An object in JSON, or in the form encoding; `None` also where one name has two values.
 pub(crate) fn json_or_form(body: &[u8]) -> Option<Json> {
     match Json::parse(body).map(dressing::plain_numbers) {
         Ok(json) => json.is_object().then_some(json),
         Err(_) if body.contains(&b'=') && !body.trim_ascii_start().starts_with(b"{") => {
             let mut object = Json::object::<String>([]);
             for (name, value) in dressing::form(None, body) {
-                object.set(&name, Json::text(value));
+                let value = Json::text(value);
+                if object.get(&name).is_some_and(|known| *known != value) {
+                    return None;
+                }
+                object.set(&name, value);
             }
             Some(object)
         }
@@ -72,8 +76,13 @@ pub(crate) fn json_or_form(body: &[u8]) -> Option<Json> {
 
 /// A form's value; `None` when it is absent, empty, or there twice.
 pub(crate) fn form_value(body: &[u8], name: &str) -> Option<String> {
-    let mut named = dressing::form(None, body).into_iter().filter(|(key, _)| key == name);
-    let (first, second) = (named.next()?.1, named.next());
+    one_value(&dressing::form(None, body), name).map(str::to_owned)
+}
+
+/// The value of a name among pairs; `None` when it is absent, empty, or there twice.
+pub(crate) fn one_value<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let mut named = pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let (first, second) = (named.next()?, named.next());
     (second.is_none() && !first.is_empty()).then_some(first)
 }
 
@@ -148,6 +157,14 @@ pub(crate) fn object(reply: &Reply) -> Option<(u16, Json)> {
     }
 }
 
+/// The body of an answer as the provider wrote it, its numbers too: what is handed on, not what is compared.
+pub(crate) fn as_written(reply: &Reply) -> Option<Json> {
+    match reply {
+        Reply::Answer(answer) => Json::parse(&answer.body).ok().filter(Json::is_object),
+        Reply::Lost(_) => None,
+    }
+}
+
 /// 2xx.
 pub(crate) fn is_success(status: u16) -> bool {
     (200..=299).contains(&status)
@@ -167,6 +184,11 @@ pub(crate) fn is_set(body: &Json, name: &str) -> bool {
         Some(Json::Object(pairs)) => !pairs.is_empty(),
         Some(Json::Bool(true) | Json::Number(_)) => true,
     }
+}
+
+/// What an anomaly says of a member that ought to be ours: one that is not set says nothing of whose record it is.
+pub(crate) fn not_ours(body: &Json, name: &str, what: &str) -> String {
+    format!("{} {what}", if is_set(body, name) { "another" } else { "no" })
 }
 
 /// A text or number that is not empty.

@@ -13,9 +13,10 @@ const DIGITS_MIN: usize = 8;
 /// texts, numbers and keys, and in a body that is no JSON.
 pub(crate) fn answer(reply: &Reply, number: Option<&str>, taken_out: &[&str]) -> Reply {
     let Reply::Answer(answer) = reply else { return reply.clone() };
-    let body = match answer.json() {
-        Some(document) => json(document, number, taken_out).to_text(),
-        None => text(before(&answer.text(), taken_out), number),
+    // As it was written, numbers too.
+    let body = match Json::parse(&answer.body) {
+        Ok(document) => json(document, number, taken_out).to_text(),
+        Err(_) => text(before(&answer.text(), taken_out), number),
     };
     Reply::Answer(Answer { body: body.into_bytes(), ..answer.clone() })
 }
@@ -29,7 +30,7 @@ fn before<'a>(words: &'a str, names: &[&str]) -> &'a str {
 fn json(value: Json, number: Option<&str>, taken_out: &[&str]) -> Json {
     match value {
         Json::String(words) => Json::String(text(&words, number)),
-        Json::Number(literal) if text(&literal, number) != *literal => Json::text(MASK),
+        Json::Number(literal) if holds(&literal, number) => Json::text(MASK),
         Json::Array(items) => Json::Array(items.into_iter().map(|item| json(item, number, taken_out)).collect()),
         Json::Object(pairs) => {
             let kept = pairs.into_iter().filter(|(key, _)| !taken_out.iter().any(|name| key.eq_ignore_ascii_case(name)));
@@ -37,6 +38,12 @@ fn json(value: Json, number: Option<&str>, taken_out: &[&str]) -> Json {
         }
         other => other,
     }
+}
+
+/// Whether the literal of a number has the number in it, as it is written or by its value.
+fn holds(literal: &str, number: Option<&str>) -> bool {
+    let has = |digits: &str| text(digits, number) != digits;
+    has(literal) || money::plain_number(literal).is_some_and(|plain| has(&plain))
 }
 
 /// Masks the number, single spaces or dashes between its digits included.

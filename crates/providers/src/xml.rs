@@ -46,18 +46,60 @@ impl Element {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// The text of the one element of that name directly in it, without the white space around it; `None` when it is empty, and
-    /// when there are several.
+    /// The text of the element of that name directly in it, without the white space around it; `None` when it is empty, and when
+    /// there are several that differ.
     pub(crate) fn text_in(&self, name: &str) -> Option<&str> {
         let mut named = self.children.iter().filter(|child| child.name == name);
-        let (first, second) = (named.next()?.text.trim(), named.next());
-        (second.is_none() && !first.is_empty()).then_some(first)
+        let first = named.next()?;
+        let text = first.text.trim();
+        (!text.is_empty() && named.all(|other| first.says_the_same(other))).then_some(text)
     }
 
     /// The text of the first element of that name, without the white space around it; `None` also when it is empty.
     pub(crate) fn text_of(&self, name: &str) -> Option<&str> {
         self.find(name).map(|element| element.text.trim()).filter(|text| !text.is_empty())
     }
+
+    /// Whether two elements of one name say the same, white space around texts apart.
+    fn says_the_same(&self, other: &Element) -> bool {
+        self.text.trim() == other.text.trim()
+            && self.attributes == other.attributes
+            && self.children.len() == other.children.len()
+            && self.children.iter().zip(&other.children).all(|(one, two)| one.name == two.name && one.says_the_same(two))
+    }
+
+    /// Whether something is said twice and otherwise the second time.
+    fn contradicts(&self, once: &Once<'_>) -> bool {
+        match once {
+            Once::InEach(names) => {
+                let differs = |name: &&str| {
+                    let mut named = self.children_named(name);
+                    named.next().is_some_and(|first| !named.all(|other| first.says_the_same(other)))
+                };
+                names.iter().any(differs) || self.children.iter().any(|child| child.contradicts(once))
+            }
+            Once::Anywhere(names) => names.iter().any(|name| self.find(name).is_some_and(|first| !self.all_say(first))),
+        }
+    }
+
+    /// Whether every element of that name says the same, this one included.
+    fn all_say(&self, first: &Element) -> bool {
+        (self.name != first.name || self.says_the_same(first)) && self.children.iter().all(|child| child.all_say(first))
+    }
+}
+
+/// What a document says once. Where it stands twice and differs, the document contradicts itself: nobody knows which of the two
+/// is meant, so that it is no better than one that cannot be read.
+pub(crate) enum Once<'a> {
+    /// Directly within one element, whichever.
+    InEach(&'a [&'a str]),
+    /// In the whole document.
+    Anywhere(&'a [&'a str]),
+}
+
+/// [`parse`]; `None` also when the document contradicts itself.
+pub(crate) fn parse_once(body: &[u8], once: &Once<'_>) -> Option<Element> {
+    parse(body).filter(|root| !root.contradicts(once))
 }
 
 /// Reads a whole document; `None` when it is cut off, malformed, too deep, too long, or declares entities of its own.
@@ -278,6 +320,29 @@ mod tests {
         assert_eq!(root.text_in("a"), Some("x"));
         for none in ["b", "c", "d", "e", "r"] {
             assert_eq!(root.text_in(none), None, "{none}");
+        }
+        assert_eq!(parse(b"<r><a>1</a><a> 1 </a></r>").unwrap().text_in("a"), Some("1"));
+    }
+
+    #[test]
+    fn what_is_said_twice_and_otherwise_contradicts() {
+        let within = Once::InEach(&["a", "b"]);
+        let anywhere = Once::Anywhere(&["a", "b"]);
+        for (text, in_each, in_all) in [
+            ("<r><a>1</a><b/><c>1</c><c>2</c></r>", true, true),
+            ("<r><a>1</a><a> 1\n</a></r>", true, true),
+            ("<r><a>1</a><a>2</a></r>", false, false),
+            ("<r><a>1</a><a/></r>", false, false),
+            ("<r><a>1</a><a>1</a><a>2</a></r>", false, false),
+            ("<r><x:a>1</x:a><y:a>2</y:a></r>", false, false),
+            ("<r><b v='1'/><b v='2'/></r>", false, false),
+            ("<r><b><c>1</c></b><b><c>2</c></b></r>", false, false),
+            ("<r><d><a>1</a></d><d><a>2</a></d></r>", true, false),
+            ("<r><d><a>1</a><e/><a>2</a></d></r>", false, false),
+            ("<r><a>1</a><d><a>2</a></d></r>", true, false),
+        ] {
+            assert_eq!(parse_once(text.as_bytes(), &within).is_some(), in_each, "within one: {text}");
+            assert_eq!(parse_once(text.as_bytes(), &anywhere).is_some(), in_all, "anywhere: {text}");
         }
     }
 

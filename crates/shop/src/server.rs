@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+use url::{Host, Url};
 
 /// Connections at once; one more is closed unanswered.
 const CONNECTIONS_MAX: usize = 1_024;
@@ -84,5 +85,60 @@ async fn converse(stream: TcpStream, router: Router, stop: CancellationToken) {
 }
 
 async fn respond(router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    if !is_meant_for_us(&request) {
+        return Ok(misdirected());
+    }
     router.oneshot(request.map(Body::new)).await
+}
+
+/// Whether the host is a name of this machine, which is where the shop listens. Whoever says another is a page elsewhere whose
+/// name was pointed here in the meantime: it could read what the shop shows, and buy.
+fn is_meant_for_us(request: &Request<Incoming>) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().is_ok_and(is_of_this_machine),
+        (None, None) => request.version() < Version::HTTP_11,
+        _ => false,
+    }
+}
+
+fn is_of_this_machine(authority: &str) -> bool {
+    Url::parse(&format!("http://{authority}/")).is_ok_and(|url| match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    })
+}
+
+fn misdirected() -> Response<Body> {
+    let mut response = Response::new(Body::from("The demo shop answers this machine only: open it as localhost.\n"));
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_this_machine_and_others() {
+        for ours in ["localhost", "LocalHost:8080", "shop.localhost:1", "127.0.0.1:8081", "127.9.9.9", "[::1]:80"] {
+            assert!(is_of_this_machine(ours), "{ours}");
+        }
+        for others in [
+            "",
+            "evil.example:80",
+            "localhost.evil.example",
+            "127.0.0.1.nip.io",
+            "10.0.0.1",
+            "0.0.0.0",
+            "::1",
+            "x@evil",
+            "notlocalhost",
+        ] {
+            assert!(!is_of_this_machine(others), "{others}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use axum::routing::post;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -52,10 +52,12 @@ pub struct Sink {
     pub url: String,
     received: Arc<Mutex<Vec<Received>>>,
     status: Arc<AtomicU16>,
+    held: Arc<AtomicBool>,
 }
 
 struct Shared {
     status: Arc<AtomicU16>,
+    held: Arc<AtomicBool>,
     signing_secret: String,
     bearer: String,
     received: Arc<Mutex<Vec<Received>>>,
@@ -71,15 +73,22 @@ impl Sink {
         let url = format!("http://{}/webhook", listener.local_addr()?);
         let received = Arc::new(Mutex::new(Vec::new()));
         let status = Arc::new(AtomicU16::new(200));
+        let held = Arc::new(AtomicBool::new(false));
         let shared = Arc::new(Shared {
             status: status.clone(),
+            held: held.clone(),
             signing_secret: signing_secret.to_owned(),
             bearer: bearer.to_owned(),
             received: received.clone(),
         });
         let router = Router::new().route("/webhook", post(take)).with_state(shared);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok(Self { url, received, status })
+        Ok(Self { url, received, status, held })
+    }
+
+    /// Answers nobody until it is let go again; what comes is kept all the same.
+    pub fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::SeqCst);
     }
 
     /// Answers with this status from now on; what comes is kept all the same.
@@ -133,6 +142,9 @@ async fn take(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         at: SystemTime::now(),
     };
     shared.received.lock().unwrap_or_else(PoisonError::into_inner).push(received);
+    while shared.held.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     (StatusCode::from_u16(shared.status.load(Ordering::SeqCst)).unwrap_or(StatusCode::OK), "ok")
 }
 

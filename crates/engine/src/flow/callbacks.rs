@@ -9,6 +9,7 @@ use super::jobs::Asked;
 use super::work::Work;
 use crate::core::Engine;
 use crate::pulse::trouble;
+use crate::waits::Waits;
 use aws_lc_rs::digest::{SHA256, digest};
 use domain::limits::EVENTS_PER_TRANSACTION_MAX;
 use domain::{CompanyId, Json, TransactionId};
@@ -19,7 +20,7 @@ use store::repository::callbacks::{self, StoredCallback, Weight};
 use store::repository::jobs::{self, JobKind};
 use store::repository::page_tokens::{self, Page};
 use store::repository::transactions::{self, VERSION_GUARD};
-use store::{Batch, CommitError};
+use store::{Batch, CommitError, StoreError};
 
 /// How long this process has a callback to itself, milliseconds, not scaled.
 const LEASE_MS: i64 = 60_000;
@@ -261,7 +262,7 @@ impl Engine {
 
     /// Processes the open callbacks of a transaction; on trouble puts them off.
     pub(super) async fn work_on_callbacks_of(&self, company: CompanyId, id: TransactionId) {
-        let _lock = self.inner.locks.lock(id).await;
+        let lock = self.inner.locks.lock(id).await;
         for _ in 0..MEETINGS_MAX {
             match self.process_callbacks(company, id).await {
                 Ok(()) => return,
@@ -273,13 +274,24 @@ impl Engine {
                 }
             }
         }
-        // If this fails too, they are due when their lease passes.
-        let Ok(open) = callbacks::open(self.store(), company, id).await else { return };
+        // Whoever else has something to do about it need not wait for a store that is away.
+        drop(lock);
+        let mut waits = Waits::for_ms(LEASE_MS);
+        while let Err(error) = self.put_callbacks_off(company, id).await {
+            trouble!(warn, error, transaction = %id, "putting callbacks off: {error}");
+            // What is not put off is due when its lease passes.
+            if !error.store_is_away() || !waits.pause(&self.inner.stop).await {
+                return;
+            }
+        }
+    }
+
+    async fn put_callbacks_off(&self, company: CompanyId, id: TransactionId) -> Result<(), EngineError> {
+        let open = callbacks::open(self.store(), company, id).await?;
         let mut batch = Batch::new();
         callbacks::later(&mut batch, &open, self.clock().after(TROUBLE_WAIT_MS), false);
-        if let Err(error) = self.store().commit(batch).await {
-            trouble!(warn, error, transaction = %id, "putting callbacks off: {error}");
-        }
+        self.store().commit(batch).await?;
+        Ok(())
     }
 
     /// Processes the open callbacks, oldest first. Hints that say the same are answered by one inquiry, others each by its own.

@@ -4,6 +4,7 @@ use super::EngineError;
 use super::due::{DuePlace, DuePlaces};
 use crate::core::Engine;
 use crate::pulse::trouble;
+use crate::waits::Waits;
 use domain::schedule::inquiry_wait_ms;
 use domain::{CompanyId, Timestamp, TransactionId};
 use std::future::Future;
@@ -131,7 +132,25 @@ impl Engine {
 
     /// A job that failed for a reason of ours: soon again where that passes by itself, else on the common schedule, and at its
     /// end a person.
+    ///
+    /// While the store is away this is tried again for as long as the job is ours.
     pub(super) async fn put_back(&self, job: &Job, error: &EngineError) {
+        let mut waits = Waits::for_ms(LEASE_MS);
+        loop {
+            match self.store().commit(self.back(job, error)).await {
+                Ok(_) | Err(CommitError::Guard(_)) => return,
+                Err(CommitError::Unavailable(why)) => {
+                    tracing::debug!(transaction = %job.transaction_id, "putting a job back: {why}");
+                    if !waits.pause(&self.inner.stop).await {
+                        return;
+                    }
+                }
+                Err(error) => return trouble!(warn, error, "putting a job back: {error}"),
+            }
+        }
+    }
+
+    fn back(&self, job: &Job, error: &EngineError) -> Batch {
         let mut batch = Batch::new();
         if passes(error) {
             jobs::put_back(&mut batch, job, self.clock().after(AGAIN_MS), job.attempt);
@@ -141,10 +160,7 @@ impl Engine {
             jobs::give_up(&mut batch, job);
             transactions::mark_stuck(&mut batch, job.company_id, job.transaction_id);
         }
-        match self.store().commit(batch).await {
-            Ok(_) | Err(CommitError::Guard(_)) => {}
-            Err(error) => trouble!(warn, error, "putting a job back: {error}"),
-        }
+        batch
     }
 
     /// Takes the jobs that are due, of each provider as many as there are places for.

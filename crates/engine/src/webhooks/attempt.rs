@@ -8,6 +8,7 @@ use crate::core::Engine;
 use crate::flow::mask::Masker;
 use crate::pulse::trouble;
 use crate::transport::{Failure, Guard, Incoming, Outgoing};
+use crate::waits::Waits;
 use domain::http_date::retry_after_ms;
 use domain::schedule::{
     DELIVERY_RETRY_AFTER_MAX_MS, ENDPOINT_DISABLED_AFTER_ATTEMPTS, ENDPOINT_DISABLED_AFTER_MS, delivery_wait_ms,
@@ -26,9 +27,6 @@ pub(super) const ANSWER_MS: i64 = 10_000;
 const READ_MAX_BYTES: usize = 64 * 1024;
 /// How much of it is kept for the log, bytes.
 const KEPT_BYTES: usize = 1024;
-/// How often a record is tried while the store is away, and the first wait between; doubled each time.
-const RECORD_TRIES: u32 = 8;
-const RECORD_WAIT: Duration = Duration::from_millis(50);
 /// A delivery whose method could not be read is looked at again after this long, milliseconds.
 const READ_AGAIN_MS: i64 = 1_000;
 /// A text shorter than this, bytes, holds none of our secrets.
@@ -55,10 +53,11 @@ pub(super) async fn attempt(engine: &Engine, claimed: &Claimed, answered: impl F
         Ok(method) => method,
         Err(error) => {
             trouble!(warn, error, delivery = %claimed.delivery.id, "reading the payment method of a delivery: {error}");
-            let mut batch = Batch::new();
-            deliveries::defer(&mut batch, claimed, &engine.inner.node_id, engine.clock().now().plus_ms(READ_AGAIN_MS));
+            let defer = |batch: &mut Batch| {
+                deliveries::defer(batch, claimed, &engine.inner.node_id, engine.clock().now().plus_ms(READ_AGAIN_MS));
+            };
             // Not given back is given back by the end of its lease.
-            let _ = engine.store().commit(batch).await;
+            store(engine, claimed, defer).await;
             return false;
         }
     };
@@ -68,7 +67,7 @@ pub(super) async fn attempt(engine: &Engine, claimed: &Claimed, answered: impl F
         // Switched off, or there is no address any more, or the event is past its retention.
         _ => {
             let record = |batch: &mut Batch| deliveries::switched_off(batch, claimed, &engine.inner.node_id);
-            store(engine, record).await;
+            store(engine, claimed, record).await;
             false
         }
     }
@@ -122,7 +121,7 @@ async fn send(
             _ => {}
         }
     };
-    let released = store(engine, record).await.is_some_and(|rows| rows.iter().any(|rows| !rows.is_empty()));
+    let released = store(engine, claimed, record).await.is_some_and(|rows| rows.iter().any(|rows| !rows.is_empty()));
     metrics::counter!("mozarto_webhook_attempts_total", "outcome" => verdict.failure.unwrap_or("delivered")).increment(1);
     if taken && delivery.attempts_total == 0 {
         let since_commit = engine.clock().now().since(delivery.created_at);
@@ -181,11 +180,11 @@ fn kept(body: &[u8], method: &PaymentMethod) -> Option<String> {
     Some(text)
 }
 
-/// Commits what must not be lost, again while the store is away. `None`: the lease had passed on, or the store stayed away; the
-/// delivery is then made again, under the same id.
-async fn store(engine: &Engine, fill: impl Fn(&mut Batch)) -> Option<Vec<Vec<Row>>> {
-    let mut wait = RECORD_WAIT;
-    for _ in 0..RECORD_TRIES {
+/// Commits what must not be lost, again while the store is away and the delivery is ours. `None`: the lease had passed on, or the
+/// store stayed away; the delivery is then made again, under the same id.
+async fn store(engine: &Engine, claimed: &Claimed, fill: impl Fn(&mut Batch)) -> Option<Vec<Vec<Row>>> {
+    let mut waits = Waits::for_ms(claimed.lease_until.since(engine.clock().now()));
+    loop {
         let mut batch = Batch::new();
         fill(&mut batch);
         match engine.store().commit(batch).await {
@@ -197,10 +196,10 @@ async fn store(engine: &Engine, fill: impl Fn(&mut Batch)) -> Option<Vec<Vec<Row
                 return None;
             }
         }
-        tokio::time::sleep(wait).await;
-        wait *= 2;
+        if !waits.pause(&engine.inner.stop).await {
+            return None;
+        }
     }
-    None
 }
 
 /// Switches an endpoint off that has only failed for too long: once, with an entry on the audit log as the notice.

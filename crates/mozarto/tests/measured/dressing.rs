@@ -49,24 +49,24 @@ fn unreadable() -> Vec<(&'static str, Value)> {
     ]
 }
 
-async fn world() -> World {
+pub(crate) async fn world() -> World {
     World::start(env!("CARGO_BIN_EXE_mozarto"), &WITH_WEBHOOKS, |options| options.time_scale(60).auto_settle(50))
         .await
         .expect("a sandbox")
 }
 
-async fn set(hands: &Hands, provider: Provider, settings: Value) -> Result<()> {
+pub(crate) async fn set(hands: &Hands, provider: Provider, settings: Value) -> Result<()> {
     let set = hands.client.control("PUT", &format!("/{}/settings", provider.name), Some(settings)).await?;
     ensure!(set.status == 200, "{}", set.body);
     Ok(())
 }
 
-async fn pay(hands: &Hands, provider: Provider) -> Result<testkit::client::Answer> {
+pub(crate) async fn pay(hands: &Hands, provider: Provider) -> Result<testkit::client::Answer> {
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     hands.client.cashier(&provider.pay_in(serial, "100.00")).await
 }
 
-async fn approved(hands: &Hands, provider: Provider) -> Result<()> {
+pub(crate) async fn approved(hands: &Hands, provider: Provider) -> Result<()> {
     let answer = pay(hands, provider).await?;
     ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
     let data = hands.client.wait_for(answer.text("/transaction/transactionId"), &["Approved"], LIMIT).await?;

@@ -2,6 +2,7 @@
 //! two stores only, so that they outlive what is inside.
 
 mod answers;
+mod as_written;
 mod by_value;
 mod clocks;
 mod credentials;
@@ -9,6 +10,7 @@ mod crypto;
 mod dressing;
 mod due_work;
 mod echo;
+mod echo_forms;
 mod emerchantpay;
 mod environment;
 mod feed_copies;
@@ -28,8 +30,11 @@ mod odd_callbacks;
 mod proving_words;
 mod refund_parts;
 mod refused_starts;
+mod replays;
 mod retention;
 mod retention_of_events;
+mod said_twice;
+mod says_nothing;
 mod secrets;
 mod settings;
 mod shares;

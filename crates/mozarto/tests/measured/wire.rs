@@ -40,10 +40,38 @@ async fn what_strangers_send() {
     ] {
         table.row(name, is_answered(hands.clone(), request, status));
     }
+    for (part, ours) in [("platform", true), ("simulators", false), ("shop", false)] {
+        let at = match part {
+            "platform" => world.client.base.clone(),
+            "simulators" => world.client.simulator.clone(),
+            _ => world.sandbox.text("shopUrl").to_owned(),
+        };
+        table.row(format!("a name that was pointed here: {part}"), pointed_here(at, ours));
+    }
     table.row("half closed after a payment", half_closed(hands.clone()));
     table.row("replays and scopes", replays(hands.clone()));
     table.row("production", production());
     table.end().await;
+}
+
+/// A page elsewhere whose name means this machine now reads nothing of what is for this machine alone. The platform itself may
+/// have any name.
+async fn pointed_here(at: String, any_name: bool) -> Result<()> {
+    let address: SocketAddr = at.trim_start_matches("http://").trim_end_matches('/').parse()?;
+    let ask = async |host: String| {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").as_bytes()).await?;
+        let text = rest(&mut stream).await?;
+        Ok::<_, anyhow::Error>(text.split(' ').nth(1).unwrap_or_default().to_owned())
+    };
+    for ours in [address.to_string(), format!("localhost:{}", address.port()), format!("LOCALHOST:{}", address.port())] {
+        ensure!(ask(ours.clone()).await? != "403", "{ours} is refused");
+    }
+    for name in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "0.0.0.0"] {
+        let told = ask(format!("{name}:{}", address.port())).await?;
+        ensure!(any_name || told == "403", "{name}: {told}");
+    }
+    Ok(())
 }
 
 async fn connect(hands: &Hands) -> Result<TcpStream> {

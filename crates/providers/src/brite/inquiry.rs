@@ -97,11 +97,11 @@ fn next(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
         };
     }
     let record = kit::object(reply)
-        .filter(|(status, body)| kit::is_success(*status) && wire::error_name(body).is_none() && body.get("state").is_some());
+        .filter(|(status, body)| kit::is_success(*status) && wire::error_name(body).is_none() && kit::is_set(body, "state"));
     let Some((_, record)) = record else { return Step::Silence(wire::refusal(reply)) };
     let of_session = matches!(sent.step.as_str(), SESSION | SESSION_BY_REFERENCE);
     if let Some(what) = foreign(cx, sent, &record, of_session) {
-        return Finding::anomaly(format!("Brite's record has another {what}")).step();
+        return Finding::anomaly(format!("Brite's record has {what}")).step();
     }
     if of_session { session_found(cx, &record) } else { transaction_found(cx, sent, &record, session) }
 }
@@ -116,7 +116,7 @@ fn is_not_found(reply: &Reply) -> bool {
 /// What in a record is not ours, or not what was asked about.
 ///
 /// A session must name our reference; a transaction need not, but none other than ours.
-fn foreign(cx: &Context<'_>, sent: &Sent, record: &Json, of_session: bool) -> Option<&'static str> {
+fn foreign(cx: &Context<'_>, sent: &Sent, record: &Json, of_session: bool) -> Option<String> {
     let (amount, currency) = (cx.order.amount, cx.order.amount.currency());
     let asked = kit::scalar(&sent.scratch, ID);
     let money_fits = !kit::is_set(record, "amount") || kit::money(record, "amount", currency) == Some(amount);
@@ -125,12 +125,12 @@ fn foreign(cx: &Context<'_>, sent: &Sent, record: &Json, of_session: bool) -> Op
     let ours = record.str_at("merchant_reference") == Some(&cx.order.transaction_id.to_string());
     let reference_fits = ours || (!of_session && !kit::is_set(record, "merchant_reference"));
     let checks = [
-        ("reference", reference_fits),
-        ("id", kit::token(record, "id").is_some_and(|id| asked.is_none_or(|asked| asked == id))),
-        ("currency", currency_fits),
-        ("amount", money_fits),
+        ("reference", "merchant_reference", reference_fits),
+        ("id", "id", kit::token(record, "id").is_some_and(|id| asked.is_none_or(|asked| asked == id))),
+        ("currency", "currency_id", currency_fits),
+        ("amount", "amount", money_fits),
     ];
-    checks.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
+    checks.into_iter().find(|(_, _, same)| !same).map(|(what, name, _)| kit::not_ours(record, name, what))
 }
 
 fn session_found(cx: &Context<'_>, record: &Json) -> Step {

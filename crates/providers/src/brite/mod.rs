@@ -57,7 +57,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
         production: Some("https://production.britepaymentgroup.com"),
         simulator_path: "",
     },
-    callbacks: Callbacks { per_transaction: true, per_account: false },
+    callbacks: Callbacks { per_transaction: true, per_account: false, by_get: false },
     // Brite's own limit is 60 s.
     limits: CallLimits { answer_ms: 65_000, ..CallLimits::COMMON },
     not_found_after_s: NOT_FOUND_AFTER_S,

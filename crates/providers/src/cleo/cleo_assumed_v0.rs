@@ -36,7 +36,7 @@ pub(super) fn resume(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
         BY_ID if is_not_found(reply) => by_reference(cx),
         BY_REFERENCE if is_not_found(reply) => Finding::new(Standing::NotFound, "").step(),
         BY_ID | BY_REFERENCE => match kit::object(reply) {
-            Some((status, record)) if kit::is_success(status) && record.get("status").is_some() => {
+            Some((status, record)) if kit::is_success(status) && kit::is_set(&record, "status") => {
                 found(cx, kit::scalar(&sent.scratch, "id"), &record).step()
             }
             _ => Step::Silence(judge(DESCRIPTOR.errors, reply)),
@@ -280,10 +280,10 @@ fn is_not_found(reply: &Reply) -> bool {
 fn found(cx: &Context<'_>, asked: Option<&str>, record: &Json) -> Finding {
     let id = kit::token(record, "id");
     let foreign = foreign(record, cx.order.transaction_id, cx.order.amount)
-        .or((record.str_at("type") != Some(kind(cx.order.operation))).then_some("type"))
-        .or((id.is_none() || asked.is_some_and(|asked| id != Some(asked))).then_some("id"));
+        .or_else(|| (record.str_at("type") != Some(kind(cx.order.operation))).then(|| kit::not_ours(record, "type", "type")))
+        .or_else(|| (id.is_none() || asked.is_some_and(|asked| id != Some(asked))).then(|| kit::not_ours(record, "id", "id")));
     if let Some(what) = foreign {
-        return Finding::anomaly(format!("Cleo's record has another {what}"));
+        return Finding::anomaly(format!("Cleo's record has {what}"));
     }
     let word = record.str_at("status").unwrap_or_default();
     let Some(mut finding) = standing(word, record) else { return Finding::anomaly(unknown(word)) };
@@ -308,17 +308,17 @@ fn unknown(word: &str) -> String {
     format!("Cleo's status is unknown: {}", kit::provider_text(word))
 }
 
-/// What in a record is not our transaction's, or is not there.
-fn foreign(record: &Json, id: TransactionId, amount: Money) -> Option<&'static str> {
+/// What in a record is not our transaction's, or is not there: `another amount`, `no amount`.
+fn foreign(record: &Json, id: TransactionId, amount: Money) -> Option<String> {
     foreign_where(|_| true, record, id, amount)
 }
 
 /// What in a callback is not our transaction's, wherever it is present: one that says little has us ask.
-fn told_foreign(callback: &Json, id: TransactionId, amount: Money) -> Option<&'static str> {
+fn told_foreign(callback: &Json, id: TransactionId, amount: Money) -> Option<String> {
     foreign_where(|name| kit::is_set(callback, name), callback, id, amount)
 }
 
-fn foreign_where(counts: impl Fn(&str) -> bool, said: &Json, id: TransactionId, amount: Money) -> Option<&'static str> {
+fn foreign_where(counts: impl Fn(&str) -> bool, said: &Json, id: TransactionId, amount: Money) -> Option<String> {
     let currency = amount.currency();
     [
         ("reference", "externalReference", said.str_at("externalReference") == Some(&id.to_string())),
@@ -326,7 +326,7 @@ fn foreign_where(counts: impl Fn(&str) -> bool, said: &Json, id: TransactionId, 
         ("amount", "amount", kit::money(said, "amount", currency) == Some(amount)),
     ]
     .into_iter()
-    .find_map(|(what, name, is_ours)| (counts(name) && !is_ours).then_some(what))
+    .find_map(|(what, name, is_ours)| (counts(name) && !is_ours).then(|| kit::not_ours(said, name, what)))
 }
 
 /// The next country's key, or the end.
@@ -359,7 +359,7 @@ pub(super) fn read_callback(callback: &Callback<'_>) -> CallbackReading {
     };
     let body = body.unwrap_or_else(|| Json::object::<String>([]));
     let outcome = match foreign {
-        Some(what) => CallbackOutcome::Anomaly(format!("a Cleo callback has another {what}")),
+        Some(what) => CallbackOutcome::Anomaly(format!("a Cleo callback has {what}")),
         None => CallbackOutcome::Hint(Json::object(kit::token(&body, "id").map(|id| ("id", Json::text(id))))),
     };
     CallbackReading { answer: CallbackAnswer::empty(200), outcome, locate: None }

@@ -76,7 +76,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     setting_aliases: &[],
     // No address is known: an account without `baseUrl` is not configured.
     base_urls: BaseUrls { sandbox: None, production: None, simulator_path: "" },
-    callbacks: Callbacks { per_transaction: true, per_account: false },
+    callbacks: Callbacks { per_transaction: true, per_account: false, by_get: false },
     limits: CallLimits::COMMON,
     not_found_after_s: NOT_FOUND_AFTER_ASSUMED_S,
     assumed_protocol: Some("cleo-assumed-v0"),

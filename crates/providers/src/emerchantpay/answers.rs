@@ -29,7 +29,8 @@ pub(super) fn sold(cx: &Context<'_>, reply: &Reply) -> Step {
         Reply::Answer(answer) => answer,
     };
     let record = match (answer.status, Record::read(answer)) {
-        (401 | 403 | 429, _) | (404, None) => return Step::Refused(refusal(reply)),
+        (401 | 403 | 429, _) => return Step::Refused(refusal(reply)),
+        (404, None) if !Record::is_there(answer) => return Step::Refused(refusal(reply)),
         (200..=299 | 400..=407 | 409..=499, Some(record)) => record,
         _ => return in_doubt(reply, None),
     };

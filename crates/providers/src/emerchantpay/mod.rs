@@ -82,7 +82,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
         production: Some("https://gate.emerchantpay.net"),
         simulator_path: "",
     },
-    callbacks: Callbacks { per_transaction: true, per_account: false },
+    callbacks: Callbacks { per_transaction: true, per_account: false, by_get: false },
     limits: CallLimits::COMMON,
     not_found_after_s: NOT_FOUND_AFTER_S,
     assumed_protocol: None,

@@ -4,10 +4,27 @@ use super::DESCRIPTOR;
 use crate::api::{Answer, Context, Standing, TurnKind};
 use crate::card::mask_numbers;
 use crate::kit;
-use crate::xml::{self, Element};
+use crate::xml::{self, Element, Once};
 
 /// The roots of an answer; documents show both.
 pub(super) const ROOTS: [&str; 2] = ["payment_response", "payment_transaction"];
+/// Whatever is read of an answer is said once.
+const ONCE: Once<'_> = Once::InEach(&[
+    "status",
+    "transaction_id",
+    "unique_id",
+    "transaction_type",
+    "amount",
+    "currency",
+    "code",
+    "message",
+    "technical_message",
+    "partial_approval",
+    "timestamp",
+    "redirect_url",
+    "threeds_method_url",
+    "threeds_method_continue_url",
+]);
 /// Hexadecimal digits of a `unique_id`.
 const UNIQUE_ID_DIGITS: usize = 32;
 /// Part of the text of a code 340 that says that the payment was sent before.
@@ -53,9 +70,14 @@ pub(super) enum Row {
 pub(super) struct Record(Element);
 
 impl Record {
-    /// Reads an answer, whatever its HTTP status.
+    /// Reads an answer, whatever its HTTP status; `None` also for one that contradicts itself.
     pub(super) fn read(answer: &Answer) -> Option<Self> {
-        xml::parse(&answer.body).filter(|root| ROOTS.contains(&&*root.name)).map(Self)
+        xml::parse_once(&answer.body, &ONCE).filter(|root| ROOTS.contains(&&*root.name)).map(Self)
+    }
+
+    /// Whether an answer is a document of the gateway's, even one that contradicts itself.
+    pub(super) fn is_there(answer: &Answer) -> bool {
+        xml::parse(&answer.body).is_some_and(|root| ROOTS.contains(&&*root.name))
     }
 
     pub(super) fn text(&self, name: &str) -> Option<&str> {

@@ -67,7 +67,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
         production: Some("https://rest.flexepin.com"),
         simulator_path: "",
     },
-    callbacks: Callbacks { per_transaction: false, per_account: false },
+    callbacks: Callbacks { per_transaction: false, per_account: false, by_get: false },
     limits: CallLimits { connect_ms: CallLimits::COMMON.connect_ms, answer_ms: 15_000 },
     not_found_after_s: NOT_FOUND_AFTER_S,
     assumed_protocol: None,

@@ -128,7 +128,8 @@ enum Fit {
 }
 
 fn fit(voucher: &Json, ordered: Money) -> Fit {
-    let (Some(currency), Some(value)) = (voucher.str_at("currency"), kit::scalar(voucher, "value")) else {
+    let said = |name| kit::scalar(voucher, name).filter(|text| !text.trim().is_empty());
+    let (Some(currency), Some(value)) = (said("currency"), said("value")) else {
         return Fit::Unreadable;
     };
     if Currency::from_code(&currency.to_ascii_uppercase()) != Some(ordered.currency()) {
@@ -169,19 +170,25 @@ fn validated(cx: &Context<'_>, reply: &Reply) -> Step {
         return refused();
     }
     if !is_good(&result) {
-        return declined(result, said(&voucher, "Voucher refused"), voucher);
+        return declined(reply, result, said(&voucher, "Voucher refused"), &voucher);
     }
     let word = word(&voucher);
+    if word.trim().is_empty() {
+        // It says nothing of the voucher.
+        return refused();
+    }
     if !word.eq_ignore_ascii_case("ACTIVE") {
-        return declined(word.clone(), format!("Voucher is not active ({word})"), voucher);
+        return declined(reply, word.clone(), format!("Voucher is not active ({word})"), &voucher);
     }
     match fit(&voucher, cx.order.amount) {
         Fit::Same if usable => voucher_call(cx, "redeem", "PUT", Doubt::Money),
         Fit::OtherCurrency => {
-            declined("currency_mismatch".to_owned(), "Voucher currency does not match the requested currency".to_owned(), voucher)
+            let message = "Voucher currency does not match the requested currency".to_owned();
+            declined(reply, "currency_mismatch".to_owned(), message, &voucher)
         }
         Fit::OtherValue => {
-            declined("amount_mismatch".to_owned(), "Voucher amount does not match the requested amount".to_owned(), voucher)
+            let message = "Voucher amount does not match the requested amount".to_owned();
+            declined(reply, "amount_mismatch".to_owned(), message, &voucher)
         }
         Fit::Same | Fit::Unreadable => refused(),
     }
@@ -199,7 +206,7 @@ fn redeemed(cx: &Context<'_>, reply: &Reply) -> Step {
         Some((_, _, voucher)) if is_foreign(&voucher, "redeem", cx) => silence(),
         Some((_, result, voucher)) if certainly_refused(reply, &[], refuses) => {
             let reason = said(&voucher, "Voucher refused");
-            declined(result, reason, voucher)
+            declined(reply, result, reason, &voucher)
         }
         Some((status, result, voucher))
             if kit::is_success(status) && is_good(&result) && word(&voucher).eq_ignore_ascii_case("USED") =>
@@ -271,8 +278,8 @@ fn said(voucher: &Json, otherwise: &str) -> String {
     voucher.str_at("result_description").filter(|text| !text.is_empty()).map_or_else(|| otherwise.to_owned(), kit::provider_text)
 }
 
-fn declined(status: String, message: String, voucher: Json) -> Step {
+fn declined(reply: &Reply, status: String, message: String, voucher: &Json) -> Step {
     let mut finding = Finding::new(Standing::Declined, kit::provider_text(&status)).message(message.clone());
-    finding.psp_transaction_id = kit::scalar(&voucher, "trans_no").map(kit::provider_text);
-    finding.answer(CashierAnswer::Declined { message, data: Some(voucher) }).step()
+    finding.psp_transaction_id = kit::scalar(voucher, "trans_no").map(kit::provider_text);
+    finding.answer(CashierAnswer::Declined { message, data: kit::as_written(reply) }).step()
 }

@@ -142,7 +142,7 @@ pub(super) fn verdict(cx: &Context<'_>, reply: &Reply) -> Option<Verdict> {
         return None;
     }
     if let Some(what) = foreign(cx, &record) {
-        return Some(another(what));
+        return Some(not_ours(&what));
     }
     let state = record.str_at("state").unwrap_or_default();
     let row = DESCRIPTOR.statuses.iter().find(|row| row.word == state).map(|row| row.standing);
@@ -156,12 +156,12 @@ pub(super) fn verdict(cx: &Context<'_>, reply: &Reply) -> Option<Verdict> {
     let shown = kit::provider_text(state);
     Some(match (confirmed, cancelled, amount) {
         (true, true, _) => Verdict::Contradiction(format!("ForumPay says confirmed and cancelled of one payment ({shown})")),
-        (_, _, None) => another("amount"),
+        (_, _, None) => not_ours("no amount"),
         (true, false, Some(_)) if is_ours => {
             Verdict::Confirmed { coins: coins(&record, "amount"), underpaid: !is_none(record.get("underpayment")) }
         }
         (true, false, Some(amount)) => Verdict::OtherAmount(kit::provider_text(amount)),
-        (false, _, Some(_)) if !is_ours => another("amount"),
+        (false, _, Some(_)) if !is_ours => not_ours("another amount"),
         (false, true, Some(_)) => {
             let text = |name| record.str_at(name).filter(|text| !text.trim().is_empty()).map(kit::provider_text);
             let there = ["payment", "unconfirmed_amount"].into_iter().find(|name| !is_none(record.get(name)));
@@ -176,8 +176,8 @@ pub(super) fn verdict(cx: &Context<'_>, reply: &Reply) -> Option<Verdict> {
     })
 }
 
-fn another(what: &str) -> Verdict {
-    Verdict::Contradiction(format!("ForumPay's record has another {what}"))
+fn not_ours(what: &str) -> Verdict {
+    Verdict::Contradiction(format!("ForumPay's record has {what}"))
 }
 
 /// An amount of coins for people.
@@ -203,14 +203,14 @@ fn is_none(member: Option<&Json>) -> bool {
 }
 
 /// What in a record, beside the amount, is not our transaction's.
-fn foreign(cx: &Context<'_>, record: &Json) -> Option<&'static str> {
+fn foreign(cx: &Context<'_>, record: &Json) -> Option<String> {
     let kind = if cx.order.operation == Operation::PayIn { "Sell" } else { "Buy" };
     let checks = [
-        ("reference", record.str_at("reference_no") == Some(&cx.order.transaction_id.to_string())),
-        ("currency", record.str_at("invoice_currency") == Some(cx.order.amount.currency().code())),
-        ("type", record.str_at("type").is_some_and(|said| said.eq_ignore_ascii_case(kind))),
+        ("reference", "reference_no", record.str_at("reference_no") == Some(&cx.order.transaction_id.to_string())),
+        ("currency", "invoice_currency", record.str_at("invoice_currency") == Some(cx.order.amount.currency().code())),
+        ("type", "type", record.str_at("type").is_some_and(|said| said.eq_ignore_ascii_case(kind))),
     ];
-    checks.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
+    checks.into_iter().find(|(_, _, same)| !same).map(|(what, name, _)| kit::not_ours(record, name, what))
 }
 
 /// What a person is asked to do about coins that belong to nobody.

@@ -91,7 +91,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
         production: Some("https://api.forumpay.com/pay/v2"),
         simulator_path: "/pay/v2",
     },
-    callbacks: Callbacks { per_transaction: true, per_account: true },
+    callbacks: Callbacks { per_transaction: true, per_account: true, by_get: false },
     limits: CallLimits { connect_ms: CallLimits::COMMON.connect_ms, answer_ms: 20_000 },
     not_found_after_s: NOT_FOUND_AFTER_S,
     assumed_protocol: None,

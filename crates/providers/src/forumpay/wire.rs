@@ -237,7 +237,7 @@ pub(super) fn order_started(cx: &Context<'_>, reply: &Reply) -> Step {
     let Some(address) = body.str_at("address").filter(|address| is_echo(address, wallet, coin)) else {
         return contradicts(reply, "ForumPay's order has another address");
     };
-    let data = hold_data(cx, &body);
+    let data = hold_data(cx, kit::as_written(reply).as_ref().unwrap_or(&body));
     let answer = CashierAnswer::Success { message: "Transaction is on hold".to_owned(), data, redirect_url: None };
     Finding::new(Standing::OnHold, "on_hold").psp_id(payment_id).memo(order_memo(cx, payment_id, address)).answer(answer).step()
 }

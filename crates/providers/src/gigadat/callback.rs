@@ -2,9 +2,8 @@
 
 use super::inquiry;
 use crate::api::{Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Locate};
-use crate::kit;
+use crate::{dressing, kit};
 use domain::Json;
-use url::form_urlencoded;
 
 /// Longest rail word that is kept, characters.
 const RAIL_MAX_CHARS: usize = 16;
@@ -16,9 +15,7 @@ pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
     let read = kit::json_or_form(&callback.text());
     let unreadable = read.is_none() && !callback.body.is_empty();
     let body = read.unwrap_or_else(|| Json::object::<String>([]));
-    let of_query = || {
-        form_urlencoded::parse(callback.query.as_bytes()).find(|(name, _)| name == "transaction").map(|(_, id)| id.into_owned())
-    };
+    let of_query = || kit::one_value(&dressing::form(None, callback.query.as_bytes()), "transaction").map(str::to_owned);
     let named = ["transactionId", "transactionid"].into_iter().find_map(|name| kit::scalar(&body, name)).map(str::to_owned);
     let named = named.or_else(of_query);
     let received = CallbackAnswer { status: 200, content_type: "text/plain", body: "OK".to_owned() };

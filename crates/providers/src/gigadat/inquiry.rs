@@ -50,7 +50,7 @@ fn verdict(cx: &Context<'_>, reply: &Reply) -> Option<Verdict> {
     if wire::is_err(&record) {
         return (status == 404).then_some(Verdict::Absent);
     }
-    let word = record.str_at("status").filter(|_| kit::is_success(status))?;
+    let word = record.str_at("status").filter(|word| !word.is_empty() && kit::is_success(status))?;
     if let Some(what) = foreign(cx, &record) {
         return Some(Verdict::Contradiction(format!("Gigadat's record has another {what}")));
     }

@@ -81,7 +81,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     ],
     setting_aliases: &[],
     base_urls: BaseUrls { sandbox: Some(HOST), production: Some(HOST), simulator_path: "" },
-    callbacks: Callbacks { per_transaction: false, per_account: true },
+    callbacks: Callbacks { per_transaction: false, per_account: true, by_get: false },
     limits: CallLimits::COMMON,
     not_found_after_s: NOT_FOUND_AFTER_S,
     assumed_protocol: None,

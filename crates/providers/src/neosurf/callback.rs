@@ -69,13 +69,14 @@ fn outcome(account: &Account<'_>, callback: &Callback<'_>, fields: &Pairs) -> Ca
         "merchantTransactionId" => value == id,
         _ => true,
     };
-    if let Some((name, _)) = fields.iter().find(|(name, value)| !same(name, value)) {
+    if let Some((name, _)) = fields.iter().find(|(name, value)| !value.is_empty() && !same(name, value)) {
         return CallbackOutcome::Anomaly(format!("a Neosurf callback has another {name}"));
     }
     let names: BTreeSet<&str> = fields.iter().map(|(name, _)| &**name).collect();
+    // An empty value says nothing of whose it is.
+    let named = |name: &&str| fields.iter().any(|(known, value)| known == name && !value.is_empty());
     let each_once = names.len() == fields.len() && names.iter().all(|name| FIELDS.contains(name));
-    let whole =
-        ["amount", "currency", "merchantId", "subMerchantId", "merchantTransactionId"].iter().all(|name| names.contains(name));
+    let whole = ["amount", "currency", "merchantId", "subMerchantId", "merchantTransactionId"].iter().all(named);
     if !(each_once && whole) {
         return CallbackOutcome::Hint(Json::object::<String>([]));
     }

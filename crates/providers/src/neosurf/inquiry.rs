@@ -4,7 +4,7 @@
 use super::{DESCRIPTOR, wire};
 use crate::api::{Context, Finding, Reply, Standing, Step};
 use crate::kit;
-use crate::xml::{self, Element};
+use crate::xml::{self, Element, Once};
 use domain::{Money, TransactionStatus};
 
 /// What `ko` means by its code or by a word in its message (all assumed); any other is a refusal.
@@ -13,6 +13,10 @@ const KO: [(&str, &str, Standing); 2] = [("1002", "cancel", Standing::Cancelled)
 const UNKNOWN_THERE: &str = "does not exist";
 /// What is not paid so long after the page has closed is not paid any more, milliseconds.
 const GRACE_MS: i64 = 30 * 60 * 1_000;
+
+/// What the status query's answer says once, wherever in it.
+const ONCE: Once<'_> =
+    Once::Anywhere(&["amount", "currency", "errorCode", "errorMessage", "merchantTransactionId", "status", "transactionId"]);
 
 /// The values of a callback or of the status query that say how it stands; absent ones are empty.
 pub(super) struct Said<'a> {
@@ -50,7 +54,7 @@ pub(super) fn is_our_amount(text: &str, ours: Money) -> bool {
 
 fn details(reply: &Reply) -> Option<Element> {
     match reply {
-        Reply::Answer(answer) if kit::is_success(answer.status) => xml::parse(&answer.body),
+        Reply::Answer(answer) if kit::is_success(answer.status) => xml::parse_once(&answer.body, &ONCE),
         _ => None,
     }
 }

@@ -181,7 +181,7 @@ fn business_refusal(reply: &Reply) -> Option<Finding> {
     let code = kit::scalar(&body, "errorcode").filter(|code| kit::is_word(code, 32)).unwrap_or("refused").to_owned();
     let said = kit::scalar(&body, "error").unwrap_or(&code);
     let message = kit::provider_text(said);
-    let answer = CashierAnswer::Declined { message: message.clone(), data: Some(body) };
+    let answer = CashierAnswer::Declined { message: message.clone(), data: kit::as_written(reply) };
     Some(Finding::new(Standing::Failed, code).message(message).answer(answer))
 }
 

@@ -48,7 +48,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     ],
     setting_aliases: &[],
     base_urls: BaseUrls { sandbox: Some("https://demo.payonepayment.com"), production: None, simulator_path: "" },
-    callbacks: Callbacks { per_transaction: true, per_account: false },
+    callbacks: Callbacks { per_transaction: true, per_account: false, by_get: false },
     limits: CallLimits::COMMON,
     not_found_after_s: NOT_FOUND_AFTER_ASSUMED_S,
     assumed_protocol: Some("payone-assumed-v0"),

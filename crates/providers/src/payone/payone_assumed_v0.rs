@@ -44,7 +44,7 @@ pub(super) fn resume(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
         "transaction" if is_not_found(reply) => by_reference(cx, "transaction_by_reference"),
         _ if is_not_found(reply) => Finding::new(Standing::NotFound, "").step(),
         _ => match kit::object(reply) {
-            Some((status, record)) if kit::is_success(status) && record.get("status").is_some() => found(cx, &record).step(),
+            Some((status, record)) if kit::is_success(status) && kit::is_set(&record, "status") => found(cx, &record).step(),
             _ => Step::Silence(judge(DESCRIPTOR.errors, reply)),
         },
     }
@@ -128,15 +128,15 @@ fn deposited(cx: &Context<'_>, reply: &Reply) -> Step {
     };
     let mut finding = Finding::new(Standing::Pending, "Pending");
     finding.psp_transaction_id = reference_in(&url);
-    finding.answer(answer(cx, "Transaction successfully processed", body, Some(url))).step()
+    finding.answer(answer(cx, "Transaction successfully processed", reply, Some(url))).step()
 }
 
 fn withdrawn(cx: &Context<'_>, reply: &Reply) -> Step {
     let Some(body) = accepted(reply) else { return not_accepted(reply) };
     let currency = cx.order.amount.currency();
     let ours = body.get("withdraw").is_some_and(|withdraw| {
-        let amount_fits = withdraw.get("amount").is_none() || kit::money(withdraw, "amount", currency) == Some(cx.order.amount);
-        let currency_fits = withdraw.get("currency").is_none() || withdraw.str_at("currency") == Some(currency.code());
+        let amount_fits = !kit::is_set(withdraw, "amount") || kit::money(withdraw, "amount", currency) == Some(cx.order.amount);
+        let currency_fits = !kit::is_set(withdraw, "currency") || withdraw.str_at("currency") == Some(currency.code());
         withdraw.is_object() && amount_fits && currency_fits
     });
     if !ours {
@@ -151,12 +151,12 @@ fn withdrawn(cx: &Context<'_>, reply: &Reply) -> Step {
         }
         finding.psp_transaction_id = kit::scalar(withdraw, "transactionId").map(kit::provider_text);
     }
-    finding.answer(answer(cx, "Withdraw request successfully processed", body, None)).step()
+    finding.answer(answer(cx, "Withdraw request successfully processed", reply, None)).step()
 }
 
-/// `data`: the upstream body, then ours.
-fn answer(cx: &Context<'_>, message: &str, body: Json, redirect_url: Option<String>) -> CashierAnswer {
-    let mut data = body;
+/// `data`: the upstream body as it was written, then ours.
+fn answer(cx: &Context<'_>, message: &str, reply: &Reply, redirect_url: Option<String>) -> CashierAnswer {
+    let mut data = kit::as_written(reply).unwrap_or_else(|| Json::object::<String>([]));
     let ours = [
         ("transactionId", Json::text(cx.order.transaction_id.to_string())),
         ("merchantReference", kit::merchant_reference(cx)),
@@ -194,14 +194,14 @@ fn is_not_found(reply: &Reply) -> bool {
 
 fn found(cx: &Context<'_>, record: &Json) -> Finding {
     if let Some(what) = foreign(record, cx.order.transaction_id, cx.order.amount) {
-        return Finding::anomaly(format!("PayOne's record has another {what}"));
+        return Finding::anomaly(format!("PayOne's record has {what}"));
     }
     let kind = match cx.order.operation {
         Operation::PayIn => "deposit",
         Operation::PayOut => "withdraw",
     };
     if record.str_at("type") != Some(kind) {
-        return Finding::anomaly("PayOne's record has another type");
+        return Finding::anomaly(format!("PayOne's record has {}", kit::not_ours(record, "type", "type")));
     }
     let word = record.str_at("status").unwrap_or_default();
     let Some(mut finding) = standing(word, record) else { return Finding::anomaly(unknown(word)) };
@@ -227,17 +227,17 @@ fn unknown(word: &str) -> String {
     format!("PayOne's status is unknown: {}", kit::provider_text(word))
 }
 
-/// What in a record is not our transaction's, or is not there.
-fn foreign(record: &Json, id: TransactionId, amount: Money) -> Option<&'static str> {
+/// What in a record is not our transaction's, or is not there: `another amount`, `no amount`.
+fn foreign(record: &Json, id: TransactionId, amount: Money) -> Option<String> {
     foreign_where(|_| true, record, id, amount)
 }
 
 /// What in a callback is not our transaction's, wherever it is present: one that says little has us ask.
-fn told_foreign(callback: &Json, id: TransactionId, amount: Money) -> Option<&'static str> {
+fn told_foreign(callback: &Json, id: TransactionId, amount: Money) -> Option<String> {
     foreign_where(|name| kit::is_set(callback, name), callback, id, amount)
 }
 
-fn foreign_where(counts: impl Fn(&str) -> bool, said: &Json, id: TransactionId, amount: Money) -> Option<&'static str> {
+fn foreign_where(counts: impl Fn(&str) -> bool, said: &Json, id: TransactionId, amount: Money) -> Option<String> {
     let currency = amount.currency();
     [
         ("reference", "referenceId", said.str_at("referenceId") == Some(&id.to_string())),
@@ -245,7 +245,7 @@ fn foreign_where(counts: impl Fn(&str) -> bool, said: &Json, id: TransactionId, 
         ("amount", "amount", kit::money(said, "amount", currency) == Some(amount)),
     ]
     .into_iter()
-    .find_map(|(what, name, is_ours)| (counts(name) && !is_ours).then_some(what))
+    .find_map(|(what, name, is_ours)| (counts(name) && !is_ours).then(|| kit::not_ours(said, name, what)))
 }
 
 fn tested(reply: &Reply) -> Step {
@@ -277,7 +277,7 @@ pub(super) fn read_callback(account: &Account<'_>, callback: &Callback<'_>) -> C
     }
     let outcome = match (callback.json(), callback.transaction_id, callback.amount) {
         (Some(body), Some(id), Some(amount)) => match told_foreign(&body, id, amount) {
-            Some(what) => CallbackOutcome::Anomaly(format!("a PayOne callback has another {what}")),
+            Some(what) => CallbackOutcome::Anomaly(format!("a PayOne callback has {what}")),
             None => CallbackOutcome::Hint(Json::object(
                 kit::scalar(&body, "transactionId").map(|id| ("transactionId", Json::text(kit::provider_text(id)))),
             )),

@@ -91,7 +91,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     ],
     setting_aliases: &[],
     base_urls: BaseUrls { sandbox: Some(PAGES_HOST), production: Some(PAGES_HOST), simulator_path: "" },
-    callbacks: Callbacks { per_transaction: true, per_account: true },
+    callbacks: Callbacks { per_transaction: true, per_account: true, by_get: false },
     // Those of Trust's own client.
     limits: CallLimits { connect_ms: 10_000, answer_ms: 60_000 },
     not_found_after_s: NOT_FOUND_AFTER_S,

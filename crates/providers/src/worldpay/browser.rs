@@ -166,10 +166,7 @@ pub(super) fn mac(values: &[&str], secret: &str) -> String {
 pub(super) fn came_back(cx: &Context<'_>, back: &BrowserReturn<'_>) -> Option<ReturnReading> {
     let (_, result) = RESULTS.iter().find(|(word, _)| *word == back.word)?;
     let mut reading = ReturnReading::ask(result);
-    let value = |name: &str| {
-        let found = back.query.iter().find(|(known, _)| known == name);
-        found.map(|(_, text)| text.as_str()).filter(|text| !text.is_empty())
-    };
+    let value = |name: &str| kit::one_value(back.query, name);
     // Without the secret it proves nothing, and nothing can be wrong with it.
     let Some(secret) = cx.account.settings.text("macSecret") else { return Some(reading) };
     let Some(values) = signed_values(&value) else {

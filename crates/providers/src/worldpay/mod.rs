@@ -135,7 +135,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
         production: Some("https://secure.worldpay.com"),
         simulator_path: "",
     },
-    callbacks: Callbacks { per_transaction: false, per_account: true },
+    callbacks: Callbacks { per_transaction: false, per_account: true, by_get: true },
     limits: CallLimits { connect_ms: 5_000, answer_ms: order::HOSTED_LIMIT_MS },
     not_found_after_s: NOT_FOUND_AFTER_S,
     assumed_protocol: None,

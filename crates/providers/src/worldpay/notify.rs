@@ -13,7 +13,8 @@ pub(super) const REFERENCE_DIGITS: usize = 12;
 const CAPTURED: &str = "IN_PROCESS_CAPTURED";
 
 pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {
-    let root = xml::parse(&callback.text()).filter(|root| root.name == "paymentService" && callback.method == "POST");
+    let root =
+        xml::parse_once(&callback.text(), &reply::ONCE).filter(|root| root.name == "paymentService" && callback.method == "POST");
     let event = root.as_ref().and_then(|root| root.child("notify")?.child("orderStatusEvent"));
     let named = event.and_then(|event| event.attribute("orderCode")).and_then(|code| code.parse().ok());
     let outcome = match (&root, event) {

@@ -151,7 +151,8 @@ pub(super) fn is_refund(event: &str) -> bool {
 /// What in a payment's amount is not ours. `part`: less of it is as good as all.
 pub(super) fn foreign_amount(payment: &Element, ours: Money, part: bool) -> Option<&'static str> {
     let amount = payment.child("amount")?;
-    let attribute = |name| amount.attribute(name);
+    // An empty one says nothing.
+    let attribute = |name| amount.attribute(name).filter(|value| !value.trim().is_empty());
     if attribute("currencyCode").is_some_and(|code| code != ours.currency().code()) {
         return Some("currency");
     }
@@ -166,7 +167,7 @@ pub(super) fn foreign_amount(payment: &Element, ours: Money, part: bool) -> Opti
 pub(super) fn in_our_currency(amount: &Element, ours: Money) -> Option<i64> {
     let digits = Some(i64::from(ours.currency().digits()));
     let ours = amount.attribute("currencyCode") == Some(ours.currency().code())
-        && amount.attribute("exponent").is_none_or(|exponent| kit::whole_number(exponent) == digits);
+        && amount.attribute("exponent").is_none_or(|exponent| exponent.is_empty() || kit::whole_number(exponent) == digits);
     kit::whole_number(amount.attribute("value").filter(|_| ours)?)
 }
 

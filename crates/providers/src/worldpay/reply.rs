@@ -9,7 +9,7 @@ use crate::card::{mask_json, mask_numbers};
 use crate::descriptor::{ErrorRow, Signal, StatusRow};
 use crate::kit;
 use crate::signals::{CERTAIN_REFUSALS, certainly_refused, judge};
-use crate::xml::{self, Element};
+use crate::xml::{self, Element, Once};
 use domain::urls::merchant_url;
 use domain::{Json, amounts};
 use std::borrow::Cow;
@@ -31,6 +31,25 @@ const CHALLENGE_REPEATED: &str = "CHALLENGE_REPEATED";
 /// Longest address of a page, bytes.
 const PAGE_URL_MAX_BYTES: usize = 4_096;
 
+/// What Worldpay says once in each element; payments, balances and bookings are lists.
+pub(super) const ONCE: Once<'_> = Once::InEach(&[
+    "reply",
+    "notify",
+    "orderStatus",
+    "orderStatusEvent",
+    "error",
+    "reference",
+    "lastEvent",
+    "amount",
+    "ISO8583ReturnCode",
+    "IssuerResponseCode",
+    "challengeRequired",
+    "threeDSChallengeDetails",
+    "acsURL",
+    "payload",
+    "transactionId3DS",
+]);
+
 // --- reading ----------------------------------------------------------------------------------
 
 /// What a readable answer says.
@@ -46,7 +65,7 @@ pub(super) enum Said<'a> {
 /// The document of an answer whose HTTP status lets it be believed: an error also with a 4xx.
 pub(super) fn document(reply: &Reply) -> Option<Element> {
     let Reply::Answer(answer) = reply else { return None };
-    let root = xml::parse(&answer.body)?;
+    let root = xml::parse_once(&answer.body, &ONCE)?;
     let refuses = kit::may_refuse(answer.status) && answer.status != 408 && root.find("error").is_some();
     (kit::is_success(answer.status) || refuses).then_some(root)
 }
@@ -67,7 +86,7 @@ pub(super) fn said<'a>(cx: &Context<'_>, root: &'a Element) -> Option<Said<'a>> 
     if order.attribute("orderCode") != Some(&*ours) && !unnamed {
         return Some(Said::Other("order"));
     }
-    if root.attribute("merchantCode").is_some_and(|theirs| theirs != cx.account.text("merchantCode")) {
+    if root.attribute("merchantCode").is_some_and(|theirs| !theirs.is_empty() && theirs != cx.account.text("merchantCode")) {
         return Some(Said::Other("merchant code"));
     }
     Some(error(order).map_or(Said::Order(order), |(code, text)| Said::Error { code, text }))

@@ -2,6 +2,7 @@
 //! header or not. What is meant stays the same.
 
 use super::Reply;
+use super::edit;
 use super::reply::Fault;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
@@ -32,6 +33,12 @@ pub(crate) struct Dress {
     /// attributes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) decimals: Vec<String>,
+    /// Values that are said a second time, otherwise: name, and the second value as [`edit::twice`] takes it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) twice: Vec<(String, String)>,
+    /// Values in the place of others: name, and the value as [`edit::instead`] takes it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) instead: Vec<(String, String)>,
     /// Written in another character set, with an odd letter added where it changes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) charset: Option<Charset>,
@@ -123,6 +130,12 @@ impl Dress {
             let mut text = if self.exponents && is_json { with_exponents(text) } else { text.to_owned() };
             for name in &self.decimals {
                 text = with_decimals(&text, name);
+            }
+            for (name, raw) in &self.twice {
+                text = edit::twice(&text, name, raw);
+            }
+            for (name, raw) in &self.instead {
+                text = edit::instead(&text, name, raw);
             }
             if self.mark_inside {
                 text = inside(&text, "\u{feff}");

@@ -6,6 +6,7 @@ mod calls;
 mod control;
 mod dress;
 mod echo;
+mod edit;
 mod fields;
 mod jobs;
 mod page;

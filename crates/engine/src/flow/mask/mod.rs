@@ -47,6 +47,8 @@ const TOKEN_PART_MIN: usize = 16;
 
 /// The elements in which card providers are sent a CVV: eMerchantPay's, Worldpay's.
 const CVV_ELEMENTS: [&str; 2] = ["cvv", "cvc"];
+/// Names that gateways have for it in JSON of their own.
+const CVV_MEMBERS: [&str; 5] = ["cvv", "cvc", "cvv2", "cvc2", "securityCode"];
 
 /// How a needle is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,8 +246,15 @@ impl Masker {
         // With what it stands in where it is sent it is long enough to be found broken up and in the middle of something encoded.
         for name in CVV_ELEMENTS {
             self.secret(&Zeroizing::new(format!("<{name}>{}</{name}>", card.cvv())));
-            self.encoded(Zeroizing::new(format!("\"{name}\":\"{}\"", card.cvv())).as_bytes(), false);
-            self.encoded(Zeroizing::new(format!("\"{name}\":{}", card.cvv())).as_bytes(), false);
+        }
+        self.cvv_in_json(card.cvv());
+    }
+
+    /// A CVV as it stands in JSON that is encoded as a whole.
+    fn cvv_in_json(&mut self, cvv: &str) {
+        for (name, colon) in CVV_MEMBERS.into_iter().flat_map(|name| [(name, ":"), (name, ": ")]) {
+            self.encoded(Zeroizing::new(format!("\"{name}\"{colon}\"{cvv}\"")).as_bytes(), false);
+            self.encoded(Zeroizing::new(format!("\"{name}\"{colon}{cvv}")).as_bytes(), false);
         }
     }
 
