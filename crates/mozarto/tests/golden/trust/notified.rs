@@ -253,8 +253,37 @@ const GOOD: Step = (&[], ("transaction_status", "Approved"));
 const DECLINED: Step =
     (&[("errorcode", "70000"), ("settlestatus", "3"), ("transactionreference", "42-14-120")], ("transaction_status", "Declined"));
 
+const REFUND: (&str, &str) = ("requesttypedescription", "REFUND");
+
+/// Several attempts, and a refund that is taken back.
+const SEVERAL: [(&str, &[Step]); 4] = [
+    ("a success, then another attempt's end", &[GOOD, (&[("settlestatus", "3"), ("transactionreference", "42-14-121")], GOOD.1)]),
+    (
+        "a reversal, then another success",
+        &[
+            GOOD,
+            (&[("settlestatus", "3")], ("transaction_status", "Reversed")),
+            (&[("transactionreference", "42-14-121")], ("attention", "anomaly")),
+        ],
+    ),
+    (
+        "suspended, then another attempt's decline",
+        &[(&[("settlestatus", "2")], ("status", "0/2")), (DECLINED.0, ("transaction_status", "Pending"))],
+    ),
+    (
+        "a part, then its end",
+        &[
+            GOOD,
+            (&[REFUND, ("baseamount", "3000"), ("transactionreference", "42-14-200")], ("refundedAmount", "30.00")),
+            (
+                &[REFUND, ("baseamount", "3000"), ("transactionreference", "42-14-200"), ("settlestatus", "3")],
+                ("attention", "anomaly"),
+            ),
+        ],
+    ),
+];
+
 async fn one_after_the_other(stage: &mut Stage, book: &mut Book) {
-    const REFUND: (&str, &str) = ("requesttypedescription", "REFUND");
     for (name, steps) in [
         ("a decline, then a success", &[DECLINED, GOOD][..]),
         ("a success, then a decline", &[GOOD, (DECLINED.0, GOOD.1)]),
@@ -279,7 +308,10 @@ async fn one_after_the_other(stage: &mut Stage, book: &mut Book) {
                 (&[REFUND, ("baseamount", "3000"), ("transactionreference", "")], ("refundedAmount", "30.00")),
             ],
         ),
-    ] {
+    ]
+    .into_iter()
+    .chain(SEVERAL)
+    {
         let row = async |scene: &mut Scene<'_>| {
             opened(scene, &eur("100.00")).await?;
             for (changes, (member, value)) in steps {
