@@ -41,6 +41,12 @@ pub trait Provider: Send + Sync + 'static {
         None
     }
 
+    /// Whether an inquiry brings its number ([`Context::inquiry`]) to the provider. The number is then stored before the inquiry
+    /// goes out, so that none goes out twice, whatever becomes of this process.
+    fn numbers_inquiries(&self) -> bool {
+        false
+    }
+
     /// Reads a callback. Only for providers whose descriptor has callbacks.
     fn read_callback(&self, account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {
         let _ = (account, callback);

@@ -25,12 +25,22 @@ pub fn says_timeout(answer: &Answer) -> bool {
 }
 
 /// How providers say that something was there before.
-const USED_BEFORE: [&str; 9] = [
+const USED_BEFORE: [&str; 19] = [
     "already exist",
     "already used",
-    "already been used",
     "already processed",
-    "already been processed",
+    "already in progress",
+    "already registered",
+    "already submitted",
+    "already initiated",
+    "already accepted",
+    "already approved",
+    "already confirmed",
+    "already released",
+    "already executed",
+    "already completed",
+    "already sent",
+    "already paid",
     "used before",
     "duplicate",
     "not unique",
@@ -40,7 +50,7 @@ const USED_BEFORE: [&str; 9] = [
 /// Whether the body says that our reference was used before: what used it may have been this very call, which was taken
 /// (providers/common, "Error signals"). A voucher that was used is another matter.
 pub fn says_used_before(answer: &Answer) -> bool {
-    let text = answer.text().to_ascii_lowercase().replace(['_', '-'], " ");
+    let text = answer.text().to_ascii_lowercase().replace(['_', '-'], " ").replace("already been ", "already ");
     USED_BEFORE.iter().any(|words| text.contains(words)) && !text.contains("voucher")
 }
 
@@ -124,6 +134,23 @@ pub fn raw(answer: &Answer) -> Json {
         end -= 1;
     }
     Json::text(&text[..end])
+}
+
+/// The error of an inquiry that could not be read: a 404 never speaks of the credentials there (providers/common, "Error
+/// signals", row 3), unless the sheet says so.
+pub fn of_inquiry(refusal: Refusal, reply: &Reply) -> Refusal {
+    match reply {
+        Reply::Answer(answer) if answer.status == 404 && refusal.code == ErrorCode::InvalidPspCredentials => {
+            Refusal { anomaly: refusal.anomaly, ..Refusal::of(ErrorCode::UnknownPspError) }
+        }
+        _ => refusal,
+    }
+}
+
+/// Whether an answer to a question about an id speaks of that id alone, and not of the account or of the moment. Where a callback
+/// named the id it need not be one of ours, nor one of that kind: what we know ourselves is asked about instead.
+pub fn speaks_of_the_id(reply: &Reply) -> bool {
+    matches!(reply, Reply::Answer(answer) if (400..=499).contains(&answer.status) && !matches!(answer.status, 401 | 403 | 408 | 429))
 }
 
 /// Whether a reply to a money-moving call is a certain refusal (providers/common "Money, doubt and time"): a connection that was

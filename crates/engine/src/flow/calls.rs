@@ -145,11 +145,40 @@ impl Engine {
         task: Task,
         first: Option<(Step, StoredAt)>,
         hint: Option<&Json>,
-        mut new_token: Option<[u8; 32]>,
+        new_token: Option<[u8; 32]>,
     ) -> Result<Ended, EngineError> {
         if task == Task::Inquire {
-            work.inquiries += 1;
+            self.number_inquiry(work).await?;
         }
+        self.run_numbered(work, task, first, hint, new_token).await
+    }
+
+    /// Counts an inquiry that is about to be made. Where the provider is told the number it is stored first.
+    pub(super) async fn number_inquiry(&self, work: &mut Work) -> Result<(), EngineError> {
+        work.inquiries += 1;
+        if !work.provider.numbers_inquiries() {
+            return Ok(());
+        }
+        let mut changed = work.transaction.clone();
+        changed.version += 1;
+        changed.updated_at = self.clock().now();
+        let mut batch = Batch::new();
+        transactions::update(&mut batch, &changed);
+        transactions::update_sealed(&mut batch, work.company_id(), work.id(), work.seal()?);
+        surely::commit(self.store(), batch, &Receipt::LeavesAs(&changed), Away::EndsIt).await?;
+        work.transaction = changed;
+        Ok(())
+    }
+
+    /// [`Engine::run_task`] of an inquiry that has its number, and of any other task.
+    pub(super) async fn run_numbered(
+        &self,
+        work: &mut Work,
+        task: Task,
+        first: Option<(Step, StoredAt)>,
+        hint: Option<&Json>,
+        mut new_token: Option<[u8; 32]>,
+    ) -> Result<Ended, EngineError> {
         let ended = self.run_steps(work, task, first, hint, &mut new_token).await;
         let ended = ended.map(|ended| without_secrets(work, ended));
         work.sent_card = None;

@@ -293,8 +293,17 @@ impl<'a> Commit<'a> {
             }
             return;
         }
+        let over = from.may_turn_late() || from == S::Rejected;
+        let pays_out = self.work.transaction.operation == domain::Operation::PayOut;
+        if over && pays_out && finding.standing == Standing::Pending {
+            // The merchant was told that it is not paid, and may have paid in another way.
+            let word = &finding.status;
+            let text = format!("the provider says {word} of a pay-out that is {}: it may still be paid", from.as_str());
+            self.anomaly(&text, "warning");
+            return;
+        }
         // One that a person refused was never let go: that it lapses at the provider is as it should be.
-        if (from.may_turn_late() || from == S::Rejected) && negative(finding.standing) {
+        if over && negative(finding.standing) {
             return;
         }
         if from.may_turn_late() && finding.standing == Standing::Reversed {
@@ -311,8 +320,7 @@ impl<'a> Commit<'a> {
             match next(probe, *change, self.work.transaction.operation) {
                 Ok(to) => probe = to,
                 Err(refused) => {
-                    let paid_out =
-                        finding.standing == Standing::Approved && self.work.transaction.operation == domain::Operation::PayOut;
+                    let paid_out = finding.standing == Standing::Approved && pays_out;
                     let severity = if paid_out { "highest" } else { "warning" };
                     self.anomaly(&format!("the provider says {:?} ({}): {refused}", finding.standing, finding.status), severity);
                     return;

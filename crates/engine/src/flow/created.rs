@@ -154,7 +154,8 @@ impl Engine {
         };
         let says_nothing = |finding: &Finding| match finding.standing {
             Standing::NotFound | Standing::NotReleased | Standing::Failed => true,
-            Standing::Unchanged => finding.status.is_empty(),
+            // What contradicts us is there.
+            Standing::Unchanged => finding.status.is_empty() && finding.anomalies.is_empty(),
             _ => false,
         };
         let finding = match finding {
@@ -169,12 +170,20 @@ impl Engine {
         let mut commit = Commit::open(self, work);
         commit.show_doubt(refusal);
         commit.must(Change::Accept, calls_detail(calls));
+        if finding.status.is_empty() {
+            // Something is there, but no word of it that counts.
+            commit.work.transaction.psp_status = "unknown".to_owned();
+        }
         commit.settle(&finding, &Json::object([("by", Json::text("inquiry"))]));
         // The page's address is lost, but not the payment: what is open is said to be open.
         if !commit.work.transaction.status.is_final() {
             commit.work.transaction.message = Some(OUTCOME_OPEN.to_owned());
-            let job = due::first_inquiry(&commit, None);
-            commit.job(&job);
+            if finding.standing == Standing::Stuck {
+                commit.stuck("the provider's record contradicts the transaction");
+            } else {
+                let job = due::first_inquiry(&commit, None);
+                commit.job(&job);
+            }
         }
         let answer = failure_answer(refusal, Some(commit.work));
         commit.answer(&answer)?;
@@ -240,9 +249,13 @@ impl Engine {
             }
             let left = until.since(self.clock().now());
             let Ok(left) = u64::try_from(left) else { break };
+            // A commit is not broken off by a time limit. Without a number nothing is asked; what is known so far is stored.
+            if self.number_inquiry(work).await.is_err() {
+                break;
+            }
             let asked = tokio::time::timeout(
                 std::time::Duration::from_millis(left),
-                self.run_task(work, Task::Inquire, None, None, None),
+                self.run_numbered(work, Task::Inquire, None, None, None),
             )
             .await;
             let Ok(asked) = asked else { break };

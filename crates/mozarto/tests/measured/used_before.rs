@@ -1,7 +1,7 @@
 //! A provider that says that our reference was used before: what used it may have been the very call that it answers. A pay-out
 //! is in doubt then, and of a page the provider is asked; neither is refused.
 
-use crate::steps::{LIMIT, id_of, next};
+use crate::steps::{LIMIT, events, id_of, next, until};
 use crate::ten::ALL;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
@@ -47,7 +47,113 @@ async fn a_used_reference_is_no_refusal() {
     ] {
         table.row_alone(format!("{provider} {path}"), asked_about(world.hands(), provider, path, status, said)).await;
     }
+    for text in ["The merchantTransactionId already exists", "merchantTransactionId was used before"] {
+        let said = json!({"error": text, "errorcode": "2001"});
+        table.row_alone(format!("neosurf create: {text}"), asked_about(world.hands(), "neosurf", "urlCallback", 200, said)).await;
+    }
+    for status in [200, 400] {
+        let said = json!({"err": "reference_no already exists", "err_code": "duplicateReference"});
+        let row = asked_about(world.hands(), "forumpay", "CreatePaymentLink", status, said);
+        table.row_alone(format!("forumpay CreatePaymentLink: {status}"), row).await;
+    }
+    for (serial, result, text) in [
+        (1, "4005", "trans_id already used for a redeem"),
+        (2, "4099", "Duplicate trans_id"),
+        (3, "4098", "trans_id already processed"),
+    ] {
+        let said = json!({"result": result, "result_description": text});
+        table.row_alone(format!("flexepin redeem: {text}"), redeemed_before(world.hands(), serial, said)).await;
+    }
+    for text in SAID_BY_ONE_THAT_RELEASED {
+        for status in [200, 400, 409] {
+            let row = released_before(world.hands(), "gigadat", "/webflow/deposit", status, json!({"err": text}));
+            table.row_alone(format!("gigadat release: {status} {text}"), row).await;
+        }
+        let said = json!({"err": text, "err_code": "orderState"});
+        let row = released_before(world.hands(), "forumpay", "ConfirmBuyOrder", 200, said);
+        table.row_alone(format!("forumpay ConfirmBuyOrder: {text}"), row).await;
+    }
     table.end().await;
+}
+
+/// A person has it released again: what that is answered is no outcome, least of all that it was released before.
+#[tokio::test(flavor = "multi_thread")]
+async fn released_again_it_was_released_before() {
+    let fast = |options: testkit::sandbox::Options| options.time_scale(2_000);
+    let world = World::start(env!("CARGO_BIN_EXE_mozarto"), &[], fast).await.expect("a sandbox");
+    let mut table = Table::new("released again, and released before");
+    for (provider, path) in [("gigadat", "/webflow/deposit"), ("forumpay", "ConfirmBuyOrder")] {
+        for text in SAID_BY_ONE_THAT_RELEASED {
+            table.row(format!("{provider}: {text}"), released_again(world.hands(), provider, path, text));
+        }
+    }
+    table.end().await;
+}
+
+/// How a provider says that a pay-out was let go before.
+const SAID_BY_ONE_THAT_RELEASED: [&str; 6] = [
+    "Transaction already processed",
+    "Transaction has already been released",
+    "Deposit already completed",
+    "Transaction was already confirmed",
+    "Payment already sent",
+    "Transaction already in progress",
+];
+
+fn held(provider: &str) -> String {
+    match provider {
+        "gigadat" => bodies::gigadat_out("ETO", "202.00"),
+        _ => bodies::forumpay_out("202.00"),
+    }
+}
+
+async fn approved(hands: &Hands, provider: &str, said: Value) -> Result<String> {
+    let answer = hands.client.cashier(&held(provider)).await?;
+    let id = id_of(&answer)?;
+    let mut said = said;
+    said["about"] = json!(about(hands, provider, &id).await?);
+    next(hands, provider, said).await?;
+    let answer = hands.approve(&id).await?;
+    ensure!(answer.status == 200, "approve: {} {}", answer.status, answer.body);
+    Ok(id)
+}
+
+/// What the releasing call names: our reference, or the provider's.
+async fn about(hands: &Hands, provider: &str, id: &str) -> Result<String> {
+    let theirs = hands.managed(id).await?["pspTransactionId"].as_str().unwrap_or_default().to_owned();
+    Ok(if provider == "forumpay" { theirs } else { id.to_owned() })
+}
+
+/// The first release may be what it was released by: it is open, and nobody says that it failed.
+async fn released_before(hands: Hands, provider: &str, path: &str, status: u16, said: Value) -> Result<()> {
+    let id = approved(&hands, provider, json!({"path": path, "http": status, "body": said})).await?;
+    let shown =
+        until(&hands, &id, |shown| !events(shown, "unknown").is_empty() || shown["transaction_status"] != "Pending").await?;
+    ensure!(shown["transaction_status"] == "Pending" && shown["status"] == "unknown", "{shown}");
+    Ok(())
+}
+
+async fn released_again(hands: Hands, provider: &'static str, path: &'static str, text: &'static str) -> Result<()> {
+    let id = approved(&hands, provider, json!({"path": path, "http": 500})).await?;
+    hands.needs_attention(&id, "stuck", LIMIT).await?;
+    let said = json!({"path": path, "about": about(&hands, provider, &id).await?, "http": 200, "body": {"err": text}});
+    next(&hands, provider, said).await?;
+    let order =
+        hands.client.manage("POST", &format!("/transactions/{id}/release"), Some(json!({"reason": "seen there"}))).await?;
+    ensure!(order.status == 200, "release: {} {}", order.status, order.body);
+    // It waited before and waits still, so a person is called once more; nothing else became of it.
+    let shown = until(&hands, &id, |shown| events(shown, "stuck").len() >= 2 || shown["transaction_status"] != "Pending").await?;
+    ensure!(shown["transaction_status"] == "Pending", "{shown}");
+    hands.nothing_moved(provider, &id).await
+}
+
+/// The redeem may be what its id was used by: the outcome is open.
+async fn redeemed_before(hands: Hands, serial: u32, said: Value) -> Result<()> {
+    next(&hands, "flexepin", json!({"path": "/voucher/redeem", "http": 200, "body": said})).await?;
+    let answer = hands.client.cashier(&bodies::flexepin(serial, 2_500)).await?;
+    let shown = (answer.status, answer.text("/outcome"), answer.text("/transaction/transaction_status"));
+    ensure!(shown == (504, "open", "Pending"), "{shown:?}: {}", answer.body);
+    Ok(())
 }
 
 /// Nobody knows whether the pay-out was taken: it is open, and inquiry decides.
@@ -60,10 +166,11 @@ async fn in_doubt(hands: Hands, provider: &str, path: &str, status: u16, said: V
     Ok(())
 }
 
-/// The order may be there: the provider is asked about it before anything is said. (Here it is not.)
+/// The order may be there: the provider is asked about it before anything is said. (Here it is not.) `path`: a part of the call
+/// that creates it.
 async fn asked_about(hands: Hands, provider: &str, path: &str, status: u16, said: Value) -> Result<()> {
     let of = ALL.into_iter().find(|one| one.name == provider).expect("a provider");
-    next(&hands, provider, json!({"path": path, "http": status, "body": said})).await?;
+    next(&hands, provider, json!({"about": path, "http": status, "body": said})).await?;
     let answer = hands.client.cashier(&of.pay_in(0, "100.00")).await?;
     let id = id_of(&answer)?;
     hands.client.wait_for(&id, &["Failed"], LIMIT).await?;

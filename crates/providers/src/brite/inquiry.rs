@@ -3,6 +3,7 @@
 use super::{DESCRIPTOR, wire};
 use crate::api::{Context, Doubt, Finding, Reply, Sent, Standing, Step};
 use crate::kit;
+use crate::signals::{of_inquiry, speaks_of_the_id};
 use domain::{Json, Secret, TransactionStatus};
 
 const SESSION: &str = "session.get";
@@ -86,10 +87,12 @@ pub(super) fn resume(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
 
 fn next(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
     let session = kit::scalar(&sent.scratch, OUR_SESSION);
+    // What a callback names need not exist, nor be a transaction: our own session still may.
+    if sent.step == TRANSACTION && sent.scratch.get(HINTED).is_some() && (speaks_of_the_id(reply) || is_error(reply)) {
+        return ask_session(cx);
+    }
     if is_not_found(reply) {
         return match sent.step.as_str() {
-            // What a callback names need not exist: our own session still may.
-            TRANSACTION if sent.scratch.get(HINTED).is_some() => ask_session(cx),
             TRANSACTION => Finding::anomaly("Brite does not know the transaction that its session names").step(),
             SESSION => ask(cx, SESSION_BY_REFERENCE, None, session),
             SESSION_BY_REFERENCE => ask(cx, TRANSACTION_BY_REFERENCE, None, session),
@@ -98,12 +101,17 @@ fn next(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
     }
     let record = kit::object(reply)
         .filter(|(status, body)| kit::is_success(*status) && wire::error_name(body).is_none() && kit::is_set(body, "state"));
-    let Some((_, record)) = record else { return Step::Silence(wire::refusal(reply)) };
+    let Some((_, record)) = record else { return Step::Silence(of_inquiry(wire::refusal(reply), reply)) };
     let of_session = matches!(sent.step.as_str(), SESSION | SESSION_BY_REFERENCE);
     if let Some(what) = foreign(cx, sent, &record, of_session) {
         return Finding::anomaly(format!("Brite's record has {what}")).step();
     }
     if of_session { session_found(cx, &record) } else { transaction_found(cx, sent, &record, session) }
+}
+
+/// An error that came with 2xx.
+fn is_error(reply: &Reply) -> bool {
+    kit::object(reply).is_some_and(|(status, body)| kit::is_success(status) && wire::error_name(&body).is_some())
 }
 
 /// `NotFound` as the error of an inquiry.
@@ -158,6 +166,12 @@ fn transaction_found(cx: &Context<'_>, sent: &Sent, record: &Json, session: Opti
     let mut finding = with_session(cx, standing("transaction", record), theirs);
     if finding.standing == Standing::Unchanged {
         return finding.step();
+    }
+    if finding.standing == Standing::Approved && cx.status == TransactionStatus::Reversed {
+        // The record follows the money: it was taken back, and now is there again.
+        let word = std::mem::take(&mut finding.status);
+        finding.standing = Standing::Unchanged;
+        return finding.with_anomalies([format!("Brite says {word} of a payment that was taken back")]).step();
     }
     finding.psp_transaction_id = kit::token(record, "id").map(str::to_owned);
     if finding.status == "SETTLED" && cx.status == TransactionStatus::Approved && cx.memo.get(SETTLED).is_none() {

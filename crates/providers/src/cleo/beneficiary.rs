@@ -32,16 +32,21 @@ pub(super) static DOCUMENT_TYPE: Related = Related {
     secret: false,
     required: Related::never,
     check: |text, body| {
-        let types: &[&str] = match code(body) {
-            "CL" => &["RUT"],
-            "PE" => &["DNI", "CE", "RUC"],
-            "MX" => &["CURP", "RFC"],
-            // The country has its own sentence.
-            _ => return Ok(text.to_owned()),
-        };
-        kept(text, types.contains(&text), &format!("must be one of {}", types.join(", ")))
+        let types = types(body);
+        // A country that is none of them has its own sentence.
+        kept(text, types.is_empty() || types.contains(&text), &format!("must be one of {}", types.join(", ")))
     },
 };
+
+/// The document types of the body's country; none where that is unknown.
+fn types(body: &BodyTexts<'_>) -> &'static [&'static str] {
+    match code(body) {
+        "CL" => &["RUT"],
+        "PE" => &["DNI", "CE", "RUC"],
+        "MX" => &["CURP", RFC],
+        _ => &[],
+    }
+}
 
 /// `beneficiary.documentNumber`.
 pub(super) static DOCUMENT_NUMBER: Related = Related {
@@ -49,15 +54,22 @@ pub(super) static DOCUMENT_NUMBER: Related = Related {
     secret: true,
     required: Related::never,
     check: |text, body| {
+        let (types, kind) = (types(body), body.text(DOCUMENT));
+        // Of a document whose kind is not known nothing can be said: country and type have sentences of their own.
+        if types.is_empty() || kind.is_some_and(|kind| !types.contains(&kind)) {
+            return Ok(text.to_owned());
+        }
         let is_rut = code(body) == "CL";
-        let is_rfc = code(body) == "MX" && body.text(DOCUMENT) == Some(RFC);
-        let number = match (is_rut, is_rfc) {
+        // One that is missing may have been either.
+        let is_rfc = kind == Some(RFC);
+        let may_be_rfc = is_rfc || (kind.is_none() && types.contains(&RFC));
+        let number = match (is_rut, may_be_rfc) {
             (true, _) => normal_rut(text),
             // A keyboard may write the letter as two characters.
             (_, true) => text.replace("N\u{303}", "Ñ"),
             _ => text.to_owned(),
         };
-        let fits = |c: char| c.is_ascii_alphanumeric() || (is_rfc && matches!(c, 'Ñ' | '&'));
+        let fits = |c: char| c.is_ascii_alphanumeric() || (may_be_rfc && matches!(c, 'Ñ' | '&'));
         let good = NUMBER_CHARS.contains(&number.chars().count()) && number.chars().all(fits);
         let number = kept(&number, good, "must be 4 to 20 letters or digits")?;
         let number = kept(&number, !is_rfc || rfc_is_valid(&number), "is not a valid RFC")?;

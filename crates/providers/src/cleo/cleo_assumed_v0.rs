@@ -7,7 +7,7 @@ use crate::api::{
     Standing, Step, Task,
 };
 use crate::kit;
-use crate::signals::{judge, says_timeout, says_used_before};
+use crate::signals::{judge, of_inquiry, says_timeout, says_used_before, speaks_of_the_id};
 use domain::urls::{ReturnResult, return_address};
 use domain::{Json, Money, Operation, Secret, TransactionId};
 
@@ -32,14 +32,14 @@ pub(super) fn resume(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
     match sent.step.as_str() {
         TRANSFER_IN => paid_in(cx, reply),
         TRANSFER_OUT => paid_out(cx, reply),
-        // A callback's id is not known there, or no longer ours: our reference may be.
-        BY_ID if is_not_found(reply) => by_reference(cx),
+        // A callback's id is not known there, no id of theirs, or no longer ours: our reference may be.
+        BY_ID if is_not_found(reply) || (cx.psp_transaction_id.is_none() && speaks_of_the_id(reply)) => by_reference(cx),
         BY_REFERENCE if is_not_found(reply) => Finding::new(Standing::NotFound, "").step(),
         BY_ID | BY_REFERENCE => match kit::object(reply) {
             Some((status, record)) if kit::is_success(status) && kit::is_set(&record, "status") => {
                 found(cx, kit::scalar(&sent.scratch, "id"), &record).step()
             }
-            _ => Step::Silence(judge(DESCRIPTOR.errors, reply)),
+            _ => Step::Silence(of_inquiry(judge(DESCRIPTOR.errors, reply), reply)),
         },
         step => tested(cx, step, reply),
     }

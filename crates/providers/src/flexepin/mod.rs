@@ -131,6 +131,11 @@ impl Provider for Flexepin {
         wire::begin(task, cx)
     }
 
+    /// `new_trans_id`, a fresh one each time (Flexepin sheet, Calls).
+    fn numbers_inquiries(&self) -> bool {
+        true
+    }
+
     fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
         once::step(task, cx, wire::resume(cx, sent, reply))
     }

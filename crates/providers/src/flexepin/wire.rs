@@ -2,7 +2,7 @@
 
 use super::DESCRIPTOR;
 use crate::api::{Call, CashierAnswer, Context, Doubt, Finding, Reply, Sent, Standing, Step, Task};
-use crate::signals::{CERTAIN_REFUSALS, certainly_refused, judge};
+use crate::signals::{CERTAIN_REFUSALS, certainly_refused, judge, of_inquiry};
 use crate::{kit, redact};
 use domain::{Currency, ErrorCode, Json, Money, Secret};
 use money::DecimalError;
@@ -220,7 +220,7 @@ fn redeemed(cx: &Context<'_>, reply: &Reply) -> Step {
 /// Sheet: "Inquiry answer"; what stands for "not found" is assumed. The outer `result` is the query's own, the record has
 /// another.
 fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
-    let silence = || Step::Silence(judge(DESCRIPTOR.errors, reply));
+    let silence = || Step::Silence(of_inquiry(judge(DESCRIPTOR.errors, reply), reply));
     let Some((status, result, body)) = voucher(reply) else { return silence() };
     if !kit::is_success(status) {
         return silence();

@@ -111,7 +111,7 @@ pub(super) fn refused(task: Task, cx: &Context<'_>, verdict: Verdict) -> Step {
         Verdict::Confirmed { .. } | Verdict::OtherAmount(_) | Verdict::Contradiction(_) => inquiry::settle_one(task, cx, verdict),
         Verdict::Alive(state) if may_have_moved(&state) => inquiry::settle_one(task, cx, Verdict::Alive(state)),
         Verdict::Dead { reason: Some(reason), .. } => Finding::new(Standing::Declined, word).message(reason).step(),
-        Verdict::Dead { .. } | Verdict::Alive(_) | Verdict::Silent => {
+        Verdict::Dead { .. } | Verdict::Alive(_) | Verdict::Silent | Verdict::Unreadable => {
             Finding::new(Standing::Declined, word.clone()).message(word).step()
         }
     }

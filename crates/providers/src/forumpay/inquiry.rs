@@ -1,11 +1,11 @@
 //! How a transaction stands: CheckPayment for one payment, GetTransactions for all of a reference, and what follows from them.
 
 use super::wire::{self, Payment};
-use super::{DESCRIPTOR, approval};
-use crate::api::{Context, Doubt, Finding, Reply, Sent, Standing, Step, Task};
+use super::{DESCRIPTOR, approval, turns};
+use crate::api::{Context, Doubt, Finding, Refusal, Reply, Sent, Standing, Step, Task};
 use crate::signals::CERTAIN_REFUSALS;
 use crate::{kit, once};
-use domain::{Json, Operation, TransactionStatus};
+use domain::{ErrorCode, Json, Operation, TransactionStatus};
 use serde::{Deserialize, Serialize};
 
 /// A `reason` that contains one of these means that the payment ran out.
@@ -14,9 +14,8 @@ const REASON_MAP: [&str; 2] = ["expir", "timeout"];
 const CANCELLED: &str = "cancelled";
 /// A pay-in without any payment has run out this long after its creation, milliseconds.
 const LINK_LIFE_MS: i64 = 24 * 60 * 60 * 1_000;
-/// Most payments of one reference that one inquiry asks about; with the list it stays below
-/// [`domain::limits::CALLS_PER_FLOW_MAX`].
-const PAYMENTS_MAX: usize = 20;
+/// After so many answers that cannot be read an inquiry asks no more: the next one goes on with the others.
+const UNREADABLE_MAX: usize = 3;
 
 /// What CheckPayment says of one payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +31,8 @@ pub(super) enum Verdict {
     Alive(String),
     /// `err`, or it could not be asked about: it may be open.
     Silent,
+    /// No answer, or none that can be read: it may be anything.
+    Unreadable,
     /// It contradicts itself or us.
     Contradiction(String),
 }
@@ -45,6 +46,16 @@ struct Survey {
     known: Vec<(String, Verdict)>,
     /// Whether GetTransactions has answered.
     listed: bool,
+    /// Payments of the list that another inquiry asks about.
+    waiting: Vec<String>,
+    /// The error of the first answer that could not be read.
+    error: Option<String>,
+}
+
+impl Survey {
+    fn unreadable(&self) -> usize {
+        self.known.iter().filter(|(_, verdict)| *verdict == Verdict::Unreadable).count()
+    }
 }
 
 /// Pay-outs: the order's own payment. Pay-ins: the payment that a callback named, else all of our reference.
@@ -69,12 +80,16 @@ fn advance(task: Task, cx: &Context<'_>, survey: Survey) -> Step {
     let doubt = if task == Task::ReleaseAgain { Doubt::Money } else { Doubt::Harmless };
     let pay_in = cx.order.operation == Operation::PayIn;
     // What a callback named need not exist, so that one which could not be asked about says nothing of the others.
-    let ended = |verdict: &Verdict| matches!(verdict, Verdict::Dead { .. }) || (pay_in && *verdict == Verdict::Silent);
+    let ended = |verdict: &Verdict| match verdict {
+        Verdict::Dead { .. } => true,
+        Verdict::Silent | Verdict::Unreadable => pay_in,
+        _ => false,
+    };
     let dead = survey.known.iter().all(|(_, verdict)| ended(verdict));
     let mut call = match survey.queue.last() {
         Some(payment) => wire::check_payment(cx, payment, doubt),
         None if dead && !survey.listed => wire::get_transactions(cx, doubt),
-        None => return conclude(cx, &survey).step(),
+        None => return conclude(task, cx, &survey),
     };
     // Texts and lists only: this cannot fail; an empty text would be read as a new survey.
     call.scratch = Json::text(serde_json::to_string(&survey).unwrap_or_default());
@@ -86,23 +101,32 @@ fn survey_of(sent: &Sent) -> Survey {
 }
 
 /// No readable answer: asked again on the schedule.
-fn silence(task: Task, reply: &Reply) -> Step {
+fn silence(task: Task, refusal: Refusal) -> Step {
     match task {
         // Nothing can have been confirmed yet: an approval only comes here when it found the order in another state.
         Task::Finalise => Step::TryLater("ForumPay could not be asked about the order"),
-        _ => Step::Silence(wire::refusal(reply)),
+        _ => Step::Silence(refusal),
     }
 }
 
-/// CheckPayment answered, or not.
+/// CheckPayment answered, or not. What cannot be asked about hides nothing of the other payments.
 pub(super) fn checked(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
-    let Some(verdict) = verdict(cx, reply) else { return silence(task, reply) };
+    let verdict = verdict(cx, reply);
     if approval::refused_with(cx).is_some() && cx.status != TransactionStatus::OnHold {
-        return approval::refused(task, cx, verdict);
+        return match verdict {
+            Some(verdict) => approval::refused(task, cx, verdict),
+            None => silence(task, wire::refusal(reply)),
+        };
     }
     let mut survey = survey_of(sent);
     let id = survey.queue.pop().map(|payment| payment.payment_id).unwrap_or_default();
-    survey.known.push((id, verdict));
+    if verdict.is_none() && survey.error.is_none() {
+        survey.error = Some(wire::refusal(reply).code.as_str().to_owned());
+    }
+    survey.known.push((id, verdict.unwrap_or(Verdict::Unreadable)));
+    if survey.unreadable() >= UNREADABLE_MAX {
+        survey.waiting.extend(survey.queue.drain(..).map(|payment| payment.payment_id));
+    }
     advance(task, cx, survey)
 }
 
@@ -110,7 +134,7 @@ pub(super) fn checked(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) 
 pub(super) fn listed(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
     let body = wire::success(reply);
     let Some(invoices) = body.as_ref().and_then(|body| body.get("invoices")).and_then(Json::as_array) else {
-        return silence(task, reply);
+        return silence(task, wire::refusal(reply));
     };
     let mut survey = survey_of(sent);
     survey.listed = true;
@@ -119,14 +143,16 @@ pub(super) fn listed(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -
     // We asked for our reference, which the elements need not name; CheckPayment of each proves it. Only what names another one
     // is not ours.
     let may_be_ours = |invoice: &&Json| kit::scalar(invoice, "reference_no").is_none_or(|theirs| theirs == reference);
+    let mut payments: Vec<turns::Listed> = Vec::new();
     for invoice in invoices.iter().filter(may_be_ours) {
         match Payment::read(invoice, cx) {
             Some(payment) if survey.known.iter().any(|(id, _)| *id == payment.payment_id) => {}
-            Some(payment) if survey.queue.len() < PAYMENTS_MAX => survey.queue.push(payment),
-            _ => survey.known.push((String::new(), Verdict::Silent)),
+            Some(payment) if payments.iter().any(|(_, known)| known.payment_id == payment.payment_id) => {}
+            Some(payment) => payments.push((kit::scalar(invoice, "inserted").unwrap_or_default().to_owned(), payment)),
+            None => survey.known.push((String::new(), Verdict::Silent)),
         }
     }
-    // Asked about in the order of the list.
+    (survey.queue, survey.waiting) = turns::of(cx, payments);
     survey.queue.reverse();
     advance(task, cx, survey)
 }
@@ -216,31 +242,65 @@ fn foreign(cx: &Context<'_>, record: &Json) -> Option<String> {
 /// What a person is asked to do about coins that belong to nobody.
 const ORPHANED: &str = "coins came too late or too few: accept or refund them at ForumPay";
 
-/// Everything has been asked.
-fn conclude(cx: &Context<'_>, survey: &Survey) -> Finding {
-    let held = cx.status == TransactionStatus::OnHold;
-    let (mut paid, mut open, mut ended, mut anomalies, mut silent) = (Vec::new(), None, None, Vec::new(), false);
-    let mut orphaned = Vec::new();
+/// What was asked about, sorted.
+#[derive(Default)]
+struct Sorted<'a> {
+    paid: Vec<(&'a String, &'a Verdict)>,
+    /// Id and state.
+    open: Option<(&'a String, &'a String)>,
+    /// When it was made, its id, the reason: the newest one speaks.
+    ended: Option<(String, String, Option<String>)>,
+    anomalies: Vec<String>,
+    /// Coins that are there although the payment has ended.
+    orphaned: Vec<String>,
+    /// Some may be open or paid without our knowing it.
+    silent: bool,
+}
+
+fn sorted<'a>(cx: &Context<'_>, survey: &'a Survey) -> Sorted<'a> {
+    let mut all = Sorted::default();
     for (id, verdict) in &survey.known {
         match verdict {
-            Verdict::Confirmed { .. } | Verdict::OtherAmount(_) => paid.push((id, verdict)),
-            Verdict::Alive(state) => open = Some((id, state)),
-            Verdict::Silent => silent = true,
-            Verdict::Contradiction(text) => anomalies.push(text.clone()),
+            Verdict::Confirmed { .. } | Verdict::OtherAmount(_) => all.paid.push((id, verdict)),
+            Verdict::Alive(state) => all.open = Some((id, state)),
+            Verdict::Silent | Verdict::Unreadable => all.silent = true,
+            Verdict::Contradiction(text) => all.anomalies.push(text.clone()),
             Verdict::Dead { inserted, reason, coins } => {
-                orphaned.extend(coins.as_ref().map(|coins| format!("{ORPHANED} ({coins}, payment {id})")));
-                // The newest one speaks.
-                ended = ended.max(Some((inserted, id, reason)));
+                all.orphaned.extend(coins.as_ref().map(|coins| format!("{ORPHANED} ({coins}, payment {id})")));
+                all.ended = all.ended.max(Some((inserted.clone(), id.clone(), reason.clone())));
             }
         }
     }
-    let finding = match (open, ended) {
+    // Those whose turn it is not are as they were when they were asked about; one that never was may be anything.
+    for (id, before) in turns::before(cx, &survey.waiting) {
+        match before {
+            Some(Verdict::Dead { inserted, reason, .. }) => all.ended = all.ended.max(Some((inserted, id, reason))),
+            _ => all.silent = true,
+        }
+    }
+    all
+}
+
+/// As much has been asked as one inquiry asks.
+fn conclude(task: Task, cx: &Context<'_>, survey: &Survey) -> Step {
+    let held = cx.status == TransactionStatus::OnHold;
+    let Sorted { paid, open, ended, anomalies, orphaned, silent } = sorted(cx, survey);
+    let mut finding = match (open, ended) {
         _ if !paid.is_empty() && held => Finding::anomaly("ForumPay says that the order is confirmed, which nobody approved"),
         _ if !paid.is_empty() => settled(cx, &paid).with_anomalies(anomalies),
         _ if !anomalies.is_empty() => Finding::unchanged().with_anomalies(anomalies),
         (Some(_), _) if held => Finding::unchanged(),
         (Some((id, state)), _) => still_open(cx, id, state),
-        _ if silent => Finding::unchanged(),
+        _ if silent => {
+            if let Some(error) = &survey.error
+                && (task != Task::Inquire || (survey.waiting.is_empty() && orphaned.is_empty() && !is_found(cx, survey)))
+            {
+                return silence(task, Refusal::of(error.parse().unwrap_or(ErrorCode::UnknownPspError)));
+            }
+            // The first inquiry after a page call whose answer was lost: the payments are there.
+            let standing = if is_found(cx, survey) { Standing::Pending } else { Standing::Unchanged };
+            Finding::new(standing, "")
+        }
         // Nothing is confirmed before the approval, so that an order that lapses meanwhile is only noted.
         (None, Some((_, _, reason))) if held => {
             Finding::unchanged().note(format!("the order has lapsed: {}", reason.as_deref().unwrap_or(CANCELLED)))
@@ -254,7 +314,24 @@ fn conclude(cx: &Context<'_>, survey: &Survey) -> Finding {
         }
         (None, None) => without_payment(cx),
     };
-    once::told(cx, finding.with_anomalies(orphaned))
+    if survey.error.is_some() {
+        finding = finding.note(NOT_ASKED);
+        // A callback is not worked off by an answer that could not be read.
+        finding.ask_again = paid.is_empty();
+    }
+    if survey.listed {
+        finding = turns::remember(cx, finding, &survey.known, &survey.waiting);
+    }
+    once::told(cx, finding.with_anomalies(orphaned)).step()
+}
+
+/// On the timeline, where an answer about one of several payments could not be read.
+const NOT_ASKED: &str = "not every payment of this reference could be asked about";
+
+/// Whether this is the first inquiry after a page call whose answer was lost, and there are payments of our reference.
+fn is_found(cx: &Context<'_>, survey: &Survey) -> bool {
+    let any = !survey.waiting.is_empty() || survey.known.iter().any(|(id, _)| !id.is_empty());
+    cx.status == TransactionStatus::Created && survey.listed && any
 }
 
 /// Paid by the payment that is known to have paid, else by the first one for our amount; any other paid one is for a person, and
@@ -299,6 +376,18 @@ fn settled(cx: &Context<'_>, paid: &[(&String, &Verdict)]) -> Finding {
 fn still_open(cx: &Context<'_>, payment_id: &str, state: &str) -> Finding {
     if state == "waiting" && approval::confirms(cx) > 0 && !approval::is_accepted(cx) {
         return Finding::new(Standing::NotReleased, "");
+    }
+    let pays_out = cx.order.operation == Operation::PayOut;
+    if state != "waiting" && cx.status.is_final() {
+        if pays_out {
+            // Whether it contradicts the ending, the state table says.
+            return Finding::new(Standing::Pending, state);
+        }
+        if cx.status.may_turn_late() {
+            return Finding::anomaly(format!(
+                "coins come to a payment that has ended: ForumPay says {state} (payment {payment_id})"
+            ));
+        }
     }
     // The first inquiry after a page call whose answer was lost: the payment is there.
     let standing = if cx.status == TransactionStatus::Created { Standing::Pending } else { Standing::Unchanged };

@@ -5,6 +5,7 @@ mod callback;
 mod inquiry;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod wire;
 
 use crate::api::{

@@ -6,7 +6,7 @@ use super::{DESCRIPTOR, wire};
 use crate::api::{Context, Doubt, Finding, Memo, Reply, Sent, Standing, Step, Task};
 use crate::descriptor::StatusRow;
 use crate::kit;
-use crate::signals::certainly_refused;
+use crate::signals::{certainly_refused, of_inquiry};
 use domain::{Json, Money, Operation, TransactionStatus};
 
 /// Registered, or not finished.
@@ -89,7 +89,7 @@ pub(super) fn answered(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply)
         (Some(_), Some(Verdict::Ended(row))) => ended(cx, row).step(),
         (Some(_), _) => Step::TryLater("Gigadat did not take the release"),
         (None, Some(verdict)) => with_rail(cx, conclude(cx, verdict)).step(),
-        (None, None) => Step::Silence(wire::refusal(cx, reply)),
+        (None, None) => Step::Silence(of_inquiry(wire::refusal(cx, reply), reply)),
     }
 }
 
@@ -97,7 +97,7 @@ fn look_before(task: Task, cx: &Context<'_>, verdict: Option<Verdict>, reply: &R
     let stuck = |text: String| Finding::new(Standing::Stuck, "").with_anomalies([text]).step();
     match verdict {
         None if task == Task::Finalise => Step::TryLater("Gigadat could not be asked before the release"),
-        None => Step::Silence(wire::refusal(cx, reply)),
+        None => Step::Silence(of_inquiry(wire::refusal(cx, reply), reply)),
         Some(Verdict::Contradiction(text)) => stuck(text),
         Some(Verdict::Ended(row)) if row.standing == Standing::Approved && task == Task::Finalise => {
             ended(cx, row).with_anomalies(["Gigadat had paid this pay-out before it was released".to_owned()]).step()
@@ -166,6 +166,11 @@ fn conclude(cx: &Context<'_>, verdict: Verdict) -> Finding {
     let may_be_released = cx.order.operation == Operation::PayOut && cx.memo.get("released") == Some(&Json::Bool(true));
     match verdict {
         Verdict::Contradiction(text) => Finding::anomaly(text),
+        // It was paid, or ended without being let go: whether this word contradicts that, the state table says.
+        Verdict::Open(word) if cx.status == TransactionStatus::Approved => Finding::new(Standing::Pending, word),
+        Verdict::Open(INITED) if cx.order.operation == Operation::PayOut && cx.status.is_final() => {
+            Finding::new(Standing::Pending, INITED)
+        }
         // No proof that it was not released; it only ends with a person.
         Verdict::Absent | Verdict::Open(PENDING) if may_be_released => Finding::new(Standing::NotReleased, ""),
         // A page that nobody has opened yet.

@@ -4,6 +4,7 @@
 use super::{DESCRIPTOR, wire};
 use crate::api::{Context, Finding, Reply, Standing, Step};
 use crate::kit;
+use crate::signals::of_inquiry;
 use crate::xml::{self, Element, Once};
 use domain::{Money, TransactionStatus};
 
@@ -63,7 +64,7 @@ fn details(reply: &Reply) -> Option<Element> {
 pub(super) fn answered(cx: &Context<'_>, reply: &Reply) -> Step {
     let document = details(reply);
     let Some(response) = document.as_ref().and_then(|document| document.find("transactionGetDetailsResponse")) else {
-        return Step::Silence(wire::refusal(reply));
+        return Step::Silence(of_inquiry(wire::refusal(reply), reply));
     };
     let text = |name| response.text_of(name).unwrap_or_default();
     let said = Said {
@@ -74,7 +75,7 @@ pub(super) fn answered(cx: &Context<'_>, reply: &Reply) -> Step {
     };
     if said.status.is_empty() {
         let unpaid = said.error_message.to_ascii_lowercase().contains(UNKNOWN_THERE);
-        return if unpaid { not_paid(cx).step() } else { Step::Silence(wire::refusal(reply)) };
+        return if unpaid { not_paid(cx).step() } else { Step::Silence(of_inquiry(wire::refusal(reply), reply)) };
     }
     let (amount, order) = (cx.order.amount, cx.order.transaction_id.to_string());
     let foreign = [
@@ -86,8 +87,9 @@ pub(super) fn answered(cx: &Context<'_>, reply: &Reply) -> Step {
         return Finding::anomaly(format!("Neosurf's record has another {what}")).step();
     }
     let mut finding = finding(&said);
-    // The first inquiry after a page call whose answer was lost: the payment is there.
-    if finding.standing == Standing::Unchanged && finding.anomalies.is_empty() && cx.status == TransactionStatus::Created {
+    // The first inquiry after a page call whose answer was lost: the payment is there. Of one that is paid it is a contradiction.
+    let counts = matches!(cx.status, TransactionStatus::Created | TransactionStatus::Approved);
+    if finding.standing == Standing::Unchanged && finding.anomalies.is_empty() && counts {
         finding.standing = Standing::Pending;
     }
     finding.step()

@@ -7,7 +7,7 @@ use crate::api::{
     Reply, Sent, Standing, Step, Task,
 };
 use crate::kit;
-use crate::signals::{CERTAIN_REFUSALS, certainly_refused, judge};
+use crate::signals::{CERTAIN_REFUSALS, certainly_refused, judge, speaks_of_the_id};
 use domain::urls::{ReturnResult, return_address};
 use domain::{Json, Money, Operation, Secret, TransactionId, amounts};
 use url::Url;
@@ -40,8 +40,8 @@ pub(super) fn resume(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
         "deposit" => deposited(cx, reply),
         "withdraw" => withdrawn(cx, reply),
         "test" => tested(reply),
-        // The callback's own id is not known there: our reference still may be.
-        "transaction" if is_not_found(reply) => by_reference(cx, "transaction_by_reference"),
+        // The callback's own id is not known there, or no id of theirs: our reference still may be.
+        "transaction" if is_not_found(reply) || speaks_of_the_id(reply) => by_reference(cx, "transaction_by_reference"),
         _ if is_not_found(reply) => Finding::new(Standing::NotFound, "").step(),
         _ => match kit::object(reply) {
             Some((status, record)) if kit::is_success(status) && kit::is_set(&record, "status") => found(cx, &record).step(),

@@ -358,13 +358,21 @@ fn an_inquiry_without_an_answer_is_repeated() {
 }
 
 #[test]
-fn too_many_payments_end_with_a_person() {
-    let ids: Vec<String> = (0..40).map(|n| format!("p{n}")).collect();
+fn too_many_payments_are_asked_about_in_turns() {
+    let ids: Vec<String> = (0..45).map(|n| format!("p{n:02}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let (calls, end) = pay_in().run_with(Task::Inquire, |_, call| match call.step {
-        LIST => list(&ids),
-        _ => state(IN, "cancelled"),
-    });
-    assert!(calls.len() <= domain::limits::CALLS_PER_FLOW_MAX);
-    assert_eq!(found(end).standing, Standing::Unchanged);
+    let mut world = pay_in();
+    let mut asked = std::collections::BTreeSet::new();
+    for (turn, standing) in [Standing::Unchanged, Standing::Unchanged, Standing::Expired].into_iter().enumerate() {
+        let (calls, end) = world.run_with(Task::Inquire, |_, call| match call.step {
+            LIST => list(&ids),
+            _ => state(IN, "cancelled"),
+        });
+        assert!(calls.len() <= domain::limits::CALLS_PER_FLOW_MAX);
+        asked.extend(calls.iter().filter(|call| call.step == CHECK).map(|call| call.url.clone()));
+        assert_eq!(asked.len(), ids.len().min(20 * (turn + 1)), "turn {turn}");
+        let finding = found(end);
+        assert_eq!(finding.standing, standing, "turn {turn}");
+        world.memo = finding.memo.unwrap_or(world.memo);
+    }
 }
