@@ -26,6 +26,7 @@ pub mod payone;
 mod redact;
 mod refusal;
 pub mod registry;
+mod rota;
 pub mod setting;
 pub mod settings;
 pub mod signals;

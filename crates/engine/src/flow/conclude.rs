@@ -295,7 +295,7 @@ impl<'a> Commit<'a> {
         }
         let over = from.may_turn_late() || from == S::Rejected;
         let pays_out = self.work.transaction.operation == domain::Operation::PayOut;
-        if over && pays_out && finding.standing == Standing::Pending {
+        if from.may_turn_late() && pays_out && finding.standing == Standing::Pending {
             // The merchant was told that it is not paid, and may have paid in another way.
             let word = &finding.status;
             let text = format!("the provider says {word} of a pay-out that is {}: it may still be paid", from.as_str());

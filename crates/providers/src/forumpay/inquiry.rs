@@ -1,10 +1,10 @@
 //! How a transaction stands: CheckPayment for one payment, GetTransactions for all of a reference, and what follows from them.
 
 use super::wire::{self, Payment};
-use super::{DESCRIPTOR, approval, turns};
+use super::{DESCRIPTOR, approval};
 use crate::api::{Context, Doubt, Finding, Refusal, Reply, Sent, Standing, Step, Task};
 use crate::signals::CERTAIN_REFUSALS;
-use crate::{kit, once};
+use crate::{kit, once, rota};
 use domain::{ErrorCode, Json, Operation, TransactionStatus};
 use serde::{Deserialize, Serialize};
 
@@ -52,12 +52,6 @@ struct Survey {
     error: Option<String>,
 }
 
-impl Survey {
-    fn unreadable(&self) -> usize {
-        self.known.iter().filter(|(_, verdict)| *verdict == Verdict::Unreadable).count()
-    }
-}
-
 /// Pay-outs: the order's own payment. Pay-ins: the payment that a callback named, else all of our reference.
 pub(super) fn begin(cx: &Context<'_>) -> Step {
     let named = match cx.order.operation {
@@ -80,11 +74,8 @@ fn advance(task: Task, cx: &Context<'_>, survey: Survey) -> Step {
     let doubt = if task == Task::ReleaseAgain { Doubt::Money } else { Doubt::Harmless };
     let pay_in = cx.order.operation == Operation::PayIn;
     // What a callback named need not exist, so that one which could not be asked about says nothing of the others.
-    let ended = |verdict: &Verdict| match verdict {
-        Verdict::Dead { .. } => true,
-        Verdict::Silent | Verdict::Unreadable => pay_in,
-        _ => false,
-    };
+    let silent = |verdict: &Verdict| matches!(verdict, Verdict::Silent | Verdict::Unreadable);
+    let ended = |verdict: &Verdict| matches!(verdict, Verdict::Dead { .. }) || (pay_in && silent(verdict));
     let dead = survey.known.iter().all(|(_, verdict)| ended(verdict));
     let mut call = match survey.queue.last() {
         Some(payment) => wire::check_payment(cx, payment, doubt),
@@ -113,10 +104,7 @@ fn silence(task: Task, refusal: Refusal) -> Step {
 pub(super) fn checked(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
     let verdict = verdict(cx, reply);
     if approval::refused_with(cx).is_some() && cx.status != TransactionStatus::OnHold {
-        return match verdict {
-            Some(verdict) => approval::refused(task, cx, verdict),
-            None => silence(task, wire::refusal(reply)),
-        };
+        return verdict.map_or_else(|| silence(task, wire::refusal(reply)), |verdict| approval::refused(task, cx, verdict));
     }
     let mut survey = survey_of(sent);
     let id = survey.queue.pop().map(|payment| payment.payment_id).unwrap_or_default();
@@ -124,7 +112,7 @@ pub(super) fn checked(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) 
         survey.error = Some(wire::refusal(reply).code.as_str().to_owned());
     }
     survey.known.push((id, verdict.unwrap_or(Verdict::Unreadable)));
-    if survey.unreadable() >= UNREADABLE_MAX {
+    if survey.known.iter().filter(|(_, verdict)| *verdict == Verdict::Unreadable).count() >= UNREADABLE_MAX {
         survey.waiting.extend(survey.queue.drain(..).map(|payment| payment.payment_id));
     }
     advance(task, cx, survey)
@@ -143,16 +131,20 @@ pub(super) fn listed(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -
     // We asked for our reference, which the elements need not name; CheckPayment of each proves it. Only what names another one
     // is not ours.
     let may_be_ours = |invoice: &&Json| kit::scalar(invoice, "reference_no").is_none_or(|theirs| theirs == reference);
-    let mut payments: Vec<turns::Listed> = Vec::new();
+    let mut payments: Vec<rota::Listed<Payment>> = Vec::new();
     for invoice in invoices.iter().filter(may_be_ours) {
-        match Payment::read(invoice, cx) {
-            Some(payment) if survey.known.iter().any(|(id, _)| *id == payment.payment_id) => {}
-            Some(payment) if payments.iter().any(|(_, known)| known.payment_id == payment.payment_id) => {}
-            Some(payment) => payments.push((kit::scalar(invoice, "inserted").unwrap_or_default().to_owned(), payment)),
-            None => survey.known.push((String::new(), Verdict::Silent)),
+        let Some(item) = Payment::read(invoice, cx) else {
+            survey.known.push((String::new(), Verdict::Silent));
+            continue;
+        };
+        let id = item.payment_id.clone();
+        if !survey.known.iter().any(|(known, _)| *known == id) && !payments.iter().any(|known| known.id == id) {
+            let made = kit::scalar(invoice, "inserted").unwrap_or_default().to_owned();
+            payments.push(rota::Listed { made, id, item });
         }
     }
-    (survey.queue, survey.waiting) = turns::of(cx, payments);
+    let named = cx.hint.and_then(|hint| kit::token(hint, "payment_id"));
+    (survey.queue, survey.waiting) = rota::of(cx, named, payments);
     survey.queue.reverse();
     advance(task, cx, survey)
 }
@@ -272,7 +264,7 @@ fn sorted<'a>(cx: &Context<'_>, survey: &'a Survey) -> Sorted<'a> {
         }
     }
     // Those whose turn it is not are as they were when they were asked about; one that never was may be anything.
-    for (id, before) in turns::before(cx, &survey.waiting) {
+    for (id, before) in rota::before(cx, &survey.waiting) {
         match before {
             Some(Verdict::Dead { inserted, reason, .. }) => all.ended = all.ended.max(Some((inserted, id, reason))),
             _ => all.silent = true,
@@ -297,9 +289,7 @@ fn conclude(task: Task, cx: &Context<'_>, survey: &Survey) -> Step {
             {
                 return silence(task, Refusal::of(error.parse().unwrap_or(ErrorCode::UnknownPspError)));
             }
-            // The first inquiry after a page call whose answer was lost: the payments are there.
-            let standing = if is_found(cx, survey) { Standing::Pending } else { Standing::Unchanged };
-            Finding::new(standing, "")
+            Finding::new(if is_found(cx, survey) { Standing::Pending } else { Standing::Unchanged }, "")
         }
         // Nothing is confirmed before the approval, so that an order that lapses meanwhile is only noted.
         (None, Some((_, _, reason))) if held => {
@@ -315,23 +305,20 @@ fn conclude(task: Task, cx: &Context<'_>, survey: &Survey) -> Step {
         (None, None) => without_payment(cx),
     };
     if survey.error.is_some() {
-        finding = finding.note(NOT_ASKED);
+        finding = finding.note("not every payment of this reference could be asked about");
         // A callback is not worked off by an answer that could not be read.
         finding.ask_again = paid.is_empty();
     }
     if survey.listed {
-        finding = turns::remember(cx, finding, &survey.known, &survey.waiting);
+        finding = rota::remember(cx, finding, &survey.known, &survey.waiting);
     }
     once::told(cx, finding.with_anomalies(orphaned)).step()
 }
 
-/// On the timeline, where an answer about one of several payments could not be read.
-const NOT_ASKED: &str = "not every payment of this reference could be asked about";
-
 /// Whether this is the first inquiry after a page call whose answer was lost, and there are payments of our reference.
 fn is_found(cx: &Context<'_>, survey: &Survey) -> bool {
-    let any = !survey.waiting.is_empty() || survey.known.iter().any(|(id, _)| !id.is_empty());
-    cx.status == TransactionStatus::Created && survey.listed && any
+    let is_first = cx.status == TransactionStatus::Created && survey.listed;
+    is_first && (!survey.waiting.is_empty() || survey.known.iter().any(|(id, _)| !id.is_empty()))
 }
 
 /// Paid by the payment that is known to have paid, else by the first one for our amount; any other paid one is for a person, and
@@ -377,17 +364,13 @@ fn still_open(cx: &Context<'_>, payment_id: &str, state: &str) -> Finding {
     if state == "waiting" && approval::confirms(cx) > 0 && !approval::is_accepted(cx) {
         return Finding::new(Standing::NotReleased, "");
     }
-    let pays_out = cx.order.operation == Operation::PayOut;
-    if state != "waiting" && cx.status.is_final() {
-        if pays_out {
-            // Whether it contradicts the ending, the state table says.
-            return Finding::new(Standing::Pending, state);
-        }
-        if cx.status.may_turn_late() {
-            return Finding::anomaly(format!(
-                "coins come to a payment that has ended: ForumPay says {state} (payment {payment_id})"
-            ));
-        }
+    let moves = state != "waiting";
+    if moves && cx.status.is_final() && cx.order.operation == Operation::PayOut {
+        // Whether it contradicts the ending, the state table says.
+        return Finding::new(Standing::Pending, state);
+    }
+    if moves && cx.status.may_turn_late() {
+        return Finding::anomaly(format!("coins come to a payment that has ended: ForumPay says {state} (payment {payment_id})"));
     }
     // The first inquiry after a page call whose answer was lost: the payment is there.
     let standing = if cx.status == TransactionStatus::Created { Standing::Pending } else { Standing::Unchanged };

@@ -5,7 +5,6 @@ mod callback;
 mod inquiry;
 #[cfg(test)]
 mod tests;
-mod turns;
 mod wire;
 
 use crate::api::{
