@@ -1,8 +1,9 @@
 //! Callbacks to an account's address that are about none of its transactions.
 //!
-//! Each that says something is an anomaly of the account: its own counter, a line in the log. One that cannot be read at all may have been about any
-//! of its transactions: every open pay-in of the account is asked about once. However many come, that happens at most once in [`ASK_EVERY_MS`], and once more behind the last of them: whoever knows
-//! the address cannot have the provider asked without end, and none of them goes unheard.
+//! Each that says something is an anomaly of the account: its own counter, a line in the log. One that cannot be read at all
+//! may have been about any of its transactions: every open pay-in of the account is asked about once. However many come,
+//! that happens at most once in [`ASK_EVERY_MS`], and once more behind the last of them: whoever knows the address cannot
+//! have the provider asked without end, and none of them goes unheard.
 
 use super::EngineError;
 use crate::core::Engine;
