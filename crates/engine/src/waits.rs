@@ -1,5 +1,5 @@
-//! What gives work back after its own commit failed, or records what has happened already, is tried again while the store is away:
-//! else the work would wait for the end of its lease, although the store has been back for long.
+//! What gives work back after its own commit failed, or records what has happened already, is tried again while the store is
+//! away: else the work would wait for the end of its lease, although the store has been back for long.
 
 use std::time::Duration;
 use tokio::time::Instant;

@@ -1,6 +1,6 @@
 //! Short and odd secrets in what a provider says, beside the seventeen forms of `echo`: a CVV in short words and in base64,
-//! secrets broken up, of punctuation alone, escaped. Nothing of them is in answers, timelines, webhooks, the store or the log; the
-//! words around them stay.
+//! secrets broken up, of punctuation alone, escaped. Nothing of them is in answers, timelines, webhooks, the store or the
+//! log; the words around them stay.
 
 use crate::steps::next;
 use anyhow::{Context, Result, ensure};

@@ -1,5 +1,5 @@
-//! A delivery remembers that it was delivered: while it is sent again, whatever becomes of that, it is `delivered` in the list, by
-//! the filter and on its own. One that nobody took is `waiting` again.
+//! A delivery remembers that it was delivered: while it is sent again, whatever becomes of that, it is `delivered` in the
+//! list, by the filter and on its own. One that nobody took is `waiting` again.
 
 use crate::steps::{LIMIT, id_of};
 use anyhow::{Context, Result, ensure};

@@ -32,22 +32,10 @@ const CHALLENGE_REPEATED: &str = "CHALLENGE_REPEATED";
 const PAGE_URL_MAX_BYTES: usize = 4_096;
 
 /// What Worldpay says once in each element; payments, balances and bookings are lists.
+#[rustfmt::skip]
 pub(super) const ONCE: Once<'_> = Once::InEach(&[
-    "reply",
-    "notify",
-    "orderStatus",
-    "orderStatusEvent",
-    "error",
-    "reference",
-    "lastEvent",
-    "amount",
-    "ISO8583ReturnCode",
-    "IssuerResponseCode",
-    "challengeRequired",
-    "threeDSChallengeDetails",
-    "acsURL",
-    "payload",
-    "transactionId3DS",
+    "reply", "notify", "orderStatus", "orderStatusEvent", "error", "reference", "lastEvent", "amount", "ISO8583ReturnCode",
+    "IssuerResponseCode", "challengeRequired", "threeDSChallengeDetails", "acsURL", "payload", "transactionId3DS",
 ]);
 
 // --- reading ----------------------------------------------------------------------------------

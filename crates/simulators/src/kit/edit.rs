@@ -1,7 +1,7 @@
 //! What a simulator says, with something of it said twice or in other words: what a reader must not believe, or not stumble over.
 
-/// The text with a second value behind every value of that name. `raw`: a value of JSON, a whole element of XML, a field's value of
-/// a form.
+/// The text with a second value behind every value of that name. `raw`: a value of JSON, a whole element of XML, a field's
+/// value of a form.
 pub(crate) fn twice(text: &str, name: &str, raw: &str) -> String {
     if !text.trim_start().starts_with(['{', '[', '<']) {
         let has = text.split('&').any(|pair| pair.split('=').next() == Some(name));
