@@ -189,7 +189,7 @@ async fn after(hands: Hands, provider: &'static str, before: Records, word: &'st
     let shown = hands.managed(&id).await?;
     ensure!(shown["transaction_status"] == "Reversed" && shown["status"] == reversed["status"], "{shown}");
     ensure!(shown["refundedAmount"] == reversed["refundedAmount"] && shown["disputed"] == reversed["disputed"], "{shown}");
-    ensure!((shown["attention"] == "anomaly") == seen && (!events(&shown, "anomaly").is_empty()) == seen, "{shown}");
+    ensure!((shown["attention"] == "anomaly") == seen && events(&shown, "anomaly").is_empty() != seen, "{shown}");
     Ok(())
 }
 

@@ -10,11 +10,13 @@ pub const REPLAY_CHUNK: u32 = 2_000;
 const FIND: &str = concat!("SELECT ", columns!(), " FROM deliveries WHERE company_id = ?1 AND id = ?2");
 // Whatever is sent again, a delivery remembers that it was delivered; `next_at` says that it is under way.
 const REPLAY: &str = concat!(
-    "UPDATE deliveries SET state = CASE WHEN delivered_at IS NULL THEN 'waiting' ELSE 'delivered' END, attempts = 0, next_at = ?3, owner = NULL, lease_until = NULL \
+    "UPDATE deliveries SET state = CASE WHEN delivered_at IS NULL THEN 'waiting' ELSE 'delivered' END, \
+     attempts = 0, next_at = ?3, owner = NULL, lease_until = NULL \
      WHERE company_id = ?1 AND id = ?2 AND COALESCE(owner, '') = '' AND created_at >= ?4 RETURNING ",
     columns!()
 );
-const REPLAY_SINCE: &str = "UPDATE deliveries SET state = CASE WHEN delivered_at IS NULL THEN 'waiting' ELSE 'delivered' END, attempts = 0, next_at = ?5, owner = NULL, lease_until = NULL \
+const REPLAY_SINCE: &str = "UPDATE deliveries SET state = CASE WHEN delivered_at IS NULL THEN 'waiting' ELSE 'delivered' END, \
+     attempts = 0, next_at = ?5, owner = NULL, lease_until = NULL \
      WHERE company_id = ?1 AND id IN (/*pg SELECT unnest(ARRAY( */SELECT d.id FROM deliveries d WHERE d.company_id = ?1 AND d.id > ?2 AND d.created_at >= ?3 \
      AND (CAST(?4 AS text) IS NULL OR d.state || '' = ?4) AND COALESCE(d.owner, '') = '' AND d.transaction_id <> ?6 \
      ORDER BY d.id LIMIT ?7/*pg )) */) RETURNING id";
