@@ -116,12 +116,20 @@ async fn send_all(world: &World, route: &str, body: fn(u64) -> String, expected:
     Ok(said)
 }
 
-/// Whatever of the marks is in there.
+/// Bytes before and behind a mark that are shown with it.
+const AROUND: usize = 32;
+
+/// Whatever of the marks is in there, each with what stands around it: what number, or whose, it is part of.
 fn found(bytes: &[u8]) -> Vec<String> {
     let spaced = [format!("{} {}", &MARK[..4], &MARK[4..]), format!("{}-{}", &MARK[..4], &MARK[4..])];
     let hexed = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
     let marks = [MARK.to_owned(), HOLDER.to_owned(), hexed(MARK), hexed(HOLDER)];
-    marks.into_iter().chain(spaced).filter(|mark| contains(bytes, mark.as_bytes())).collect()
+    let shown = |mark: String| {
+        let at = bytes.windows(mark.len()).position(|window| window == mark.as_bytes())?;
+        let around = &bytes[at.saturating_sub(AROUND)..bytes.len().min(at + mark.len() + AROUND)];
+        Some(format!("{mark} (in {})", around.escape_ascii()))
+    };
+    marks.into_iter().chain(spaced).filter_map(shown).collect()
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
