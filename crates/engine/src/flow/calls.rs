@@ -159,15 +159,9 @@ impl Engine {
         if !work.provider.numbers_inquiries() {
             return Ok(());
         }
-        let mut changed = work.transaction.clone();
-        changed.version += 1;
-        changed.updated_at = self.clock().now();
-        let mut batch = Batch::new();
-        transactions::update(&mut batch, &changed);
-        transactions::update_sealed(&mut batch, work.company_id(), work.id(), work.seal()?);
-        surely::commit(self.store(), batch, &Receipt::LeavesAs(&changed), Away::EndsIt).await?;
-        work.transaction = changed;
-        Ok(())
+        let mut rest = Batch::new();
+        transactions::update_sealed(&mut rest, work.company_id(), work.id(), work.seal()?);
+        self.store_before_a_call(work, rest).await
     }
 
     /// [`Engine::run_task`] of an inquiry that has its number, and of any other task.
@@ -303,18 +297,25 @@ impl Engine {
         call: &Call,
         new_token: Option<[u8; 32]>,
     ) -> Result<(), EngineError> {
-        let mut batch = Batch::new();
+        let mut rest = Batch::new();
+        if call.memo.is_some() {
+            transactions::update_sealed(&mut rest, work.company_id(), work.id(), work.seal()?);
+        }
+        if let Some(hash) = new_token {
+            transactions::update_token(&mut rest, work.company_id(), work.id(), hash);
+        }
+        jobs::put(&mut rest, &self.intent_job(work, task, Some(call)));
+        self.store_before_a_call(work, rest).await
+    }
+
+    /// Commits what a call must not go out without, with the next version of the transaction.
+    async fn store_before_a_call(&self, work: &mut Work, rest: Batch) -> Result<(), EngineError> {
         let mut changed = work.transaction.clone();
         changed.version += 1;
         changed.updated_at = self.clock().now();
+        let mut batch = Batch::new();
         transactions::update(&mut batch, &changed);
-        if call.memo.is_some() {
-            transactions::update_sealed(&mut batch, work.company_id(), work.id(), work.seal()?);
-        }
-        if let Some(hash) = new_token {
-            transactions::update_token(&mut batch, work.company_id(), work.id(), hash);
-        }
-        jobs::put(&mut batch, &self.intent_job(work, task, Some(call)));
+        batch.append(rest);
         surely::commit(self.store(), batch, &Receipt::LeavesAs(&changed), Away::EndsIt).await?;
         work.transaction = changed;
         Ok(())

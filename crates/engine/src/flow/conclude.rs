@@ -293,7 +293,6 @@ impl<'a> Commit<'a> {
             }
             return;
         }
-        let over = from.may_turn_late() || from == S::Rejected;
         let pays_out = self.work.transaction.operation == domain::Operation::PayOut;
         if from.may_turn_late() && pays_out && finding.standing == Standing::Pending {
             // The merchant was told that it is not paid, and may have paid in another way.
@@ -303,7 +302,7 @@ impl<'a> Commit<'a> {
             return;
         }
         // One that a person refused was never let go: that it lapses at the provider is as it should be.
-        if over && negative(finding.standing) {
+        if (from.may_turn_late() || from == S::Rejected) && negative(finding.standing) {
             return;
         }
         if from.may_turn_late() && finding.standing == Standing::Reversed {
