@@ -2,8 +2,9 @@
 //! and in a redirect.
 
 use crate::short_callbacks::{posted, sha256_hex};
+use crate::steps::only_signed;
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 use testkit::client::bodies;
 use testkit::table::Table;
@@ -31,14 +32,6 @@ async fn signatures_are_of_bytes() {
         table.row(format!("redirected: {name}"), redirected(world.hands(), brand));
     }
     table.end().await;
-}
-
-async fn only_signed(hands: &Hands) -> Result<()> {
-    let method = hands.client.method_of("TRUST").await?;
-    let none = json!({"config": {"webServicesUsername": null, "webServicesPassword": null}});
-    let changed = hands.client.manage("PATCH", &format!("/payment-methods/{method}"), Some(none)).await?;
-    ensure!(changed.status == 200, "{}", changed.body);
-    Ok(())
 }
 
 type Fields = Vec<(&'static str, Vec<u8>)>;

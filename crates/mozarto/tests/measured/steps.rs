@@ -25,6 +25,15 @@ pub(crate) async fn control(hands: &Hands, provider: &str, id: &str, what: &str)
     Ok(())
 }
 
+/// Takes the web services from the account at Trust: it believes what is signed, and can ask nothing. Answers the account.
+pub(crate) async fn only_signed(hands: &Hands) -> Result<Answer> {
+    let method = hands.client.method_of("TRUST").await?;
+    let none = json!({"config": {"webServicesUsername": null, "webServicesPassword": null}});
+    let changed = hands.client.manage("PATCH", &format!("/payment-methods/{method}"), Some(none)).await?;
+    ensure!(changed.status == 200, "{}", changed.body);
+    Ok(changed)
+}
+
 /// What a simulator answers next.
 pub(crate) async fn next(hands: &Hands, provider: &str, what: Value) -> Result<()> {
     let set = hands.client.control("PUT", &format!("/{provider}/next"), Some(what)).await?;

@@ -1,6 +1,6 @@
 //! Trust Payments: refunds in parts, words and fields of its own.
 
-use crate::steps::{LIMIT, control, minor_units, posted, until};
+use crate::steps::{LIMIT, control, minor_units, only_signed, posted, until};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use testkit::client::bodies;
@@ -25,7 +25,7 @@ async fn trust_as_it_is() {
         table.row(format!("pays with {address}"), pays(world.hands(), address));
     }
     // Without a web-services user only what is signed counts.
-    table.row_alone("no web services", only_signed(world.hands())).await;
+    table.row_alone("no web services", no_web_services(world.hands())).await;
     parts(&mut table, &world, "told");
     table.end().await;
 }
@@ -141,11 +141,8 @@ async fn pays(hands: Hands, address: Value) -> Result<()> {
     Ok(())
 }
 
-async fn only_signed(hands: Hands) -> Result<()> {
-    let method = hands.client.method_of("TRUST").await?;
-    let none = json!({"config": {"webServicesUsername": null, "webServicesPassword": null}});
-    let changed = hands.client.manage("PATCH", &format!("/payment-methods/{method}"), Some(none)).await?;
-    ensure!(changed.status == 200, "{}", changed.body);
+async fn no_web_services(hands: Hands) -> Result<()> {
+    let changed = only_signed(&hands).await?;
     ensure!(changed.body.to_string().contains("must have exactly these fields"), "{}", changed.body);
     Ok(())
 }

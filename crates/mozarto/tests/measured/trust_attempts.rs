@@ -2,7 +2,7 @@
 //! At an account that asks and at one that can only believe what is signed.
 
 use crate::short_callbacks::{posted, sha256_hex};
-use crate::steps::{LIMIT, control, events, has_event, inquire, minor_units, next, until};
+use crate::steps::{LIMIT, control, events, has_event, inquire, minor_units, next, only_signed, until};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use testkit::client::bodies;
@@ -60,14 +60,6 @@ async fn attempts_are_judged_together() {
         table.row_alone(format!("members that are {name}"), members(asks.hands(), says, paid)).await;
     }
     table.end().await;
-}
-
-async fn only_signed(hands: &Hands) -> Result<()> {
-    let method = hands.client.method_of("TRUST").await?;
-    let none = json!({"config": {"webServicesUsername": null, "webServicesPassword": null}});
-    let changed = hands.client.manage("PATCH", &format!("/payment-methods/{method}"), Some(none)).await?;
-    ensure!(changed.status == 200, "{}", changed.body);
-    Ok(())
 }
 
 /// An order of 100.00 whose form is at Trust, and where Trust tells of it.

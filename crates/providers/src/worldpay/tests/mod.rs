@@ -4,6 +4,7 @@ mod orders;
 mod refunds;
 mod replies;
 mod settings;
+mod words;
 
 use super::Worldpay;
 use crate::api::{Reply, Step, Task};
