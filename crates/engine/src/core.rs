@@ -109,7 +109,7 @@ pub(crate) struct Inner {
     pub(crate) line: crate::flow::line::Line,
     pub(crate) locks: crate::flow::locks::Locks,
     pub(crate) account_cache: crate::flow::account_cache::AccountCache,
-    pub(crate) callback_rates: crate::flow::inbox::Rates,
+    pub(crate) callback_rates: crate::flow::rates::Rates,
     pub(crate) unread: crate::flow::unmatched::Unread,
     /// Use cases that call a provider run here, not in the request's future.
     pub(crate) tasks: TaskTracker,
@@ -154,7 +154,7 @@ impl Engine {
             line,
             locks: crate::flow::locks::Locks::default(),
             account_cache: crate::flow::account_cache::AccountCache::default(),
-            callback_rates: crate::flow::inbox::Rates::default(),
+            callback_rates: crate::flow::rates::Rates::default(),
             unread: crate::flow::unmatched::Unread::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),

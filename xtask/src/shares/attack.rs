@@ -40,10 +40,22 @@ pub(super) enum Attack {
     HalfOpen,
     /// Callbacks of one token.
     Callbacks,
+    /// Callbacks to an account's address, all about one payment.
+    AccountCallbacks,
+    /// Callbacks to addresses that nobody was given.
+    StrangeCallbacks,
 }
 
 impl Attack {
-    pub(super) const ALL: [Self; 5] = [Self::SilentCompany, Self::SilentProvider, Self::HangUp, Self::HalfOpen, Self::Callbacks];
+    pub(super) const ALL: [Self; 7] = [
+        Self::SilentCompany,
+        Self::SilentProvider,
+        Self::HangUp,
+        Self::HalfOpen,
+        Self::Callbacks,
+        Self::AccountCallbacks,
+        Self::StrangeCallbacks,
+    ];
 
     pub(super) fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
@@ -57,6 +69,8 @@ impl Attack {
             Self::HangUp => "20,000 clients that hang up",
             Self::HalfOpen => "4,200 half-open connections of one peer",
             Self::Callbacks => "100,000 callbacks of one token",
+            Self::AccountCallbacks => "100,000 callbacks of one account's address",
+            Self::StrangeCallbacks => "100,000 callbacks of tokens that there are not",
         }
     }
 
@@ -66,7 +80,7 @@ impl Attack {
             Self::SilentCompany | Self::SilentProvider => 1_100,
             Self::HangUp => 20_000,
             Self::HalfOpen => 4_200,
-            Self::Callbacks => 100_000,
+            Self::Callbacks | Self::AccountCallbacks | Self::StrangeCallbacks => 100_000,
         }
     }
 
@@ -76,7 +90,7 @@ impl Attack {
             Self::SilentCompany | Self::SilentProvider => 1_100,
             Self::HangUp => 256,
             Self::HalfOpen => 4_200,
-            Self::Callbacks => 64,
+            Self::Callbacks | Self::AccountCallbacks | Self::StrangeCallbacks => 64,
         }
     }
 
@@ -86,7 +100,8 @@ impl Attack {
             // A call that a silent provider swallowed ends as a failed payment: 200 or the provider's error.
             Self::SilentCompany | Self::SilentProvider | Self::HangUp => &["200", "422", "429", "502", "503", "504", "closed"],
             Self::HalfOpen => &["408", "429", "503", "closed"],
-            Self::Callbacks => &["200", "429"],
+            Self::Callbacks | Self::AccountCallbacks => &["200", "429"],
+            Self::StrangeCallbacks => &["404"],
         }
     }
 }
@@ -96,10 +111,17 @@ pub(super) struct Target {
     pub(super) base: String,
     pub(super) company_token: String,
     pub(super) user_token: String,
-    /// The path of a payment's callbacks.
-    pub(super) callbacks: Option<String>,
+    /// Where callbacks go.
+    pub(super) callbacks: Option<Callbacks>,
     /// Over how long calls that are not all made at once are spread; zero: as fast as the core can.
     pub(super) spread: Duration,
+}
+
+/// Where callbacks go.
+pub(super) struct Callbacks {
+    pub(super) path: String,
+    /// The payment that they name.
+    pub(super) about: String,
 }
 
 /// What it has done so far.
@@ -153,8 +175,8 @@ impl Attacker {
         command.args(["-c", core]).arg(std::env::current_exe()?).args(["shares-attack", "--kind", &attack.name()]);
         command.args(["--at", target.base.trim_start_matches("http://")]);
         command.args(["--spread-ms", &target.spread.as_millis().to_string()]);
-        if let Some(path) = &target.callbacks {
-            command.args(["--callbacks", path]);
+        if let Some(Callbacks { path, about }) = &target.callbacks {
+            command.args(["--callbacks", path, "--about", about]);
         }
         command.env("ATTACK_TOKEN", &target.company_token).env("ATTACK_USER", &target.user_token);
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("taskset (Debian's util-linux)")?;
@@ -196,9 +218,12 @@ pub(crate) struct AttackArgs {
     /// The platform.
     #[arg(long)]
     at: SocketAddr,
-    /// The path of a payment's callbacks.
+    /// The path that callbacks go to.
     #[arg(long)]
     callbacks: Option<String>,
+    /// The payment that callbacks name.
+    #[arg(long)]
+    about: Option<String>,
     /// Over how long calls that are not all made at once are spread, milliseconds; 0: not at all.
     #[arg(long)]
     spread_ms: u64,
@@ -211,6 +236,7 @@ struct Lane {
     /// The Cashier call.
     call: Vec<u8>,
     path: String,
+    about: String,
     /// Over how long calls that are not all made at once are spread, milliseconds; 0: not at all.
     spread_ms: u64,
     tally: Mutex<Tally>,
@@ -225,6 +251,7 @@ pub(crate) fn attack(args: &AttackArgs) -> Result<()> {
         at: args.at,
         call: cashier_call(&token("ATTACK_TOKEN")?, &token("ATTACK_USER")?),
         path: args.callbacks.clone().unwrap_or_default(),
+        about: args.about.clone().unwrap_or_default(),
         spread_ms: args.spread_ms,
         tally: Mutex::default(),
     });
@@ -253,7 +280,7 @@ impl Lane {
                 Attack::SilentCompany | Attack::SilentProvider => self.ask(n).await,
                 Attack::HangUp => self.hang_up(n, round).await,
                 Attack::HalfOpen => self.half_open(n).await,
-                Attack::Callbacks => self.callbacks(n, &mut due).await,
+                Attack::Callbacks | Attack::AccountCallbacks | Attack::StrangeCallbacks => self.callbacks(n, &mut due).await,
             };
             if refused.unwrap_or(true) && self.kind != Attack::HangUp {
                 tokio::time::sleep(RETRY).await;
@@ -336,10 +363,16 @@ impl Lane {
         let mut buffer = vec![0; HEAD_MAX];
         for round in 0_u64.. {
             due.tick().await;
-            let body = format!(r#"{{"merchant_id":"m","transaction_id":"{n}-{round}","transaction_state":1}}"#);
+            let body = match self.kind {
+                Attack::AccountCallbacks => format!(r#"{{"transactionId":"{}","type":"ETO","n":"{n}-{round}"}}"#, self.about),
+                _ => format!(r#"{{"merchant_id":"m","transaction_id":"{n}-{round}","transaction_state":1}}"#),
+            };
+            let path = match self.kind {
+                Attack::StrangeCallbacks => format!("{}{n}-{round}", self.path),
+                _ => self.path.clone(),
+            };
             let call = format!(
-                "POST {} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-                self.path,
+                "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             );
             stream.write_all(call.as_bytes()).await?;

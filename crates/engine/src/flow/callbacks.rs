@@ -4,15 +4,16 @@
 use super::EngineError;
 use super::calls::guarded;
 use super::conclude::{Commit, Told};
-use super::inbox::{self, About, Incoming, Kept};
+use super::inbox::{self, Incoming, Kept};
 use super::jobs::Asked;
+use super::rates::{About, Behind, Taken, name_hash};
 use super::work::Work;
 use crate::core::Engine;
 use crate::pulse::trouble;
 use crate::waits::Waits;
 use aws_lc_rs::digest::{SHA256, digest};
 use domain::limits::EVENTS_PER_TRANSACTION_MAX;
-use domain::{CompanyId, Json, TransactionId};
+use domain::{CompanyId, Json, MethodId, TransactionId};
 use providers::card::mask_numbers;
 use providers::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Provider};
 use std::collections::VecDeque;
@@ -79,9 +80,15 @@ impl Engine {
         let hash = token_hash(token);
         // A flood is refused before the store is asked whose it is.
         let rates = &self.inner.callback_rates;
-        let taken_before = match rates.flooded(&hash).map(|id| rates.take_behind(hash, id)) {
-            Some(None) => return Ok(CallbackAnswer::empty(429)),
-            taken => taken.flatten(),
+        let taken_before = match rates.flooded(&hash) {
+            Some(Behind::Transaction(id)) => match rates.take_behind(hash, id) {
+                None => return Ok(CallbackAnswer::empty(429)),
+                taken => taken,
+            },
+            Some(Behind::Account(company, account)) => {
+                return self.take_account_callback(provider, (hash, company, account), incoming).await;
+            }
+            None => None,
         };
         if kinds.per_transaction
             && let Some((company, id)) = self.behind_token(provider, hash).await?
@@ -100,7 +107,7 @@ impl Engine {
         if kinds.per_account
             && let Some((company, method_id)) = self.directory().method_by_callback_token(hash).await?
         {
-            return self.take_account_callback(provider, company, method_id, incoming).await;
+            return self.take_account_callback(provider, (hash, company, method_id), incoming).await;
         }
         Ok(not_found)
     }
@@ -125,10 +132,11 @@ impl Engine {
     async fn take_account_callback(
         &self,
         provider: &'static dyn Provider,
-        company: CompanyId,
-        method_id: domain::MethodId,
+        address: ([u8; 32], CompanyId, MethodId),
         incoming: Incoming<'_>,
     ) -> Result<CallbackAnswer, EngineError> {
+        let (_, company, method_id) = address;
+        let rates = &self.inner.callback_rates;
         let Some(snapshot) = self.directory().company(company).await? else { return Ok(CallbackAnswer::empty(404)) };
         let Some(method) = snapshot.method(method_id).filter(|m| m.psp_type == provider.descriptor().psp_type) else {
             return Ok(CallbackAnswer::empty(404));
@@ -139,6 +147,11 @@ impl Engine {
         let callback = as_callback(incoming, &headers, None, None);
         let reading = guarded(provider, || provider.read_callback(&account, &callback), || CallbackReading::refused(400));
         let Some(locate) = &reading.locate else { return Ok(reading.answer) };
+        let name = name_hash(method_id, locate);
+        let taken_before = match rates.flooded_name(&name).map(|about| rates.take_named(address, name, about)) {
+            Some(None) => return Ok(CallbackAnswer::empty(429)),
+            taken => taken.flatten(),
+        };
         let mut found = match locate.transaction_id {
             Some(id) => transactions::find(self.store(), company, id).await?,
             None => None,
@@ -152,7 +165,7 @@ impl Engine {
             true => About::Transaction(found.transaction.id),
             false => About::Strays(method_id),
         });
-        let taken = about.map(|about| self.inner.callback_rates.take(about));
+        let taken = about.map(|about| taken_before.or_else(|| rates.take_named(address, name, about)));
         if taken == Some(None) {
             return Ok(CallbackAnswer::empty(429));
         }
@@ -200,7 +213,7 @@ impl Engine {
         work: &Work,
         incoming: Incoming<'_>,
         outcome: &CallbackOutcome,
-        taken: inbox::Taken,
+        taken: Taken,
     ) -> Result<(), EngineError> {
         metrics::counter!("mozarto_callbacks_total", "provider" => work.provider.descriptor().name).increment(1);
         if matches!(outcome, CallbackOutcome::Ignore) {

@@ -1,34 +1,15 @@
-//! What of a callback is kept, and how many of one transaction are taken.
+//! What of a callback is kept.
 //!
 //! A callback is read once, in the bytes that came: that reading is stored beside them, so that what is masked of a card
 //! provider's is masked after it was read.
 
 use super::calls::guarded;
-use domain::{Json, MethodId, Money, TransactionId};
-use governor::clock::DefaultClock;
-use governor::state::keyed::HashMapStateStore;
-use governor::{Quota, RateLimiter};
+use domain::{Json, Money};
 use providers::card::{CardData, mask_numbers};
 use providers::{CallbackOutcome, Finding, Provider, Standing};
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 use store::repository::callbacks::Weight;
 
-/// Callbacks of one transaction that are taken at once before the rate counts, and per second in the long run.
-const BURST: NonZeroU32 = NonZeroU32::new(200).unwrap();
-const PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
-/// Of so many of one transaction's each is worked on at once; later ones wait for each other for a moment, so that a flood does
-/// not reach the provider.
-const PROMPT_MAX: u32 = 40;
-/// They are counted anew after this.
-const COUNTED_FOR: Duration = Duration::from_secs(600);
-/// Once so many transactions are counted, those are forgotten whose time has passed.
-const COUNTED_MAX: usize = 10_000;
-/// Tokens of transactions that had too many; once there are so many they are looked up anew.
-const FLOODED_MAX: usize = 1_000;
 /// Fewer digits are no card number.
 const PAN_MIN_DIGITS: usize = 12;
 
@@ -295,105 +276,10 @@ impl Spared {
     }
 }
 
-// --- how many ---------------------------------------------------------------------------------
-
-/// What callbacks are counted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum About {
-    /// The transaction that they are about.
-    Transaction(TransactionId),
-    /// The account whose address they came to, although they name another account's transaction: that one's own are not held up
-    /// by them.
-    Strays(MethodId),
-}
-
-/// How many callbacks of one transaction are taken. By this process, on the monotonic clock.
-pub(crate) struct Rates {
-    limiter: RateLimiter<About, HashMapStateStore<About>, DefaultClock>,
-    counted: Mutex<HashMap<About, (Instant, u32)>>,
-    /// By the hash of its token, a transaction that had too many: whose they are needs not be looked up for each further one.
-    flooded: Mutex<HashMap<[u8; 32], TransactionId>>,
-}
-
-/// A callback that is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Taken {
-    /// Not the first one of the transaction that this process sees.
-    pub(super) crowded: bool,
-    /// It is worked on at once.
-    pub(super) prompt: bool,
-}
-
-impl Default for Rates {
-    fn default() -> Self {
-        let quota = Quota::per_second(PER_SECOND).allow_burst(BURST);
-        Self { limiter: RateLimiter::hashmap(quota), counted: Mutex::default(), flooded: Mutex::default() }
-    }
-}
-
-impl Rates {
-    /// Takes one; `None`: there were too many.
-    pub(super) fn take(&self, id: About) -> Option<Taken> {
-        self.limiter.check_key(&id).ok()?;
-        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        if counted.len() >= COUNTED_MAX && !counted.contains_key(&id) {
-            counted.retain(|_, (since, _)| since.elapsed() < COUNTED_FOR);
-            if counted.len() >= COUNTED_MAX {
-                counted.clear();
-            }
-            self.limiter.retain_recent();
-            self.limiter.shrink_to_fit();
-        }
-        let (since, count) = counted.entry(id).or_insert_with(|| (Instant::now(), 0));
-        let crowded = *count > 0;
-        if since.elapsed() >= COUNTED_FOR {
-            (*since, *count) = (Instant::now(), 0);
-        }
-        *count = count.saturating_add(1);
-        Some(Taken { crowded, prompt: *count <= PROMPT_MAX })
-    }
-
-    /// The transaction behind a token that had too many; `None`: it is to be looked up.
-    pub(super) fn flooded(&self, token_hash: &[u8; 32]) -> Option<TransactionId> {
-        self.flooded.lock().unwrap_or_else(PoisonError::into_inner).get(token_hash).copied()
-    }
-
-    /// Takes one of a token's, as [`take`](Self::take), and remembers the token once there were too many.
-    pub(super) fn take_behind(&self, token_hash: [u8; 32], id: TransactionId) -> Option<Taken> {
-        let taken = self.take(About::Transaction(id));
-        if taken.is_none() {
-            let mut flooded = self.flooded.lock().unwrap_or_else(PoisonError::into_inner);
-            if flooded.len() >= FLOODED_MAX {
-                flooded.clear();
-            }
-            flooded.insert(token_hash, id);
-        }
-        taken
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{Currency, Timestamp};
-
-    #[test]
-    fn a_flooded_token_needs_no_look_up_and_is_taken_again_later() {
-        let (rates, id) = (Rates::default(), TransactionId::new(Timestamp::from_millis(0), [7; 6]));
-        for _ in 0..BURST.get() {
-            assert!(rates.take_behind([1; 32], id).is_some());
-            assert_eq!(rates.flooded(&[1; 32]), None);
-        }
-        assert!((0..100).any(|_| rates.take_behind([1; 32], id).is_none()));
-        assert_eq!((rates.flooded(&[1; 32]), rates.flooded(&[2; 32])), (Some(id), None));
-        for other in 0..=u16::try_from(FLOODED_MAX).unwrap() {
-            let [high, low] = other.to_be_bytes();
-            let mut hash = [3; 32];
-            (hash[0], hash[1]) = (high, low);
-            while rates.take_behind(hash, id).is_some() {}
-        }
-        assert!(rates.flooded.lock().unwrap().len() <= FLOODED_MAX);
-    }
+    use domain::Currency;
 
     #[test]
     fn references_stay_and_card_numbers_do_not() {
@@ -447,18 +333,5 @@ mod tests {
         let old = br#"{"method":"POST","query":"","headers":{"x-signature":"ab"},"body":"7b7d"}"#;
         let kept = Kept::of(old).unwrap();
         assert_eq!((kept.incoming().body, &*kept.headers[0].1), (&b"{}"[..], &b"ab"[..]));
-    }
-
-    #[test]
-    fn a_flood_is_counted() {
-        let rates = Rates::default();
-        let about = |n| About::Transaction(TransactionId::new(Timestamp::from_millis(1), [n; 6]));
-        let (one, other) = (about(1), about(2));
-        assert_eq!(rates.take(one), Some(Taken { crowded: false, prompt: true }));
-        let taken: Vec<Taken> = (0..1_000).filter_map(|_| rates.take(one)).collect();
-        assert!((199..=240).contains(&taken.len()), "{}", taken.len());
-        assert_eq!(taken.iter().filter(|taken| taken.prompt).count(), 39);
-        assert!(taken.iter().all(|taken| taken.crowded));
-        assert_eq!(rates.take(other), Some(Taken { crowded: false, prompt: true }));
     }
 }

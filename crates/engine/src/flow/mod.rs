@@ -24,6 +24,7 @@ pub(crate) mod mask;
 mod pages;
 mod pay;
 mod production;
+pub(crate) mod rates;
 mod recover;
 mod retention;
 mod route;

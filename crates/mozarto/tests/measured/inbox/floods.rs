@@ -21,6 +21,7 @@ async fn a_flood_of_callbacks_does_no_harm() {
     over_the_cap(&world).await.expect("over the cap");
     folded(&world).await.expect("identical bodies");
     over_the_rate(&world).await.expect("over the rate");
+    at_an_accounts_address(&world).await.expect("at an account's address");
     browser_tokens(&world).await.expect("tokens that a browser sees");
     let mut table = Table::new("the address");
     table.row("a trailing slash", trailing_slash(world.hands()));
@@ -121,6 +122,42 @@ async fn over_the_rate(world: &World) -> Result<()> {
     let asked =
         hands.client.control("GET", "/brite/calls", None).await?.body["total"].as_u64().unwrap_or_default() - asked_before;
     ensure!(asked < 200, "Brite was asked {asked} times because of {good} callbacks");
+    Ok(())
+}
+
+/// A flood about one transaction at its account's address is refused; what the provider tells there of another one counts, and,
+/// when the flood is over, what it tells of that one.
+async fn at_an_accounts_address(world: &World) -> Result<()> {
+    let hands = world.hands();
+    let url = account_address(&hands, "GIGADAT", 0).await?;
+    let [flooded, other] = [
+        id_of(&hands.client.cashier(&bodies::gigadat_in("100.00")).await?)?,
+        id_of(&hands.client.cashier(&bodies::gigadat_in("100.00")).await?)?,
+    ];
+    let tell = async |id: &str, n: u32| {
+        let body = json!({"transactionId": id, "type": "ETO", "n": n}).to_string();
+        post(&hands, &url, JSON, body).await
+    };
+    let (mut good, mut limited, began) = (0, 0, Instant::now());
+    for n in 0..1_000 {
+        let answer = tell(&flooded, n).await?;
+        match answer.status {
+            200 => good += 1,
+            429 if answer.header("retry-after").is_some() => limited += 1,
+            status => anyhow::bail!("{status} {}", answer.body),
+        }
+    }
+    let seconds = u32::try_from(began.elapsed().as_secs())? + 1;
+    ensure!(limited > 0 && good <= 200 + 20 * seconds, "{good} taken, {limited} over the rate, in {seconds} s");
+    let set = |drop: bool| hands.client.control("PUT", "/gigadat/settings", Some(json!({"dropCallbacks": drop})));
+    set(true).await?;
+    for id in [&other, &flooded] {
+        let paid = hands.client.control("POST", &format!("/gigadat/{id}/approve"), None).await?;
+        ensure!(paid.status == 200, "{}", paid.body);
+        until("it is taken", async || Ok(tell(id, 0).await?.status == 200)).await?;
+        hands.client.wait_for(id, &["Approved"], LIMIT).await?;
+    }
+    set(false).await?;
     Ok(())
 }
 
