@@ -11,7 +11,7 @@ use testkit::client::bodies;
 use testkit::table::Table;
 use testkit::world::{Hands, World};
 
-const NAME: &str = "emerchantpay";
+pub(crate) const NAME: &str = "emerchantpay";
 const PLAIN: &str = "4200000000000000";
 const CHALLENGE: &str = "4918190000000002";
 const DEVICE_CHECK: &str = "4066330000000004";
@@ -68,7 +68,7 @@ fn browsing(browser: &str) -> String {
     bodies::emerchantpay("10.00", PLAIN).replace(r#""userAgent":"Mozilla/5.0""#, &more)
 }
 
-async fn paid(hands: &Hands, amount: &str) -> Result<String> {
+pub(crate) async fn paid(hands: &Hands, amount: &str) -> Result<String> {
     let answer = hands.client.cashier(&body(amount, PLAIN, "")).await?;
     ensure!(answer.text("/data/transaction_status") == "Approved", "{} {}", answer.status, answer.body);
     id_of(&answer)
@@ -81,7 +81,7 @@ async fn opened(hands: &Hands, pan: &str) -> Result<String> {
 }
 
 /// What the gateway was sent about a payment, to an address that has this in it.
-async fn sent(hands: &Hands, id: &str, path: &str) -> Result<Vec<String>> {
+pub(crate) async fn sent(hands: &Hands, id: &str, path: &str) -> Result<Vec<String>> {
     let calls = hands.client.control("GET", "/emerchantpay/calls", None).await?;
     let calls = calls.body["calls"].as_array().cloned().context("no calls")?;
     let about = |call: &Value| call["path"].as_str().is_some_and(|at| at.contains(path)) && call.to_string().contains(id);

@@ -13,6 +13,7 @@ mod due_work;
 mod echo;
 mod echo_forms;
 mod emerchantpay;
+mod emerchantpay_told;
 mod environment;
 mod feed_copies;
 mod feed_wakes;

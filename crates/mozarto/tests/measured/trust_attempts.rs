@@ -49,6 +49,13 @@ async fn attempts_are_judged_together() {
         table.row(format!("not answered: another attempt's {word} after the payment"), unanswered(asks.hands(), word));
     }
     table.row("asked: what is settled goes up again", raised(asks.hands()));
+    // Of the last one no second is left: it can only be the same.
+    for (minors, refunded, open) in
+        [(["5000", "5000"], "50.00", 1), (["3000", "2000"], "50.00", 0), (["6000", "6000"], "60.00", 0)]
+    {
+        let name = format!("told: {minors:?} without a reference");
+        table.row(name, nameless_refunds(believes.hands(), minors, refunded, open));
+    }
     // These change the account for all.
     for (name, says, paid) in [
         ("null", json!({"orderreference": null, "sitereference": null, "currencyiso3a": null, "baseamount": null}), true),
@@ -95,6 +102,11 @@ impl Order {
 
     /// A signed notification of an attempt; `word`: error code and settle status.
     async fn tell(&self, reference: &str, word: &str, changes: &[(&str, &str)]) -> Result<()> {
+        self.notify("1-A60356", reference, word, changes).await
+    }
+
+    /// As [`tell`](Self::tell), with the notification's own reference, which is not signed.
+    async fn notify(&self, notification: &str, reference: &str, word: &str, changes: &[(&str, &str)]) -> Result<()> {
         let (code, settle) = word.split_once('/').context("a word")?;
         let mut fields = vec![
             ("baseamount", "10000"),
@@ -113,7 +125,7 @@ impl Order {
         }
         let joined: String = fields.iter().map(|(_, value)| *value).chain([PASSWORD]).collect();
         let hash = sha256_hex(joined.as_bytes());
-        fields.extend([("notificationreference", "1-A60356"), ("responsesitesecurity", &*hash)]);
+        fields.extend([("notificationreference", notification), ("responsesitesecurity", &*hash)]);
         let body = fields.iter().map(|(name, value)| format!("{name}={}", value.replace('#', "%23"))).collect::<Vec<_>>();
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let told = self.hands.client.send("POST", &self.url, &headers, Some(body.join("&").into_bytes())).await?;
@@ -150,6 +162,22 @@ impl Order {
 
 fn is_quiet(shown: &Value, status: &str) -> Result<()> {
     ensure!(shown["transaction_status"] == status && shown["attention"].is_null(), "{shown}");
+    Ok(())
+}
+
+/// Nothing tells two equal refunds from one that is notified again: one counts, and a person is told.
+async fn nameless_refunds(hands: Hands, minors: [&'static str; 2], refunded: &'static str, open: usize) -> Result<()> {
+    let order = Order::paid(hands).await?;
+    for (nth, minor) in minors.into_iter().enumerate() {
+        let changes = [("requesttypedescription", "REFUND"), ("baseamount", minor)];
+        order.notify(&format!("1-A6{nth}"), "", "0/0", &changes).await?;
+    }
+    let shown = order.until(|shown| shown["refundedAmount"] == refunded && events(shown, "noted").len() > 1).await?;
+    ensure!(shown["transaction_status"] == "Approved", "{shown}");
+    order.refund("42-14-999", "1").await?;
+    let shown = order.until(|shown| shown["refundedAmount"].as_str().is_some_and(|sum| sum.ends_with(".01"))).await?;
+    let told = anomalies(&shown).iter().filter(|text| text.contains("again, without a reference")).count();
+    ensure!(told == open, "{told} times: {shown}");
     Ok(())
 }
 

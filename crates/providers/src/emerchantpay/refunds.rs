@@ -1,9 +1,9 @@
 //! What is told of refunds: a notification's amount proves nothing, and the record shows one part at a time. What that leaves
-//! open is shown, never guessed. Sheet: the status table ("parts add up"), "Callbacks".
+//! open is shown, never guessed, and so is whatever else was notified and no record shows. Sheet: the status table ("parts add up"), "Callbacks".
 
 use super::record::Record;
-use super::wire;
-use crate::api::{Context, Memo, TurnKind};
+use super::{DESCRIPTOR, disputes, wire};
+use crate::api::{Context, Memo, Standing, TurnKind};
 use crate::kit;
 use domain::{Json, Timestamp};
 
@@ -47,12 +47,44 @@ fn has_a_time_of_its_own(cx: &Context<'_>, record: &Record) -> bool {
     }
 }
 
-/// What of a notified refund the record leaves open; `memo`: with what the record shows.
+/// What of a notification the record leaves open; `memo`: with what the record shows.
 pub(super) fn left_open(cx: &Context<'_>, record: &Record, memo: &Memo) -> Option<String> {
     let hint = cx.hint.filter(|hint| hint.str_at("event") != Some(RETRIEVAL_REQUEST))?;
-    if super::record::turn_of(hint.str_at("status")?) != Some(TurnKind::Refunded) {
+    let notified = hint.str_at("status")?.to_ascii_lowercase();
+    match super::record::turn_of(&notified) {
+        Some(TurnKind::Refunded) => refund_left_open(cx, hint, record, memo),
+        turn => word_left_open(&notified, turn, record, memo),
+    }
+}
+
+/// A notified word that the record has never shown. The gateway was told that we have it and does not notify again, so that
+/// nothing may be lost with it.
+fn word_left_open(notified: &str, turn: Option<TurnKind>, record: &Record, memo: &Memo) -> Option<String> {
+    let says = record.word();
+    if notified == says {
         return None;
     }
+    let of = |word: &str| DESCRIPTOR.statuses.iter().find(|row| row.word == word).map(|row| row.standing);
+    let is_open = match (turn, of(notified), of(&says)) {
+        (Some(_), ..) if disputes::is_later_round(notified) => !disputes::has_shown(memo, |word| word == notified),
+        (Some(kind), ..) => {
+            record.turn() != Some(kind) && !disputes::has_shown(memo, |word| super::record::turn_of(word) == Some(kind))
+        }
+        (None, None, _) => true,
+        // An earlier word, or one that is asked about until it has ended.
+        (None, Some(Standing::Pending), _) | (None, _, Some(Standing::Pending) | None) => false,
+        (None, Some(Standing::Approved), Some(shown)) => record.turn().is_none() && shown != Standing::Cancelled,
+        (None, Some(told), Some(shown)) => !(told == shown || [told, shown].iter().all(|one| is_refusal(*one))),
+    };
+    let what = if of(notified).is_some() { notified } else { "an unknown status" };
+    is_open.then(|| format!("eMerchantPay notified {what}, which its record does not show: look it up"))
+}
+
+fn is_refusal(standing: Standing) -> bool {
+    matches!(standing, Standing::Declined | Standing::Expired | Standing::Cancelled)
+}
+
+fn refund_left_open(cx: &Context<'_>, hint: &Json, record: &Record, memo: &Memo) -> Option<String> {
     let (notified, whole) = (kit::whole_number(hint.str_at("amount")?)?, cx.order.amount.minor());
     let parts = parts(memo);
     let shows = record.turn() == Some(TurnKind::Refunded) && record.amount().unwrap_or(whole) == notified;

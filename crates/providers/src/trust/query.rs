@@ -163,7 +163,7 @@ pub(super) fn answered(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
 // --- what it means ----------------------------------------------------------------------------
 
 /// The signed notifications of ours that started this.
-fn notices<'a>(cx: &Context<'a>) -> impl Iterator<Item = &'a Json> {
+pub(super) fn notices<'a>(cx: &Context<'a>) -> impl Iterator<Item = &'a Json> {
     let members = cx.hint.and_then(Json::as_object).unwrap_or_default();
     members.iter().filter(|(name, _)| name.starts_with(NOTICE)).map(|(_, notice)| notice)
 }

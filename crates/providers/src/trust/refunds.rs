@@ -3,7 +3,7 @@
 
 use super::attempts::{Attempt, Judged};
 use super::notify::told_reference;
-use super::query::{CANCELLED, is_paid};
+use super::query::{CANCELLED, is_paid, notices};
 use crate::api::{Context, Finding, Standing, Turn, TurnKind};
 use crate::kit;
 use domain::Json;
@@ -50,6 +50,12 @@ pub(super) fn count(
             let key = told_reference(&key);
             anomalies.push(format!("Trust does not say which of the payments of this order was refunded: {key}"));
         } else if refund.is_success() {
+            if refund.reference.is_none() && known.may_be_another(&key, minor, cx) && notices(cx).any(|notice| notice == record) {
+                let minor = minor.unwrap_or_default();
+                anomalies.push(format!(
+                    "Trust notified a refund of {minor} in minor units again, without a reference: perhaps another one, look it up"
+                ));
+            }
             known.refunded(&key, minor);
             finding.turns.push(Turn { kind: TurnKind::Refunded, key, minor });
             proof = proof.or(Some((refund, theirs)));
@@ -101,6 +107,16 @@ impl Known {
         self.refunds.iter().any(|(known, _)| known == key)
     }
 
+    /// Whether a refund that is told without a reference is known by its amount and may be another one all the same: as much is
+    /// left.
+    fn may_be_another(&self, key: &str, minor: Option<i64>, cx: &Context<'_>) -> bool {
+        self.has(key) && self.sum().saturating_add(minor.unwrap_or_default()) <= cx.order.amount.minor()
+    }
+
+    fn sum(&self) -> i64 {
+        self.refunds.iter().fold(self.lowered, |sum, (_, minor)| sum.saturating_add(*minor))
+    }
+
     /// What `settlebaseamount` says; what is no part of the amount says nothing.
     fn settles(&mut self, settles: i64, amount: i64, finding: &mut Finding) {
         let lowered = amount - settles;
@@ -142,7 +158,7 @@ impl Known {
         if !self.refunds.is_empty() || memo.get(REFUNDS).is_some() {
             memo.set(REFUNDS, Json::object(self.refunds.iter().map(|(key, minor)| (key.clone(), Json::from(*minor)))));
         }
-        let sum = self.refunds.iter().fold(self.lowered, |sum, (_, minor)| sum.saturating_add(*minor));
+        let sum = self.sum();
         self.taken_back.then(|| {
             memo.set(TAKEN_BACK, Json::Bool(true));
             sum
