@@ -388,10 +388,10 @@ impl Engine {
     /// rest.
     async fn ask_because_of(&self, work: &mut Work, asked: Vec<Asking>) -> Result<(), EngineError> {
         let mut asked: VecDeque<Asking> = asked.into();
-        while let Some(Asking { mut facts, callbacks }) = asked.pop_front() {
+        while let Some(Asking { mut facts, copies, callbacks }) = asked.pop_front() {
             if !inbox::is_empty(&facts) {
                 // Some providers tell two things by the same bytes.
-                facts.set("copies", Json::from(callbacks.iter().map(|one| one.copies).sum::<i64>()));
+                facts.set("copies", Json::from(copies));
             }
             let job = jobs::find(self.store(), work.company_id(), work.id()).await?;
             let waiting: Vec<StoredCallback> = asked.iter().flat_map(|one| one.callbacks.iter().cloned()).collect();
@@ -414,6 +414,8 @@ impl Engine {
 /// Hints that say the same, with what they say.
 struct Asking {
     facts: Json,
+    /// How often it was told; one that says nothing has not told it.
+    copies: i64,
     callbacks: Vec<StoredCallback>,
 }
 
@@ -423,11 +425,13 @@ fn add_to(asked: &mut Vec<Asking>, facts: Json, callback: StoredCallback) {
     if let Some(same) = asked.iter_mut().find(|one| one.facts == facts || says_nothing || inbox::is_empty(&one.facts)) {
         if !says_nothing {
             same.facts = facts;
+            same.copies += callback.copies;
         }
         same.callbacks.push(callback);
         return;
     }
-    asked.push(Asking { facts, callbacks: vec![callback] });
+    let copies = if says_nothing { 0 } else { callback.copies };
+    asked.push(Asking { facts, copies, callbacks: vec![callback] });
 }
 
 /// What a callback wants to be seen, whatever the provider answers. The provider has masked what it quotes.

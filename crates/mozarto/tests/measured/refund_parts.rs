@@ -20,6 +20,7 @@ async fn refunds_in_parts_of_which_little_is_said() {
     let mut table = Table::new("refunds of which little is said");
     table.row("eMerchantPay: two parts told while it is asked", told_together(world.hands()));
     table.row("eMerchantPay: a refund that no record shows", never_shown(world.hands()));
+    table.row("eMerchantPay: a part told once, beside what cannot be read", beside_nothing(world.hands()));
     table.row("Trust: equal parts without a reference", nameless(world.hands(), &[5_000, 5_000], "Reversed"));
     table.row("Trust: parts without a reference", nameless(world.hands(), &[2_000, 3_000, 2_000, 2_000], "Approved"));
     for (name, word, balances, refunded, status) in gone_on() {
@@ -145,6 +146,33 @@ async fn told_together(hands: Hands) -> Result<()> {
     let told = anomalies(&shown);
     ensure!(refunds(&shown) == [7_000] && shown["transaction_status"] == "Approved", "{shown}");
     ensure!(told.len() == 1 && told[0].contains("3000") && told[0].contains(LOOK_IT_UP), "{told:?}");
+    Ok(())
+}
+
+/// What cannot be read says nothing, so that it has not told the part a second time.
+async fn beside_nothing(hands: Hands) -> Result<()> {
+    let (id, unique_id) = paid(&hands, "100.00").await?;
+    is_asked(&hands, &unique_id, 0).await?;
+    let url = crate::short_callbacks::told_address(&hands, "emerchantpay", &id).await?;
+    let silent = |times: u32| json!({"path": "/reconcile/", "about": unique_id, "http": 500, "times": times});
+    next(&hands, "emerchantpay", silent(100_000)).await?;
+    for unreadable in ["unique_id=<1>", "unique_id=<2>"] {
+        let before = asked(&hands, &unique_id).await?;
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        hands.client.send("POST", &url, &form, Some(unreadable.into())).await?;
+        is_asked(&hands, &unique_id, before).await?;
+        if unreadable.contains('1') {
+            control(&hands, "emerchantpay", &id, "refund?minor=3000").await?;
+            is_asked(&hands, &unique_id, before + 1).await?;
+        }
+    }
+    next(&hands, "emerchantpay", silent(0)).await?;
+    until(&hands, &id, |shown| shown["refundedAmount"] == "30.00").await?;
+    for _ in 0..2 {
+        inquire(&hands, &id).await?;
+    }
+    let shown = hands.managed(&id).await?;
+    ensure!(anomalies(&shown).is_empty(), "{:?}", anomalies(&shown));
     Ok(())
 }
 
