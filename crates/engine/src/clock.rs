@@ -35,6 +35,24 @@ struct Timeline {
     steady_ms: i64,
     at_ms: i64,
     permille: i64,
+    /// How far the reference was ahead of it then.
+    off_ms: i64,
+}
+
+/// What the time may be for whoever else looks at a clock: by the timeline and by its reference, which are apart for a while after
+/// a clock was set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dates {
+    /// The earlier of them: what is not over by then is not over.
+    pub earliest: Timestamp,
+    /// The later of them: what has begun by then has begun.
+    pub latest: Timestamp,
+}
+
+impl From<Timestamp> for Dates {
+    fn from(at: Timestamp) -> Self {
+        Self { earliest: at, latest: at }
+    }
 }
 
 impl Timeline {
@@ -43,12 +61,18 @@ impl Timeline {
         self.at_ms + passed + passed.min(SLEW_LASTS_MS) * self.permille / 1_000
     }
 
+    /// What the reference says, by the last look at it.
+    fn date(self, steady_ms: i64) -> i64 {
+        self.at_ms + self.off_ms + (steady_ms - self.steady_ms).max(0)
+    }
+
     /// The same timeline, bent toward the reference.
     fn toward(self, reference_ms: i64, steady_ms: i64) -> Self {
         let at_ms = self.at(steady_ms);
         // What is missing is made up for within a second, where the bounds allow it.
-        let permille = (reference_ms - at_ms).clamp(-SLEW_MAX_PERMILLE, SLEW_MAX_PERMILLE);
-        Self { steady_ms, at_ms, permille }
+        let off_ms = reference_ms - at_ms;
+        let permille = off_ms.clamp(-SLEW_MAX_PERMILLE, SLEW_MAX_PERMILLE);
+        Self { steady_ms, at_ms, permille, off_ms }
     }
 }
 
@@ -71,7 +95,7 @@ pub fn wall() -> Timestamp {
 impl Clock {
     /// The system's clock; every wait is divided by `scale` (1: as written).
     pub fn system(scale: u32) -> Self {
-        let timeline = Timeline { steady_ms: steady_ms(), at_ms: wall().millis(), permille: 0 };
+        let timeline = Timeline { steady_ms: steady_ms(), at_ms: wall().millis(), permille: 0, off_ms: 0 };
         Self { scale: scale.max(1), source: Source::System(Mutex::new(timeline)) }
     }
 
@@ -92,11 +116,29 @@ impl Clock {
         }
     }
 
+    /// The date as the reference has it, by the last look at it: for what others compare with clocks of their own, never for
+    /// waiting.
+    pub fn date(&self) -> Timestamp {
+        match &self.source {
+            Source::System(timeline) => {
+                let timeline = timeline.lock().unwrap_or_else(PoisonError::into_inner);
+                Timestamp::from_millis(timeline.date(steady_ms()))
+            }
+            Source::Manual { .. } => self.now(),
+        }
+    }
+
+    /// [`now`](Self::now) and [`date`](Self::date): what either of them lets pass is neither over nor yet to come.
+    pub fn dates(&self) -> Dates {
+        let (now, date) = (self.now(), self.date());
+        Dates { earliest: now.min(date), latest: now.max(date) }
+    }
+
     /// Takes the reference over at once: at a start. A clock moved by hand does not listen.
     pub fn begin_at(&self, reference: Timestamp) {
         if let Source::System(timeline) = &self.source {
             *timeline.lock().unwrap_or_else(PoisonError::into_inner) =
-                Timeline { steady_ms: steady_ms(), at_ms: reference.millis(), permille: 0 };
+                Timeline { steady_ms: steady_ms(), at_ms: reference.millis(), permille: 0, off_ms: 0 };
         }
     }
 
@@ -168,7 +210,7 @@ impl Clock {
 mod tests {
     use super::*;
 
-    const START: Timeline = Timeline { steady_ms: 1_000, at_ms: 50_000, permille: 0 };
+    const START: Timeline = Timeline { steady_ms: 1_000, at_ms: 50_000, permille: 0, off_ms: 0 };
 
     #[test]
     fn a_reference_that_jumps_moves_the_timeline_by_a_twentieth_and_never_back() {
@@ -183,6 +225,15 @@ mod tests {
             }
             let made_up = before - (50_000 + 60_000);
             assert!(made_up.abs() <= 3_000 && made_up.signum() == jump.signum(), "{jump}: {made_up}");
+        }
+    }
+
+    #[test]
+    fn the_date_is_the_references_at_once() {
+        for jump in [3_600_000, -3_600_000] {
+            let bent = START.toward(50_000 + jump, 1_000);
+            assert_eq!(bent.date(1_500), 50_500 + jump);
+            assert!((bent.at(1_500) - 50_500).abs() <= 25);
         }
     }
 

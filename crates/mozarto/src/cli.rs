@@ -226,7 +226,7 @@ pub(crate) struct BackupArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
     /// Address of the platform.
-    #[arg(long, value_name = "URL", env = "MOZARTO_URL")]
+    #[arg(long, value_name = "URL", env = "MOZARTO_URL", hide_env_values = true)]
     pub(crate) url: Option<String>,
     /// A sandbox's data directory: its address and tokens are in `sandbox.json` there. Else the token comes from `MOZARTO_TOKEN`.
     #[arg(long, value_name = "DIR")]

@@ -91,7 +91,9 @@ impl MasterKeySource {
     pub(crate) fn read(&self) -> Result<MasterKey> {
         match self {
             Self::Text(text) => MasterKey::from_text(text.expose()).context("MOZARTO_MASTER_KEY"),
-            Self::File(path) => MasterKey::from_file(path).with_context(|| format!("the master key in {}", path.display())),
+            Self::File(path) => {
+                MasterKey::from_file(path).with_context(|| format!("the master key in {}", MasterKey::shown_path(path)))
+            }
         }
     }
 }
@@ -256,6 +258,9 @@ fn check(file: File, variables: &Variables, problems: &mut Vec<String>) -> Optio
         tls_required: environment == Some(Environment::Production),
         without_tls: file.database_without_tls.unwrap_or_default(),
     };
+    if file.data.as_deref().is_some_and(|data| data.to_string_lossy().contains("://")) {
+        problems.push("data must be a directory; the address of a database belongs in `database`".to_owned());
+    }
     match file.database.as_deref() {
         None => {}
         Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {

@@ -120,18 +120,27 @@ pub(crate) async fn open_whole(database: &Database, directory: Option<&Path>) ->
     Ok(db)
 }
 
+/// Refuses a store that a newer program wrote: what is in it may mean something else.
+pub(crate) async fn refuse_newer(db: &dyn Driver) -> Result<()> {
+    let status = db.migration_status(migrations(db.dialect())).await.context("looking at the database")?;
+    for one in &status {
+        if let MigrationStatus::Unknown(newer) = one {
+            bail!("the database is newer than this program: it has migration {} ({})", newer.version, newer.name)
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a store whose schema is not this program's: for commands that change something and do not migrate.
 pub(crate) async fn require_schema(db: &dyn Driver) -> Result<()> {
+    refuse_newer(db).await?;
     let status = db.migration_status(migrations(db.dialect())).await.context("looking at the database")?;
     for one in &status {
         match one {
-            MigrationStatus::Unknown(newer) => {
-                bail!("the database is newer than this program: it has migration {} ({})", newer.version, newer.name)
-            }
             MigrationStatus::Pending { .. } => {
                 bail!("the database has no schema, or an older program's: run `mozarto migrate` first")
             }
-            MigrationStatus::Applied(_) | MigrationStatus::Changed(_) => {}
+            MigrationStatus::Applied(_) | MigrationStatus::Changed(_) | MigrationStatus::Unknown(_) => {}
         }
     }
     Ok(())

@@ -121,6 +121,14 @@ impl MasterKey {
         Ok(bytes)
     }
 
+    /// A path as it may be shown; a key that was put where the name of its file belongs is not.
+    pub fn shown_path(path: &Path) -> String {
+        match path.to_str().map(Self::bytes_of) {
+            Some(Ok(_)) => "(what stands there looks like the key itself: name the file that holds it)".to_owned(),
+            _ => path.display().to_string(),
+        }
+    }
+
     /// From a file that holds the text.
     ///
     /// # Errors

@@ -4,11 +4,12 @@ use super::issue::sha256;
 use super::jwt::{Bad, Parts};
 use super::told::audience_is;
 use super::{API_KEY_PREFIX, AuthError, CLOCK_SKEW_S, Caller, ISSUED_PREFIX, MANAGEMENT_PREFIX, SELF_SIGNED_MAX_S, bearer};
+use crate::clock::Dates;
 use crate::core::Engine;
 use crate::directory::{CompanySnapshot, Directory};
 use domain::company::CredentialKind;
 use domain::urls::Environment;
-use domain::{Credential, CredentialId, Json, Scope, Timestamp};
+use domain::{Credential, CredentialId, Json, Scope};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use std::sync::Arc;
 use subtle::ConstantTimeEq as _;
@@ -29,7 +30,7 @@ impl Engine {
     /// [`AuthError::Unauthorized`] for anything that is not a good token of a credential that stands; [`AuthError::Forbidden`]
     /// where the company is suspended; [`AuthError::Internal`].
     pub async fn company_caller(&self, authorization: Option<&str>) -> Result<Caller, AuthError> {
-        company_caller(self.directory(), authorization, self.clock().now()).await
+        company_caller(self.directory(), authorization, self.clock().dates()).await
     }
 
     /// Whose management token this is.
@@ -37,7 +38,7 @@ impl Engine {
     /// # Errors
     /// As [`company_caller`](Self::company_caller).
     pub async fn management_caller(&self, authorization: Option<&str>) -> Result<Caller, AuthError> {
-        management_caller(self.directory(), authorization, self.clock().now()).await
+        management_caller(self.directory(), authorization, self.clock().dates()).await
     }
 }
 
@@ -48,11 +49,7 @@ enum Proof {
     Issued,
 }
 
-pub(crate) async fn company_caller(
-    directory: &Directory,
-    authorization: Option<&str>,
-    now: Timestamp,
-) -> Result<Caller, AuthError> {
+pub(crate) async fn company_caller(directory: &Directory, authorization: Option<&str>, now: Dates) -> Result<Caller, AuthError> {
     let token = authorization.and_then(bearer).ok_or(AuthError::Unauthorized)?;
     let parts = Parts::of(token)?;
     let (proof, id) = parts.header.str_at("kid").and_then(read_kid).ok_or(AuthError::Unauthorized)?;
@@ -70,7 +67,7 @@ pub(crate) async fn company_caller(
 pub(crate) async fn management_caller(
     directory: &Directory,
     authorization: Option<&str>,
-    now: Timestamp,
+    now: Dates,
 ) -> Result<Caller, AuthError> {
     let token = authorization.and_then(bearer).ok_or(AuthError::Unauthorized)?;
     // The rest is base64url, in which the separator may occur: the id is what stands before the first one.
@@ -79,7 +76,7 @@ pub(crate) async fn management_caller(
     let (company, credential) = standing(directory, id, CredentialKind::Management).await?;
     let digest = credential.token_digest.ok_or(AuthError::Unauthorized)?;
     let matches: bool = digest.ct_eq(&sha256(token.as_bytes())).into();
-    if !matches || credential.expires_at <= now {
+    if !matches || credential.expires_at <= now.earliest {
         return Err(AuthError::Unauthorized);
     }
     let scopes = credential.scopes.clone();
@@ -107,12 +104,12 @@ fn check_self_signed(
     parts: &Parts<'_>,
     credential: &Credential,
     environment: Environment,
-    now: Timestamp,
+    now: Dates,
 ) -> Result<Vec<Scope>, Bad> {
     let secret = credential.secret.as_ref().ok_or(Bad)?;
     parts.verify(Algorithm::HS256, &DecodingKey::from_secret(secret.expose().as_bytes()))?;
     let issued = check_lifetime(parts, SELF_SIGNED_MAX_S, now)?;
-    if issued > now.seconds().saturating_add(CLOCK_SKEW_S) {
+    if issued > now.latest.seconds().saturating_add(CLOCK_SKEW_S) {
         return Err(Bad);
     }
     // Nobody has to name the environment here, but who names the other one means it.
@@ -127,7 +124,7 @@ fn check_issued(
     credential: &Credential,
     key: &[u8; 32],
     environment: Environment,
-    now: Timestamp,
+    now: Dates,
 ) -> Result<Vec<Scope>, Bad> {
     parts.verify(Algorithm::HS256, &DecodingKey::from_secret(key))?;
     check_lifetime(parts, ISSUED_MAX_S, now)?;
@@ -147,7 +144,7 @@ fn check_issued(
 /// `iat` and `exp` are there, in order, not too far apart, and the token is good now. Answers the `iat`: one in the future is a
 /// self-signed token's fault; in one that we issued ourselves it says that our clock was put back since, which is not its
 /// holder's.
-fn check_lifetime(parts: &Parts<'_>, most_s: i64, now: Timestamp) -> Result<i64, Bad> {
+fn check_lifetime(parts: &Parts<'_>, most_s: i64, now: Dates) -> Result<i64, Bad> {
     let issued = parts.seconds("iat")?.ok_or(Bad)?;
     let ends = parts.seconds("exp")?.ok_or(Bad)?;
     let lifetime = ends.checked_sub(issued).ok_or(Bad)?;
@@ -163,9 +160,9 @@ fn admitted(
     company: Arc<CompanySnapshot>,
     credential: Arc<Credential>,
     scopes: Vec<Scope>,
-    now: Timestamp,
+    now: Dates,
 ) -> Result<Caller, AuthError> {
-    directory.touch(credential.id, now);
+    directory.touch(credential.id, now.earliest);
     if company.company.suspended {
         return Err(AuthError::Forbidden);
     }

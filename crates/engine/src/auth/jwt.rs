@@ -4,9 +4,10 @@
 //! handed in: the library would ask the system's. The library checks signatures.
 
 use super::{CLOCK_SKEW_S, TOKEN_MAX_BYTES};
+use crate::clock::Dates;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{Json, Timestamp};
+use domain::Json;
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 
 /// A token that is no token, or whose claims do not hold. Says no more: callers answer 401.
@@ -62,10 +63,9 @@ impl<'a> Parts<'a> {
     }
 
     /// `exp`, if there is one, is not over; `nbf`, if there is one, not in the future; both within the skew.
-    pub(super) fn check_times(&self, now: Timestamp) -> Result<(), Bad> {
-        let now_s = now.seconds();
-        let over = self.seconds("exp")?.is_some_and(|exp| exp.saturating_add(CLOCK_SKEW_S) <= now_s);
-        let early = self.seconds("nbf")?.is_some_and(|nbf| nbf > now_s.saturating_add(CLOCK_SKEW_S));
+    pub(super) fn check_times(&self, now: Dates) -> Result<(), Bad> {
+        let over = self.seconds("exp")?.is_some_and(|exp| exp.saturating_add(CLOCK_SKEW_S) <= now.earliest.seconds());
+        let early = self.seconds("nbf")?.is_some_and(|nbf| nbf > now.latest.seconds().saturating_add(CLOCK_SKEW_S));
         if over || early { Err(Bad) } else { Ok(()) }
     }
 }

@@ -2,9 +2,10 @@
 
 use super::jwt::{Bad, Parts};
 use super::{AuthError, bearer, keys};
+use crate::clock::Dates;
 use crate::core::Engine;
 use crate::directory::CompanySnapshot;
-use domain::{Company, Json, Timestamp};
+use domain::{Company, Json};
 use providers::fields::Claims;
 
 /// The User Auth URL must have answered within this time, milliseconds, connecting included.
@@ -51,7 +52,7 @@ impl Engine {
         let body_user_id = body_user_id.filter(|text| !text.is_empty());
         let of_token = match token {
             Some(header) => {
-                let claims = token_user(&company.company, header, self.clock().now())?;
+                let claims = token_user(&company.company, header, self.clock().dates())?;
                 same_user(&claims, body_user_id)?;
                 Some(claims)
             }
@@ -98,7 +99,7 @@ pub(super) fn read_answer(status: u16, truncated: bool, body: &[u8]) -> Result<C
 
 /// The user of a user token. Without a stored key any `alg` will do and the signature is not looked at: the company token vouches
 /// for the call.
-pub(super) fn token_user(company: &Company, header: &str, now: Timestamp) -> Result<Claims, UserError> {
+pub(super) fn token_user(company: &Company, header: &str, now: Dates) -> Result<Claims, UserError> {
     let token = bearer(header).ok_or(UNAUTHORIZED)?;
     let parts = Parts::of(token)?;
     if let Some(key) = &company.user_token_key {

@@ -33,6 +33,9 @@ const TROUBLE_WAIT_MS: i64 = 5_000;
 const EARLY_WAIT_MS: i64 = 1_000;
 /// A callback that came in a flood waits this long for others, milliseconds as written.
 const CROWD_WAIT_MS: i64 = 5_000;
+/// For so long after a transaction was made its first callback that this process sees is taken for its first, milliseconds as
+/// written.
+const COUNTED_HERE_MS: i64 = 60_000;
 /// What callbacks have to tell goes on a timeline of at most so many entries: the rest of its room is for what we do ourselves.
 const TIMELINE_MAX: i64 = EVENTS_PER_TRANSACTION_MAX as i64 / 2;
 
@@ -221,7 +224,9 @@ impl Engine {
         }
         let now = self.clock().now();
         let stored = self.sealed_callback(work, now, incoming, outcome, inbox::weight_of(outcome))?;
-        let instead = taken.crowded.then(|| {
+        // Of an older transaction callbacks may have been counted that this process does not know, or no more.
+        let old = now.since(work.transaction.created_at) > self.clock().scaled_ms(COUNTED_HERE_MS);
+        let instead = (taken.crowded || old).then(|| {
             let nothing = Incoming { method: "", query: "", headers: &[], body: &[] };
             self.sealed_callback(work, now, nothing, &CallbackOutcome::Hint(Json::Object(Vec::new())), Weight::InsteadOfFacts)
         });

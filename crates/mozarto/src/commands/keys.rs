@@ -34,7 +34,7 @@ async fn rotate(new_key_file: Option<&Path>, args: &StoreArgs) -> Result<u64> {
         return in_directory(&store).await;
     }
     let path = new_key_file.context("say where the new master key is: --new-key-file FILE")?;
-    let new = MasterKey::from_file(path).with_context(|| format!("the new master key in {}", path.display()))?;
+    let new = MasterKey::from_file(path).with_context(|| format!("the new master key in {}", MasterKey::shown_path(path)))?;
     // Heartbeats are by the store's clock, and this machine's may be another.
     let clock = nodes::store_clock(store.db.as_ref()).await?.unwrap_or_else(engine::clock::wall);
     let since = clock.plus_ms(-ALIVE_MS);

@@ -10,9 +10,16 @@ use domain::urls::Environment;
 use engine::core::StartError;
 use engine::directory::{check_master_key, may_open, rotate_master_key};
 use engine::{Clock, Config, Engine, environment};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use store::Driver;
 use store::vault::MasterKey;
+
+/// How often a database is looked at that seems to have lost something, and what is waited between: a server may be copying its
+/// log back at that moment.
+const LOOKS: u32 = 3;
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// An open store with what opens its secrets.
 pub(crate) struct OpenStore {
@@ -31,6 +38,7 @@ pub(crate) async fn open(args: &StoreArgs) -> Result<OpenStore> {
         let data = DataDirectory::open(&data.to_string_lossy())?;
         let database = Database::of(&data.path, None);
         let db = platform::open_whole(&database, Some(&data.path)).await?;
+        platform::refuse_newer(db.as_ref()).await?;
         // A key belongs to a database: that comes first. One of another environment, or with a key of its own, is left as it is.
         let migrated = if data.has_key() {
             0
@@ -50,6 +58,7 @@ pub(crate) async fn open(args: &StoreArgs) -> Result<OpenStore> {
     let key = settings.master_key.as_ref().context("there is no master key")?.read()?;
     let shared = database.is_shared();
     let db = platform::open_whole(&database, data.as_ref().map(|data| data.path.as_path())).await?;
+    platform::refuse_newer(db.as_ref()).await?;
     Ok(OpenStore { db, settings: Some(settings), key, shared, data_directory: data, migrated: 0 })
 }
 
@@ -62,12 +71,27 @@ pub(crate) async fn open_beside(args: &StoreArgs) -> Result<Arc<dyn Driver>> {
             Database::of_settings(&settings)
         }
     };
-    if let Database::Embedded(path) = &database
-        && !path.exists()
-    {
-        bail!("there is no database at {}", path.display());
+    if let Database::Embedded(path) = &database {
+        let directory = path.parent().unwrap_or(Path::new("."));
+        // Else a lost database would be taken for a whole one, and what tells it from one that is new would be written over.
+        let mut looks = 0;
+        while let Err(lost) = presence::before_opening(directory) {
+            looks += 1;
+            if looks == LOOKS {
+                return Err(lost);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        if !path.exists() {
+            bail!("there is no database at {}", path.display());
+        }
+        let db = platform::open_whole(&database, Some(directory)).await?;
+        platform::refuse_newer(db.as_ref()).await?;
+        return Ok(db);
     }
-    database.open().await
+    let db = database.open().await?;
+    platform::refuse_newer(db.as_ref()).await?;
+    Ok(db)
 }
 
 impl OpenStore {

@@ -3,6 +3,7 @@
 use super::Addresses;
 use super::seed::Demo;
 use anyhow::Result;
+use domain::visible::visible;
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
@@ -87,7 +88,7 @@ impl Ready<'_> {
             email = demo.owner_email,
             password = demo.owner_password.expose(),
             simulators = at.simulators,
-            data = self.data.display(),
+            data = visible(&self.data.to_string_lossy(), &[]),
             company_token = demo.company_token.expose(),
             user_token = demo.user_token.expose(),
         )

@@ -298,6 +298,12 @@ async fn what_has_lost_its_database_is_not_new() {
             let data = copy_of(&whole)?;
             loss(data.path())?;
             let before = listing(data.path())?;
+            // Not before the start, which would make a new one of an emptied one look like any that is new.
+            let aside = tempfile::tempdir()?;
+            let mut backup = Command::new(BINARY);
+            backup.arg("backup").arg(aside.path().join("copy.db")).arg("--data").arg(data.path());
+            refuses(backup, &["To restore"]).await?;
+            ensure!(!aside.path().join("copy.db").exists(), "a backup of nothing was made");
             refuses(sandbox_command(data.path()), &["To restore", "store.mark"]).await?;
             ensure!(listing(data.path())? == before || name == "another, empty database in its place", "something was changed");
             refuses(with_its_key(mozarto("sandbox", data.path(), &["serve"]), data.path()), &["To restore"]).await
@@ -379,6 +385,7 @@ async fn a_newer_schema_is_refused() {
         command
     };
     let newer = "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (9999, 'from the future', 'x', 0)";
+    let copy = data.path().join("copy.db");
     let key = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(key.path(), MASTER_KEY.replace('6', "7")).unwrap();
     let rotate = ["keys", "rotate", "--new-key-file", key.path().to_str().unwrap()];
@@ -394,7 +401,11 @@ async fn a_newer_schema_is_refused() {
         } else {
             change(data.path(), newer).unwrap();
         }
-        for arguments in [&["serve"][..], &["migrate"], &CREATE, &rotate, &["migrate", "--environment", "production"]] {
+        let backup = ["backup", copy.to_str().unwrap()];
+        let with_a_file = if shared { &[][..] } else { &[&backup[..]] };
+        let every: [&[&str]; 6] =
+            [&["serve"], &["migrate"], &CREATE, &rotate, &["migrate", "--environment", "production"], &["company", "list"]];
+        for arguments in every.iter().chain(with_a_file) {
             refuses(on(shared, arguments), &["newer than this program"])
                 .await
                 .unwrap_or_else(|error| panic!("{shared} {arguments:?}: {error:#}"));

@@ -71,6 +71,11 @@ async fn what_cannot_be_meant_is_refused_by_name_and_without_its_text() {
         ("listen = \"127.0.0.1:9464\"", &["metrics_listen must be another"]),
         ("[providers.payone]\nbase_url = \"https://u:s3cretw0rd@x.example\"", &["providers.payone.base_url must be"]),
         ("database = \"mysql://u:s3cretw0rd@h/d\"", &["database must be"]),
+        // An `@` in the password that is not escaped: what is taken for the host is a part of it.
+        ("database = \"postgres://u:p@s3cretw0rd@db.example/d\"", &["written as %40"]),
+        ("database = \"postgres://u:p@s3cretw0rd@db.example/d?sslmode=disable\"", &["written as %40"]),
+        ("database = \"postgres://u:p@s3cretw0rd@127.0.0.1/d\"", &["written as %40"]),
+        ("data = \"postgres://u:s3cretw0rd@db.example/d\"", &["data must be a directory"]),
         // Slips of the pen on the line that holds the password.
         ("database = postgres://u:s3cretw0rd@h/d", &["line 3, column", "not TOML"]),
         ("database = \"postgres://u:s3cretw0rd@h/d", &["line 3, column", "not TOML"]),
@@ -96,8 +101,47 @@ async fn what_cannot_be_meant_is_refused_by_name_and_without_its_text() {
     ] {
         table.row(format!("a master key of {name}"), refused(GOOD.to_owned(), key, words));
     }
+    for (name, key) in [
+        ("hexadecimal", "8d2d1d9f202122232425262728292a2b2c2d2e2f303132333435363738393a3b"),
+        ("base64", "jS0dnyAhIiMkJSYnKCkqKywtLi8wMTIzNDU2Nzg5Ojs="),
+    ] {
+        table.row(format!("a {name} key where its file belongs"), key_for_a_file(key));
+    }
+    table.row("help", help());
     table.row("what can be meant", usable());
     table.end().await;
+}
+
+/// Whoever puts the key itself where the name of its file belongs is not shown it again.
+async fn key_for_a_file(key: &'static str) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("its-name.toml");
+    std::fs::write(&file, format!("{GOOD}master_key_file = \"{key}\"\n"))?;
+    let check = ["config", "check"].map(str::to_owned);
+    let migrate = ["migrate"].map(str::to_owned);
+    for arguments in [&check[..], &migrate] {
+        let output = Command::new(BINARY).args(arguments).arg("--config").arg(&file).stdin(Stdio::null()).output()?;
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+        ensure!(output.status.code() == Some(1) && said.contains("name the file"), "{said}");
+        ensure!(!said.contains(&key[..20]), "it says too much: {said}");
+    }
+    Ok(())
+}
+
+/// What is in the environment is not in the help.
+async fn help() -> Result<()> {
+    let address = format!("http://u:{SECRET}@h/");
+    for arguments in [&["transactions", "list"][..], &["approvals", "list"], &["sandbox"], &["serve"], &["config", "check"]] {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).arg("--help").stdin(Stdio::null());
+        for name in ["MOZARTO_URL", "MOZARTO_SANDBOX_DATABASE", "MOZARTO_DATABASE", "MOZARTO_TOKEN", "MOZARTO_WEBHOOK_SECRET"] {
+            command.env(name, &address);
+        }
+        let output = command.output()?;
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+        ensure!(output.status.success() && !said.contains(SECRET), "{arguments:?}: {said}");
+    }
+    Ok(())
 }
 
 async fn usable() -> Result<()> {

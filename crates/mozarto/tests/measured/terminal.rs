@@ -88,7 +88,29 @@ async fn nothing_of_a_stranger_acts_on_a_terminal() {
         });
     }
     table.row("the log of a sandbox", logged());
+    table.row("what a sandbox says of where it is", told_where());
     table.end().await;
+}
+
+/// The name of the data directory is somebody's, too.
+async fn told_where() -> Result<()> {
+    let data = tempfile::tempdir()?;
+    let mut command = Command::new(BINARY);
+    command
+        .args(["sandbox", "--port", "0", "--simulator-port", "0", "--shop-port", "0", "--data"])
+        .arg(data.path().join("x\u{1b}[31my\u{202e}z"));
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn()?;
+    let (mut out, mut said) = (child.stdout.take().context("its output")?, Vec::new());
+    tokio::time::timeout(LIMIT, async {
+        while !String::from_utf8_lossy(&said).contains("Ctrl-C") {
+            ensure!(out.read_buf(&mut said).await? > 0, "it ended: {}", String::from_utf8_lossy(&said));
+        }
+        Ok(())
+    })
+    .await??;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    ensure!(said.contains("31my") && !acts(&said), "it acts: {said:?}");
+    Ok(())
 }
 
 /// What a payer's browser and a merchant bring, at the level that tells most.

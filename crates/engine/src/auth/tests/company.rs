@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 async fn call(world: &World, header: &str) -> Result<Caller, AuthError> {
-    company_caller(&world.directory, Some(header), world.clock.now()).await
+    company_caller(&world.directory, Some(header), world.clock.now().into()).await
 }
 
 async fn verdict(world: &World, token: &str) -> Result<(), AuthError> {
@@ -191,7 +191,7 @@ async fn bad_self_signed_tokens_are_refused_at_once() {
     ] {
         assert_eq!(call(&world, &header).await.map(|_| ()), Err(AuthError::Unauthorized), "{header:?}");
     }
-    assert_eq!(company_caller(&world.directory, None, NOW).await.map(|_| ()), Err(AuthError::Unauthorized));
+    assert_eq!(company_caller(&world.directory, None, NOW.into()).await.map(|_| ()), Err(AuthError::Unauthorized));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,7 +260,7 @@ async fn bad_issued_tokens_are_refused_at_once() {
     config.environment = Environment::Production;
     let production = crate::directory::Directory::new(world.db.clone(), &world.master_key, &config);
     let header = format!("Bearer {good}");
-    assert_eq!(company_caller(&production, Some(&header), NOW).await.map(|_| ()), Err(AuthError::Unauthorized));
+    assert_eq!(company_caller(&production, Some(&header), NOW.into()).await.map(|_| ()), Err(AuthError::Unauthorized));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use domain::company::CredentialKind;
 
 async fn verdict(world: &World, token: &str) -> Result<Vec<Scope>, AuthError> {
     let header = format!("Bearer {token}");
-    management_caller(&world.directory, Some(&header), world.clock.now()).await.map(|caller| caller.scopes)
+    management_caller(&world.directory, Some(&header), world.clock.now().into()).await.map(|caller| caller.scopes)
 }
 
 #[tokio::test(flavor = "multi_thread")]

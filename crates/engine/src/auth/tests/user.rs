@@ -32,7 +32,7 @@ fn company(key: Option<(UserTokenAlgorithm, String)>) -> Company {
 }
 
 fn verdict(company: &Company, token: &str) -> Result<Claims, UserError> {
-    token_user(company, &format!("Bearer {token}"), NOW)
+    token_user(company, &format!("Bearer {token}"), NOW.into())
 }
 
 fn exp(seconds: i64) -> String {
@@ -103,7 +103,7 @@ async fn malformed_user_tokens_are_refused_at_once() {
     for header in
         ["", "Bearer", "Bearer ", &good, &format!("Basic {good}"), &format!("Bearer\t{good}"), &format!("Bearer {good} ")]
     {
-        assert_eq!(token_user(&company, header, NOW).map(|claims| claims.user_id), Err(UNAUTHORIZED), "{header}");
+        assert_eq!(token_user(&company, header, NOW.into()).map(|claims| claims.user_id), Err(UNAUTHORIZED), "{header}");
     }
 }
 

@@ -42,7 +42,7 @@ async fn a_new_master_key_opens_everything_and_leaves_tokens_good() {
         let found = directory.credential(issued.credential.id).await.unwrap().unwrap();
         assert_eq!(found.secret.as_ref().unwrap().expose(), issued.api_secret.as_ref().unwrap().expose());
         let header = format!("Bearer {}", issued.token.expose());
-        let caller = crate::auth::company_caller_at(&directory, Some(&header), world.clock.now()).await.unwrap();
+        let caller = crate::auth::company_caller_at(&directory, Some(&header), world.clock.now().into()).await.unwrap();
         assert_eq!(caller.company.company.id, id);
         let old = Directory::new(world.db.clone(), &world.master_key, &world.config);
         assert!(old.company(id).await.is_err());

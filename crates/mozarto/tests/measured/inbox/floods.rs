@@ -55,6 +55,34 @@ async fn over_the_cap(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// What a process does not remember having taken is not taken beyond the cap either.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cap_outlives_the_process() {
+    let data = tempfile::tempdir().expect("a directory");
+    let options = Options::new(BINARY, data.path()).time_scale(200).variable("MOZARTO_LOG", "error");
+    let (mut id, mut url) = (String::new(), String::new());
+    for restart in 0..4 {
+        let mut sandbox = Sandbox::start(options.clone()).await.expect("a sandbox");
+        let client = Client::of(&sandbox);
+        if restart == 0 {
+            id = id_of(&client.cashier(brite_in()).await.expect("an answer")).expect("a payment");
+            url = address_told(&client, "brite", &id).await.expect("an address");
+        }
+        for n in 0..if restart == 0 { 41 } else { 1 } {
+            let body = format!(r#"{{"merchant_id":"m","session_id":"s","session_state":{}}}"#, restart * 100 + n);
+            let answer = client.send("POST", &url, &[("content-type", JSON)], Some(body.into())).await.expect("an answer");
+            assert_eq!(answer.status, 200, "{}", answer.body);
+        }
+        let db = store(data.path()).expect("the store");
+        assert_eq!(number(&db, KEPT, &id).expect("a number"), 40, "after {restart} restarts");
+        if restart == 0 {
+            // Over this the transaction is no longer new.
+            tokio::time::sleep(Duration::from_millis(400)).await;
+        }
+        sandbox.kill().await.expect("killed");
+    }
+}
+
 /// Identical bodies are one row, whatever the headers; a repeat of one that was worked off has the provider asked again.
 async fn folded(world: &World) -> Result<()> {
     let hands = world.hands();

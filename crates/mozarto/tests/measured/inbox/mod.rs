@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use std::future::Future;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use testkit::client::{Answer, bodies};
+use testkit::client::{Answer, Client, bodies};
 use testkit::forms::Form;
+use testkit::sandbox::{Options, Sandbox};
 use testkit::table::Table;
 use testkit::world::{Hands, World};
 
@@ -65,9 +66,13 @@ async fn sent(hands: &Hands, provider: &str) -> Result<Vec<String>> {
 
 /// The address for callbacks that the provider was told about that transaction.
 async fn told_address(hands: &Hands, provider: &str, id: &str) -> Result<String> {
-    let calls = hands.client.control("GET", &format!("/{provider}/calls"), None).await?;
+    address_told(&hands.client, provider, id).await
+}
+
+async fn address_told(client: &Client, provider: &str, id: &str) -> Result<String> {
+    let calls = client.control("GET", &format!("/{provider}/calls"), None).await?;
     let calls = calls.body["calls"].as_array().cloned().context("no calls")?;
-    let start = format!("{}/callbacks/{provider}/", hands.client.base);
+    let start = format!("{}/callbacks/{provider}/", client.base);
     let of = |call: &Value| {
         let body = call["body"].as_str().unwrap_or_default();
         let body = url_decoded(body);

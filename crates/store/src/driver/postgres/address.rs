@@ -89,6 +89,11 @@ impl Address {
         let (url, tls) = Tls::take_from(url)?;
         let mut config: Config =
             url.parse().map_err(|_| refused("the address of the database is not of the form postgres://user@host/database"))?;
+        // The password has one that is not escaped, and what is taken for the host has a part of it.
+        let of_hosts = config.get_hosts().iter().filter_map(|host| if let Host::Tcp(name) = host { Some(&**name) } else { None });
+        if of_hosts.chain(config.get_dbname()).any(|name| name.contains('@')) {
+            return Err(refused("the address of the database has an `@` too many: one in the password is written as %40"));
+        }
         config.application_name("mozarto");
         config.connect_timeout(CONNECT_TIMEOUT);
         config.tcp_user_timeout(TCP_USER_TIMEOUT);
