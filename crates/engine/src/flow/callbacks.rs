@@ -164,22 +164,22 @@ impl Engine {
         {
             found = transactions::find_by_psp_id(self.store(), company, method_id, psp_id).await?;
         }
-        let about = found.as_ref().map(|found| match found.transaction.method_id == method_id {
-            true => About::Transaction(found.transaction.id),
-            false => About::Strays(method_id),
-        });
-        let taken = about.map(|about| taken_before.or_else(|| rates.take_named(address, name, about)));
-        if taken == Some(None) {
+        let about = match &found {
+            Some(found) if found.transaction.method_id == method_id => About::Transaction(found.transaction.id),
+            Some(_) => About::Strays(method_id),
+            None => About::Nobody(method_id),
+        };
+        let Some(taken) = taken_before.or_else(|| rates.take_named(address, name, about)) else {
             return Ok(CallbackAnswer::empty(429));
-        }
-        match found.zip(taken.flatten()) {
-            Some((found, taken)) if found.transaction.method_id == method_id => {
+        };
+        match found {
+            Some(found) if found.transaction.method_id == method_id => {
                 let work = self.take_in_hand(found).await?;
                 let outcome = self.read(&work, incoming).outcome;
                 self.keep_callback(&work, incoming, &outcome, taken).await?;
             }
             // Of the company, but of another account: whoever has this address should know nothing of it.
-            Some((found, _)) if found.transaction.psp_type == provider.descriptor().psp_type => {
+            Some(found) if found.transaction.psp_type == provider.descriptor().psp_type => {
                 let _lock = self.inner.locks.lock(found.transaction.id).await;
                 let Some(mut work) = self.load(company, found.transaction.id).await? else { return Ok(reading.answer) };
                 let told = self.told_before(&work).await?;

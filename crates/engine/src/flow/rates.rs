@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// Callbacks of one transaction that are taken at once before the rate counts, and per second in the long run.
 const BURST: NonZeroU32 = NonZeroU32::new(200).unwrap();
 const PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
+/// The same for those of an account that name nothing of it.
+const OF_NOBODY_BURST: NonZeroU32 = NonZeroU32::new(2_000).unwrap();
+const OF_NOBODY_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
 /// Of so many of one transaction's each is worked on at once; later ones wait for each other for a moment, so that a flood does
 /// not reach the provider.
 const PROMPT_MAX: u32 = 40;
@@ -32,11 +35,15 @@ pub(super) enum About {
     /// The account whose address they came to, although they name another account's transaction: that one's own are not held up
     /// by them.
     Strays(MethodId),
+    /// The account whose address they came to, although they name nothing of it: another system may work with the account, and
+    /// all of its payments are told of here, so that many are taken.
+    Nobody(MethodId),
 }
 
 /// How many callbacks of one transaction are taken. By this process, on the monotonic clock.
 pub(crate) struct Rates {
     limiter: RateLimiter<About, HashMapStateStore<About>, DefaultClock>,
+    of_nobody: RateLimiter<About, HashMapStateStore<About>, DefaultClock>,
     counted: Mutex<HashMap<About, (Instant, u32)>>,
     /// By the hash of its token, whose had too many: it needs not be looked up for each further one.
     flooded: Mutex<HashMap<[u8; 32], Behind>>,
@@ -83,8 +90,10 @@ pub(super) struct Taken {
 impl Default for Rates {
     fn default() -> Self {
         let quota = Quota::per_second(PER_SECOND).allow_burst(BURST);
+        let of_nobody = Quota::per_second(OF_NOBODY_PER_SECOND).allow_burst(OF_NOBODY_BURST);
         Self {
             limiter: RateLimiter::hashmap(quota),
+            of_nobody: RateLimiter::hashmap(of_nobody),
             counted: Mutex::default(),
             flooded: Mutex::default(),
             named: Mutex::default(),
@@ -95,7 +104,8 @@ impl Default for Rates {
 impl Rates {
     /// Takes one; `None`: there were too many.
     pub(super) fn take(&self, id: About) -> Option<Taken> {
-        self.limiter.check_key(&id).ok()?;
+        let limiter = if matches!(id, About::Nobody(_)) { &self.of_nobody } else { &self.limiter };
+        limiter.check_key(&id).ok()?;
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.len() >= COUNTED_MAX && !counted.contains_key(&id) {
             counted.retain(|_, (since, _)| since.elapsed() < COUNTED_FOR);
@@ -104,6 +114,7 @@ impl Rates {
             }
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
+            self.of_nobody.retain_recent();
         }
         let (since, count) = counted.entry(id).or_insert_with(|| (Instant::now(), 0));
         let crowded = *count > 0;
@@ -144,7 +155,10 @@ impl Rates {
         let taken = self.take(about);
         if taken.is_none() {
             remember(&self.flooded, token_hash, Behind::Account(company, account));
-            remember(&self.named, name, about);
+            // Names of nothing are without number.
+            if !matches!(about, About::Nobody(_)) {
+                remember(&self.named, name, about);
+            }
         }
         taken
     }

@@ -186,6 +186,32 @@ async fn at_an_accounts_address(world: &World) -> Result<()> {
         hands.client.wait_for(id, &["Approved"], LIMIT).await?;
     }
     set(false).await?;
+    // What names nothing of ours is taken more often, and is bounded as well; it holds nothing up.
+    let (mut taken, mut limited) = (0, 0);
+    let mut flood = tokio::task::JoinSet::new();
+    for client in 0..8_u32 {
+        let (hands, url) = (hands.clone(), url.clone());
+        flood.spawn(async move {
+            let mut answers = Vec::new();
+            for n in 0..500_u32 {
+                let strange = json!({"transactionId": format!("64a1f2b3c4d5{client:04x}{n:08x}")}).to_string();
+                answers.push(post(&hands, &url, JSON, strange).await?.status);
+            }
+            anyhow::Ok(answers)
+        });
+    }
+    while let Some(answers) = flood.join_next().await {
+        for status in answers?? {
+            match status {
+                200 => taken += 1,
+                429 => limited += 1,
+                status => anyhow::bail!("{status}"),
+            }
+        }
+    }
+    ensure!(taken >= 2_000 && limited > 0, "{taken} taken, {limited} over the rate");
+    let late = id_of(&hands.client.cashier(&bodies::gigadat_in("100.00")).await?)?;
+    ensure!(tell(&late, 0).await?.status == 200, "it was held up");
     Ok(())
 }
 
