@@ -4,9 +4,12 @@
 
 use crate::node::{BINARY, Node};
 use anyhow::{Context, Result, ensure};
+use aws_lc_rs::hmac;
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -65,6 +68,8 @@ impl Wall {
 struct Endpoint {
     refuses: Arc<AtomicBool>,
     asked: Arc<Mutex<Vec<Instant>>>,
+    /// `webhook-timestamp` of the last one, seconds.
+    dated: Arc<Mutex<i64>>,
 }
 
 impl Endpoint {
@@ -74,9 +79,11 @@ impl Endpoint {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/hook", listener.local_addr()?);
         let shared = endpoint.clone();
-        let answer = move || {
+        let answer = move |headers: HeaderMap| {
             let shared = shared.clone();
             async move {
+                let date = headers.get("webhook-timestamp").and_then(|value| value.to_str().ok()?.parse().ok());
+                *shared.dated.lock().unwrap_or_else(PoisonError::into_inner) = date.unwrap_or_default();
                 shared.asked.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
                 if shared.refuses.load(Ordering::SeqCst) { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
             }
@@ -349,6 +356,15 @@ async fn the_only_process() {
     rows.await.map_err(|error: anyhow::Error| format!("{error:#}")).unwrap();
 }
 
+/// A company token as a merchant's server signs it at that moment, Unix seconds; good for five minutes.
+fn self_signed(sandbox: &Sandbox, at: i64) -> String {
+    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let head = part(json!({"alg": "HS256", "typ": "JWT", "kid": sandbox.text("apiKey")}));
+    let signed = format!("{head}.{}", part(json!({"iat": at, "exp": at + 300})));
+    let key = hmac::Key::new(hmac::HMAC_SHA256, sandbox.text("apiSecret").as_bytes());
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes())))
+}
+
 async fn one(while_running: &str, at_restart: &str) -> Result<()> {
     let data = tempfile::tempdir()?;
     let wall = Wall::new(data.path(), "wall", "+0")?;
@@ -366,6 +382,19 @@ async fn one(while_running: &str, at_restart: &str) -> Result<()> {
     let asked = endpoint.asked(2, Duration::from_secs(30)).await?;
     let waited = asked[1] - asked[0];
     ensure!((Duration::from_millis(3_500)..Duration::from_secs(9)).contains(&waited), "asked again after {waited:?}");
+    // Dates are the clock's as it is now, for whoever looks at a clock that is right.
+    let off_s = match while_running {
+        "-2h" => -7_200,
+        "+6d" => 6 * 86_400,
+        _ => 0,
+    };
+    let date = jiff::Timestamp::now().as_second() + off_s;
+    let dated = *endpoint.dated.lock().unwrap_or_else(PoisonError::into_inner);
+    ensure!((dated - date).abs() < 30, "a webhook is dated {dated}, and it is {date}");
+    let mut right = client.clone();
+    right.company_token = self_signed(&sandbox, date);
+    let listed = right.status(&id).await?;
+    ensure!(listed.status == 200, "a token of now: {} {}", listed.status, listed.body);
     sandbox.kill().await?;
     wall.set(at_restart)?;
     let sandbox = Sandbox::start(options).await?;
