@@ -173,6 +173,31 @@ fn complain(state: &str, sql: &str, what: &str, plan: &str) -> String {
     format!("\n--- {state}: {what}\n{sql}\n{plan}\n")
 }
 
+/// Types and values as `PREPARE` and `EXECUTE` take them.
+fn written_out(params: &[Value]) -> (String, String) {
+    let types: Vec<&str> = params
+        .iter()
+        .map(|value| match value {
+            Value::Int(_) => "bigint",
+            Value::Bytes(_) => "bytea",
+            Value::Text(_) => "text",
+            Value::Null => "unknown",
+        })
+        .collect();
+    let values: Vec<String> = params
+        .iter()
+        .map(|value| match value {
+            Value::Null => "NULL".to_owned(),
+            Value::Int(int) => int.to_string(),
+            Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
+            Value::Bytes(bytes) => format!("'\\x{}'", hex::encode(bytes)),
+        })
+        .collect();
+    let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
+    let values = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
+    (types, values)
+}
+
 async fn check_postgres(client: &tokio_postgres::Client, state: &str, complaints: &mut String) {
     let asserted = recorded(Dialect::Postgres).await.into_iter().filter(|(text, _, _)| !is_excused(text));
     for (number, (text, params, expect)) in asserted.enumerate() {
@@ -182,26 +207,7 @@ async fn check_postgres(client: &tokio_postgres::Client, state: &str, complaints
             params.push(Value::Int(i64::try_from(rows).unwrap()));
             out = sql::guarded(out);
         }
-        let types: Vec<&str> = params
-            .iter()
-            .map(|value| match value {
-                Value::Int(_) => "bigint",
-                Value::Bytes(_) => "bytea",
-                Value::Text(_) => "text",
-                Value::Null => "unknown",
-            })
-            .collect();
-        let values: Vec<String> = params
-            .iter()
-            .map(|value| match value {
-                Value::Null => "NULL".to_owned(),
-                Value::Int(int) => int.to_string(),
-                Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
-                Value::Bytes(bytes) => format!("'\\x{}'", hex::encode(bytes)),
-            })
-            .collect();
-        let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
-        let values = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
+        let (types, values) = written_out(&params);
         client
             .batch_execute(&format!("PREPARE s{number} {types} AS {}", out.sql))
             .await

@@ -167,11 +167,16 @@ async fn a_payment(db: &Recorder) {
     endpoints::works(&mut batch, company(), method());
     endpoints::switch_off(&mut batch, company(), method(), NOW, NOW);
     let _ = db.commit(batch).await;
+    looked_up(db).await;
+}
+
+/// What is looked up on that way.
+async fn looked_up(db: &Recorder) {
     let _ = idempotency::find(db, company(), "POST /", "key").await;
     let _ = page_tokens::find(db, [4; 32], page_tokens::Page::Pay).await;
     let _ = endpoints::off_since(db, company(), method()).await;
     let _ = transactions::find(db, company(), id(7)).await;
-    let _ = transactions::find_by_session(db, company(), t.session_id).await;
+    let _ = transactions::find_by_session(db, company(), transaction().session_id).await;
     let _ = transactions::find_by_psp_id(db, company(), method(), "psp-1").await;
     let _ = transactions::find_by_token(db, [5; 32]).await;
     let _ = transactions::timeline(db, company(), id(7)).await;
