@@ -5,6 +5,7 @@ mod crash;
 mod install;
 mod licences;
 mod new_provider;
+mod old_store;
 mod shares;
 mod tests;
 mod tidy;
@@ -48,6 +49,16 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Builds an earlier revision, pays with its sandbox, and tries its store with this one, on both stores: refused as
+    /// production with nothing changed, gone on with as a sandbox.
+    OldStore {
+        /// The earlier revision.
+        #[arg(long, default_value = "3ce58ef")]
+        revision: String,
+        /// An empty database of PostgreSQL in place of one of a server that is started for it.
+        #[arg(long)]
+        database: Option<String>,
+    },
     /// One company, provider or peer at its worst: what the others notice of it; ends with an error when that is too much.
     Shares(shares::SharesArgs),
     /// The process that attacks; started by `shares`.
@@ -76,6 +87,7 @@ fn main() -> Result<()> {
         Command::NewProvider { name, write_only } => new_provider::run(&name, write_only),
         Command::Licences => licences::run(),
         Command::Crash { kills, seed } => crash::run(kills, seed),
+        Command::OldStore { revision, database } => old_store::run(&revision, database.as_deref()),
         Command::Bench(what) => bench::run(&what),
         Command::Shares(args) => shares::run(&args),
         Command::SharesAttack(args) => shares::attack(&args),

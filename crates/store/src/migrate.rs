@@ -31,7 +31,8 @@ static SQLITE: &[Migration] = migrations!("sqlite":
         (5, "speed", "0005_speed.sql"),
         (6, "refunds", "0006_refunds.sql"),
         (7, "credentials", "0007_credentials.sql"),
-        (8, "due work", "0008_due_work.sql"));
+        (8, "due work", "0008_due_work.sql"),
+        (9, "holds", "0009_holds.sql"));
 static POSTGRES: &[Migration] = migrations!("postgres":
         (1, "foundation", "0001_foundation.sql"),
         (2, "page tokens", "0002_page_tokens.sql"),
@@ -40,7 +41,8 @@ static POSTGRES: &[Migration] = migrations!("postgres":
         (5, "speed", "0005_speed.sql"),
         (6, "refunds", "0006_refunds.sql"),
         (7, "credentials", "0007_credentials.sql"),
-        (8, "due work", "0008_due_work.sql"));
+        (8, "due work", "0008_due_work.sql"),
+        (9, "holds", "0009_holds.sql"));
 
 /// The schema of this version of the program for the engine.
 pub fn migrations(dialect: Dialect) -> &'static [Migration] {

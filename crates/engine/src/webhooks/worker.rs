@@ -44,12 +44,14 @@ const DEAD_EVERY: Duration = Duration::from_secs(1);
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 /// How many deliveries are given back in one commit.
 const GIVE_BACK_ROWS: usize = 1_000;
-/// How often what is past its retention is purged, how many events at once, and how often in a row; the first look after a start
-/// comes soon, because what has piled up while nothing ran begins to go at once.
+/// How often what is past its retention is looked for; the first look after a start comes soon, because what has piled up while
+/// nothing ran begins to go at once.
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 const PURGE_FIRST: Duration = Duration::from_secs(1);
-const PURGE_ROWS: u32 = 1_000;
-const PURGE_ROUNDS: u32 = 100;
+/// Events removed in one commit, with their deliveries: few enough that payments beside it do not wait for it. Between two such
+/// commits the writer is free.
+const PURGE_ROWS: u32 = 500;
+const PURGE_PAUSE: Duration = Duration::from_millis(50);
 
 type Key = (CompanyId, MethodId);
 
@@ -462,7 +464,7 @@ async fn give_back(engine: &Engine, deliveries: Vec<(Claimed, Timestamp)>) {
     }
 }
 
-/// Removes what is past its retention, now and then, until the platform stops.
+/// Removes what is past its retention, until the platform stops.
 pub(super) async fn purge(engine: Engine) {
     let mut pause = PURGE_FIRST;
     loop {
@@ -470,23 +472,19 @@ pub(super) async fn purge(engine: Engine) {
             () = engine.inner.stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
-        pause = PURGE_EVERY;
-        for _ in 0..PURGE_ROUNDS {
-            let before = engine.clock().now().plus_ms(-engine.config().retention.deliveries_ms);
-            match events::purge(engine.store(), before, PURGE_ROWS).await {
-                Ok(purged) => {
-                    for (kind, rows) in [("events", purged.events), ("deliveries", purged.deliveries)] {
-                        metrics::counter!("mozarto_purged_total", "kind" => kind).increment(rows as u64);
-                    }
-                    if purged.events < PURGE_ROWS as usize {
-                        break;
-                    }
-                }
-                Err(error) => {
-                    trouble!(warn, error, "purging webhook events: {error}");
-                    break;
+        let before = engine.clock().now().plus_ms(-engine.config().retention.deliveries_ms);
+        let purged = events::purge(engine.store(), before, PURGE_ROWS).await;
+        pause = match purged {
+            Ok(purged) if purged.events >= PURGE_ROWS as usize => PURGE_PAUSE,
+            Ok(_) | Err(_) => PURGE_EVERY,
+        };
+        match purged {
+            Ok(purged) => {
+                for (kind, rows) in [("events", purged.events), ("deliveries", purged.deliveries)] {
+                    metrics::counter!("mozarto_purged_total", "kind" => kind).increment(rows as u64);
                 }
             }
+            Err(error) => trouble!(warn, error, "purging webhook events: {error}"),
         }
     }
 }

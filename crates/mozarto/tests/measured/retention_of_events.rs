@@ -1,4 +1,5 @@
-//! What merchants were told is kept for a time and then removed, with its deliveries and their attempts; on both stores.
+//! What merchants were told is kept for a time and then removed, with its deliveries and their attempts; on both stores, and
+//! faster than it comes.
 
 use crate::node::BINARY;
 use crate::stores::Store;
@@ -14,6 +15,15 @@ const YOUNG: usize = 3;
 const LIMIT: Duration = Duration::from_secs(40);
 const DAY_MS: i64 = 24 * 3_600_000;
 const TABLES: [&str; 3] = ["webhook_events", "deliveries", "delivery_attempts"];
+
+/// Events of the past with a delivery and an attempt each: twenty seconds of a thousand payments a second.
+const MANY: i64 = 20_000;
+/// Every tenth of them is another company's.
+const OTHER_COMPANY: &str = "0199c82cc0000a0a0a0a0a0a";
+/// How many of those must go in a second, beside payments: as many as come at most. An unoptimised build is held to it too.
+const EVENTS_PER_SECOND: i64 = 1_000;
+/// And no payment may wait for longer than this meanwhile: a purge that holds the writer is quick at the cost of everybody else.
+const SLOWEST: Duration = Duration::from_secs(2);
 
 /// Pays in, and waits until each has told its webhook, with a first attempt that is recorded.
 async fn pay(client: &Client, sink: &Sink, count: usize) -> Result<Vec<String>> {
@@ -104,4 +114,87 @@ async fn events_past_their_time_go_with_their_deliveries_on_sqlite() {
 async fn events_past_their_time_go_with_their_deliveries_on_postgres() {
     let database = testkit::postgres::database().await;
     old_events_go(Some(&database.url)).await.map_err(|error| format!("{error:#}")).unwrap();
+}
+
+/// Much that is past its time.
+async fn aged(store: &Store) -> Result<()> {
+    let company = store.texts("SELECT id FROM companies", 1).await?.swap_remove(0).swap_remove(0);
+    let now = i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis())?;
+    let (old, series) = (now - 31 * DAY_MS, store.series(MANY));
+    let id = format!("{} || {}", store.hex(&old.to_string()), store.hex("n"));
+    let whose = format!("CASE WHEN n % 10 = 0 THEN '{OTHER_COMPANY}' ELSE '{company}' END");
+    let (body, method) = ("x".repeat(600), "0".repeat(24));
+    store
+        .run(&format!(
+            "INSERT INTO webhook_events (company_id, id, transaction_id, sequence, method_id, sample, created_at, body) \
+             SELECT {whose}, 'evt-old-' || n, {id}, 1, '{method}', 0, {old}, '{body}' FROM {series}; \
+             INSERT INTO deliveries (company_id, id, event_id, transaction_id, sequence, method_id, state, attempts, attempts_total, created_at, delivered_at) \
+             SELECT {whose}, {id}, 'evt-old-' || n, {id}, 1, '{method}', 'delivered', 1, 1, {old}, {old} FROM {series}; \
+             INSERT INTO delivery_attempts (company_id, delivery_id, n, at, http_status, latency_ms, response_body) \
+             SELECT {whose}, {id}, 1, {old}, 200, 3, 'ok' FROM {series}"
+        ))
+        .await
+}
+
+async fn many_go_faster_than_they_come(database: Option<&str>) -> Result<()> {
+    let data = tempfile::tempdir()?;
+    let mut options = Options::new(BINARY, data.path()).auto_settle(10).variable("MOZARTO_LOG", "off");
+    if let Some(url) = database {
+        options = options.database(url);
+    }
+    let mut sandbox = Sandbox::start(options.clone()).await?;
+    sandbox.terminate().await?;
+    let store = Store::open(data.path(), database).await?;
+    aged(&store).await?;
+    let sandbox = Sandbox::start(options).await?;
+    let client = Client::of(&sandbox);
+    let left = "SELECT COUNT(*) FROM webhook_events WHERE id LIKE 'evt-old-%'";
+    // The first look comes a second after the start; from then on it must go quickly, with payments beside it.
+    let (mut began, mut paid, mut slowest) = (Instant::now(), 0_u32, Duration::ZERO);
+    let until = began + LIMIT;
+    let mut before = MANY;
+    loop {
+        let events = store.count(left).await?;
+        if events == 0 {
+            break;
+        }
+        if before == MANY && events == MANY {
+            began = Instant::now();
+        }
+        before = events;
+        ensure!(Instant::now() < until, "{events} of {MANY} events are left, {:?} after the first went", began.elapsed());
+        let one = Instant::now();
+        let answer = client.cashier(&bodies::payone("PAYIN", "10.00")).await?;
+        ensure!(answer.status == 200, "{}", answer.body);
+        slowest = slowest.max(one.elapsed());
+        paid += 1;
+    }
+    let took = began.elapsed();
+    let rate = MANY * 1_000 / i64::try_from(took.as_millis().max(1))?;
+    let name = if database.is_some() { "PostgreSQL" } else { "SQLite" };
+    println!(
+        "{name}: {MANY} events went in {took:?} with a delivery and an attempt each: {rate} events, {} rows a second; \
+         {paid} payments beside it, the slowest in {slowest:?}",
+        rate * 3
+    );
+    let old = "SELECT COUNT(*) FROM deliveries WHERE event_id LIKE 'evt-old-%'";
+    let attempts = "SELECT COUNT(*) FROM delivery_attempts WHERE latency_ms = 3 AND response_body = 'ok' AND delivery_id NOT IN (SELECT id FROM deliveries)";
+    for left in [old, attempts] {
+        let rows = store.count(left).await?;
+        ensure!(rows == 0, "{rows} rows are left of events that are gone: {left}");
+    }
+    ensure!(rate >= EVENTS_PER_SECOND, "{rate} events a second, at least {EVENTS_PER_SECOND}");
+    ensure!(slowest <= SLOWEST, "a payment waited for {slowest:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_events_go_faster_than_they_come_on_sqlite() {
+    many_go_faster_than_they_come(None).await.map_err(|error| format!("{error:#}")).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_events_go_faster_than_they_come_on_postgres() {
+    let database = testkit::postgres::database().await;
+    many_go_faster_than_they_come(Some(&database.url)).await.map_err(|error| format!("{error:#}")).unwrap();
 }

@@ -1,8 +1,10 @@
 //! Webhook events: what merchants are told, in commit order. Deliveries carry them to endpoints; the pull twin reads them.
 
 use super::read::parse;
-use crate::{Batch, Dialect, Driver, QueryError, Row};
+use crate::driver::RowError;
+use crate::{Batch, CommitError, Dialect, Driver, QueryError, Row};
 use domain::{CompanyId, EventId, MethodId, Timestamp, TransactionId};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An event.
 #[derive(Clone, Debug)]
@@ -64,29 +66,45 @@ const AFTER_POSTGRES: &str = concat!(
 );
 const KNOWN: &str = "SELECT 1 FROM webhook_events WHERE company_id = ?1 AND id = ?2 AND sample = 0";
 
-/// Those of the oldest events that are older than `?1`; only the oldest `?2` are looked at, since positions grow with time.
+/// Those of the oldest events that are older than `?1`, each with its delivery; only the oldest `?2` are looked at, since
+/// positions grow with time. The deliveries are looked up one by one, whatever the planner thinks of the tables.
 macro_rules! expired {
-    () => {
-        "(SELECT * FROM (SELECT company_id, id, transaction_id, sequence, position, created_at FROM webhook_events \
-         ORDER BY position LIMIT ?2) oldest WHERE oldest.created_at < ?1) old"
+    ($deliveries:literal) => {
+        concat!(
+            "SELECT old.company_id, old.id, d.id FROM (SELECT company_id, id, transaction_id, sequence, created_at FROM webhook_events \
+             ORDER BY position LIMIT ?2) old LEFT JOIN ",
+            $deliveries,
+            " WHERE old.created_at < ?1"
+        )
     };
 }
-const PURGE_ATTEMPTS: &str = concat!(
-    "DELETE FROM delivery_attempts WHERE (company_id, delivery_id) IN (SELECT d.company_id, d.id FROM deliveries d JOIN ",
-    expired!(),
-    " ON d.company_id = old.company_id AND d.transaction_id = old.transaction_id AND d.sequence = old.sequence AND d.event_id = old.id)"
+const EXPIRED_SQLITE: &str = expired!(
+    "deliveries d INDEXED BY deliveries_by_transaction ON d.company_id = old.company_id AND d.transaction_id = old.transaction_id \
+     AND d.sequence = old.sequence AND d.event_id = old.id"
 );
-const PURGE_DELIVERIES: &str = concat!(
-    "DELETE FROM deliveries WHERE (company_id, id) IN (SELECT d.company_id, d.id FROM deliveries d JOIN ",
-    expired!(),
-    " ON d.company_id = old.company_id AND d.transaction_id = old.transaction_id AND d.sequence = old.sequence AND d.event_id = old.id) \
-     RETURNING id"
+const EXPIRED_POSTGRES: &str = expired!(
+    "LATERAL (SELECT e.id FROM deliveries e WHERE e.company_id || '' = old.company_id AND e.transaction_id = old.transaction_id \
+     AND e.sequence = old.sequence AND e.event_id = old.id OFFSET 0) d ON TRUE"
 );
-const PURGE_EVENTS: &str = concat!(
-    "DELETE FROM webhook_events WHERE (company_id, id) IN (SELECT old.company_id, old.id FROM ",
-    expired!(),
-    ") RETURNING position"
-);
+/// Rows of a company by their ids, which come as one value: a JSON array, or separated by commas.
+macro_rules! by_ids {
+    ($table:literal, $id:literal, $returning:literal) => {
+        (
+            concat!(
+                "DELETE FROM ",
+                $table,
+                " WHERE company_id = ?1 AND ",
+                $id,
+                " IN (SELECT value FROM json_each(?2))",
+                $returning
+            ),
+            concat!("DELETE FROM ", $table, " WHERE company_id = ?1 AND ", $id, " = ANY(string_to_array(?2, ','))", $returning),
+        )
+    };
+}
+const PURGE_ATTEMPTS: (&str, &str) = by_ids!("delivery_attempts", "delivery_id", "");
+const PURGE_DELIVERIES: (&str, &str) = by_ids!("deliveries", "id", " RETURNING id");
+const PURGE_EVENTS: (&str, &str) = by_ids!("webhook_events", "id", " RETURNING id");
 
 /// Adds an event.
 pub fn insert(batch: &mut Batch, event: &StoredEvent) {
@@ -143,16 +161,44 @@ pub struct Purged {
 /// Removes events from before `before`, with their deliveries and attempts, at most `limit` events at once.
 ///
 /// # Errors
-/// [`CommitError`](crate::CommitError) when the store does not answer.
-pub async fn purge(db: &dyn Driver, before: Timestamp, limit: u32) -> Result<Purged, crate::CommitError> {
+/// [`CommitError`] when the store does not answer.
+pub async fn purge(db: &dyn Driver, before: Timestamp, limit: u32) -> Result<Purged, CommitError> {
+    let is_sqlite = db.dialect() == Dialect::Sqlite;
+    let expired = if is_sqlite { EXPIRED_SQLITE } else { EXPIRED_POSTGRES };
+    // Nearly always there is nothing: that is no reason to write.
+    let rows = db.query(expired, vec![before.millis().into(), i64::from(limit).into()]).await;
+    let rows = rows.map_err(|error| CommitError::Unavailable(error.to_string()))?;
+    let mut companies: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+    for row in &rows {
+        let (events, deliveries) = companies.entry(row.str(0).map_err(corrupt)?).or_default();
+        events.insert(row.str(1).map_err(corrupt)?);
+        deliveries.extend(row.opt_str(2).map_err(corrupt)?);
+    }
     let mut batch = Batch::new();
-    let params = || vec![before.millis().into(), i64::from(limit).into()];
-    batch.run(PURGE_ATTEMPTS, params());
-    batch.returning(PURGE_DELIVERIES, params());
-    batch.returning(PURGE_EVENTS, params());
-    let removed: Vec<usize> = db.commit(batch).await?.iter().map(Vec::len).collect();
-    let rows = |of: usize| removed.get(of).copied().unwrap_or_default();
-    Ok(Purged { deliveries: rows(0), events: rows(1) })
+    for (company, (events, deliveries)) in &companies {
+        let values = |ids: &BTreeSet<&str>| {
+            let ids: Vec<&str> = ids.iter().copied().collect();
+            let list = if is_sqlite { format!("[\"{}\"]", ids.join("\",\"")) } else { ids.join(",") };
+            vec![(*company).into(), list.into()]
+        };
+        let text = |of: (&'static str, &'static str)| if is_sqlite { of.0 } else { of.1 };
+        batch.run(text(PURGE_ATTEMPTS), values(deliveries));
+        batch.returning(text(PURGE_DELIVERIES), values(deliveries));
+        batch.returning(text(PURGE_EVENTS), values(events));
+    }
+    let mut purged = Purged { events: 0, deliveries: 0 };
+    if batch.is_empty() {
+        return Ok(purged);
+    }
+    for (n, rows) in db.commit(batch).await?.iter().enumerate() {
+        let of = if n % 2 == 0 { &mut purged.deliveries } else { &mut purged.events };
+        *of += rows.len();
+    }
+    Ok(purged)
+}
+
+fn corrupt(error: RowError) -> CommitError {
+    CommitError::Corrupt(error.to_string())
 }
 
 fn event(row: &Row) -> Result<StoredEvent, QueryError> {

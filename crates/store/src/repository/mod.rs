@@ -29,6 +29,9 @@ pub mod transactions;
 pub mod users;
 
 #[cfg(test)]
+#[path = "tests/holds.rs"]
+mod holds_tests;
+#[cfg(test)]
 #[path = "tests/lists.rs"]
 mod lists_tests;
 #[cfg(test)]
