@@ -234,6 +234,9 @@ fn foreign(cx: &Context<'_>, record: &Json) -> Option<String> {
 /// What a person is asked to do about coins that belong to nobody.
 const ORPHANED: &str = "coins came too late or too few: accept or refund them at ForumPay";
 
+/// The same of a buy order: there the coins are the pay-out.
+const ORPHANED_OUT: &str = "coins have moved although the order was cancelled: look it up at ForumPay";
+
 /// What was asked about, sorted.
 #[derive(Default)]
 struct Sorted<'a> {
@@ -251,6 +254,7 @@ struct Sorted<'a> {
 
 fn sorted<'a>(cx: &Context<'_>, survey: &'a Survey) -> Sorted<'a> {
     let mut all = Sorted::default();
+    let orphaned = if cx.order.operation == Operation::PayIn { ORPHANED } else { ORPHANED_OUT };
     for (id, verdict) in &survey.known {
         match verdict {
             Verdict::Confirmed { .. } | Verdict::OtherAmount(_) => all.paid.push((id, verdict)),
@@ -258,7 +262,7 @@ fn sorted<'a>(cx: &Context<'_>, survey: &'a Survey) -> Sorted<'a> {
             Verdict::Silent | Verdict::Unreadable => all.silent = true,
             Verdict::Contradiction(text) => all.anomalies.push(text.clone()),
             Verdict::Dead { inserted, reason, coins } => {
-                all.orphaned.extend(coins.as_ref().map(|coins| format!("{ORPHANED} ({coins}, payment {id})")));
+                all.orphaned.extend(coins.as_ref().map(|coins| format!("{orphaned} ({coins}, payment {id})")));
                 all.ended = all.ended.max(Some((inserted.clone(), id.clone(), reason.clone())));
             }
         }
@@ -361,6 +365,10 @@ fn settled(cx: &Context<'_>, paid: &[(&String, &Verdict)]) -> Finding {
 }
 
 fn still_open(cx: &Context<'_>, payment_id: &str, state: &str) -> Finding {
+    if cx.status.is_final() && kit::scalar(cx.memo, "paid") == Some(payment_id) {
+        // The one that was confirmed is not any more: it contradicts the ending.
+        return Finding::new(Standing::Pending, state);
+    }
     if state == "waiting" && approval::confirms(cx) > 0 && !approval::is_accepted(cx) {
         return Finding::new(Standing::NotReleased, "");
     }
