@@ -10,8 +10,8 @@ use testkit::client::bodies;
 use testkit::table::Table;
 use testkit::world::Hands;
 
-/// What names a payment and its money, beside the status. At Trust a record that names no kind is none; the last one but one breaks
-/// whoever takes a code that says nothing for a zero.
+/// What names a payment and its money, beside the status. Trust's last but one breaks whoever takes a code that says nothing for
+/// a zero.
 fn names(provider: Provider) -> &'static [&'static str] {
     match provider.name {
         "brite" => &["amount", "currency_id", "merchant_reference", "session_id", "transaction_id", "state"],

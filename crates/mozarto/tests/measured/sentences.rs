@@ -53,7 +53,7 @@ async fn each_sentence_is_true() {
         ("forumpay", json!(""), UNKNOWN),
         ("worldpay", json!(""), UNKNOWN),
         ("worldpay", json!("<html>not here</html>"), UNKNOWN),
-        // These break whoever takes the credentials out of every 404: of the two that say otherwise one does so for an empty body.
+        // Break whoever takes the credentials out of every 404: two sheets say otherwise, one of an empty body alone.
         ("payone", json!(""), CREDENTIALS),
         ("payone", json!("<html>not here</html>"), UNKNOWN),
         ("trust", json!("<html>not here</html>"), CREDENTIALS),

@@ -234,9 +234,6 @@ fn foreign(cx: &Context<'_>, record: &Json) -> Option<String> {
 /// What a person is asked to do about coins that belong to nobody.
 const ORPHANED: &str = "coins came too late or too few: accept or refund them at ForumPay";
 
-/// The same of a buy order: there the coins are the pay-out.
-const ORPHANED_OUT: &str = "coins have moved although the order was cancelled: look it up at ForumPay";
-
 /// What was asked about, sorted.
 #[derive(Default)]
 struct Sorted<'a> {
@@ -254,7 +251,8 @@ struct Sorted<'a> {
 
 fn sorted<'a>(cx: &Context<'_>, survey: &'a Survey) -> Sorted<'a> {
     let mut all = Sorted::default();
-    let orphaned = if cx.order.operation == Operation::PayIn { ORPHANED } else { ORPHANED_OUT };
+    // Of a buy order the coins are the pay-out.
+    let orphaned = if cx.order.operation == Operation::PayIn { ORPHANED } else { "coins moved although the order was cancelled" };
     for (id, verdict) in &survey.known {
         match verdict {
             Verdict::Confirmed { .. } | Verdict::OtherAmount(_) => all.paid.push((id, verdict)),
@@ -365,17 +363,13 @@ fn settled(cx: &Context<'_>, paid: &[(&String, &Verdict)]) -> Finding {
 }
 
 fn still_open(cx: &Context<'_>, payment_id: &str, state: &str) -> Finding {
-    if cx.status.is_final() && kit::scalar(cx.memo, "paid") == Some(payment_id) {
-        // The one that was confirmed is not any more: it contradicts the ending.
+    let (moves, was_paid) = (state != "waiting", kit::scalar(cx.memo, "paid") == Some(payment_id));
+    if cx.status.is_final() && (was_paid || moves && cx.order.operation == Operation::PayOut) {
+        // Whether it contradicts the ending, the state table says; one that was confirmed and is not any more does.
         return Finding::new(Standing::Pending, state);
     }
-    if state == "waiting" && approval::confirms(cx) > 0 && !approval::is_accepted(cx) {
+    if !moves && approval::confirms(cx) > 0 && !approval::is_accepted(cx) {
         return Finding::new(Standing::NotReleased, "");
-    }
-    let moves = state != "waiting";
-    if moves && cx.status.is_final() && cx.order.operation == Operation::PayOut {
-        // Whether it contradicts the ending, the state table says.
-        return Finding::new(Standing::Pending, state);
     }
     if moves && cx.status.may_turn_late() {
         return Finding::anomaly(format!("coins come to a payment that has ended: ForumPay says {state} (payment {payment_id})"));
