@@ -48,10 +48,33 @@ const USED_BEFORE: [&str; 19] = [
 ];
 
 /// Whether the body says that our reference was used before: what used it may have been this very call, which was taken
-/// (providers/common, "Error signals"). A voucher that was used is another matter.
+/// (providers/common, "Error signals"). A voucher that was used is another matter. Looked for in what is meant, not in how it is
+/// written: escapes of JSON and XML are none of the words.
 pub fn says_used_before(answer: &Answer) -> bool {
-    let text = answer.text().to_ascii_lowercase().replace(['_', '-'], " ").replace("already been ", "already ");
-    USED_BEFORE.iter().any(|words| text.contains(words)) && !text.contains("voucher")
+    let mut said = vec![answer.text().into_owned()];
+    if let Some(json) = answer.json() {
+        texts_of(&json, &mut said);
+    } else if let Some(root) = xml::parse(&answer.body) {
+        root.texts(&mut said);
+    }
+    said.iter().any(|text| tells_used_before(text)) && !contains(&said[0], "voucher")
+}
+
+/// The same of one text, in whatever case, folded over lines or not.
+pub(crate) fn tells_used_before(text: &str) -> bool {
+    let words = text.to_ascii_lowercase().replace(['_', '-'], " ");
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ").replace("already been ", "already ");
+    USED_BEFORE.iter().any(|told| words.contains(told))
+}
+
+/// All texts of a document.
+fn texts_of(json: &Json, into: &mut Vec<String>) {
+    match json {
+        Json::String(text) => into.push(text.clone()),
+        Json::Array(items) => items.iter().for_each(|item| texts_of(item, into)),
+        Json::Object(pairs) => pairs.iter().for_each(|(_, value)| texts_of(value, into)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
 }
 
 pub(crate) fn matches(signal: &Signal, reply: &Reply) -> bool {

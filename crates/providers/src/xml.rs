@@ -31,6 +31,13 @@ impl Element {
         self.children.iter().find_map(|child| child.find(name))
     }
 
+    /// All texts in it, its own first.
+    pub(crate) fn texts(&self, into: &mut Vec<String>) {
+        into.push(self.text.clone());
+        into.extend(self.attributes.iter().map(|(_, value)| value.clone()));
+        self.children.iter().for_each(|child| child.texts(into));
+    }
+
     /// The value of an attribute.
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())

@@ -1,8 +1,9 @@
 //! Each sentence is true: what is said of a field whose meaning hangs on another one that is wrong, and what an inquiry's 404 is
 //! told as.
 
+use crate::short_callbacks::posted;
 use crate::steps::{LIMIT, events, id_of, inquire, next, until};
-use crate::ten::ALL;
+use crate::ten::{ALL, OfTen};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testkit::client::bodies;
@@ -38,19 +39,32 @@ async fn each_sentence_is_true() {
     ] {
         table.row(name, told(world.hands(), country, kind, number, sentences));
     }
-    for (provider, body) in [
-        ("brite", json!("")),
-        ("cleo", json!("")),
-        ("cleo", json!({"code": "NO_ROUTE"})),
-        ("flexepin", json!("")),
-        ("gigadat", json!("<html>not here</html>")),
-        ("neosurf", json!("")),
-        ("forumpay", json!("")),
+    table.end().await;
+    let mut table = OfTen::new("what a 404 of an inquiry is told as");
+    for (provider, body, code) in [
+        ("brite", json!(""), UNKNOWN),
+        ("cleo", json!(""), UNKNOWN),
+        ("cleo", json!({"code": "NO_ROUTE"}), UNKNOWN),
+        ("emerchantpay", json!(""), UNKNOWN),
+        ("emerchantpay", json!("<html>not here</html>"), UNKNOWN),
+        ("flexepin", json!(""), UNKNOWN),
+        ("gigadat", json!("<html>not here</html>"), UNKNOWN),
+        ("neosurf", json!(""), UNKNOWN),
+        ("forumpay", json!(""), UNKNOWN),
+        ("worldpay", json!(""), UNKNOWN),
+        ("worldpay", json!("<html>not here</html>"), UNKNOWN),
+        // Break whoever takes the credentials out of every 404: two sheets say otherwise, one of an empty body alone.
+        ("payone", json!(""), CREDENTIALS),
+        ("payone", json!("<html>not here</html>"), UNKNOWN),
+        ("trust", json!("<html>not here</html>"), CREDENTIALS),
     ] {
-        table.row(format!("{provider}: 404 {body}"), no_credentials(world.hands(), provider, body));
+        table.row(provider, format!("404 {body}"), not_found(world.hands(), provider, body, code));
     }
     table.end().await;
 }
+
+const UNKNOWN: &str = "UNKNOWN_PSP_ERROR";
+const CREDENTIALS: &str = "INVALID_PSP_CREDENTIALS";
 
 /// These sentences and no others; of each its beginning.
 async fn told(hands: Hands, country: &str, kind: Option<&str>, number: &str, sentences: Vec<&str>) -> Result<()> {
@@ -77,27 +91,39 @@ async fn told(hands: Hands, country: &str, kind: Option<&str>, number: &str, sen
     Ok(())
 }
 
-/// A 404 of an inquiry says nothing of the credentials.
-async fn no_credentials(hands: Hands, provider: &'static str, body: Value) -> Result<()> {
+/// A 404 of an inquiry says nothing of the credentials, unless the provider's sheet has it so.
+async fn not_found(hands: Hands, provider: &'static str, body: Value, code: &'static str) -> Result<()> {
     let of = ALL.into_iter().find(|one| one.name == provider).context("a provider")?;
-    let answer = if provider == "flexepin" {
-        next(&hands, provider, json!({"path": "/voucher/redeem", "http": 500})).await?;
-        next(&hands, provider, json!({"path": "/trans/", "http": 404, "body": body.clone(), "times": 100})).await?;
-        hands.client.cashier(&bodies::flexepin(7, 2_500)).await?
-    } else {
-        hands.client.cashier(&of.pay_in(0, "100.00")).await?
+    let answer = match provider {
+        "flexepin" => {
+            next(&hands, provider, json!({"path": "/voucher/redeem", "http": 500})).await?;
+            next(&hands, provider, json!({"path": "/trans/", "http": 404, "body": body.clone(), "times": 100})).await?;
+            hands.client.cashier(&bodies::flexepin(7, 2_500)).await?
+        }
+        // Its payer is challenged, so that it is open.
+        "emerchantpay" => hands.client.cashier(&bodies::emerchantpay("100.00", "4918190000000002")).await?,
+        _ => hands.client.cashier(&of.pay_in(0, "100.00")).await?,
     };
     let id = id_of(&answer)?;
+    if provider == "trust" {
+        posted(&hands, answer.text("/data/paymentUrl")).await?;
+    }
     if provider != "flexepin" {
-        // Brite's question names its session, Cleo's its own id.
-        let about = if matches!(provider, "brite" | "cleo") { "" } else { id.as_str() };
-        let method = if matches!(provider, "cleo" | "gigadat" | "forumpay") { "GET" } else { "POST" };
+        // Some ask by the provider's own id.
+        let theirs = hands.managed(&id).await?["pspTransactionId"].as_str().unwrap_or_default().to_owned();
+        let about = match provider {
+            // Brite's question names its session.
+            "brite" => "",
+            "cleo" | "emerchantpay" => theirs.as_str(),
+            _ => id.as_str(),
+        };
+        let method = if matches!(provider, "cleo" | "gigadat" | "forumpay" | "payone") { "GET" } else { "POST" };
         next(&hands, provider, json!({"about": about, "method": method, "http": 404, "body": body})).await?;
     }
     inquire(&hands, &id).await?;
     let shown = until(&hands, &id, |shown| !events(shown, "asked").is_empty()).await?;
     let asked = &events(&shown, "asked")[0]["detail"];
-    ensure!(asked["errorCode"] == "UNKNOWN_PSP_ERROR", "{asked}");
+    ensure!(asked["errorCode"] == code, "{asked}");
     hands.client.wait_for(&id, &["Pending"], LIMIT).await?;
     Ok(())
 }

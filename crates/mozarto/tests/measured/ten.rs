@@ -1,6 +1,11 @@
-//! One pay-in of each of the ten providers, for tables in which all of them stand.
+//! One pay-in of each of the ten providers, and tables in which all of them stand.
 
+use anyhow::{Result, ensure};
+use std::collections::BTreeSet;
+use std::fmt::Display;
 use testkit::client::bodies;
+use testkit::table::Table;
+use testkit::world::Hands;
 
 /// A provider.
 #[derive(Debug, Clone, Copy)]
@@ -64,4 +69,72 @@ fn cleo(_: u32, amount: &str) -> String {
 
 fn flexepin(serial: u32, amount: &str) -> String {
     bodies::flexepin(serial, amount.replace('.', "").parse().unwrap_or_default())
+}
+
+/// A table of a kind that spans providers: each of the ten has rows, or a reason why it can have none, which is shown by a row
+/// of its own. One that has neither, or both, fails the table.
+#[derive(Debug)]
+pub(crate) struct OfTen {
+    name: &'static str,
+    table: Table,
+    with_rows: BTreeSet<&'static str>,
+    excused: BTreeSet<&'static str>,
+}
+
+impl OfTen {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name, table: Table::new(name), with_rows: BTreeSet::new(), excused: BTreeSet::new() }
+    }
+
+    /// A row of a provider, beside the others.
+    pub(crate) fn row(
+        &mut self,
+        provider: &'static str,
+        what: impl Display,
+        row: impl Future<Output = Result<()>> + Send + 'static,
+    ) {
+        self.with_rows.insert(provider);
+        self.table.row(format!("{provider}: {what}"), row);
+    }
+
+    /// A row of a provider that runs after those that are running.
+    pub(crate) async fn row_alone(&mut self, provider: &'static str, what: impl Display, row: impl Future<Output = Result<()>>) {
+        self.with_rows.insert(provider);
+        self.table.row_alone(format!("{provider}: {what}"), row).await;
+    }
+
+    /// Why a provider can have no row, and what shows it.
+    pub(crate) fn excuse(
+        &mut self,
+        provider: &'static str,
+        because: &'static str,
+        shown: impl Future<Output = Result<()>> + Send + 'static,
+    ) {
+        self.excused.insert(provider);
+        self.table.row(format!("{provider} has no row, because {because}"), shown);
+    }
+
+    /// Waits for all rows.
+    ///
+    /// # Panics
+    /// When one failed, or when the table is not one of all ten.
+    pub(crate) async fn end(self) {
+        let Self { name, table, with_rows, excused } = self;
+        let ten: BTreeSet<_> = ALL.map(|one| one.name).into();
+        let told: BTreeSet<_> = with_rows.union(&excused).copied().collect();
+        assert_eq!(told, ten, "{name}: of each of the ten there is a row, or a reason why there is none");
+        assert!(with_rows.is_disjoint(&excused), "{name}: has rows and a reason why not: {:?}", &with_rows & &excused);
+        table.end().await;
+    }
+}
+
+/// Creating a pay-in at Trust calls nobody, so that nobody there can answer it: the payer's browser brings the form.
+pub(crate) async fn trust_is_not_called(hands: Hands) -> Result<()> {
+    let answer = hands.client.cashier(&bodies::trust("EUR", "100.00")).await?;
+    let id = crate::steps::id_of(&answer)?;
+    ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
+    let calls = hands.client.control("GET", "/trust/calls", None).await?;
+    let calls = calls.body["calls"].as_array().cloned().unwrap_or_default();
+    ensure!(calls.iter().all(|call| !call.to_string().contains(&id)), "it was called: {calls:?}");
+    Ok(())
 }

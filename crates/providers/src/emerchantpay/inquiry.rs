@@ -1,14 +1,20 @@
 //! How a payment stands: the answers to reconcile and to continue. Sheet: "Reconcile", "Continue", the status table.
 
-use super::answers::{self, in_doubt};
+use super::answers;
 use super::record::Record;
 use super::{disputes, refunds, wire};
-use crate::api::{Context, Finding, Reply, Standing, Step, TurnKind};
+use crate::api::{Context, Finding, Refusal, Reply, Standing, Step, TurnKind};
 use crate::kit;
+use crate::signals::of_inquiry;
 use domain::{Json, TransactionStatus};
 
 /// Code of a payment that the gateway does not know.
 const NOT_FOUND: u16 = 460;
+
+/// Nothing is learned. Neither a question nor a continue names the account alone, so that a 404 may be about what it asks for.
+fn in_doubt(reply: &Reply, anomaly: Option<String>) -> Step {
+    Step::Silence(Refusal { anomaly, ..of_inquiry(answers::refusal(reply), reply) })
+}
 
 /// A document that came with a success.
 fn readable(reply: &Reply) -> Option<Record> {

@@ -4,6 +4,7 @@ use super::DESCRIPTOR;
 use crate::api::{Answer, Context, Standing, TurnKind};
 use crate::card::mask_numbers;
 use crate::kit;
+use crate::signals::tells_used_before;
 use crate::xml::{self, Element, Once};
 
 /// The roots of an answer; documents show both.
@@ -27,8 +28,6 @@ const ONCE: Once<'_> = Once::InEach(&[
 ]);
 /// Hexadecimal digits of a `unique_id`.
 const UNIQUE_ID_DIGITS: usize = 32;
-/// Part of the text of a code 340 that says that the payment was sent before.
-const ALREADY_USED: &str = "has already been used";
 
 /// Whether the text may be a `unique_id`.
 pub(super) fn is_unique_id(text: &str) -> bool {
@@ -159,7 +158,8 @@ impl Record {
             Some(101 | 110 | 220) => Row::Table,
             Some(500..=529 | 531..=550 | 600..=629 | 631..=697) => Row::Declined,
             None if no => Row::Declined,
-            Some(340) if self.says(ALREADY_USED) => Row::Doubt,
+            // A doublet (450) is another payment with the same card, whatever its text is.
+            Some(300..=340 | 400..=449 | 451..=490) if self.says_used_before() => Row::Doubt,
             Some(300..=340 | 400..=490 | 700..=740 | 120 | 350 | 360) if no => Row::Declined,
             Some(300..=340 | 400..=490 | 700..=740) => Row::Failed,
             Some(120 | 350 | 360) => Row::Table,
@@ -172,10 +172,8 @@ impl Record {
         matches!(self.code(), Some(200..=250 | 530 | 630 | 950 | 960))
     }
 
-    fn says(&self, text: &str) -> bool {
-        ["technical_message", "message"]
-            .iter()
-            .filter_map(|name| self.text(name))
-            .any(|said| said.to_ascii_lowercase().contains(text))
+    /// Whether the gateway has our reference, so that this very call may have been taken.
+    fn says_used_before(&self) -> bool {
+        ["technical_message", "message"].iter().filter_map(|name| self.text(name)).any(tells_used_before)
     }
 }

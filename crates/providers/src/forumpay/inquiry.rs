@@ -251,6 +251,8 @@ struct Sorted<'a> {
 
 fn sorted<'a>(cx: &Context<'_>, survey: &'a Survey) -> Sorted<'a> {
     let mut all = Sorted::default();
+    // Of a buy order the coins are the pay-out.
+    let orphaned = if cx.order.operation == Operation::PayIn { ORPHANED } else { "coins moved although the order was cancelled" };
     for (id, verdict) in &survey.known {
         match verdict {
             Verdict::Confirmed { .. } | Verdict::OtherAmount(_) => all.paid.push((id, verdict)),
@@ -258,7 +260,7 @@ fn sorted<'a>(cx: &Context<'_>, survey: &'a Survey) -> Sorted<'a> {
             Verdict::Silent | Verdict::Unreadable => all.silent = true,
             Verdict::Contradiction(text) => all.anomalies.push(text.clone()),
             Verdict::Dead { inserted, reason, coins } => {
-                all.orphaned.extend(coins.as_ref().map(|coins| format!("{ORPHANED} ({coins}, payment {id})")));
+                all.orphaned.extend(coins.as_ref().map(|coins| format!("{orphaned} ({coins}, payment {id})")));
                 all.ended = all.ended.max(Some((inserted.clone(), id.clone(), reason.clone())));
             }
         }
@@ -361,13 +363,13 @@ fn settled(cx: &Context<'_>, paid: &[(&String, &Verdict)]) -> Finding {
 }
 
 fn still_open(cx: &Context<'_>, payment_id: &str, state: &str) -> Finding {
-    if state == "waiting" && approval::confirms(cx) > 0 && !approval::is_accepted(cx) {
-        return Finding::new(Standing::NotReleased, "");
-    }
-    let moves = state != "waiting";
-    if moves && cx.status.is_final() && cx.order.operation == Operation::PayOut {
-        // Whether it contradicts the ending, the state table says.
+    let (moves, was_paid) = (state != "waiting", kit::scalar(cx.memo, "paid") == Some(payment_id));
+    if cx.status.is_final() && (was_paid || moves && cx.order.operation == Operation::PayOut) {
+        // Whether it contradicts the ending, the state table says; one that was confirmed and is not any more does.
         return Finding::new(Standing::Pending, state);
+    }
+    if !moves && approval::confirms(cx) > 0 && !approval::is_accepted(cx) {
+        return Finding::new(Standing::NotReleased, "");
     }
     if moves && cx.status.may_turn_late() {
         return Finding::anomaly(format!("coins come to a payment that has ended: ForumPay says {state} (payment {payment_id})"));

@@ -3,7 +3,7 @@
 use super::inquiry;
 use crate::api::{Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Locate};
 use crate::{dressing, kit};
-use domain::Json;
+use domain::{Json, TransactionId};
 
 /// Longest rail word that is kept, characters.
 const RAIL_MAX_CHARS: usize = 16;
@@ -16,8 +16,10 @@ pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
     let unreadable = read.is_none() && !callback.body.is_empty();
     let body = read.unwrap_or_else(|| Json::object::<String>([]));
     let of_query = || kit::one_value(&dressing::form(None, callback.query.as_bytes()), "transaction").map(str::to_owned);
-    let named = ["transactionId", "transactionid"].into_iter().find_map(|name| kit::scalar(&body, name)).map(str::to_owned);
-    let named = named.or_else(of_query);
+    // One that can be none of ours, as an id of Gigadat's own, names nothing.
+    let may_be_ours = |id: &&str| id.parse::<TransactionId>().is_ok();
+    let named = ["transactionId", "transactionid"].into_iter().filter_map(|name| kit::scalar(&body, name)).find(may_be_ours);
+    let named = named.map(str::to_owned).or_else(of_query);
     let received = CallbackAnswer { status: 200, content_type: "text/plain", body: "OK".to_owned() };
     let foreign = callback.amount.and_then(|amount| inquiry::foreign_money(&body, amount));
     let outcome = match (callback.transaction_id, &named, foreign) {

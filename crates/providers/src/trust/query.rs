@@ -170,6 +170,7 @@ pub(super) fn notices<'a>(cx: &Context<'a>) -> impl Iterator<Item = &'a Json> {
 
 /// The records, and the notifications of payments that have no record yet. `failed`: the query brought none.
 fn conclude(cx: &Context<'_>, mut records: Vec<Json>, failed: Option<Refusal>) -> Step {
+    let held_back = is_held_back(cx, &records);
     for notice in notices(cx) {
         let same = |record: &Json, name: &str| kit::scalar(record, name) == kit::scalar(notice, name);
         // One without a reference is told by what else it says.
@@ -186,6 +187,9 @@ fn conclude(cx: &Context<'_>, mut records: Vec<Json>, failed: Option<Refusal>) -
         memo.set(ZERO, Json::Bool(true));
     }
     let (mut finding, tried) = judge(cx, &records, &mut memo);
+    if held_back {
+        finding = finding.with_anomalies([format!("Trust says {SUSPENDED} of a payment that is Approved: it is suspended")]);
+    }
     if tried {
         memo.set("tried", Json::Bool(true));
     }
@@ -202,6 +206,16 @@ fn conclude(cx: &Context<'_>, mut records: Vec<Json>, failed: Option<Refusal>) -
         wait(cx, &memo, &mut finding);
     }
     finding.memo(memo).step()
+}
+
+/// Whether a record has it that the attempt that paid is suspended now: money that was reported may never come. A notification
+/// of that may be an old one that is told again, and says nothing.
+fn is_held_back(cx: &Context<'_>, records: &[Json]) -> bool {
+    let paid_by = cx.psp_transaction_id.filter(|_| cx.status == TransactionStatus::Approved);
+    let of_payment = |record: &&Json| {
+        record.str_at("requesttypedescription") == Some(AUTH) && kit::token(record, "transactionreference") == paid_by
+    };
+    paid_by.is_some() && records.iter().filter(of_payment).any(|record| raw_status(record) == SUSPENDED)
 }
 
 /// Nothing has ended it: until when it may be paid, and what follows.

@@ -8,6 +8,7 @@ use super::told::{self, EVENT, Told};
 use crate::api::{Context, Finding, Reply, Standing, Step, TurnKind};
 use crate::descriptor::StatusRow;
 use crate::kit;
+use crate::signals::of_inquiry;
 use crate::xml::Element;
 use domain::{Money, TransactionStatus};
 
@@ -202,7 +203,7 @@ pub(super) fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
         Some(Said::Order(order)) => Some(order),
         Some(Said::Error { code, .. }) if code == "5" => None,
         Some(Said::Other(what)) => return Finding::anomaly(format!("Worldpay's record has another {what}")).step(),
-        Some(Said::Error { .. }) | None => return Step::Silence(refusal(reply)),
+        Some(Said::Error { .. }) | None => return Step::Silence(of_inquiry(refusal(reply), reply)),
     };
     let mut told = Told::of(cx);
     told.hint(cx, is_refund);
