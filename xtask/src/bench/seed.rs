@@ -19,9 +19,12 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 /// Who made the transactions, and who decided about the pay-outs: two credentials.
 const MAKER: &str = "000000000000000000000001";
 const CHECKER: &str = "000000000000000000000002";
+/// What has a time in the future is due this long after the seeding, milliseconds: after the measurement, and before the times at
+/// which a start brings back what is due too far ahead.
+const LATER_MS: i64 = 6 * 3_600_000;
 /// Attempts of deliveries that fail, and of those that were given up.
-const FAILING_ATTEMPTS: u32 = 5;
-const EXHAUSTED_ATTEMPTS: u32 = 8;
+const FAILING_ATTEMPTS: u32 = 8;
+const EXHAUSTED_ATTEMPTS: u32 = 13;
 
 /// How many rows a table was given.
 pub(crate) struct Seeded {
@@ -231,8 +234,7 @@ fn told(dialect: &Dialect, company: &str, made: &Template, now_ms: i64, seeded: 
          WHEN 'failing' THEN {FAILING_ATTEMPTS} ELSE 0 END"
     );
     let by_state = |attempts: &str| attempts.replace("d.state", &format!("({state})"));
-    // Due after the measurement.
-    let later = now_ms + DAY_MS;
+    let later = now_ms + LATER_MS;
     let delivery = [
         ("company_id", "t.company_id".to_owned()),
         ("id", own("t.id")),
@@ -316,15 +318,15 @@ fn held(now_ms: i64, seeded: &str) -> Vec<(&'static str, String)> {
     let job = [
         ("company_id", "t.company_id".to_owned()),
         ("transaction_id", "t.id".to_owned()),
-        ("kind", "CASE WHEN t.status = 'OnHold' THEN 'hold' ELSE 'inquire' END".to_owned()),
-        // Due after the measurement.
-        ("due_at", format!("{now_ms} + {DAY_MS} + t.amount_minor")),
-        ("attempt", "1".to_owned()),
+        ("kind", "CASE WHEN t.status = 'OnHold' THEN 'hold' ELSE 'late' END".to_owned()),
+        ("due_at", format!("{now_ms} + {LATER_MS} + t.amount_minor")),
+        ("attempt", "2".to_owned()),
         ("first_at", "t.created_at".to_owned()),
         ("detail", "'{}'".to_owned()),
         ("psp_type", "t.psp_type".to_owned()),
     ];
-    let open = format!("transactions t WHERE {seeded} AND t.status IN ('Pending', 'OnHold')");
+    // No inquiries: a start has every one of them made at once.
+    let open = format!("transactions t WHERE {seeded} AND t.status IN ('OnHold', 'Expired')");
     vec![
         ("holds", insert("holds", &hold, &pay_outs)),
         ("approvals", insert("approvals", &approval, &decided)),
