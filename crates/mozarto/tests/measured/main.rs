@@ -15,6 +15,7 @@ mod echo_forms;
 mod emerchantpay;
 mod environment;
 mod feed_copies;
+mod feed_pages;
 mod feed_wakes;
 mod forumpay_payments;
 mod found_again;

@@ -53,7 +53,7 @@ pub async fn list(db: &dyn Driver, company: CompanyId, filter: &Filter, limit: u
     // The index is what is asked for first; whatever else is asked for takes none. On PostgreSQL the collation of the index by
     // state has the same end.
     let (by, company_id, id) = match (filter.transaction_id, filter.state) {
-        (Some(_), _) => (" INDEXED BY deliveries_by_transaction", "company_id", "id /*pg || '' */"),
+        (Some(_), _) => (" INDEXED BY deliveries_by_transaction", "company_id /*pg || '' */", "id /*pg || '' */"),
         (None, Some(_)) => (" INDEXED BY deliveries_by_state", "company_id /*pg COLLATE \"C\" */", "id /*pg COLLATE \"C\" */"),
         (None, None) => ("", "company_id", "id"),
     };

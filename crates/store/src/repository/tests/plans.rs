@@ -408,6 +408,11 @@ async fn check_postgres(client: &tokio_postgres::Client, state: &str, complaints
                 if let Some(index) = index.filter(|index| !fits(state, &text, index)) {
                     complaints.push_str(&complain(state, &out.sql, &format!("{mode}: by {index}"), &lines.join("\n")));
                 }
+                let condition = position.and_then(|at| lines.get(at + 1)).map_or("", |next| next.trim());
+                let by_company_alone = condition.starts_with("Index Cond: (company_id = ") && !condition.contains(" AND ");
+                if index.is_some_and(|index| index.ends_with("_pkey")) && by_company_alone && !text.contains("ORDER BY id DESC") {
+                    complaints.push_str(&complain(state, &out.sql, &format!("{mode}: the whole company"), &lines.join("\n")));
+                }
             }
         }
         client.batch_execute(&format!("DEALLOCATE s{number}")).await.unwrap();
