@@ -2,8 +2,8 @@
 //! leaves beside them: timelines, events, deliveries and their attempts, holds and decisions, the audit log, next actions. Texts
 //! that the platform reads back are those of a payment that it made itself.
 //!
-//! What is sealed is as long as a real one and nothing that opens: no list and no detail opens it, and nothing that is stored here
-//! is due while it is measured. Idempotency keys and the inbox of callbacks stay empty: nothing that is asked for reads them.
+//! What is sealed is as long as a real one and nothing that opens: no list and no detail opens it, and nothing that is stored
+//! here is due while it is measured. Idempotency keys and the inbox of callbacks stay empty: nothing that is asked for reads them.
 
 use super::stage::Stage;
 use anyhow::{Context, Result, ensure};
@@ -256,6 +256,15 @@ fn told(dialect: &Dialect, company: &str, made: &Template, now_ms: i64, seeded: 
         ("created_at", at.to_owned()),
         ("delivered_at", format!("CASE WHEN ({state}) = 'delivered' THEN {at} + 20 END")),
     ];
+    vec![
+        ("webhook_events", insert("webhook_events", &event, &ended)),
+        ("deliveries", insert("deliveries", &delivery, &ended)),
+        ("delivery_attempts", tried(dialect, company, made, &attempts)),
+    ]
+}
+
+/// The attempts of the deliveries, as many as `attempts` says.
+fn tried(dialect: &Dialect, company: &str, made: &Template, attempts: &str) -> String {
     let numbers = dialect.numbers(i64::from(EXHAUSTED_ATTEMPTS));
     let tried = format!(
         "deliveries d CROSS JOIN {numbers} WHERE d.company_id = {} AND d.transaction_id <> {} AND s.n <= {attempts}",
@@ -275,11 +284,7 @@ fn told(dialect: &Dialect, company: &str, made: &Template, now_ms: i64, seeded: 
             "CASE WHEN d.state = 'delivered' THEN 'ok' ELSE 'Something went wrong. Try again later.' END".to_owned(),
         ),
     ];
-    vec![
-        ("webhook_events", insert("webhook_events", &event, &ended)),
-        ("deliveries", insert("deliveries", &delivery, &ended)),
-        ("delivery_attempts", insert("delivery_attempts", &attempt, &tried)),
-    ]
+    insert("delivery_attempts", &attempt, &tried)
 }
 
 /// A rule held every pay-out: what waits, what was decided, the audit log of it; and the next actions of what is open.

@@ -1,6 +1,6 @@
 //! A page of the pull twin costs a page, however many events come after it, and a look-up by a session id costs one row: over a
-//! shared store without statistics about its tables, by the rows that its indexes were read for. (The embedded store has one index
-//! for each, which its statements name.)
+//! shared store without statistics about its tables, by the rows that its indexes were read for. (The embedded store has but one
+//! index that fits each.)
 
 use crate::node::BINARY;
 use crate::stores::Store;
