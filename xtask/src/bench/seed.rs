@@ -3,7 +3,7 @@
 //! that the platform reads back are those of a payment that it made itself.
 //!
 //! What is sealed is as long as a real one and nothing that opens: no list and no detail opens it, and nothing that is stored
-//! here is due while it is measured. Idempotency keys and the inbox of callbacks stay empty: nothing that is asked for reads them.
+//! here is due while it is measured. Idempotency keys and the inbox of callbacks stay empty: nothing that is asked reads them.
 
 use super::stage::Stage;
 use anyhow::{Context, Result, ensure};
@@ -114,8 +114,8 @@ async fn event_of(client: &Client, id: &str) -> Result<String> {
     }
 }
 
-/// How the transactions' fields follow from their number `n`. Statuses are skewed as real ones are, one provider was given up long
-/// ago, one has never been used, two take no pay-outs; a tenth of the transactions are one user's.
+/// How the transactions' fields follow from their number `n`. Statuses are skewed as real ones are, one provider was given up
+/// long ago, one has never been used, two take no pay-outs; a tenth of the transactions are one user's.
 fn transactions(dialect: &Dialect, company: &str, made: &Template, rows: i64, from_ms: i64) -> String {
     let step_ms = (PAST_MS / rows.max(1)).max(1);
     let at = format!("({from_ms} + n * {step_ms})");
