@@ -343,6 +343,12 @@ fn complain(state: &str, sql: &str, what: &str, plan: &str) -> String {
     format!("\n--- {state}: {what}\n{sql}\n{plan}\n")
 }
 
+/// A primary key that is entered by the company alone, for anything but the list by time.
+fn walks_the_company(index: Option<&str>, condition: &str, text: &str) -> bool {
+    let alone = condition.starts_with("Index Cond: (company_id = ") && !condition.contains(" AND ");
+    index.is_some_and(|index| index.ends_with("_pkey")) && alone && !text.contains("ORDER BY id DESC")
+}
+
 async fn check_postgres(client: &tokio_postgres::Client, state: &str, complaints: &mut String) {
     for (number, (text, params, expect)) in recorded(Dialect::Postgres).await.into_iter().enumerate() {
         let mut params = params;
@@ -398,19 +404,14 @@ async fn check_postgres(client: &tokio_postgres::Client, state: &str, complaints
                     lines.iter().position(|other| std::ptr::eq(other.as_str().trim().trim_start_matches("-> ").trim(), line));
                 let bounded = position.and_then(|at| lines.get(at + 1)).is_some_and(|next| next.trim().starts_with("Index Cond"));
                 if index.is_some() && !bounded && !text.contains("LIMIT 1") {
-                    complaints.push_str(&complain(
-                        state,
-                        &out.sql,
-                        &format!("{mode}: the whole of {}", index.unwrap_or_default()),
-                        &lines.join("\n"),
-                    ));
+                    let what = format!("{mode}: the whole of {}", index.unwrap_or_default());
+                    complaints.push_str(&complain(state, &out.sql, &what, &lines.join("\n")));
                 }
                 if let Some(index) = index.filter(|index| !fits(state, &text, index)) {
                     complaints.push_str(&complain(state, &out.sql, &format!("{mode}: by {index}"), &lines.join("\n")));
                 }
                 let condition = position.and_then(|at| lines.get(at + 1)).map_or("", |next| next.trim());
-                let by_company_alone = condition.starts_with("Index Cond: (company_id = ") && !condition.contains(" AND ");
-                if index.is_some_and(|index| index.ends_with("_pkey")) && by_company_alone && !text.contains("ORDER BY id DESC") {
+                if walks_the_company(index, condition, &text) {
                     complaints.push_str(&complain(state, &out.sql, &format!("{mode}: the whole company"), &lines.join("\n")));
                 }
             }
