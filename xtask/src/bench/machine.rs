@@ -22,7 +22,8 @@ pub(crate) fn describe() -> Value {
         "kernel": output("uname", &["-sr"]),
         "compiler": output("rustc", &["--version"]),
         "revision": output("git", &["rev-parse", "--short", "HEAD"]),
-        "build": "release, thin LTO; platform alone in its process; simulators, sink and load generator in their own, on the same cores",
+        "build": if cfg!(debug_assertions) { "debug: says nothing of speed" } else { "release, thin LTO" },
+        "processes": "platform alone in its process; simulators, sink and load generator in their own, on the same cores",
     })
 }
 

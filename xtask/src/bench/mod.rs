@@ -4,14 +4,17 @@
 
 #![expect(clippy::float_arithmetic, reason = "figures for people; no amount is touched")]
 
+mod all;
 mod beside;
 mod counts;
+mod document;
 mod floor;
 mod lists;
 mod load;
 mod machine;
 mod memory;
 mod overload;
+mod questions;
 mod report;
 mod run;
 mod seed;
@@ -44,8 +47,8 @@ pub(crate) enum Bench {
     Size(SizeArgs),
     /// Memory after so many pay-ins, and the time of a start with them stored.
     Memory(MemoryArgs),
-    /// Everything that the acceptance asks for, in about a quarter of an hour.
-    All(AllArgs),
+    /// All of these one after the other, as the document shows them; says first how long it takes.
+    All(all::AllArgs),
 }
 
 /// What all have in common.
@@ -63,6 +66,9 @@ pub(crate) struct CommonArgs {
     /// Write the raw figures to this file as well.
     #[arg(long, value_name = "PATH")]
     json: Option<PathBuf>,
+    /// Try the benchmark itself with whatever is built: its figures say nothing of speed then.
+    #[arg(long)]
+    any_build: bool,
 }
 
 /// A store as it is named on the command line.
@@ -78,7 +84,8 @@ impl CommonArgs {
     }
 
     fn platform(&self) -> Side {
-        Side::Platform(self.binary.clone().unwrap_or_else(|| release().join("mozarto")))
+        let build = if self.any_build { "debug" } else { "release" };
+        Side::Platform(self.binary.clone().unwrap_or_else(|| target().join(build).join("mozarto")))
     }
 }
 
@@ -159,36 +166,30 @@ pub(crate) struct MemoryArgs {
     /// Pay-ins.
     #[arg(long, default_value_t = 1_000_000)]
     transactions: u64,
+    /// Stop after so many seconds over a store, whatever was reached; an error then.
+    #[arg(long)]
+    limit_seconds: Option<u64>,
     #[command(flatten)]
     common: CommonArgs,
 }
 
-/// `bench all`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct AllArgs {
-    /// How long each measured run of pay-ins lasts, seconds.
-    #[arg(long, default_value_t = 6)]
-    seconds: u64,
-    /// How often each side has its turn.
-    #[arg(long, default_value_t = 5)]
-    pairs: u32,
-    /// How long the open loop of the overload lasts, seconds.
-    #[arg(long, default_value_t = 60)]
-    overload_seconds: u64,
-    /// Transactions of the company whose lists are asked.
-    #[arg(long, default_value_t = 1_000_000)]
-    rows: u64,
-    /// A binary of the revision before, for the embedded store.
-    #[arg(long, value_name = "PATH")]
-    against: Option<PathBuf>,
-    #[command(flatten)]
-    common: CommonArgs,
+impl Bench {
+    fn common(&self) -> &CommonArgs {
+        match self {
+            Self::PayIn(args) => &args.common,
+            Self::Overload(args) => &args.common,
+            Self::Lists(args) => &args.common,
+            Self::Size(args) => &args.common,
+            Self::Memory(args) => &args.common,
+            Self::All(args) => &args.common,
+        }
+    }
 }
 
 /// Builds everything for release, then runs itself from there: a load generator without optimisation measures itself.
 pub(crate) fn run(what: &Bench) -> Result<()> {
     // Of a size no speed is measured: a binary that is there will do.
-    let speed_counts = !matches!(what, Bench::Size(args) if args.common.binary.is_some());
+    let speed_counts = !matches!(what, Bench::Size(args) if args.common.binary.is_some()) && !what.common().any_build;
     if cfg!(debug_assertions) && speed_counts {
         crate::install::run(
             "cargo",
@@ -207,14 +208,18 @@ pub(crate) fn run(what: &Bench) -> Result<()> {
             Bench::Lists(args) => lists(args).await,
             Bench::Size(args) => size(args).await,
             Bench::Memory(args) => memory(args).await,
-            Bench::All(args) => all(args).await,
+            Bench::All(args) => all::run(args).await,
         }
     })
 }
 
-pub(crate) fn release() -> PathBuf {
+fn target() -> PathBuf {
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(target).join("release")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(target)
+}
+
+pub(crate) fn release() -> PathBuf {
+    target().join("release")
 }
 
 fn write(path: Option<&PathBuf>, raw: &Value) -> Result<()> {
@@ -287,24 +292,24 @@ async fn overload(args: &OverloadArgs) -> Result<()> {
     }
     println!("{}\n", json!({"machine": machine::describe(), "overload": results}));
     overload::print(&results);
-    write(args.common.json.as_ref(), &json!(results))
+    write(args.common.json.as_ref(), &json!(results))?;
+    document::print(|text| document::overload(text, &results))
 }
 
 async fn lists(args: &ListsArgs) -> Result<()> {
     let mut results = Vec::new();
     for store in [Store::Sqlite, Store::Postgres { analyzed: false }] {
-        for statistics in [false, true] {
-            if args.common.takes(store) {
-                let beside = Beside::start(store.is_postgres(), false);
-                let side = args.common.platform();
-                results.push(lists::measure(&beside, &side, store, args.rows, args.repeats, statistics).await?);
-                eprintln!("measured: lists, {}, statistics {statistics}", store.name());
-            }
+        if args.common.takes(store) {
+            let beside = Beside::start(store.is_postgres(), false);
+            let side = args.common.platform();
+            results.extend(lists::measure(&beside, &side, store, args.rows, args.repeats).await?);
         }
     }
     println!("{}\n", json!({"machine": machine::describe(), "lists": results}));
     lists::print(&results);
-    write(args.common.json.as_ref(), &json!(results))
+    println!("\nFor {} (p99, without / with statistics):\n{}", document::DOCUMENT, document::lists_table(&results).join("\n"));
+    write(args.common.json.as_ref(), &json!(results))?;
+    document::print(|text| document::lists(text, &results))
 }
 
 async fn size(args: &SizeArgs) -> Result<()> {
@@ -322,59 +327,20 @@ async fn size(args: &SizeArgs) -> Result<()> {
 }
 
 async fn memory(args: &MemoryArgs) -> Result<()> {
+    let mut results = Vec::new();
+    let goal = memory::Goal { transactions: args.transactions, limit: args.limit_seconds.map(Duration::from_secs) };
     for store in [Store::Sqlite, Store::Postgres { analyzed: false }] {
         if args.common.takes(store) {
             let beside = Beside::start(store.is_postgres(), false);
             let side = args.common.platform();
-            let result = memory::measure(&beside, &side, store, args.common.connections, args.transactions).await?;
-            println!("{result}");
+            results.push(memory::measure(&beside, &side, store, args.common.connections, goal).await?);
+            eprintln!("measured: memory, {}", store.name());
         }
     }
-    Ok(())
-}
-
-/// The parts one after the other; each prints its own tables.
-async fn all(args: &AllArgs) -> Result<()> {
-    let pay_in_args = |store: StoreWord, only: Option<Kind>, against: Option<PathBuf>, analyzed: bool| PayInArgs {
-        seconds: args.seconds,
-        pairs: args.pairs,
-        rate: if only == Some(Kind::Bare) { 1000 } else { 0 },
-        only,
-        against,
-        no_floor: false,
-        analyzed,
-        statements: false,
-        common: CommonArgs { store: Some(store), json: None, ..args.common.clone() },
-    };
-    let mut failed = Vec::new();
-    let mut note = |what: &str, result: Result<()>| {
-        if let Err(error) = result {
-            eprintln!("{what}: {error:#}");
-            failed.push(what.to_owned());
-        }
-    };
-    for (store, kind, against, analyzed) in [
-        (StoreWord::Postgres, Kind::Settled, None, true),
-        (StoreWord::Sqlite, Kind::Settled, args.against.clone(), false),
-        (StoreWord::Postgres, Kind::Bare, None, false),
-        (StoreWord::Sqlite, Kind::Bare, args.against.clone(), false),
-    ] {
-        if args.common.store.is_none_or(|only| only == store) {
-            note("pay-ins", pay_in(&pay_in_args(store, Some(kind), against, analyzed)).await);
-        }
-    }
-    // Counted apart: counting costs speed.
-    let counted = PayInArgs {
-        pairs: 1,
-        seconds: 2,
-        no_floor: true,
-        statements: true,
-        ..pay_in_args(StoreWord::Postgres, None, None, false)
-    };
-    note("statements", pay_in(&counted).await);
-    let common = CommonArgs { json: None, ..args.common.clone() };
-    note("overload", overload(&OverloadArgs { seconds: args.overload_seconds, common: common.clone() }).await);
-    note("lists", lists(&ListsArgs { rows: args.rows, repeats: 5, common }).await);
-    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+    println!("{}\n", json!({"machine": machine::describe(), "memory": results}));
+    memory::print(&results);
+    write(args.common.json.as_ref(), &json!(results))?;
+    let reached = results.iter().all(|result| result["reached"] == true);
+    ensure!(reached, "the time was up before {} pay-ins were made: the memory is that after fewer", args.transactions);
     Ok(())
 }

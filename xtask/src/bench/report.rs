@@ -1,14 +1,12 @@
 //! Tables for people, JSON for machines, and the comparison with the figures of before.
 
+use super::document::{self, DOCUMENT};
 use super::load::count;
 use super::run::Outcome;
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
-use std::path::Path;
 
-/// Where the last figures stand.
-const DOCUMENT: &str = "docs/performance.md";
-/// The line of it that is for machines.
+/// The line of the document that is for machines.
 const MARK: &str = "<!-- bench floors: ";
 /// The floor may be slower than the last time by this much, hundredths.
 const FLOOR_MAY_FALL: f64 = 0.20;
@@ -138,34 +136,41 @@ pub(crate) fn print(machine: &Value, fsyncs: f64, cases: &[Case]) {
     }
 }
 
-/// Compares the floors with the last figures of the document: a floor that fell on an equal disk says that this run is not
-/// comparable.
+/// Compares the floors and the platform's ratios with the last figures of the document: a floor that fell on an equal disk says
+/// that this run is not comparable.
 pub(crate) fn compare(fsyncs: f64, cases: &[Case]) -> Result<()> {
     let mut floors = Map::new();
     for case in cases.iter().filter(|case| !case.floor.is_empty()) {
         floors.insert(case.name.clone(), json!(median(&rates(&case.floor)).round()));
     }
+    if floors.is_empty() {
+        println!("No floor was run: there is nothing to compare with {DOCUMENT}.");
+        return Ok(());
+    }
     let line = json!({"fsyncsPerSecond": fsyncs.round(), "floors": floors});
     println!("For {DOCUMENT}:\n{MARK}{line} -->");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(DOCUMENT);
-    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {DOCUMENT}"))?;
-    let last = text.lines().filter_map(|line| line.strip_prefix(MARK)?.strip_suffix(" -->")).next_back();
-    let Some(last) = last else {
-        println!("{DOCUMENT} has no floors to compare with");
-        return Ok(());
-    };
-    let last: Value = serde_json::from_str(last).with_context(|| format!("the floors in {DOCUMENT}"))?;
-    let disk = fsyncs / last["fsyncsPerSecond"].as_f64().unwrap_or(fsyncs);
-    let mut fallen = Vec::new();
-    for (name, now) in &floors {
-        let (Some(now), Some(then)) = (now.as_f64(), last["floors"][name].as_f64()) else { continue };
-        println!("floor of {name}: {now:.0}/s, the last time {then:.0}/s; the disk {disk:.2} of the last time");
-        if disk > 1.0 - FLOOR_MAY_FALL && now < then * (1.0 - FLOOR_MAY_FALL) {
-            fallen.push(format!("{name}: {now:.0}/s instead of {then:.0}/s"));
-        }
-    }
+    document::print(|text| document::pay_ins(text, cases))?;
+    let fallen = compare_floors(fsyncs, &floors, &document::text()?)?;
     if fallen.is_empty() {
         return Ok(());
     }
     bail!("the floor fell by more than 20 % on an equal disk, so these figures are not comparable: {}", fallen.join("; "))
+}
+
+/// Prints each floor beside the last time's; answers those that fell although the disk did not.
+fn compare_floors(fsyncs: f64, floors: &Map<String, Value>, text: &str) -> Result<Vec<String>> {
+    let last = text.lines().filter_map(|line| line.strip_prefix(MARK)?.strip_suffix(" -->")).next_back();
+    let last = last.with_context(|| format!("{DOCUMENT} has no line that begins with {MARK:?}"))?;
+    let last: Value = serde_json::from_str(last).with_context(|| format!("the floors in {DOCUMENT}"))?;
+    let figure = |value: &Value, name: &str| value.as_f64().with_context(|| format!("the floors in {DOCUMENT} lack {name:?}"));
+    let disk = fsyncs / figure(&last["fsyncsPerSecond"], "fsyncsPerSecond")?;
+    let mut fallen = Vec::new();
+    for (name, now) in floors {
+        let (now, then) = (figure(now, name)?, figure(&last["floors"][name], name)?);
+        println!("floor of {name}: {then:.0}/s -> {now:.0}/s; the disk {disk:.2} of the last time");
+        if disk > 1.0 - FLOOR_MAY_FALL && now < then * (1.0 - FLOOR_MAY_FALL) {
+            fallen.push(format!("{name}: {now:.0}/s instead of {then:.0}/s"));
+        }
+    }
+    Ok(fallen)
 }

@@ -116,6 +116,8 @@ pub(crate) struct Stage {
     pub(crate) client: Option<Client>,
     pub(crate) company: Option<String>,
     binary: Option<PathBuf>,
+    /// From its next start on the platform keeps events for longer than the past that is seeded.
+    pub(crate) keeps_events: bool,
 }
 
 /// Whose processes.
@@ -166,7 +168,18 @@ impl Stage {
         }
         let floor = Helper::start(&arguments).await?;
         let pay = Target::floor(&floor.address);
-        Ok(Self { simulators, sink, process: floor.child, data, database, pay, client: None, company: None, binary: None })
+        Ok(Self {
+            simulators,
+            sink,
+            process: floor.child,
+            data,
+            database,
+            pay,
+            client: None,
+            company: None,
+            binary: None,
+            keeps_events: false,
+        })
     }
 
     async fn platform(
@@ -187,13 +200,24 @@ impl Stage {
         let company = sandbox.text("companyId").to_owned();
         sandbox.terminate().await?;
         let address = free_address()?;
-        let process = serve(binary, data.path(), database.as_deref(), &address)?;
+        let process = serve(binary, data.path(), database.as_deref(), &address, false)?;
         client.base = format!("http://{address}");
         client.simulator = format!("http://{}", simulators.address);
         ready(&client).await?;
         let pay = Target::platform(&client)?;
         let binary = Some(binary.to_owned());
-        Ok(Self { simulators, sink, process, data, database, pay, client: Some(client), company: Some(company), binary })
+        Ok(Self {
+            simulators,
+            sink,
+            process,
+            data,
+            database,
+            pay,
+            client: Some(client),
+            company: Some(company),
+            binary,
+            keeps_events: false,
+        })
     }
 
     /// Ends the platform, has something done to its store, and starts it again; answers how long the start took.
@@ -204,7 +228,7 @@ impl Stage {
         let address = client.base.trim_start_matches("http://").to_owned();
         let began = Instant::now();
         let binary = self.binary.clone().context("a platform")?;
-        self.process = serve(&binary, self.data.path(), self.database.as_deref(), &address)?;
+        self.process = serve(&binary, self.data.path(), self.database.as_deref(), &address, self.keeps_events)?;
         ready(client).await?;
         Ok(began.elapsed())
     }
@@ -254,12 +278,23 @@ impl Stage {
 
     /// The one figure that a statement yields, from the platform's store.
     pub(crate) async fn ask_store(&self, sql: &str) -> Result<i64> {
+        self.ask_store_for_row(sql).await?.first().copied().context("no figure")
+    }
+
+    /// The figures of the one row that a statement yields.
+    pub(crate) async fn ask_store_for_row(&self, sql: &str) -> Result<Vec<i64>> {
         match self.connect().await? {
-            Some(client) => Ok(client.query_one(sql, &[]).await?.get(0)),
+            Some(client) => {
+                let row = client.query_one(sql, &[]).await?;
+                Ok((0..row.len()).map(|column| row.get(column)).collect())
+            }
             None => {
                 let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
                 let db = rusqlite::Connection::open_with_flags(self.file(), flags)?;
-                Ok(db.query_row(sql, [], |row| row.get(0))?)
+                let mut statement = db.prepare(sql)?;
+                let columns = statement.column_count();
+                let row = statement.query_row([], |row| (0..columns).map(|column| row.get(column)).collect())?;
+                Ok(row)
             }
         }
     }
@@ -292,7 +327,7 @@ fn free_address() -> Result<String> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
-fn serve(binary: &Path, data: &Path, database: Option<&str>, address: &str) -> Result<Child> {
+fn serve(binary: &Path, data: &Path, database: Option<&str>, address: &str, keeps_events: bool) -> Result<Child> {
     let data = data.join("platform");
     let mut command = Command::new(binary);
     command.arg("serve").env("MOZARTO_ENVIRONMENT", "sandbox").env("MOZARTO_PUBLIC_URL", format!("http://{address}"));
@@ -302,6 +337,9 @@ fn serve(binary: &Path, data: &Path, database: Option<&str>, address: &str) -> R
     command.env("MOZARTO_LIMITS_TRUSTED_PROXIES", super::load::PROXY);
     if let Some(url) = database {
         command.env("MOZARTO_DATABASE", url);
+    }
+    if keeps_events {
+        command.env("MOZARTO_RETENTION_DELIVERIES_DAYS", "365");
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true).spawn().context("starting the platform")
 }

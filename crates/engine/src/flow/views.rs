@@ -3,10 +3,14 @@
 use super::EngineError;
 use crate::core::Engine;
 use domain::{CompanyId, SessionId, Timestamp, Transaction, TransactionId};
+use futures::future::{try_join, try_join_all};
 use std::time::{Duration, Instant};
 use store::repository::holds::{self, Decision, Hold, HoldStatus};
 use store::repository::jobs;
 use store::repository::transactions::{self, Filter, StoredTransaction, TimelineEntry};
+
+/// How many pay-outs of a page of holds are looked up at once.
+const LOOK_UPS_AT_ONCE: usize = 32;
 
 /// A transaction with what happened to it.
 #[derive(Debug, Clone)]
@@ -119,16 +123,23 @@ impl Engine {
         found.truncate(wanted);
         let next = found.last().filter(|_| more).map(|hold| format!("{}-{}", hold.requested_at.millis(), hold.transaction_id));
         let mut views = Vec::with_capacity(found.len());
-        for hold in found {
-            let Some(stored) = transactions::find(self.store(), company, hold.transaction_id).await? else { continue };
-            let decisions = if hold.status == HoldStatus::Waiting {
-                Vec::new()
-            } else {
-                holds::decisions(self.store(), company, hold.transaction_id).await?
-            };
-            views.push(HoldView { hold, transaction: stored.transaction, decisions });
+        for some in found.chunks(LOOK_UPS_AT_ONCE) {
+            let look_ups = some.iter().map(|hold| self.hold_view(company, hold));
+            views.extend(try_join_all(look_ups).await?.into_iter().flatten());
         }
         Ok((views, next))
+    }
+
+    /// A hold with its pay-out and what people decided; `None`: there is no such pay-out.
+    async fn hold_view(&self, company: CompanyId, hold: &Hold) -> Result<Option<HoldView>, EngineError> {
+        let decisions = async {
+            if hold.status == HoldStatus::Waiting {
+                return Ok(Vec::new());
+            }
+            holds::decisions(self.store(), company, hold.transaction_id).await
+        };
+        let (stored, decisions) = try_join(transactions::find(self.store(), company, hold.transaction_id), decisions).await?;
+        Ok(stored.map(|stored| HoldView { hold: hold.clone(), transaction: stored.transaction, decisions }))
     }
 
     /// The stored transaction of a transaction id or a session id.

@@ -16,6 +16,7 @@ mod emerchantpay;
 mod emerchantpay_told;
 mod environment;
 mod feed_copies;
+mod feed_pages;
 mod feed_wakes;
 mod forumpay_payments;
 mod found_again;

@@ -32,35 +32,54 @@ pub struct StoredEvent {
 const INSERT: &str = "INSERT INTO webhook_events (company_id, id, transaction_id, sequence, method_id, sample, created_at, body /*pg , round */) \
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 /*pg , (SELECT f.round FROM feed_state f WHERE f.one = 1) */)";
 
+/// Events of a company after a place, with what orders them where that is not the position alone.
 macro_rules! feed {
-    ($place:literal, $settled:literal, $order:literal) => {
+    ($more:literal, $place:literal, $settled:literal, $end:literal) => {
         concat!(
-            "SELECT company_id, id, transaction_id, sequence, method_id, sample, created_at, body FROM webhook_events \
-             WHERE company_id /*pg COLLATE \"C\" */= ?1 AND sample = 0",
+            "SELECT company_id, id, transaction_id, sequence, method_id, sample, created_at, body",
+            $more,
+            " FROM webhook_events WHERE company_id /*pg COLLATE \"C\" */= ?1 AND sample = 0",
             $place,
             $settled,
-            " ORDER BY ",
-            $order,
-            " LIMIT "
+            $end
         )
+    };
+}
+macro_rules! places {
+    ($place:literal, $settled:literal) => {
+        feed!(", round, position", $place, $settled, " ORDER BY round, position FETCH FIRST ")
     };
 }
 
 // SQLite has one writer: positions are given out in commit order.
-const FIRST_SQLITE: &str = concat!(feed!("", "", "position"), "?2");
-const AFTER_SQLITE: &str = concat!(
-    feed!(" AND position > (SELECT c.position FROM webhook_events c WHERE c.company_id = ?1 AND c.id = ?2)", "", "position"),
-    "?3"
+const FIRST_SQLITE: &str = feed!("", "", "", " ORDER BY position LIMIT ?2");
+const AFTER_SQLITE: &str = feed!(
+    "",
+    " AND position > (SELECT c.position FROM webhook_events c WHERE c.company_id = ?1 AND c.id = ?2)",
+    "",
+    " ORDER BY position LIMIT ?3"
 );
+/// A page along the index by place, and whatever shares its last place; only these are put in the order of their ids. (Asked for
+/// in that order, PostgreSQL without statistics sorts everything that is left.)
+macro_rules! page_of_places {
+    ($places:expr, $limit:literal) => {
+        concat!(
+            "SELECT company_id, id, transaction_id, sequence, method_id, sample, created_at, body FROM (",
+            $places,
+            $limit,
+            " ROWS WITH TIES) page ORDER BY round, position, id LIMIT ",
+            $limit
+        )
+    };
+}
 // PostgreSQL has many writers: an event is shown once its round is closed, in the order of the rounds: nothing can then appear
 // before a place that somebody has read past.
 const FIRST_POSTGRES: &str =
-    concat!(feed!("", " AND round <= (SELECT f.closed FROM feed_state f WHERE f.one = 1)", "round, position, id"), "?2");
-const AFTER_POSTGRES: &str = concat!(
-    feed!(
+    page_of_places!(places!("", " AND round <= (SELECT f.closed FROM feed_state f WHERE f.one = 1)"), "?2");
+const AFTER_POSTGRES: &str = page_of_places!(
+    places!(
         " AND (round, position, id) > (SELECT c.round, c.position, c.id FROM webhook_events c WHERE c.company_id = ?1 AND c.id = ?2)",
-        " AND round <= (SELECT f.closed FROM feed_state f WHERE f.one = 1)",
-        "round, position, id"
+        " AND round <= (SELECT f.closed FROM feed_state f WHERE f.one = 1)"
     ),
     "?3"
 );
@@ -86,7 +105,8 @@ const EXPIRED_POSTGRES: &str = expired!(
     "LATERAL (SELECT e.id FROM deliveries e WHERE e.company_id || '' = old.company_id AND e.transaction_id = old.transaction_id \
      AND e.sequence = old.sequence AND e.event_id = old.id OFFSET 0) d ON TRUE"
 );
-/// Rows of a company by their ids, which come as one value: a JSON array, or separated by commas.
+/// Rows of a company by their ids, which come as one value: a JSON array, or separated by commas. On PostgreSQL each is looked up by
+/// itself: a list of ids is not always taken for a part of an index, and then the whole company is walked.
 macro_rules! by_ids {
     ($table:literal, $id:literal, $returning:literal) => {
         (
@@ -98,7 +118,16 @@ macro_rules! by_ids {
                 " IN (SELECT value FROM json_each(?2))",
                 $returning
             ),
-            concat!("DELETE FROM ", $table, " WHERE company_id = ?1 AND ", $id, " = ANY(string_to_array(?2, ','))", $returning),
+            concat!(
+                "DELETE FROM ",
+                $table,
+                " WHERE ctid = ANY(ARRAY(SELECT found.place FROM unnest(string_to_array(?2, ',')) ids(id), LATERAL (SELECT t.ctid AS place FROM ",
+                $table,
+                " t WHERE t.company_id = ?1 AND t.",
+                $id,
+                " = ids.id OFFSET 0) found))",
+                $returning
+            ),
         )
     };
 }

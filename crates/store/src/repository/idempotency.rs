@@ -24,9 +24,8 @@ const DELETE_EXPIRED: &str =
 const INSERT: &str = "INSERT INTO idempotency (company_id, path, idempotency_key, fingerprint, transaction_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const FIND: &str = "SELECT fingerprint, transaction_id, answer_status, answer, expires_at FROM idempotency \
                     WHERE company_id = ?1 AND path = ?2 AND idempotency_key = ?3";
-const ANSWER: &str = "UPDATE idempotency INDEXED BY idempotency_by_transaction SET answer_status = ?3, answer = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND answer_status IS NULL";
-const FINAL: &str =
-    "UPDATE idempotency INDEXED BY idempotency_by_transaction SET expires_at = ?3 WHERE company_id = ?1 AND transaction_id = ?2";
+const ANSWER: &str = "UPDATE idempotency INDEXED BY idempotency_by_transaction SET answer_status = ?3, answer = ?4 WHERE company_id /*pg || '' */= ?1 AND transaction_id = ?2 AND answer_status IS NULL";
+const FINAL: &str = "UPDATE idempotency INDEXED BY idempotency_by_transaction SET expires_at = ?3 WHERE company_id /*pg || '' */= ?1 AND transaction_id = ?2";
 const PURGE_SQLITE: &str = "DELETE FROM idempotency WHERE (company_id, path, idempotency_key) IN (SELECT company_id, path, idempotency_key FROM idempotency \
                             WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING 1";
 // By the rows' places, whatever the planner thinks of the table; what another process removes at this moment is left to it.

@@ -7,7 +7,8 @@ use domain::{CompanyId, MethodId, TransactionId};
 pub const IN_FLIGHT: &str = "single use";
 
 const INSERT: &str = "INSERT INTO single_use (company_id, method_id, digest, transaction_id) VALUES (?1, ?2, ?3, ?4)";
-const DELETE: &str = "DELETE FROM single_use INDEXED BY single_use_by_transaction WHERE company_id = ?1 AND transaction_id = ?2";
+const DELETE: &str =
+    "DELETE FROM single_use INDEXED BY single_use_by_transaction WHERE company_id /*pg || '' */= ?1 AND transaction_id = ?2";
 
 /// Takes the secret; fails the batch with [`IN_FLIGHT`] while another has it.
 pub fn take(batch: &mut Batch, company: CompanyId, method: MethodId, digest: [u8; 32], transaction: TransactionId) {

@@ -61,11 +61,14 @@ const UPDATE_SEALED: &str = "UPDATE transactions SET sealed = ?3 WHERE company_i
 const MARK_STUCK: &str = "UPDATE transactions SET attention = 'stuck', version = version + 1 WHERE company_id = ?1 AND id = ?2";
 const UPDATE_TOKEN: &str = "UPDATE transactions SET callback_token_hash = ?3 WHERE company_id = ?1 AND id = ?2";
 const BY_ID: &str = concat!("SELECT ", columns!(), ", sealed FROM transactions WHERE company_id = ?1 AND id = ?2");
-const BY_SESSION: &str = concat!("SELECT ", columns!(), ", sealed FROM transactions WHERE company_id = ?1 AND session_id = ?2");
+// On PostgreSQL the primary key may not begin a look-up by another index, here and below: without statistics it would be taken
+// for as good, and the whole company be walked.
+const BY_SESSION: &str =
+    concat!("SELECT ", columns!(), ", sealed FROM transactions WHERE company_id /*pg || '' */= ?1 AND session_id = ?2");
 const BY_PSP_ID: &str = concat!(
     "SELECT ",
     columns!(),
-    ", sealed FROM transactions INDEXED BY transactions_by_psp_id WHERE company_id = ?1 AND psp_transaction_id = ?2 AND method_id = ?3 LIMIT 2"
+    ", sealed FROM transactions INDEXED BY transactions_by_psp_id WHERE company_id /*pg || '' */= ?1 AND psp_transaction_id = ?2 AND method_id = ?3 LIMIT 2"
 );
 const BY_TOKEN: &str = "SELECT company_id, id FROM transactions WHERE callback_token_hash = ?1";
 const TIMELINE_INSERT: &str = "INSERT INTO timeline (company_id, transaction_id, n, at, event, from_status, to_status, detail) \

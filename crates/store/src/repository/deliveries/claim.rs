@@ -3,7 +3,7 @@
 use super::row::{COLUMNS, columns, delivery};
 use super::work::{Claimed, Lease};
 use crate::repository::read::parse;
-use crate::{Batch, CommitError, Driver, QueryError, Row, Value};
+use crate::{Batch, CommitError, Dialect, Driver, QueryError, Row, Value};
 use domain::{CompanyId, MethodId, Timestamp};
 
 /// Every endpoint with something waiting, and when its first is due: from one to the next by the queue's index, however many wait
@@ -26,19 +26,31 @@ const HELD_UNTIL: &str =
     "SELECT next_at FROM deliveries WHERE owner IS NOT NULL AND next_at IS NOT NULL ORDER BY next_at LIMIT 1";
 const FREE_EXPIRED: &str = "UPDATE deliveries SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL AND next_at <= ?1 \
                             AND (owner = ?2 OR (SELECT n.id FROM nodes n WHERE n.id = deliveries.owner) IS NULL)";
-/// The array keeps PostgreSQL from joining the two in another way than by the primary key.
-const CLAIM: &str = concat!(
-    "UPDATE deliveries SET owner = ?1, lease_until = ?2, next_at = ?2 WHERE company_id = ?4 AND id IN (/*pg SELECT unnest(ARRAY( */\
-     SELECT d.id FROM deliveries d WHERE d.company_id /*pg COLLATE \"C\" */= ?4 AND d.method_id = ?5 AND d.owner IS NULL AND d.next_at <= ?3 \
-     AND (d.attempts < d.attempts_total OR NOT EXISTS (\
-     SELECT 1 FROM deliveries e WHERE e.company_id = d.company_id AND e.transaction_id = d.transaction_id AND e.sequence < d.sequence \
-     AND e.state || '' IN ('waiting', 'failing') AND e.attempts = e.attempts_total)) \
-     ORDER BY d.next_at LIMIT ?6 /*pg FOR UPDATE OF d SKIP LOCKED)) */) RETURNING ",
-    columns!(),
-    ", (SELECT v.body FROM webhook_events v WHERE v.company_id = deliveries.company_id AND v.id = deliveries.event_id), \
-     (SELECT h.failing_since FROM endpoint_health h WHERE h.company_id = deliveries.company_id AND h.method_id = deliveries.method_id), \
-     (SELECT h.disabled_at FROM endpoint_health h WHERE h.company_id = deliveries.company_id AND h.method_id = deliveries.method_id)"
-);
+macro_rules! claim {
+    ($among:literal, $place:literal, $end:literal) => {
+        concat!(
+            "UPDATE deliveries SET owner = ?1, lease_until = ?2, next_at = ?2 WHERE ",
+            $among,
+            "(SELECT d.",
+            $place,
+            " FROM deliveries d WHERE d.company_id /*pg COLLATE \"C\" */= ?4 AND d.method_id = ?5 AND d.owner IS NULL AND d.next_at <= ?3 \
+             AND (d.attempts < d.attempts_total OR NOT EXISTS (\
+             SELECT 1 FROM deliveries e WHERE e.company_id /*pg || '' */= d.company_id AND e.transaction_id = d.transaction_id AND e.sequence < d.sequence \
+             AND e.state || '' IN ('waiting', 'failing') AND e.attempts = e.attempts_total)) \
+             ORDER BY d.next_at LIMIT ?6",
+            $end,
+            " RETURNING ",
+            columns!(),
+            ", (SELECT v.body FROM webhook_events v WHERE v.company_id = deliveries.company_id AND v.id = deliveries.event_id), \
+             (SELECT h.failing_since FROM endpoint_health h WHERE h.company_id = deliveries.company_id AND h.method_id = deliveries.method_id), \
+             (SELECT h.disabled_at FROM endpoint_health h WHERE h.company_id = deliveries.company_id AND h.method_id = deliveries.method_id)"
+        )
+    };
+}
+const CLAIM_SQLITE: &str = claim!("company_id = ?4 AND id IN ", "id", ")");
+/// By the places of the rows, which are locked by then: there is nothing to join and no index to choose. On an empty table that
+/// would be done by walking the company's deliveries, and the plan be kept while they grow.
+const CLAIM_POSTGRES: &str = claim!("ctid = ANY(ARRAY", "ctid", " FOR UPDATE OF d SKIP LOCKED))");
 const RELEASE_DEAD: &str = "UPDATE deliveries SET next_at = ?1, owner = NULL, lease_until = NULL WHERE next_at > ?1 AND next_at <= ?4 \
                             AND owner IS NOT NULL AND owner <> ?2 AND owner NOT IN (SELECT id FROM nodes WHERE heartbeat_at >= ?3)";
 
@@ -96,6 +108,7 @@ pub async fn claim_at(
     asks: &[(CompanyId, MethodId, u32)],
 ) -> Result<Vec<Claimed>, CommitError> {
     let mut batch = Batch::new();
+    let claim = if db.dialect() == Dialect::Postgres { CLAIM_POSTGRES } else { CLAIM_SQLITE };
     for (company, method, limit) in asks {
         let values: Vec<Value> = vec![
             lease.owner.into(),
@@ -105,7 +118,7 @@ pub async fn claim_at(
             method.to_string().into(),
             i64::from(*limit).into(),
         ];
-        batch.returning(CLAIM, values);
+        batch.returning(claim, values);
     }
     let rows = db.commit(batch).await?;
     let read = |row: &Row| {

@@ -1,7 +1,7 @@
 //! What people ask for: lists, details, replays.
 
 use super::row::{Attempt, Delivery, DeliveryState, attempt, columns, delivery};
-use crate::{Batch, CommitError, Driver, QueryError, Value};
+use crate::{Batch, CommitError, Dialect, Driver, QueryError, Value};
 use domain::{CompanyId, Timestamp, TransactionId};
 
 /// How many deliveries one statement of a replay touches: other writers get their turn in between.
@@ -15,11 +15,25 @@ const REPLAY: &str = concat!(
      WHERE company_id = ?1 AND id = ?2 AND COALESCE(owner, '') = '' AND created_at >= ?4 RETURNING ",
     columns!()
 );
-const REPLAY_SINCE: &str = "UPDATE deliveries SET state = CASE WHEN delivered_at IS NULL THEN 'waiting' ELSE 'delivered' END, \
-     attempts = 0, next_at = ?5, owner = NULL, lease_until = NULL \
-     WHERE company_id = ?1 AND id IN (/*pg SELECT unnest(ARRAY( */SELECT d.id FROM deliveries d WHERE d.company_id = ?1 AND d.id > ?2 AND d.created_at >= ?3 \
-     AND (CAST(?4 AS text) IS NULL OR d.state || '' = ?4) AND COALESCE(d.owner, '') = '' AND d.transaction_id <> ?6 \
-     ORDER BY d.id LIMIT ?7/*pg )) */) RETURNING id";
+macro_rules! replay_since {
+    ($among:literal, $place:literal, $end:literal) => {
+        concat!(
+            "UPDATE deliveries SET state = CASE WHEN delivered_at IS NULL THEN 'waiting' ELSE 'delivered' END, \
+             attempts = 0, next_at = ?5, owner = NULL, lease_until = NULL WHERE ",
+            $among,
+            "(SELECT d.",
+            $place,
+            " FROM deliveries d WHERE d.company_id = ?1 AND d.id > ?2 AND d.created_at >= ?3 \
+             AND (CAST(?4 AS text) IS NULL OR d.state || '' = ?4) AND COALESCE(d.owner, '') = '' AND d.transaction_id <> ?6 \
+             ORDER BY d.id LIMIT ?7",
+            $end,
+            " RETURNING id"
+        )
+    };
+}
+const REPLAY_SINCE_SQLITE: &str = replay_since!("company_id = ?1 AND id IN ", "id", ")");
+/// By the places of the rows, as what is due is claimed.
+const REPLAY_SINCE_POSTGRES: &str = replay_since!("ctid = ANY(ARRAY", "ctid", " FOR UPDATE OF d))");
 
 /// What a list shows.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +67,7 @@ pub async fn list(db: &dyn Driver, company: CompanyId, filter: &Filter, limit: u
     // The index is what is asked for first; whatever else is asked for takes none. On PostgreSQL the collation of the index by
     // state has the same end.
     let (by, company_id, id) = match (filter.transaction_id, filter.state) {
-        (Some(_), _) => (" INDEXED BY deliveries_by_transaction", "company_id", "id /*pg || '' */"),
+        (Some(_), _) => (" INDEXED BY deliveries_by_transaction", "company_id /*pg || '' */", "id /*pg || '' */"),
         (None, Some(_)) => (" INDEXED BY deliveries_by_state", "company_id /*pg COLLATE \"C\" */", "id /*pg COLLATE \"C\" */"),
         (None, None) => ("", "company_id", "id"),
     };
@@ -100,12 +114,21 @@ pub async fn attempts(
     }
     let mut params: Vec<Value> = vec![company.to_string().into()];
     params.extend(ids.iter().map(|id| Value::from(id.to_string())));
+    const COLUMNS: &str = "delivery_id, n, at, http_status, failure, latency_ms, response_body";
     let places: Vec<String> = (2..=params.len()).map(|n| format!("?{n}")).collect();
-    let sql = format!(
-        "SELECT delivery_id, n, at, http_status, failure, latency_ms, response_body FROM delivery_attempts \
-         WHERE company_id = ?1 AND delivery_id IN ({}) ORDER BY delivery_id, n",
-        places.join(", ")
-    );
+    let sql = if db.dialect() == Dialect::Postgres {
+        // Each by itself: of a list PostgreSQL does not always take the ids for a part of the key.
+        format!(
+            "SELECT {COLUMNS} FROM unnest(ARRAY[{}]) ids(id), LATERAL (SELECT {COLUMNS} FROM delivery_attempts a WHERE a.company_id = ?1 \
+             AND a.delivery_id = ids.id OFFSET 0) found ORDER BY delivery_id, n",
+            places.join(", ")
+        )
+    } else {
+        format!(
+            "SELECT {COLUMNS} FROM delivery_attempts WHERE company_id = ?1 AND delivery_id IN ({}) ORDER BY delivery_id, n",
+            places.join(", ")
+        )
+    };
     let rows = db.query_dynamic(sql, params).await?;
     rows.iter().map(attempt).collect()
 }
@@ -140,7 +163,8 @@ pub async fn replay_since(
         sample.to_string().into(),
         REPLAY_CHUNK.into(),
     ];
-    batch.returning(REPLAY_SINCE, values);
+    let is_postgres = db.dialect() == Dialect::Postgres;
+    batch.returning(if is_postgres { REPLAY_SINCE_POSTGRES } else { REPLAY_SINCE_SQLITE }, values);
     let rows = db.commit(batch).await?;
     let ids: Result<Vec<TransactionId>, QueryError> =
         rows.iter().flatten().map(|row| super::super::read::parse(row, 0)).collect();

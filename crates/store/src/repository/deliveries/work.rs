@@ -22,7 +22,7 @@ const INSERT: &str = concat!(
      CASE WHEN EXISTS (SELECT 1 FROM endpoint_health h WHERE h.company_id = ?1 AND h.method_id = ?6 AND h.disabled_at IS NOT NULL) \
      THEN 'disabled' ELSE 'waiting' END, \
      CASE WHEN EXISTS (SELECT 1 FROM endpoint_health h WHERE h.company_id = ?1 AND h.method_id = ?6 AND h.disabled_at IS NOT NULL) THEN NULL \
-     WHEN EXISTS (SELECT 1 FROM deliveries e WHERE e.company_id = ?1 AND e.transaction_id = ?4 AND e.sequence < ?5 AND ",
+     WHEN EXISTS (SELECT 1 FROM deliveries e WHERE e.company_id /*pg || '' */= ?1 AND e.transaction_id = ?4 AND e.sequence < ?5 AND ",
     holds_others_back!(),
     ") THEN CAST(?8 AS bigint) ELSE CAST(?7 AS bigint) END)"
 );
@@ -47,9 +47,9 @@ const RECORD: &str = "UPDATE deliveries SET state = CASE WHEN delivered_at IS NU
                       delivered_at = COALESCE(delivered_at, ?11), owner = NULL, lease_until = NULL WHERE company_id = ?1 AND id = ?2 AND COALESCE(owner, '') = ?3 AND lease_until = ?4";
 const SWITCHED_OFF: &str = "UPDATE deliveries SET state = CASE WHEN delivered_at IS NULL THEN 'disabled' ELSE 'delivered' END, next_at = NULL, owner = NULL, lease_until = NULL \
                             WHERE company_id = ?1 AND id = ?2 AND COALESCE(owner, '') = ?3 AND lease_until = ?4";
-const RELEASE_LATER: &str = "UPDATE deliveries SET next_at = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND sequence > ?3 \
+const RELEASE_LATER: &str = "UPDATE deliveries SET next_at = ?4 WHERE company_id /*pg || '' */= ?1 AND transaction_id = ?2 AND sequence > ?3 \
                              AND state || '' = 'waiting' AND attempts_total = 0 AND COALESCE(owner, '') = '' AND next_at + 0 > ?4 RETURNING id";
-const POSTPONE_LATER: &str = "UPDATE deliveries SET next_at = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND sequence > ?3 \
+const POSTPONE_LATER: &str = "UPDATE deliveries SET next_at = ?4 WHERE company_id /*pg || '' */= ?1 AND transaction_id = ?2 AND sequence > ?3 \
                               AND state || '' = 'waiting' AND attempts_total = 0 AND COALESCE(owner, '') = '' AND next_at + 0 < ?4";
 const DEFER: &str = "UPDATE deliveries SET next_at = ?5, owner = NULL, lease_until = NULL \
                      WHERE company_id = ?1 AND id = ?2 AND COALESCE(owner, '') = ?3 AND lease_until = ?4";

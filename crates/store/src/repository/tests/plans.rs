@@ -198,6 +198,12 @@ fn written_out(params: &[Value]) -> (String, String) {
     (types, values)
 }
 
+/// A primary key that is entered by the company alone, for anything but the list by time.
+fn walks_the_company(index: Option<&str>, condition: &str, text: &str) -> bool {
+    let alone = condition.starts_with("Index Cond: (company_id = ") && !condition.contains(" AND ");
+    index.is_some_and(|index| index.ends_with("_pkey")) && alone && !text.contains("ORDER BY id DESC")
+}
+
 async fn check_postgres(client: &tokio_postgres::Client, state: &str, complaints: &mut String) {
     let asserted = recorded(Dialect::Postgres).await.into_iter().filter(|(text, _, _)| !is_excused(text));
     for (number, (text, params, expect)) in asserted.enumerate() {
@@ -237,15 +243,15 @@ async fn check_postgres(client: &tokio_postgres::Client, state: &str, complaints
                 let small = SMALL.iter().any(|small| line.contains(&format!(" on {small}")));
                 let oldest = index == Some("webhook_events_by_age") && text.contains("ORDER BY position LIMIT");
                 if index.is_some() && !bounded && !small && !oldest && !stops_early(&text) {
-                    complaints.push_str(&complain(
-                        state,
-                        &out.sql,
-                        &format!("{mode}: the whole of {}", index.unwrap_or_default()),
-                        &lines.join("\n"),
-                    ));
+                    let what = format!("{mode}: the whole of {}", index.unwrap_or_default());
+                    complaints.push_str(&complain(state, &out.sql, &what, &lines.join("\n")));
                 }
                 if let Some(index) = index.filter(|index| !fits(&text, index)) {
                     complaints.push_str(&complain(state, &out.sql, &format!("{mode}: by {index}"), &lines.join("\n")));
+                }
+                let condition = position.and_then(|at| lines.get(at + 1)).map_or("", |next| next.trim());
+                if !small && walks_the_company(index, condition, &text) {
+                    complaints.push_str(&complain(state, &out.sql, &format!("{mode}: the whole company"), &lines.join("\n")));
                 }
             }
         }
