@@ -85,6 +85,12 @@ fn a_part_is_what_is_booked_in_the_orders_currency() {
     assert_eq!(part(&captured), five_thousand);
     assert_eq!(part(&(of_settlement.clone() + &commission + &captured)), five_thousand);
     assert_eq!(part(&(of_settlement.clone() + &booking("SETTLED_BIBIT_NET", "5000", "EUR"))), five_thousand);
+    // A refund is taken from the net account; what stays with Worldpay is no part of it.
+    let net = booking("SETTLED_BIBIT_NET", "5000", "EUR");
+    assert_eq!(part(&(commission.clone() + &net)), five_thousand);
+    assert_eq!(part(&(net.clone() + &commission)), five_thousand);
+    assert_eq!(part(&(booking("SOME_OTHER", "51", "EUR") + &net)), five_thousand);
+    assert_eq!(part(&commission), None);
     for unknown in
         [String::new(), of_settlement, booking("IN_PROCESS_CAPTURED", "0", "EUR"), booking("IN_PROCESS_CAPTURED", "x", "EUR")]
     {
