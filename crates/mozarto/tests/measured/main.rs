@@ -18,6 +18,7 @@ mod feed_copies;
 mod feed_wakes;
 mod forumpay_payments;
 mod found_again;
+mod gigadat_accepts;
 mod heartbeat;
 mod held;
 mod hinted_elsewhere;
