@@ -56,7 +56,7 @@ fn everything_is_answered_ok_and_what_is_not_ours_is_shown() {
     }
     let (settings, base_url) = hosted(&[]).account();
     let account = Account { settings: &settings, base_url: &base_url, environment: domain::urls::Environment::Sandbox };
-    let get = Callback { method: "GET", query: "", headers: &[], body: b"", transaction_id: None, amount: None };
+    let get = Callback { method: "GET", query: "", headers: &[], body: b"", transaction_id: None, amount: None, operation: None };
     let reading = Worldpay.read_callback(&account, &get);
     assert_eq!((reading.answer.status, &*reading.answer.body), (200, "[OK]"));
 }
