@@ -239,8 +239,8 @@ fn each_call(provider: &'static dyn Provider, mut act: impl FnMut(Task, &mut Wor
 fn assert_undecided(step: &Step, call: &Call, reply: &Reply) {
     let shown = format!("{} after {reply:?}: {step:?}", call.step);
     match step {
-        // What a provider holds may be told by any 2xx that says no `err` (Gigadat sheet, step 2); it is looked at again before it
-        // is let go.
+        // What a provider holds may be told by any 2xx that says no `err` (Gigadat sheet, step 2); it is looked at again before
+        // it is let go.
         Step::Found(finding) if finding.standing == Standing::OnHold => {
             let Reply::Answer(answer) = reply else { panic!("{shown}") };
             let is_cut = answer.body.trim_ascii_start().starts_with(b"{");
