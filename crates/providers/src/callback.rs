@@ -2,7 +2,7 @@
 
 use crate::api::Finding;
 use crate::dressing;
-use domain::{Json, Money, TransactionId};
+use domain::{Json, Money, Operation, TransactionId};
 use std::borrow::Cow;
 
 /// A callback as it came in.
@@ -21,6 +21,8 @@ pub struct Callback<'a> {
     pub transaction_id: Option<TransactionId>,
     /// Its money, where the transaction is known.
     pub amount: Option<Money>,
+    /// Its direction, where the transaction is known.
+    pub operation: Option<Operation>,
 }
 
 impl std::fmt::Debug for Callback<'_> {

@@ -259,6 +259,7 @@ impl World {
             body,
             transaction_id: per_transaction.then_some(self.order.transaction_id),
             amount: per_transaction.then_some(self.order.amount),
+            operation: per_transaction.then_some(self.order.operation),
         };
         self.provider.read_callback(&account, &callback)
     }

@@ -15,7 +15,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use domain::limits::EVENTS_PER_TRANSACTION_MAX;
 use domain::{CompanyId, Json, MethodId, TransactionId};
 use providers::card::mask_numbers;
-use providers::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Provider};
+use providers::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Order, Provider};
 use std::collections::VecDeque;
 use store::repository::callbacks::{self, StoredCallback, Weight};
 use store::repository::jobs::{self, JobKind};
@@ -147,7 +147,7 @@ impl Engine {
         let base_url = self.base_url(provider, method).unwrap_or_default();
         let account = Account { settings: &method.settings, base_url: &base_url, environment: self.config().environment };
         let headers = inbox::as_text(incoming.headers);
-        let callback = as_callback(incoming, &headers, None, None);
+        let callback = as_callback(incoming, &headers, None);
         let reading = guarded(provider, || provider.read_callback(&account, &callback), || CallbackReading::refused(400));
         let Some(locate) = &reading.locate else { return Ok(reading.answer) };
         let name = name_hash(method_id, locate);
@@ -198,7 +198,7 @@ impl Engine {
     fn read(&self, work: &Work, incoming: Incoming<'_>) -> CallbackReading {
         let context = work.context(self, None);
         let headers = inbox::as_text(incoming.headers);
-        let callback = as_callback(incoming, &headers, Some(work.id()), Some(work.order.amount));
+        let callback = as_callback(incoming, &headers, Some(&work.order));
         // A callback that is not understood is a hint like an unsigned one: the provider is asked.
         let hint = || CallbackReading {
             answer: CallbackAnswer::empty(200),
@@ -453,11 +453,15 @@ fn tell(commit: &mut Commit<'_>, anomaly: Option<&str>, note: Option<&str>) -> b
     note.is_some() || anomaly.is_some()
 }
 
-fn as_callback<'a>(
-    incoming: Incoming<'a>,
-    headers: &'a [(String, String)],
-    id: Option<TransactionId>,
-    amount: Option<domain::Money>,
-) -> Callback<'a> {
-    Callback { method: incoming.method, query: incoming.query, headers, body: incoming.body, transaction_id: id, amount }
+/// `order`: what it is about, where that is known.
+fn as_callback<'a>(incoming: Incoming<'a>, headers: &'a [(String, String)], order: Option<&Order>) -> Callback<'a> {
+    Callback {
+        method: incoming.method,
+        query: incoming.query,
+        headers,
+        body: incoming.body,
+        transaction_id: order.map(|order| order.transaction_id),
+        amount: order.map(|order| order.amount),
+        operation: order.map(|order| order.operation),
+    }
 }

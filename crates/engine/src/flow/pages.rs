@@ -272,6 +272,7 @@ impl Engine {
             body,
             transaction_id: Some(work.id()),
             amount: Some(work.order.amount),
+            operation: Some(work.order.operation),
         };
         let memo = guarded(work.provider, || work.provider.read_device_check(&work.context(self, None), &callback), || None);
         if let Some(memo) = memo {

@@ -2,7 +2,7 @@
 //! the same, and a paid one is not kept open by it.
 
 use crate::short_callbacks::{Open, events, nobody, open, sha256_hex};
-use crate::steps::{LIMIT, control, next};
+use crate::steps::{LIMIT, control, has_event, inquire, next};
 use crate::ten::{ALL, OfTen};
 use anyhow::{Context, Result, ensure};
 use aws_lc_rs::digest::{SHA512, digest};
@@ -42,6 +42,7 @@ async fn what_a_callback_names_need_not_be_ours() {
     for (provider, theirs, is_odd) in elsewhere() {
         table.row(provider, format!("names {theirs}"), named_elsewhere(world.hands(), provider, theirs, is_odd));
     }
+    table.row("payone", "the record names another payment than the one asked about", another_record(world.hands()));
     table.end().await;
 }
 
@@ -119,7 +120,7 @@ async fn paid(hands: &Hands, provider: &str) -> Result<Open> {
     Ok(open)
 }
 
-async fn tell(hands: &Hands, provider: &str, open: &Open, theirs: &str) -> Result<()> {
+async fn sent(hands: &Hands, provider: &str, open: &Open, theirs: &str) -> Result<()> {
     let body = match provider {
         "brite" => json!({"merchant_id": "m", "transaction_id": theirs, "transaction_state": 5}),
         "payone" => json!({"transactionId": theirs, "referenceId": open.id, "status": "Approved"}),
@@ -130,6 +131,11 @@ async fn tell(hands: &Hands, provider: &str, open: &Open, theirs: &str) -> Resul
     let headers = [("content-type", "application/json"), ("x-signature", signature.as_str())];
     let told = hands.client.send("POST", &open.url, &headers, Some(body.into_bytes())).await?;
     ensure!(told.status == 200, "{} {}", told.status, told.body);
+    Ok(())
+}
+
+async fn tell(hands: &Hands, provider: &str, open: &Open, theirs: &str) -> Result<()> {
+    sent(hands, provider, open, theirs).await?;
     found_by_callback(hands, open, false).await
 }
 
@@ -147,4 +153,27 @@ async fn a_sessions_id(hands: Hands) -> Result<()> {
     let noted = all.iter().filter(|event| event["event"] == "noted").find_map(|event| event["detail"]["text"].as_str());
     let session = noted.and_then(|text| text.strip_prefix("Brite's session: ")).context("no session on the timeline")?;
     tell(&hands, "brite", &open, session).await
+}
+
+/// What is asked about by its id is that one, whatever else of the record is ours.
+async fn another_record(hands: Hands) -> Result<()> {
+    let open = paid(&hands, "payone").await?;
+    let before = hands.managed(&open.id).await?["pspTransactionId"].clone();
+    let record = json!({
+        "transactionId": "HS000000ZZ", "referenceId": open.id, "amount": "100.00", "currency": "CAD", "type": "deposit",
+        "status": "Approved", "message": "Approved",
+    });
+    let theirs = "HS111111YY";
+    let path = format!("/api/transaction/{theirs}");
+    next(&hands, "payone", json!({"path": path, "http": 200, "body": record, "times": 1})).await?;
+    sent(&hands, "payone", &open, theirs).await?;
+    let shown = hands.needs_attention(&open.id, "anomaly", LIMIT).await?;
+    ensure!(shown["transaction_status"] == "Pending" && shown["pspTransactionId"] == before, "{shown}");
+    ensure!(has_event(&shown, "anomaly", "another id"), "{shown}");
+    // Asked about by our reference, it is the one that it was.
+    inquire(&hands, &open.id).await?;
+    hands.client.wait_for(&open.id, &["Approved"], LIMIT).await?;
+    let shown = hands.managed(&open.id).await?;
+    ensure!(shown["pspTransactionId"] != "HS000000ZZ" && shown["pspTransactionId"] == before, "{before} {shown}");
+    Ok(())
 }

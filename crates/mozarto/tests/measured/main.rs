@@ -20,6 +20,7 @@ mod feed_pages;
 mod feed_wakes;
 mod forumpay_payments;
 mod found_again;
+mod gigadat_accepts;
 mod heartbeat;
 mod held;
 mod hinted_elsewhere;

@@ -250,7 +250,13 @@ async fn foreign(hands: Hands, name: &'static str) -> Result<()> {
     let provider = ALL.into_iter().find(|provider| provider.name == name).context("no such provider")?;
     let members: &[(&str, &str)] = match name {
         "cleo" => &[("externalReference", "64a1f2b3c4d5e6f7a8b9c0d1"), ("currency", "PEN"), ("amount", "1"), ("amount", "many")],
-        "payone" => &[("referenceId", "64a1f2b3c4d5e6f7a8b9c0d1"), ("currency", "EUR"), ("amount", "100.01"), ("amount", "1e9")],
+        "payone" => &[
+            ("referenceId", "64a1f2b3c4d5e6f7a8b9c0d1"),
+            ("currency", "EUR"),
+            ("amount", "100.01"),
+            ("amount", "1e9"),
+            ("type", "withdraw"),
+        ],
         _ => &[("transaction_id", "64a1f2b3c4d5e6f7a8b9c0d1"), ("amount", "9999"), ("amount", "10001"), ("amount", "many")],
     };
     for (member, value) in members {

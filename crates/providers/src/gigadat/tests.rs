@@ -300,8 +300,15 @@ fn callbacks_are_hints_that_name_their_transaction() {
         let world = World::open(&Gigadat, IN);
         let (settings, base_url) = world.account();
         let account = crate::Account { settings: &settings, base_url: &base_url, environment: Environment::Sandbox };
-        let callback =
-            Callback { method: "POST", query, headers: &[], body: body.as_bytes(), transaction_id: None, amount: None };
+        let callback = Callback {
+            method: "POST",
+            query,
+            headers: &[],
+            body: body.as_bytes(),
+            transaction_id: None,
+            amount: None,
+            operation: None,
+        };
         let reading = world.provider.read_callback(&account, &callback);
         assert_eq!((reading.answer.status, reading.answer.body.as_str()), (200, "OK"));
         reading.locate.unwrap().transaction_id.map(|id| id.to_string())

@@ -115,14 +115,18 @@ pub(super) fn is_err(body: &Json) -> bool {
     kit::is_set(body, "err")
 }
 
-/// A good answer to step 2 or 3: 2xx without `err`, its body empty or an object about our transaction.
+/// A good answer to step 2 or 3: 2xx without `err`, and not about another transaction. Also one that is no JSON at all: step 2
+/// releases nothing, and what becomes of step 3 is asked about until the record says it. What begins an object and cannot be
+/// read, or speaks of an error or a time-out, is no such answer.
 pub(super) fn is_accepted(cx: &Context<'_>, reply: &Reply) -> bool {
-    match reply {
-        Reply::Answer(answer) if kit::is_success(answer.status) => {
-            let about_ours = |body: Json| !is_err(&body) && inquiry::foreign(cx, &body).is_none();
-            answer.body.trim_ascii().is_empty() || kit::object(reply).is_some_and(|(_, body)| about_ours(body))
+    match (reply, kit::object(reply)) {
+        (_, Some((status, body))) => kit::is_success(status) && !is_err(&body) && inquiry::foreign(cx, &body).is_none(),
+        (Reply::Answer(answer), None) => {
+            let text = String::from_utf8_lossy(&answer.body);
+            let speaks = text.trim_start().starts_with('{') || text.contains("\"err\"") || says_timeout(answer);
+            kit::is_success(answer.status) && !speaks
         }
-        _ => false,
+        (Reply::Lost(_), _) => false,
     }
 }
 

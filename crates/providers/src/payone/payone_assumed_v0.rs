@@ -24,7 +24,8 @@ pub(super) fn begin(task: Task, cx: &Context<'_>) -> Step {
             match cx.hint.and_then(|hint| hint.str_at("transactionId")).filter(|id| id.bytes().any(|byte| byte != b'.')) {
                 Some(id) => {
                     let path = format!("/api/transaction/{}", kit::path_segment(id));
-                    call(cx, "transaction", &path, None, Doubt::Harmless)
+                    let step = call(cx, "transaction", &path, None, Doubt::Harmless);
+                    about(step, id)
                 }
                 None => by_reference(cx, "transaction_by_reference"),
             }
@@ -44,7 +45,9 @@ pub(super) fn resume(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
         "transaction" if is_not_found(reply) || speaks_of_the_id(reply) => by_reference(cx, "transaction_by_reference"),
         _ if is_not_found(reply) => Finding::new(Standing::NotFound, "").step(),
         _ => match kit::object(reply) {
-            Some((status, record)) if kit::is_success(status) && kit::is_set(&record, "status") => found(cx, &record).step(),
+            Some((status, record)) if kit::is_success(status) && kit::is_set(&record, "status") => {
+                found(cx, sent.scratch.as_str(), &record).step()
+            }
             _ => Step::Silence(judge(DESCRIPTOR.errors, reply)),
         },
     }
@@ -55,6 +58,14 @@ pub(super) fn resume(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
 fn by_reference(cx: &Context<'_>, step: &'static str) -> Step {
     let path = format!("/api/transaction?referenceId={}", cx.order.transaction_id);
     call(cx, step, &path, None, Doubt::Harmless)
+}
+
+/// The call remembers the id that it asks about.
+fn about(mut step: Step, id: &str) -> Step {
+    if let Step::Call(call) = &mut step {
+        call.scratch = Json::text(id);
+    }
+    step
 }
 
 fn call(cx: &Context<'_>, step: &'static str, path: &str, body: Option<Json>, doubt: Doubt) -> Step {
@@ -192,20 +203,17 @@ fn is_not_found(reply: &Reply) -> bool {
     })
 }
 
-fn found(cx: &Context<'_>, record: &Json) -> Finding {
-    if let Some(what) = foreign(record, cx.order.transaction_id, cx.order.amount) {
+/// `asked`: the id that was asked about; a record that names another one is that one's.
+fn found(cx: &Context<'_>, asked: Option<&str>, record: &Json) -> Finding {
+    let theirs = kit::scalar(record, "transactionId").map(kit::provider_text);
+    let another = theirs.is_some() && asked.is_some() && theirs.as_deref() != asked;
+    let foreign = foreign(record, cx.order.transaction_id, cx.order.amount, cx.order.operation);
+    if let Some(what) = foreign.or_else(|| another.then(|| kit::not_ours(record, "transactionId", "id"))) {
         return Finding::anomaly(format!("PayOne's record has {what}"));
-    }
-    let kind = match cx.order.operation {
-        Operation::PayIn => "deposit",
-        Operation::PayOut => "withdraw",
-    };
-    if record.str_at("type") != Some(kind) {
-        return Finding::anomaly(format!("PayOne's record has {}", kit::not_ours(record, "type", "type")));
     }
     let word = record.str_at("status").unwrap_or_default();
     let Some(mut finding) = standing(word, record) else { return Finding::anomaly(unknown(word)) };
-    finding.psp_transaction_id = kit::scalar(record, "transactionId").map(kit::provider_text);
+    finding.psp_transaction_id = theirs;
     finding
 }
 
@@ -228,21 +236,32 @@ fn unknown(word: &str) -> String {
 }
 
 /// What in a record is not our transaction's, or is not there: `another amount`, `no amount`.
-fn foreign(record: &Json, id: TransactionId, amount: Money) -> Option<String> {
-    foreign_where(|_| true, record, id, amount)
+fn foreign(record: &Json, id: TransactionId, amount: Money, operation: Operation) -> Option<String> {
+    foreign_where(|_| true, record, id, amount, operation)
 }
 
 /// What in a callback is not our transaction's, wherever it is present: one that says little has us ask.
-fn told_foreign(callback: &Json, id: TransactionId, amount: Money) -> Option<String> {
-    foreign_where(|name| kit::is_set(callback, name), callback, id, amount)
+fn told_foreign(callback: &Json, id: TransactionId, amount: Money, operation: Operation) -> Option<String> {
+    foreign_where(|name| kit::is_set(callback, name), callback, id, amount, operation)
 }
 
-fn foreign_where(counts: impl Fn(&str) -> bool, said: &Json, id: TransactionId, amount: Money) -> Option<String> {
+fn foreign_where(
+    counts: impl Fn(&str) -> bool,
+    said: &Json,
+    id: TransactionId,
+    amount: Money,
+    operation: Operation,
+) -> Option<String> {
     let currency = amount.currency();
+    let kind = match operation {
+        Operation::PayIn => "deposit",
+        Operation::PayOut => "withdraw",
+    };
     [
         ("reference", "referenceId", said.str_at("referenceId") == Some(&id.to_string())),
         ("currency", "currency", said.str_at("currency") == Some(currency.code())),
         ("amount", "amount", kit::money(said, "amount", currency) == Some(amount)),
+        ("type", "type", said.str_at("type") == Some(kind)),
     ]
     .into_iter()
     .find_map(|(what, name, is_ours)| (counts(name) && !is_ours).then(|| kit::not_ours(said, name, what)))
@@ -275,8 +294,8 @@ pub(super) fn read_callback(account: &Account<'_>, callback: &Callback<'_>) -> C
             CallbackOutcome::Anomaly("a PayOne callback has a missing or wrong signature".to_owned()),
         );
     }
-    let outcome = match (callback.json(), callback.transaction_id, callback.amount) {
-        (Some(body), Some(id), Some(amount)) => match told_foreign(&body, id, amount) {
+    let outcome = match (callback.json(), callback.transaction_id, callback.amount.zip(callback.operation)) {
+        (Some(body), Some(id), Some((amount, operation))) => match told_foreign(&body, id, amount, operation) {
             Some(what) => CallbackOutcome::Anomaly(format!("a PayOne callback has {what}")),
             None => CallbackOutcome::Hint(Json::object(
                 kit::scalar(&body, "transactionId").map(|id| ("transactionId", Json::text(kit::provider_text(id)))),

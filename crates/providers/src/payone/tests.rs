@@ -246,6 +246,27 @@ fn a_callback_starts_an_inquiry_by_its_id_then_by_our_reference() {
     assert_eq!(the_call(world.resume(Task::Inquire, &call, &absent)).step, "transaction_by_reference");
 }
 
+/// The record of another id is another transaction's, whatever else of it is ours.
+#[test]
+fn a_record_by_id_is_of_that_id() {
+    for (theirs, standing) in
+        [("\"HS932097JV\"", Standing::Approved), ("\"HS000000ZZ\"", Standing::Unchanged), ("null", Standing::Approved)]
+    {
+        let mut world = World::open(&PayOne, Operation::PayIn);
+        world.hint = Some(json(r#"{"transactionId":"HS932097JV"}"#));
+        let call = the_call(world.begin(Task::Inquire));
+        let record = format!(
+            r#"{{"transactionId":{theirs},"referenceId":"{TRANSACTION}","amount":"100.00","currency":"CAD","type":"deposit","status":"Approved"}}"#
+        );
+        let finding = found(world.resume(Task::Inquire, &call, &answer(200, record)));
+        assert_eq!(
+            (finding.standing, finding.anomalies.len()),
+            (standing, usize::from(standing == Standing::Unchanged)),
+            "{theirs}"
+        );
+    }
+}
+
 const BODY: &str = r#"{"transactionId":"HS932097JV","referenceId":"64a1f2b3c4d5e6f7a8b9c0d1","userId":"user_123","amount":"100.00","currency":"CAD","type":"deposit","status":"Approved","message":"Approved"}"#;
 const SIGNATURE: &str = "a0f98e4c504367f481a5d185ef44415f5017d382c93560f84a830f45846c0d4f";
 
@@ -283,7 +304,9 @@ fn a_callback_with_a_wrong_signature_is_401_and_an_anomaly() {
 #[test]
 fn a_signed_callback_about_something_else_is_an_anomaly() {
     let world = world(Operation::PayIn);
-    for (from, to) in [("100.00", "1.00"), ("CAD", "EUR"), (TRANSACTION, "64a1f2b3c4d5e6f7a8b9c0d2")] {
+    for (from, to) in
+        [("100.00", "1.00"), ("CAD", "EUR"), (TRANSACTION, "64a1f2b3c4d5e6f7a8b9c0d2"), ("deposit", "withdraw"), ("deposit", "x")]
+    {
         let body = BODY.replacen(from, to, 1);
         let signed = signature(&crate::kit::hmac_sha256_hex(b"payone-key-0001", body.as_bytes()));
         let reading = world.callback(&signed, body.as_bytes(), true);

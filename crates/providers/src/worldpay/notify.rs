@@ -9,8 +9,10 @@ use domain::{Json, Money};
 
 /// Digits of a refund's reference: fewer than a card's number has, but for a few.
 pub(super) const REFERENCE_DIGITS: usize = 12;
-/// The account of what was captured.
+/// The accounts of what was captured, of what is settled, and of what Worldpay keeps of it.
 const CAPTURED: &str = "IN_PROCESS_CAPTURED";
+const NET: &str = "SETTLED_BIBIT_NET";
+const COMMISSION: &str = "SETTLED_BIBIT_COMMISSION";
 
 pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {
     let root =
@@ -57,13 +59,15 @@ fn outcome(account: &Account<'_>, callback: &Callback<'_>, root: &Element, event
     CallbackOutcome::Hint(hint)
 }
 
-/// What a refund's journal books in the order's currency, minor units: on the account of what is captured, else on the first.
+/// What a refund's journal books in the order's currency, minor units: on the account of what is captured, else on that of what
+/// is settled, from which a refund is taken. What Worldpay keeps for itself is no part of it.
 fn part(event: &Element, ours: Money) -> Option<i64> {
-    let bookings = event.child("journal")?.children_named("accountTx");
     let minor = |booking: &Element| record::in_our_currency(booking.child("amount")?, ours).filter(|minor| *minor > 0);
-    let ours: Vec<(bool, i64)> =
-        bookings.filter_map(|booking| Some((booking.attribute("accountType") == Some(CAPTURED), minor(booking)?))).collect();
-    ours.iter().find(|(captured, _)| *captured).or(ours.first()).map(|(_, minor)| *minor)
+    let read = |booking: &Element| Some((booking.attribute("accountType").unwrap_or_default().to_owned(), minor(booking)?));
+    let mut ours: Vec<(String, i64)> = event.child("journal")?.children_named("accountTx").filter_map(read).collect();
+    ours.retain(|(account, _)| account != COMMISSION);
+    let on = |account| ours.iter().find(|(booked, _)| booked == account);
+    on(CAPTURED).or_else(|| on(NET)).or(ours.first()).map(|(_, minor)| *minor)
 }
 
 /// Whether a tag has more digits in all; the text behind it is none of its own.

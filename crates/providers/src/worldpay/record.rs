@@ -128,7 +128,7 @@ fn stage(event: &str) -> Option<u8> {
 }
 
 fn kind(event: &str) -> Kind {
-    entry(event).map_or(Kind::Plain, |entry| entry.kind)
+    entry(event).map_or(Kind::Seen, |entry| entry.kind)
 }
 
 fn row(event: &str) -> Option<&'static StatusRow> {
@@ -172,28 +172,63 @@ pub(super) fn in_our_currency(amount: &Element, ours: Money) -> Option<i64> {
     kit::whole_number(amount.attribute("value").filter(|_| ours)?)
 }
 
-/// The payment that counts: a success, else one that was paid, else one in progress, else the last; and whether there are two
-/// successes.
-fn chosen(order: &Element) -> Option<(&Element, bool)> {
-    let payments = || order.children_named("payment");
-    let standing = |payment: &Element| row(event(payment)).map(|row| row.standing);
-    let plain = |payment: &Element| kind(event(payment)) == Kind::Plain;
-    let success = |payment: &&Element| standing(payment) == Some(Standing::Approved) && plain(payment);
-    let paid = |payment: &&Element| matches!(standing(payment), Some(Standing::Approved | Standing::Reversed));
-    let open = |payment: &&Element| standing(payment) == Some(Standing::Pending);
-    let chosen = payments().find(success).or_else(|| payments().find(paid)).or_else(|| payments().find(open));
-    Some((chosen.or_else(|| payments().last())?, payments().filter(success).count() > 1))
+/// What a payment is to the choice of the one that counts; what stands lower here goes before.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// It came to nothing: of several the last counts.
+    Ended,
+    /// The same word, after an approval: no other can have become of what was approved.
+    Undone,
+    Open,
+    /// Nobody knows what it says of the money.
+    Odd,
+    /// Paid, and nothing is left of it.
+    GivenBack,
+    /// Paid, and something is left of it.
+    Held,
+    Success,
 }
 
-/// How the payment that counts stands by the table; an error says what contradicts.
-pub(super) fn payment<'a>(cx: &Context<'_>, order: &'a Element) -> Result<Option<(&'a Element, &'static StatusRow)>, String> {
-    let Some((payment, _)) = chosen(order) else { return Ok(None) };
-    let event = event(payment);
-    let Some(row) = row(event) else { return Err(format!("Worldpay's event is unknown: {}", kit::provider_text(event))) };
-    match foreign_amount(payment, cx.order.amount, is_refund(event)) {
-        Some(what) => Err(format!("Worldpay's payment has another {what}")),
-        None => Ok(Some((payment, row))),
+/// The rank of a payment; among equals what is left of it, minor units, how far it has come, and its word decide, and not where
+/// it is listed.
+fn rank(cx: &Context<'_>, told: &Told, order: &Element, payment: &Element) -> (Rank, i64, u8, usize) {
+    let Some(at) = EVENTS.iter().position(|entry| entry.row.word == event(payment)) else { return (Rank::Odd, 0, 0, 0) };
+    let Event { stage, kind, .. } = EVENTS[at];
+    let left = match left(payment, cx.order.amount) {
+        Left::Known(left) => left,
+        _ if kind == Kind::Refund => i64::MIN,
+        _ => cx.order.amount.minor(),
+    };
+    let given_back = || of_event(cx, &mut told.clone(), order, payment, &STATUSES[at]).standing == Standing::Reversed;
+    let rank = match STATUSES[at].standing {
+        Standing::Approved | Standing::Reversed if given_back() => Rank::GivenBack,
+        Standing::Approved if kind == Kind::Plain => Rank::Success,
+        Standing::Approved | Standing::Reversed => Rank::Held,
+        Standing::Pending => Rank::Open,
+        Standing::Unchanged if kind == Kind::Seen => Rank::Odd,
+        Standing::Cancelled | Standing::Expired if after_approval(cx) => Rank::Undone,
+        _ => return (Rank::Ended, 0, 0, 0),
+    };
+    (rank, left, stage, at)
+}
+
+/// Whether it was paid, whatever has become of it.
+fn is_paid(payment: &Element) -> bool {
+    row(event(payment)).is_some_and(|row| matches!(row.standing, Standing::Approved | Standing::Reversed))
+}
+
+/// A payment and how it stands by the table.
+pub(super) type Counting<'a> = (&'a Element, &'static StatusRow);
+
+/// The payment that counts; an error says what contradicts.
+pub(super) fn payment<'a>(cx: &Context<'_>, told: &Told, order: &'a Element) -> Result<Option<Counting<'a>>, String> {
+    let foreign = |payment: &Element| foreign_amount(payment, cx.order.amount, is_refund(event(payment)));
+    if let Some(what) = order.children_named("payment").find_map(foreign) {
+        return Err(format!("Worldpay's payment has another {what}"));
     }
+    let counting = order.children_named("payment").max_by_key(|payment| rank(cx, told, order, payment));
+    let known = |payment| row(event(payment)).map(|row| (payment, row)).ok_or_else(|| kit::provider_text(event(payment)));
+    counting.map(known).transpose().map_err(|word| format!("Worldpay's event is unknown: {word}"))
 }
 
 /// A call 6 answered, or not.
@@ -207,7 +242,7 @@ pub(super) fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
     };
     let mut told = Told::of(cx);
     told.hint(cx, is_refund);
-    let found = match order.map(|order| payment(cx, order)).transpose() {
+    let found = match order.map(|order| payment(cx, &told, order)).transpose() {
         Ok(found) => found.flatten(),
         Err(anomaly) => return told.step(cx, Finding::anomaly(anomaly)),
     };
@@ -230,16 +265,22 @@ pub(super) fn inquired(cx: &Context<'_>, reply: &Reply) -> Step {
 /// What an order says by the payment that counts: the same whoever brings it, an inquiry or the answer to a call.
 pub(super) fn judged(cx: &Context<'_>, told: &mut Told, order: &Element, payment: &Element, row: &'static StatusRow) -> Finding {
     told.read(cx, order);
-    if chosen(order).is_some_and(|(_, two)| two) {
+    if order.children_named("payment").filter(|payment| is_paid(payment)).count() > 1 {
         told.anomaly("Worldpay has two successful payments of this order");
     }
-    of_event(cx, told, payment, row)
+    // Of what does not count nothing is counted: somebody should know.
+    let is_seen = |word: &&str| matches!(kind(word), Kind::Seen | Kind::SeenProof) || *word == CHARGED_BACK;
+    let others = order.children_named("payment").filter(|other| !std::ptr::eq(*other, payment));
+    for word in others.map(event).filter(is_seen) {
+        told.anomaly(format!("Worldpay says {} of another payment of this order", kit::provider_text(word)));
+    }
+    of_event(cx, told, order, payment, row)
 }
 
-fn of_event(cx: &Context<'_>, told: &mut Told, payment: &Element, row: &'static StatusRow) -> Finding {
+fn of_event(cx: &Context<'_>, told: &mut Told, order: &Element, payment: &Element, row: &'static StatusRow) -> Finding {
     let word = row.word;
     if is_refund(word) {
-        return refunded(cx, told, payment, word);
+        return refunded(cx, told, order, payment, word);
     }
     if word == CHARGED_BACK {
         return Finding::new(Standing::Reversed, word).turn(TurnKind::ChargedBack, told.chargeback(false), None);
@@ -248,7 +289,7 @@ fn of_event(cx: &Context<'_>, told: &mut Told, payment: &Element, row: &'static 
         Kind::Seen | Kind::SeenProof => told.anomaly(format!("Worldpay says {word}")),
         Kind::Proof => told.note(format!("Worldpay says {word}")),
         Kind::Plain if has_gone_on(cx, told, payment, row) => {
-            return Finding { word_follows: true, ..refunded(cx, told, payment, word) };
+            return Finding { word_follows: true, ..refunded(cx, told, order, payment, word) };
         }
         Kind::Plain | Kind::Refund => {
             if contradicts(cx, told, payment, row) {
@@ -305,10 +346,32 @@ fn has_gone_on(cx: &Context<'_>, told: &Told, payment: &Element, row: &StatusRow
     row.standing == Standing::Approved && less && !told.parts().is_empty()
 }
 
+/// The parts that notifications told of, without those by which the record says that another payment of the order was given
+/// back: a notification names the order alone. The largest that fit first.
+fn own_parts(cx: &Context<'_>, told: &Told, order: &Element, payment: &Element) -> Vec<(String, Option<i64>)> {
+    let (mut parts, whole) = (told.parts(), cx.order.amount.minor());
+    let went_back = |other: &Element| match left(other, cx.order.amount) {
+        Left::Known(left) => whole - left.clamp(0, whole),
+        Left::Unsaid if is_refund(event(other)) => whole,
+        Left::Unsaid | Left::Elsewhere => 0,
+    };
+    let others = order.children_named("payment").filter(|other| is_paid(other) && !std::ptr::eq(*other, payment));
+    let mut given_back: i64 = others.map(went_back).sum();
+    if given_back > 0 {
+        parts.sort_by_key(|(_, minor)| std::cmp::Reverse(*minor));
+    }
+    parts.retain(|(_, minor)| {
+        let others = minor.filter(|minor| *minor <= given_back);
+        given_back -= others.unwrap_or_default();
+        others.is_none()
+    });
+    parts
+}
+
 /// What is left decides, as the record says it; else the parts that notifications told of.
-fn refunded(cx: &Context<'_>, told: &mut Told, payment: &Element, word: &str) -> Finding {
+fn refunded(cx: &Context<'_>, told: &mut Told, order: &Element, payment: &Element, word: &str) -> Finding {
     let (ours, left) = (cx.order.amount, left(payment, cx.order.amount));
-    let parts = told.parts();
+    let parts = own_parts(cx, told, order, payment);
     let known: i64 = parts.iter().filter_map(|(_, minor)| *minor).fold(0, i64::saturating_add);
     let mut finding = Finding::new(Standing::Approved, word);
     // Of a payment that is over the parts are counted already, unless a chargeback gave back what it had taken.
@@ -317,8 +380,8 @@ fn refunded(cx: &Context<'_>, told: &mut Told, payment: &Element, word: &str) ->
             finding = finding.turn(TurnKind::Refunded, name.clone(), *minor);
         }
     }
-    let nothing_known = parts.iter().all(|(_, minor)| minor.is_none());
-    let unknown = nothing_known || parts.iter().any(|(_, minor)| minor.is_none());
+    let nothing_known = told.parts().iter().all(|(_, minor)| minor.is_none());
+    let unknown = parts.is_empty() || parts.iter().any(|(_, minor)| minor.is_none());
     match left {
         Left::Known(left) if left > ours.minor() => {
             told.anomaly("Worldpay's balance is more than was paid");
@@ -370,18 +433,20 @@ fn is_behind(cx: &Context<'_>, order: Option<&Element>, found: Option<&str>, cou
     })
 }
 
+fn after_approval(cx: &Context<'_>) -> bool {
+    matches!(cx.status, TransactionStatus::Approved | TransactionStatus::Reversed)
+}
+
 /// What a payment's event means where the transaction stands.
 fn concluded(cx: &Context<'_>, payment: &Element, row: &'static StatusRow) -> Finding {
-    use TransactionStatus::{Approved, Created, Reversed};
-    let after_approval = matches!(cx.status, Approved | Reversed);
     match row.standing {
         Standing::Approved => Finding { word_follows: true, ..Finding::new(Standing::Approved, row.word) },
-        Standing::Cancelled | Standing::Expired if after_approval => Finding::new(Standing::Reversed, row.word),
+        Standing::Cancelled | Standing::Expired if after_approval(cx) => Finding::new(Standing::Reversed, row.word),
         Standing::Declined => match return_code(payment) {
             Some((code, text)) => Finding::new(Standing::Declined, row.word).message(format!("{text} ({code})")),
             None => Finding::new(Standing::Declined, row.word),
         },
-        Standing::Pending if cx.status == Created => Finding::new(Standing::Pending, word(row)),
+        Standing::Pending if cx.status == TransactionStatus::Created => Finding::new(Standing::Pending, word(row)),
         Standing::Pending if stage(row.word) == Some(0) => waiting(cx, word(row)),
         Standing::Pending => Finding::new(Standing::Unchanged, word(row)),
         standing => Finding::new(standing, word(row)),

@@ -1,7 +1,7 @@
 //! Worldpay's answers to the orders and to the second submit. Sheet: "Upstream wire protocol", "Status and error mapping".
 
 use super::browser::{self, CAME_AT, CHALLENGE, SECOND};
-use super::record::{judged, payment};
+use super::record::{Counting, judged, payment};
 use super::told::Told;
 use super::{DESCRIPTOR, order};
 use crate::api::{CashierAnswer, Context, Finding, Refusal, Reply, Standing, Step};
@@ -180,7 +180,7 @@ pub(super) fn direct(cx: &Context<'_>, reply: &Reply) -> Step {
         Some(Said::Order(order)) if order.child("challengeRequired").is_some() => {
             challenge(cx, order, reply).map_or_else(silence, Finding::step)
         }
-        Some(Said::Order(order)) => match payment(cx, order) {
+        Some(Said::Order(order)) => match payment(cx, &Told::of(cx), order) {
             Err(anomaly) => in_doubt(anomaly),
             Ok(found) => found.map_or_else(silence, |(payment, row)| result(cx, order, payment, row, reply)),
         },
@@ -190,13 +190,7 @@ pub(super) fn direct(cx: &Context<'_>, reply: &Reply) -> Step {
 
 /// A payment's result by the table of the records; `None`: its event leaves open what became of it. What a person should see of
 /// that comes with the silence.
-fn by_record(
-    cx: &Context<'_>,
-    order: &Element,
-    payment: &Element,
-    row: &'static StatusRow,
-    reply: &Reply,
-) -> Result<(Told, Finding), Step> {
+fn by_record(cx: &Context<'_>, order: &Element, (payment, row): Counting<'_>, reply: &Reply) -> Result<(Told, Finding), Step> {
     let mut told = Told::of(cx);
     let finding = judged(cx, &mut told, order, payment, row);
     if row.standing == Standing::Unchanged {
@@ -207,7 +201,7 @@ fn by_record(
 
 /// A payment's result, as the Cashier call is told of it.
 fn result(cx: &Context<'_>, order: &Element, payment: &Element, row: &'static StatusRow, reply: &Reply) -> Step {
-    let (told, finding) = match by_record(cx, order, payment, row, reply) {
+    let (told, finding) = match by_record(cx, order, (payment, row), reply) {
         Ok(found) => found,
         Err(silence) => return silence,
     };
@@ -299,9 +293,9 @@ pub(super) fn went_on(cx: &Context<'_>, reply: &Reply) -> Step {
         Some(Said::Order(order)) if order.child("challengeRequired").is_some() => {
             challenged_again(cx, order, reply).map_or_else(silence, Finding::step)
         }
-        Some(Said::Order(order)) => match payment(cx, order) {
+        Some(Said::Order(order)) => match payment(cx, &Told::of(cx), order) {
             Err(anomaly) => Finding::anomaly(anomaly).step(),
-            Ok(Some((payment, row))) => match by_record(cx, order, payment, row, reply) {
+            Ok(Some((payment, row))) => match by_record(cx, order, (payment, row), reply) {
                 Ok((told, finding)) => told.step(cx, finding),
                 Err(silence) => silence,
             },

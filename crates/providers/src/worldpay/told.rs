@@ -68,6 +68,7 @@ fn minor(json: &Json, name: &str) -> Option<i64> {
 }
 
 /// What an inquiry brings beside the payment's event.
+#[derive(Clone)]
 pub(super) struct Told {
     memo: Memo,
     notes: Vec<String>,
@@ -193,17 +194,13 @@ impl Told {
 
     pub(super) fn step(mut self, cx: &Context<'_>, finding: Finding) -> Step {
         // What is asked about again is not worked off.
-        if !finding.ask_again {
-            let mut parts = self.parts_json();
-            let names: Vec<String> = parts.as_object().unwrap_or_default().iter().map(|(name, _)| name.clone()).collect();
-            for name in names {
+        if let Some(mut parts) = self.memo.get(PARTS).cloned().filter(|_| !finding.ask_again) {
+            for (name, _) in self.parts() {
                 let mut part = parts.get(&name).cloned().unwrap_or(Json::Null);
                 part.remove(OPEN);
                 parts.set(&name, part);
             }
-            if self.memo.get(PARTS).is_some() {
-                self.memo.set(PARTS, parts);
-            }
+            self.memo.set(PARTS, parts);
         }
         let memo = (self.memo != *cx.memo).then_some(self.memo);
         let mut finding = Finding { memo: finding.memo.or(memo), ..finding };

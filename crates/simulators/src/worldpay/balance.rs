@@ -1,7 +1,8 @@
 //! Where a payment's money is: the balances of its accounts, and what a journal books. Worldpay sheet, "Refunds in parts".
 //!
 //! What is captured is in `IN_PROCESS_CAPTURED`; once it is settled, in `SETTLED_BIBIT_NET` and, what Worldpay keeps of it, in
-//! `SETTLED_BIBIT_COMMISSION`, both in the settlement's currency. A refund is taken from the net account alone.
+//! `SETTLED_BIBIT_COMMISSION`, both in the settlement's currency. A refund is taken from the net account alone; its journal shows
+//! the commission that stays first, and what was captured only where that is another currency.
 
 use money::{Currency, Money};
 
@@ -51,6 +52,10 @@ pub(super) struct Booking {
     pub(super) amount: Amount,
 }
 
+fn commission(order: &Order) -> i64 {
+    order.amount_minor * COMMISSION_PERCENT / 100
+}
+
 /// The balances of a payment as they stand.
 pub(super) fn balances(account: &Account, order: &Order, payment: &Payment) -> Vec<Booking> {
     // What was never captured is in no account once it is over.
@@ -59,7 +64,7 @@ pub(super) fn balances(account: &Account, order: &Order, payment: &Payment) -> V
     }
     let left = order.amount_minor - payment.given_back;
     if payment.settled {
-        let commission = order.amount_minor * COMMISSION_PERCENT / 100;
+        let commission = commission(order);
         return [(NET, left - commission), (COMMISSION, commission)]
             .map(|(name, minor)| Booking { account: name, amount: Amount::settled(account, order, minor) })
             .into();
@@ -77,7 +82,12 @@ pub(super) fn journal(account: &Account, order: &Order, payment: &Payment) -> Ve
         "AUTHORISED" => vec![booking(AUTHORISED, moved())],
         "SETTLED" | "SETTLED_BY_MERCHANT" => balances(account, order, payment),
         _ if is_return(word) && payment.settled => {
-            vec![booking(NET, Amount::settled(account, order, payment.moved)), booking(CAPTURED, moved())]
+            let settled = |minor| Amount::settled(account, order, minor);
+            let mut bookings = vec![booking(COMMISSION, settled(commission(order))), booking(NET, settled(payment.moved))];
+            if bookings[0].amount.currency != order.currency {
+                bookings.push(booking(CAPTURED, moved()));
+            }
+            bookings
         }
         "REFUNDED" | "REFUNDED_BY_MERCHANT" | "CHARGED_BACK" => vec![booking(CAPTURED, moved())],
         _ if is_success(word) => vec![booking(CAPTURED, moved())],

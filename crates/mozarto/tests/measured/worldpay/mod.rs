@@ -5,6 +5,7 @@ mod cards;
 mod documents;
 mod refunds;
 mod refusals;
+mod two_payments;
 mod unreadable;
 
 use crate::steps::{LIMIT, control, id_of, inquire, minor_units};

@@ -91,8 +91,15 @@ fn the_page_goes_on_when_told_or_after_six_seconds() {
 }
 
 fn told(world: &World, body: &str) -> Option<Json> {
-    let callback =
-        Callback { method: "POST", query: "", headers: &[], body: body.as_bytes(), transaction_id: None, amount: None };
+    let callback = Callback {
+        method: "POST",
+        query: "",
+        headers: &[],
+        body: body.as_bytes(),
+        transaction_id: None,
+        amount: None,
+        operation: None,
+    };
     world.with_context(|cx| world.provider.read_device_check(cx, &callback))
 }
 

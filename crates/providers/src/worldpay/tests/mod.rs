@@ -1,6 +1,7 @@
 mod browser;
 mod notify;
 mod orders;
+mod pairs;
 mod refunds;
 mod replies;
 mod settings;

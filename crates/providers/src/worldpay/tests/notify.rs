@@ -56,7 +56,7 @@ fn everything_is_answered_ok_and_what_is_not_ours_is_shown() {
     }
     let (settings, base_url) = hosted(&[]).account();
     let account = Account { settings: &settings, base_url: &base_url, environment: domain::urls::Environment::Sandbox };
-    let get = Callback { method: "GET", query: "", headers: &[], body: b"", transaction_id: None, amount: None };
+    let get = Callback { method: "GET", query: "", headers: &[], body: b"", transaction_id: None, amount: None, operation: None };
     let reading = Worldpay.read_callback(&account, &get);
     assert_eq!((reading.answer.status, &*reading.answer.body), (200, "[OK]"));
 }
@@ -85,6 +85,12 @@ fn a_part_is_what_is_booked_in_the_orders_currency() {
     assert_eq!(part(&captured), five_thousand);
     assert_eq!(part(&(of_settlement.clone() + &commission + &captured)), five_thousand);
     assert_eq!(part(&(of_settlement.clone() + &booking("SETTLED_BIBIT_NET", "5000", "EUR"))), five_thousand);
+    // A refund is taken from the net account; what stays with Worldpay is no part of it.
+    let net = booking("SETTLED_BIBIT_NET", "5000", "EUR");
+    assert_eq!(part(&(commission.clone() + &net)), five_thousand);
+    assert_eq!(part(&(net.clone() + &commission)), five_thousand);
+    assert_eq!(part(&(booking("SOME_OTHER", "51", "EUR") + &net)), five_thousand);
+    assert_eq!(part(&commission), None);
     for unknown in
         [String::new(), of_settlement, booking("IN_PROCESS_CAPTURED", "0", "EUR"), booking("IN_PROCESS_CAPTURED", "x", "EUR")]
     {
