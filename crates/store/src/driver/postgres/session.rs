@@ -93,7 +93,7 @@ pub(super) fn pool(address: &Address, role: Role, connections: usize, served: &A
     let prepare = Hook::async_fn(move |client, _| {
         let served = Arc::clone(&served);
         Box::pin(async move {
-            let identity = prepare(client, role).await.map_err(|error| HookError::message(reason(error)))?;
+            let identity = prepared(client, role).await.map_err(|error| HookError::message(reason(error)))?;
             if role == Role::Writer {
                 served.is(identity);
             }
@@ -129,7 +129,7 @@ pub(super) async fn connect_alone(address: &Address) -> Result<Client, OpenError
     let mut may_come = false;
     for (host, config) in address.hosts() {
         match connect_to(&config, &address.tls).await {
-            Ok(client) => match prepare(&client, Role::Writer).await {
+            Ok(client) => match prepared(&client, Role::Writer).await {
                 Ok(_) => return Ok(client),
                 Err(unsafe_ @ OpenError::Unsafe { .. }) => return Err(unsafe_),
                 Err(error) => {
@@ -237,6 +237,12 @@ async fn refuse_pooler(address: &Address) -> Result<(), OpenError> {
          `database`, or set the pooler to `pool_mode = session`"
             .to_owned(),
     ))
+}
+
+/// [`prepare`] by a server that answers: the pools bound the connecting alone, not what comes after it.
+async fn prepared(client: &Client, role: Role) -> Result<String, OpenError> {
+    let prepared = tokio::time::timeout(CONNECT_TIMEOUT, prepare(client, role)).await;
+    prepared.unwrap_or_else(|_| Err(OpenError::Unavailable("no answer in time".to_owned())))
 }
 
 /// Sets the session up and reads back what durability rests upon. Answers which server it is: of a life, not of a name.
