@@ -68,6 +68,11 @@ impl Bed {
         Ok(Self { cluster: Some(cluster), sandbox, node, log, _sink: sink, _data: data })
     }
 
+    async fn another(&self) -> Result<Node> {
+        let url = self.cluster.as_ref().context("a server")?.url();
+        Node::beside(&self.sandbox, &url, |_| {}).await
+    }
+
     async fn on_the_server(&mut self, work: fn(&PrivateCluster)) -> Result<()> {
         let cluster = self.cluster.take().context("a server")?;
         let cluster = blocking(move || {
@@ -126,7 +131,10 @@ async fn a_server_that_says_nothing_is_away_and_holds_no_stop_up() {
         let mut bed = Bed::start().await?;
         let client = bed.node.client(&bed.sandbox);
         paid(&client, "101.00").await?;
+        let mut early = bed.another().await?;
         bed.on_the_server(PrivateCluster::freeze).await?;
+        // Stopped before it has found out.
+        let early = tokio::spawn(async move { (ends(&mut early.child).await, early.said()) });
         let payments: Vec<_> = [&client, &Client::of(&bed.sandbox)].into_iter().flat_map(under_way).collect();
         // Before anybody knows, and once it is known.
         are_away(&client, CALLER_WAITS).await?;
@@ -140,6 +148,9 @@ async fn a_server_that_says_nothing_is_away_and_holds_no_stop_up() {
         let (node, (status, sandbox)) = (node.with_context(|| bed.node.said())?, sandbox?);
         ensure!(status.code() == Some(0), "the sandbox: {status}");
         ensure!(node < STOPS_WITHIN && sandbox < STOPS_WITHIN, "serve took {node:?}, the sandbox {sandbox:?}");
+        let (early, said) = early.await?;
+        let early = early.context(said)?;
+        ensure!(early < STOPS_WITHIN, "serve that had not found out took {early:?}");
         drop(payments);
         bed.end().await
     };
@@ -193,6 +204,35 @@ async fn a_server_that_goes_on_after_a_silence_is_used_again() {
         let took = ends(&mut bed.node.child).await?;
         ensure!(took < STOPS_WITHIN, "{took:?}");
         bed.end().await
+    };
+    rows.await.map_err(|error: anyhow::Error| format!("{error:#}")).unwrap();
+}
+
+/// What may rightly take hours waits for a server that is slow, and not for one that is silent: a start, while the schema is made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_is_not_waited_for_in_a_silence() {
+    let rows = async {
+        let cluster = blocking(|| PrivateCluster::start(&[])).await?;
+        let url = cluster.url();
+        let slow = "CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $body$ BEGIN PERFORM pg_sleep(3600); END $body$; \
+                    CREATE EVENT TRIGGER slow ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION slow()";
+        run_sql(&url, slow).await?;
+        let starts = tokio::spawn(refusal(serve_on(&url)));
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await?;
+        tokio::spawn(connection);
+        let until = Instant::now() + LIMIT;
+        while client.query("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'", &[]).await?.is_empty() {
+            ensure!(Instant::now() < until && !starts.is_finished(), "it makes no schema");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let cluster = blocking(move || {
+            cluster.freeze();
+            cluster
+        })
+        .await?;
+        let said = starts.await??;
+        ensure!(said.contains("does not answer any more") && said.contains("next start"), "{said}");
+        blocking(move || drop(cluster)).await
     };
     rows.await.map_err(|error: anyhow::Error| format!("{error:#}")).unwrap();
 }

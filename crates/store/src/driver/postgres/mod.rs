@@ -88,9 +88,10 @@ impl PostgresDriver {
     /// As there; also [`OpenError::Refused`] for a way that is not protected though it must be.
     pub async fn connect_with(url: &str, options: &ConnectOptions) -> Result<Self, OpenError> {
         let address = Address::read(url, options)?;
-        let client = session::connect_first(&address, options.wait).await?;
-        session::ensure_guard(&client).await?;
-        drop(client);
+        let alone = session::connect_first(&address, options.wait).await?;
+        let guarded = alone.while_it_answers(&address.tls, session::ensure_guard(&alone.client)).await;
+        guarded.map_err(OpenError::Unavailable)??;
+        drop(alone);
         let served = Arc::new(session::Served::default());
         let write_pool = session::pool(&address, session::Role::Writer, writer::CONNECTIONS, &served)?;
         let read_pool = session::pool(&address, session::Role::Reader, READERS, &served)?;
@@ -276,9 +277,10 @@ impl Driver for PostgresDriver {
 
     fn migrate(&self, list: &'static [Migration]) -> BoxFuture<'_, Result<Vec<AppliedMigration>, MigrationError>> {
         Box::pin(async move {
-            let client = session::connect_alone(&self.address).await;
-            let client = client.map_err(|e| MigrationError::Unavailable(e.to_string()))?;
-            run_migrations(&client, list).await
+            let alone = session::connect_alone(&self.address).await;
+            let alone = alone.map_err(|e| MigrationError::Unavailable(e.to_string()))?;
+            let done = alone.while_it_answers(&self.address.tls, run_migrations(&alone.client, list)).await;
+            done.map_err(|why| MigrationError::Unavailable(format!("{why}: the next start tells what is applied")))?
         })
     }
 
