@@ -54,7 +54,7 @@ impl Bed {
         let data = tempfile::tempdir()?;
         let log = data.path().join("log");
         let mut options =
-            Options::new(BINARY, data.path()).auto_settle(50).database(&cluster.url()).variable("MOZARTO_LOG", "warn");
+            Options::new(BINARY, data.path()).auto_settle(50).database(cluster.url()).variable("MOZARTO_LOG", "warn");
         options.log = Some(log.clone());
         let sandbox = Sandbox::start(options).await?;
         // `serve` knows neither the demo shop nor where its pages are.
@@ -119,7 +119,7 @@ fn body_of(number: usize) -> String {
 async fn ends(child: &mut Child) -> Result<Duration> {
     let id = child.id().context("it has ended already")?;
     let began = Instant::now();
-    ensure!(Command::new("kill").args(["-TERM", &id.to_string()]).status().await?.success(), "it could not be signalled");
+    ensure!(Command::new("kill").arg("-TERM").arg(id.to_string()).status().await?.success(), "it could not be signalled");
     let status = tokio::time::timeout(STOPS_WITHIN * 2, child.wait()).await.context("it does not stop")??;
     ensure!(status.code() == Some(0), "{status}");
     Ok(began.elapsed())
