@@ -208,7 +208,8 @@ async fn a_server_that_goes_on_after_a_silence_is_used_again() {
     rows.await.map_err(|error: anyhow::Error| format!("{error:#}")).unwrap();
 }
 
-/// What may rightly take hours waits for a server that is slow, and not for one that is silent: a start, while the schema is made.
+/// What may rightly take hours waits for a server that is slow, and not for one that is silent: a start, while the schema is
+/// made.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_is_not_waited_for_in_a_silence() {
     let rows = async {

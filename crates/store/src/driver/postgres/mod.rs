@@ -4,8 +4,9 @@
 //! reading too: a standby may be older than what this process has written. When the writers come to another server, the readers'
 //! connections to the one before are given up.
 //!
-//! Nobody waits for ever: a read, a connection, what a commit prepares and a commit itself each end by a limit of ours (`silence`),
-//! and what was being waited for is given up with its connection. A commit that was sent has then an unknown outcome.
+//! Nobody waits for ever: a read, a connection, what a commit prepares and a commit itself each end by a limit of ours
+//! (`silence`), and what was being waited for is given up with its connection. A commit that was sent has then an unknown
+//! outcome.
 //!
 //! Durability: `fsync`, `full_page_writes` and `synchronous_commit` are read back on every new connection; one that
 //! would not keep what it answers is not used.

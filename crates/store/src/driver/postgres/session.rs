@@ -30,8 +30,8 @@ const ADVISORY_LOCK: i64 = 0x6d_6f_7a_61_72_74_6f;
 const POOLER_PROBES: usize = 4;
 /// A server answers the question whether it is one within this; behind a pooler it may wait for a transaction that we hold.
 const POOLER_WAIT: Duration = Duration::from_secs(5);
-/// Beside what may take hours the server is asked this often whether it answers at all; it says something within the limit, and is
-/// given up after so many times without.
+/// Beside what may take hours the server is asked this often whether it answers at all; it says something within the limit, and
+/// is given up after so many times without.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 const ASK_LIMIT: Duration = Duration::from_secs(5);
 const UNHEARD_MAX: u32 = 2;
