@@ -41,10 +41,12 @@ pub(crate) async fn run(args: &ConfigArgs) -> Result<()> {
     let server = tokio::spawn(http_api::serve(listener, router, limits, stop.clone()));
     signals.asked_to_stop().await;
     tracing::info!("stopping");
+    let end = platform::end_of_stop();
     stop.cancel();
     // Side by side: each has its own bound below the ten seconds that a stop may take.
-    engine.stop_beside(server).await.context("the server")??;
-    engine.store().close().await;
+    let served = engine.stop_beside(server).await;
+    platform::close_by(engine.store(), end).await;
+    served.context("the server")??;
     Ok(())
 }
 

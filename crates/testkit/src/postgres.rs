@@ -222,10 +222,33 @@ impl PrivateCluster {
             panic!("a private PostgreSQL did not start again: {error:#}");
         }
     }
+
+    /// Stops every process of the server where it is, as a disk that hangs would: connections stay open, the kernel goes on
+    /// acknowledging what arrives, and nobody answers.
+    ///
+    /// # Panics
+    /// If they cannot be stopped.
+    pub fn freeze(&self) {
+        if let Err(error) = self.server.signal("STOP") {
+            panic!("a private PostgreSQL could not be frozen: {error:#}");
+        }
+    }
+
+    /// Lets them go on after [`PrivateCluster::freeze`].
+    ///
+    /// # Panics
+    /// If they cannot be let go on.
+    pub fn thaw(&self) {
+        if let Err(error) = self.server.signal("CONT") {
+            panic!("a private PostgreSQL could not go on: {error:#}");
+        }
+    }
 }
 
 impl Drop for PrivateCluster {
     fn drop(&mut self) {
+        // A frozen one does not hear that it is to stop.
+        let _ = self.server.signal("CONT");
         if self.server.data.join("postmaster.pid").exists()
             && let Err(error) = self.server.stop()
         {

@@ -14,6 +14,7 @@ use store::Dialect;
 use store::repository::jobs::Job;
 use store::repository::{callbacks, jobs, nodes, transactions};
 use store::{Batch, CommitError, QueryError};
+use tokio::time::Instant;
 
 /// How long a claimed job or callback belongs to its process, milliseconds, not scaled.
 const LEASE_MS: i64 = 120_000;
@@ -27,6 +28,8 @@ pub(super) const FORGET_AFTER_MS: i64 = 24 * 3_600_000;
 const DIRECTORY_MS: u64 = 500;
 /// How long a graceful stop waits for what is running.
 const STOP_WAIT: Duration = Duration::from_secs(8);
+/// How long the last commits may take after that: a store that says nothing holds no stop up.
+const LAST_COMMITS: Duration = Duration::from_millis(500);
 /// A job that failed because the store was away, or because another process was faster, is tried again after this, milliseconds
 /// as written.
 const AGAIN_MS: i64 = 5_000;
@@ -53,7 +56,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Stops: takes no new work, waits up to 8 s for what is running. Provider calls still open stay as intents and are asked
+    /// Stops: takes no new work, waits up to 8 s for what is running, and half a second more for a store that does not take the
+    /// last commits. Provider calls still open stay as intents and are asked
     /// about by whoever starts next.
     pub async fn stop(&self) {
         self.stop_beside(std::future::ready(())).await;
@@ -62,7 +66,7 @@ impl Engine {
     /// [`stop`](Self::stop) beside servers that are ending: what their last requests begin is waited for as well, and only then
     /// does this process say that it is gone; others would take over what it still does.
     pub async fn stop_beside<T>(&self, servers: impl Future<Output = T>) -> T {
-        let until = tokio::time::Instant::now() + STOP_WAIT;
+        let until = Instant::now() + STOP_WAIT;
         self.inner.workers_running.store(false, std::sync::atomic::Ordering::SeqCst);
         self.inner.stop.cancel();
         let ended = servers.await;
@@ -70,13 +74,20 @@ impl Engine {
         if tokio::time::timeout_at(until, self.inner.tasks.wait()).await.is_err() {
             tracing::warn!("stopping with work still running: it is taken over at the next start");
         }
+        if tokio::time::timeout_at(until.max(Instant::now()) + LAST_COMMITS, self.say_good_bye()).await.is_err() {
+            tracing::debug!("saying good-bye to the store: no answer in time; the others see that this process is gone");
+        }
+        ended
+    }
+
+    /// The last commits; without them as after a kill.
+    async fn say_good_bye(&self) {
         self.directory().flush_last_used().await;
         let mut batch = Batch::new();
         nodes::forget(&mut batch, &self.inner.node_id, self.clock().now().plus_ms(-FORGET_AFTER_MS));
         if let Err(error) = self.store().commit(batch).await {
             trouble!(warn, error, "saying good-bye to the store: {error}");
         }
-        ended
     }
 
     fn spawn_worker<F: Future<Output = ()> + Send + 'static>(&self, work: impl FnOnce(Engine) -> F) {

@@ -17,6 +17,7 @@ use domain::urls::Environment;
 use engine::{Clock, Config, Engine};
 use payer::Payer;
 use std::future::Future;
+use std::time::Duration;
 use store::driver::postgres::has_password;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -25,6 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Pages that wait for the payer of a sandbox that settles by itself; more are left to the next start.
 const PAGES_WAITING_MAX: usize = 100_000;
+
+/// Of the time that a stop has, what is kept for closing the store.
+const CLOSING: Duration = Duration::from_millis(200);
 
 /// Instead of `--database`.
 const SANDBOX_DATABASE: &str = "MOZARTO_SANDBOX_DATABASE";
@@ -227,15 +231,16 @@ impl Running {
             ended = server => ended?,
         };
         tracing::info!("stopping");
+        let end = platform::end_of_stop();
         stop.cancel();
         engine.stop().await;
         // The servers drain beside the engine's own stop; whoever is still at it then has had its time.
         for part in parts {
             if !part.is_finished() {
-                let _ = tokio::time::timeout(std::time::Duration::from_secs(2), part).await;
+                let _ = tokio::time::timeout_at(end - CLOSING, part).await;
             }
         }
-        engine.store().close().await;
+        platform::close_by(engine.store(), end).await;
         ended
     }
 }

@@ -128,6 +128,23 @@ impl Server {
         succeed(command, "pg_ctl stop")
     }
 
+    /// Sends a signal to every process of the server, the first one first: it makes no new ones then.
+    pub(super) fn signal(&self, name: &str) -> Result<()> {
+        let state = std::fs::read_to_string(self.data.join("postmaster.pid")).context("the server does not run")?;
+        let first = state.lines().next().unwrap_or_default().trim().to_owned();
+        send(name, std::slice::from_ref(&first))?;
+        let mut others = Vec::new();
+        for process in std::fs::read_dir("/proc")?.flatten() {
+            // pid (name) state parent ...; of one that has just ended there is nothing.
+            let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+            let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
+            if parent == Some(first.as_str()) {
+                others.push(process.file_name().to_string_lossy().into_owned());
+            }
+        }
+        send(name, &others)
+    }
+
     /// The port, if the server runs and is the one of these files.
     pub(super) fn running_port(&self) -> Option<u16> {
         let state = std::fs::read_to_string(self.data.join("postmaster.pid")).ok()?;
@@ -149,6 +166,14 @@ pub(super) fn run_client(program: &str, before: &[&str], file: &Path, after: &[&
     let mut command = Command::new(programs.join(program));
     command.args(before).arg(file).args(after).stdin(Stdio::null()).env("LC_ALL", "C");
     succeed(command, program)
+}
+
+/// One that has ended meanwhile is no failure: `kill` goes on with the others.
+fn send(signal: &str, processes: &[String]) -> Result<()> {
+    let mut command = Command::new("kill");
+    command.arg(format!("-{signal}")).args(processes).stdin(Stdio::null()).stderr(Stdio::null());
+    command.status().with_context(|| format!("kill -{signal}"))?;
+    Ok(())
 }
 
 fn tail(log: &str) -> String {

@@ -2,6 +2,7 @@
 
 mod away;
 mod feed;
+mod frozen;
 mod servers;
 mod tls;
 

@@ -4,6 +4,10 @@
 //! reading too: a standby may be older than what this process has written. When the writers come to another server, the readers'
 //! connections to the one before are given up.
 //!
+//! Nobody waits for ever: a read, a connection, what a commit prepares and a commit itself each end by a limit of ours
+//! (`silence`), and what was being waited for is given up with its connection. A commit that was sent has then an unknown
+//! outcome.
+//!
 //! Durability: `fsync`, `full_page_writes` and `synchronous_commit` are read back on every new connection; one that
 //! would not keep what it answers is not used.
 
@@ -11,6 +15,7 @@ mod address;
 mod convert;
 mod pipeline;
 mod session;
+mod silence;
 mod writer;
 
 #[cfg(test)]
@@ -18,8 +23,9 @@ pub(crate) use self::session::PLANS;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use deadpool_postgres::Pool;
+use deadpool_postgres::{Object as Connection, Pool};
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, pin_mut};
 use tokio::sync::{mpsc, oneshot};
@@ -29,6 +35,7 @@ use tokio_postgres::Client;
 use self::address::Address;
 pub use self::address::{ConnectOptions, check_address, has_password};
 use self::convert::Class;
+use self::silence::{SILENT, Silence};
 use self::writer::{BeatPlace, STATEMENT_CACHE, Work};
 use super::sqlite::has_nul;
 use super::{
@@ -41,6 +48,9 @@ use crate::migrate;
 const READERS: usize = 8;
 /// How often a query is tried when its connection turns out to be broken or its plan out of date.
 const MAX_QUERY_ATTEMPTS: u32 = 3;
+/// A query without an answer for so long never gets one: the server ends it itself a little before (`statement_timeout` of
+/// readers).
+const QUERY_TIME_LIMIT: Duration = Duration::from_secs(32);
 
 /// A PostgreSQL database. Any number of processes may share it.
 pub struct PostgresDriver {
@@ -53,6 +63,7 @@ pub struct PostgresDriver {
     /// With the generation of the server that it was made for.
     read_pool: Mutex<(u64, Pool)>,
     served: Arc<session::Served>,
+    silence: Arc<Silence>,
 }
 
 impl std::fmt::Debug for PostgresDriver {
@@ -78,16 +89,18 @@ impl PostgresDriver {
     /// As there; also [`OpenError::Refused`] for a way that is not protected though it must be.
     pub async fn connect_with(url: &str, options: &ConnectOptions) -> Result<Self, OpenError> {
         let address = Address::read(url, options)?;
-        let client = session::connect_first(&address, options.wait).await?;
-        session::ensure_guard(&client).await?;
-        drop(client);
+        let alone = session::connect_first(&address, options.wait).await?;
+        let guarded = alone.while_it_answers(&address.tls, session::ensure_guard(&alone.client)).await;
+        guarded.map_err(OpenError::Unavailable)??;
+        drop(alone);
         let served = Arc::new(session::Served::default());
         let write_pool = session::pool(&address, session::Role::Writer, writer::CONNECTIONS, &served)?;
         let read_pool = session::pool(&address, session::Role::Reader, READERS, &served)?;
         let (queue, work) = mpsc::channel(writer::WRITE_QUEUE_BATCHES);
         let beat = BeatPlace::default();
         let (beats, beaten) = mpsc::channel(1);
-        let writers = writer::spawn(&write_pool, &served, Arc::clone(&beat), beaten, work);
+        let silence = Arc::new(Silence::default());
+        let writers = writer::spawn(&write_pool, &served, &silence, (Arc::clone(&beat), beaten), work);
         Ok(PostgresDriver {
             address,
             queue: Mutex::new(Some(queue)),
@@ -97,6 +110,7 @@ impl PostgresDriver {
             write_pool,
             read_pool: Mutex::new((served.generation(), read_pool)),
             served,
+            silence,
         })
     }
 
@@ -141,6 +155,25 @@ impl PostgresDriver {
         answer.await.map_err(|_| CommitError::unknown("the writer has stopped"))?
     }
 
+    /// A connection for reading. While the server is silent none is taken, and none made: a crowd of connections that nobody
+    /// answers would be in the way when the server goes on.
+    async fn reader(&self) -> Result<Connection, QueryError> {
+        if self.silence.is_silent() {
+            return Err(self.no_answer());
+        }
+        let readers = self.readers()?;
+        let connection = self.silence.bounded(QUERY_TIME_LIMIT, readers.get()).await.ok_or_else(|| self.no_answer())?;
+        let connection = connection.map_err(|error| QueryError::Unavailable(session::pool_error(&error)))?;
+        if connection.statement_cache.size() > STATEMENT_CACHE {
+            connection.statement_cache.clear();
+        }
+        Ok(connection)
+    }
+
+    fn no_answer(&self) -> QueryError {
+        QueryError::Unavailable(if self.silence.is_silent() { SILENT } else { "no answer in time" }.to_owned())
+    }
+
     async fn read(&self, sql: &str, params: Vec<Value>, keep: bool) -> Result<Vec<Row>, QueryError> {
         if has_nul(&params) {
             return Err(QueryError::Corrupt("a parameter has a NUL character".to_owned()));
@@ -152,19 +185,24 @@ impl PostgresDriver {
         }
         let mut attempts = 1;
         loop {
-            let connection = self.readers()?.get().await;
-            let connection = connection.map_err(|error| QueryError::Unavailable(session::pool_error(&error)))?;
-            if connection.statement_cache.size() > STATEMENT_CACHE {
-                connection.statement_cache.clear();
-            }
-            let error = match rows(&connection, &text.sql, &params, keep).await {
-                Ok(Ok(rows)) => return Ok(rows),
-                Ok(Err(error)) => return Err(error),
+            let connection = self.reader().await?;
+            let Some(found) = self.silence.bounded(QUERY_TIME_LIMIT, rows(&connection, &text.sql, &params, keep)).await else {
+                drop(Connection::take(connection));
+                return Err(self.no_answer());
+            };
+            let error = match found {
+                Ok(found) => {
+                    self.silence.heard();
+                    return found;
+                }
                 Err(error) => error,
             };
             let again = match convert::class(&error) {
                 None => connection.is_closed(),
-                Some(class) => class == Class::StalePlan,
+                Some(class) => {
+                    self.silence.heard();
+                    class == Class::StalePlan
+                }
             };
             if !again || attempts == MAX_QUERY_ATTEMPTS {
                 return Err(convert::query_error(&error, sql));
@@ -177,7 +215,7 @@ impl PostgresDriver {
 
 /// The inner error is final; the outer one is the database's.
 async fn rows(
-    connection: &deadpool_postgres::Object,
+    connection: &Connection,
     text: &str,
     params: &[Value],
     keep: bool,
@@ -240,9 +278,10 @@ impl Driver for PostgresDriver {
 
     fn migrate(&self, list: &'static [Migration]) -> BoxFuture<'_, Result<Vec<AppliedMigration>, MigrationError>> {
         Box::pin(async move {
-            let client = session::connect_alone(&self.address).await;
-            let client = client.map_err(|e| MigrationError::Unavailable(e.to_string()))?;
-            run_migrations(&client, list).await
+            let alone = session::connect_alone(&self.address).await;
+            let alone = alone.map_err(|e| MigrationError::Unavailable(e.to_string()))?;
+            let done = alone.while_it_answers(&self.address.tls, run_migrations(&alone.client, list)).await;
+            done.map_err(|why| MigrationError::Unavailable(format!("{why}: the next start tells what is applied")))?
         })
     }
 

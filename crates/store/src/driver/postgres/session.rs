@@ -1,5 +1,6 @@
 //! Connections: how they are made, what they insist upon, what the server needs to know of us.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,6 +30,11 @@ const ADVISORY_LOCK: i64 = 0x6d_6f_7a_61_72_74_6f;
 const POOLER_PROBES: usize = 4;
 /// A server answers the question whether it is one within this; behind a pooler it may wait for a transaction that we hold.
 const POOLER_WAIT: Duration = Duration::from_secs(5);
+/// Beside what may take hours the server is asked this often whether it answers at all; it says something within the limit, and
+/// is given up after so many times without.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+const ASK_LIMIT: Duration = Duration::from_secs(5);
+const UNHEARD_MAX: u32 = 2;
 
 /// Said where that did not happen.
 const NO_ANSWER: &str = "it did not answer within 5 seconds while a few transactions were open: it is overloaded, or between is a pooler with fewer connections \
@@ -93,7 +99,7 @@ pub(super) fn pool(address: &Address, role: Role, connections: usize, served: &A
     let prepare = Hook::async_fn(move |client, _| {
         let served = Arc::clone(&served);
         Box::pin(async move {
-            let identity = prepare(client, role).await.map_err(|error| HookError::message(reason(error)))?;
+            let identity = prepared(client, role).await.map_err(|error| HookError::message(reason(error)))?;
             if role == Role::Writer {
                 served.is(identity);
             }
@@ -123,14 +129,45 @@ pub(super) fn pool_error(error: &PoolError) -> String {
     }
 }
 
-/// A connection of its own, outside of the pools, to whichever host takes writes; its session ends when the client is dropped.
-pub(super) async fn connect_alone(address: &Address) -> Result<Client, OpenError> {
+/// A connection of its own, outside of the pools; its session ends when this is dropped.
+pub(super) struct Alone {
+    pub(super) client: Client,
+    /// The host that it is to.
+    host: Config,
+}
+
+impl Alone {
+    /// Does what may rightly take hours (a migration, the wait for another process's) for as long as the server answers at all.
+    ///
+    /// # Errors
+    /// Why it was given up. What was sent last may be done all the same.
+    pub(super) async fn while_it_answers<T>(&self, tls: &MakeRustlsConnect, work: impl Future<Output = T>) -> Result<T, String> {
+        let mut work = pin!(work);
+        let mut missed = 0;
+        while missed < UNHEARD_MAX {
+            let asked = async {
+                tokio::time::sleep(ASK_EVERY).await;
+                tokio::time::timeout(ASK_LIMIT, self.host.connect(tls.clone())).await
+            };
+            tokio::select! {
+                biased;
+                done = work.as_mut() => return Ok(done),
+                // Whatever it says, it says something.
+                said = asked => missed = if said.is_ok() { 0 } else { missed + 1 },
+            }
+        }
+        Err("the server does not answer any more".to_owned())
+    }
+}
+
+/// A connection of its own, to whichever host takes writes.
+pub(super) async fn connect_alone(address: &Address) -> Result<Alone, OpenError> {
     let mut causes = Vec::new();
     let mut may_come = false;
     for (host, config) in address.hosts() {
         match connect_to(&config, &address.tls).await {
-            Ok(client) => match prepare(&client, Role::Writer).await {
-                Ok(_) => return Ok(client),
+            Ok(client) => match prepared(&client, Role::Writer).await {
+                Ok(_) => return Ok(Alone { client, host: config }),
                 Err(unsafe_ @ OpenError::Unsafe { .. }) => return Err(unsafe_),
                 Err(error) => {
                     may_come |= matches!(error, OpenError::Unavailable(_));
@@ -172,16 +209,16 @@ pub(crate) const PLANS: &str =
 
 /// The first connection: as [`connect_alone`], and not through a pooler that mixes sessions; but a server that cannot be reached,
 /// or does not answer in time, is waited for.
-pub(super) async fn connect_first(address: &Address, wait: Duration) -> Result<Client, OpenError> {
+pub(super) async fn connect_first(address: &Address, wait: Duration) -> Result<Alone, OpenError> {
     let began = Instant::now();
     let mut told: Option<Instant> = None;
     loop {
         let connected = async {
-            let client = connect_alone(address).await?;
-            refuse_pooler(address).await.map(|()| client)
+            let alone = connect_alone(address).await?;
+            refuse_pooler(address).await.map(|()| alone)
         };
         let error = match connected.await {
-            Ok(client) => return Ok(client),
+            Ok(alone) => return Ok(alone),
             Err(error) => error,
         };
         if !matches!(error, OpenError::Unavailable(_)) || began.elapsed() + START_PAUSE > wait {
@@ -237,6 +274,12 @@ async fn refuse_pooler(address: &Address) -> Result<(), OpenError> {
          `database`, or set the pooler to `pool_mode = session`"
             .to_owned(),
     ))
+}
+
+/// [`prepare`] by a server that answers: the pools bound the connecting alone, not what comes after it.
+async fn prepared(client: &Client, role: Role) -> Result<String, OpenError> {
+    let prepared = tokio::time::timeout(CONNECT_TIMEOUT, prepare(client, role)).await;
+    prepared.unwrap_or_else(|_| Err(OpenError::Unavailable("no answer in time".to_owned())))
 }
 
 /// Sets the session up and reads back what durability rests upon. Answers which server it is: of a life, not of a name.

@@ -3,6 +3,7 @@
 //! writer at a time may form groups for a while, and the others carry single batches.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::convert::{self, Class};
 use super::pipeline::{self, Isolation, Outcome, Patience, Refusal, Step};
 use super::session;
+use super::silence::{SILENT, Silence};
 use crate::driver::sql::{self, PostgresText};
 use crate::driver::sqlite::has_nul;
 use crate::driver::{Batch, CommitError, CommitResult, Expect, MAX_BATCH_STATEMENTS, Statement, Value};
@@ -38,6 +40,10 @@ const COMMIT_TIME_LIMIT: Duration = Duration::from_secs(30);
 /// The same of a heartbeat: the others hold a process for dead long before, so that a connection which says nothing is left for a
 /// new one.
 const BEAT_TIME_LIMIT: Duration = Duration::from_millis(1_500);
+/// A heartbeat without a word for so long is missed: a little before it is given up, so that one that waits is counted once.
+const BEAT_MISSED_AFTER: Duration = Duration::from_millis(1_400);
+/// How long a heartbeat may wait for a connection; what the pool does about one has shorter limits.
+const BEAT_CONNECT_LIMIT: Duration = Duration::from_secs(20);
 /// Prepared statements kept per connection; at this number all are dropped and prepared anew as needed.
 pub(super) const STATEMENT_CACHE: usize = 1_000;
 
@@ -53,6 +59,7 @@ pub(super) type BeatPlace = Arc<StdMutex<Option<Work>>>;
 struct Shared {
     queue: Mutex<mpsc::Receiver<Work>>,
     served: Arc<session::Served>,
+    silence: Arc<Silence>,
     /// Held by the one writer that may form groups while groups stand in each other's way.
     grouping: Mutex<()>,
     started: Instant,
@@ -66,13 +73,14 @@ struct Shared {
 pub(super) fn spawn(
     pool: &Pool,
     served: &Arc<session::Served>,
-    beat: BeatPlace,
-    beats: mpsc::Receiver<()>,
+    silence: &Arc<Silence>,
+    (beat, beats): (BeatPlace, mpsc::Receiver<()>),
     queue: mpsc::Receiver<Work>,
 ) -> Vec<JoinHandle<()>> {
     let shared = Arc::new(Shared {
         queue: Mutex::new(queue),
         served: Arc::clone(served),
+        silence: Arc::clone(silence),
         grouping: Mutex::new(()),
         started: Instant::now(),
         contended_until_ms: AtomicU64::new(0),
@@ -90,7 +98,20 @@ async fn beat_on(shared: Arc<Shared>, place: BeatPlace, mut beats: mpsc::Receive
     while beats.recv().await.is_some() {
         let beat = place.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Work { batch, reply }) = beat {
-            let _ = reply.send(Writer { shared: &shared, time_limit: BEAT_TIME_LIMIT }.commit_one(&batch).await);
+            let writer = Writer { shared: &shared, kind: Kind::Beat };
+            let _ = reply.send(counted(&shared.silence, writer.commit_one(&batch)).await);
+        }
+    }
+}
+
+/// Counts each time that a heartbeat waits without a word, for its own answer or for a connection. A failure is a word, or
+/// that nobody is there: whoever asks then learns it at once as well.
+async fn counted(silence: &Silence, beat: impl Future<Output = CommitResult>) -> CommitResult {
+    let mut beat = pin!(beat);
+    loop {
+        match tokio::time::timeout(BEAT_MISSED_AFTER, beat.as_mut()).await {
+            Ok(result) => return result,
+            Err(_) => silence.missed(),
         }
     }
 }
@@ -127,7 +148,7 @@ async fn serve(shared: Arc<Shared>) {
         // A lone batch leaves the right to form groups to the others.
         let grouping = grouping.filter(|_| work.len() > 1);
         let (batches, replies): (Vec<_>, Vec<_>) = work.into_iter().map(|work| (work.batch, work.reply)).unzip();
-        let results = Writer { shared: &shared, time_limit: COMMIT_TIME_LIMIT }.commit(batches).await;
+        let results = Writer { shared: &shared, kind: Kind::Work }.commit(batches).await;
         drop(grouping);
         debug_assert_eq!(replies.len(), results.len());
         for (reply, result) in replies.into_iter().zip(results) {
@@ -137,13 +158,53 @@ async fn serve(shared: Arc<Shared>) {
     }
 }
 
+/// What a writer commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Work,
+    /// It finds out whether the server is silent, and so does not ask whether it is.
+    Beat,
+}
+
 struct Writer<'a> {
     shared: &'a Shared,
-    /// How long an attempt may take.
-    time_limit: Duration,
+    kind: Kind,
 }
 
 impl Writer<'_> {
+    /// How long a transaction may take.
+    fn time_limit(&self) -> Duration {
+        match self.kind {
+            Kind::Work => COMMIT_TIME_LIMIT,
+            Kind::Beat => BEAT_TIME_LIMIT,
+        }
+    }
+
+    /// What comes before the transaction is sent. `None`: no answer in time, and nothing has begun.
+    async fn before<T>(&self, limit: Duration, asked: impl Future<Output = T>) -> Option<T> {
+        match self.kind {
+            Kind::Work => self.shared.silence.bounded(limit, asked).await,
+            Kind::Beat => tokio::time::timeout(limit, asked).await.ok(),
+        }
+    }
+
+    /// A connection, of which no answer is waited for.
+    async fn connection(&self) -> Result<Connection, Failed> {
+        let limit = if self.kind == Kind::Beat { BEAT_CONNECT_LIMIT } else { COMMIT_TIME_LIMIT };
+        let connection = self.before(limit, self.shared.pool.get()).await.ok_or_else(|| self.no_answer())?;
+        let connection = connection.map_err(|e| Failed::Whole(CommitError::Unavailable(session::pool_error(&e))))?;
+        if connection.statement_cache.size() > STATEMENT_CACHE {
+            connection.statement_cache.clear();
+        }
+        Ok(connection)
+    }
+
+    /// Nothing was sent.
+    fn no_answer(&self) -> Failed {
+        let why = if self.shared.silence.is_silent() { SILENT } else { "no answer in time" };
+        Failed::Whole(CommitError::Unavailable(why.to_owned()))
+    }
+
     /// Commits a group; one result per batch, in order.
     async fn commit(&self, batches: Vec<Batch>) -> Vec<CommitResult> {
         if let [_] = batches.as_slice() {
@@ -213,34 +274,23 @@ impl Writer<'_> {
 
     /// One transaction of these batches.
     async fn attempt(&self, batches: &[Batch], isolation: Isolation, patience: Patience) -> Result<Vec<Attempted>, Failed> {
-        let unavailable = |why: String| Failed::Whole(CommitError::Unavailable(why));
-        let connection = self.shared.pool.get().await;
-        let connection = connection.map_err(|e| unavailable(session::pool_error(&e)))?;
-        if connection.statement_cache.size() > STATEMENT_CACHE {
-            connection.statement_cache.clear();
-        }
-        let mut plans = Vec::with_capacity(batches.len());
-        let mut refused = Vec::with_capacity(batches.len());
-        for batch in batches {
-            match self.plan(&connection, batch).await {
-                Ok(plan) => plans.push(plan),
-                Err(refusal) if matches!(refusal.class, Class::Unavailable | Class::ReadOnly) => {
-                    return Err(Failed::Whole(refusal.error));
-                }
-                Err(refusal) if connection.is_closed() => return Err(Failed::RolledBack(refusal)),
-                Err(refusal) => {
-                    refused.push((plans.len() + refused.len(), refusal));
-                }
-            }
-        }
+        let connection = self.connection().await?;
+        let Some(planned) = self.before(self.time_limit(), self.plans(&connection, batches)).await else {
+            drop(Connection::take(connection));
+            return Err(self.no_answer());
+        };
+        let (plans, refused) = planned?;
         if plans.is_empty() {
             return Ok(refused.into_iter().map(|(_, refusal)| Err(refusal)).collect());
         }
         let run = pipeline::run(&connection, &plans, isolation, patience);
-        let outcome = match tokio::time::timeout(self.time_limit, run).await {
+        let outcome = match tokio::time::timeout(self.time_limit(), run).await {
             Ok(outcome) => outcome,
             Err(_) => Outcome::Unknown("no answer in time".to_owned()),
         };
+        if matches!(outcome, Outcome::Committed(_) | Outcome::RolledBack(_)) {
+            self.shared.silence.heard();
+        }
         match outcome {
             Outcome::Committed(mut results) => {
                 for (place, refusal) in refused {
@@ -270,6 +320,25 @@ impl Writer<'_> {
                 Err(Failed::Whole(CommitError::unknown(why)))
             }
         }
+    }
+
+    /// Prepares the batches; those that are refused, with their places.
+    async fn plans(&self, connection: &Connection, batches: &[Batch]) -> Result<Planned, Failed> {
+        let mut plans = Vec::with_capacity(batches.len());
+        let mut refused = Vec::new();
+        for batch in batches {
+            match self.plan(connection, batch).await {
+                Ok(plan) => plans.push(plan),
+                Err(refusal) if matches!(refusal.class, Class::Unavailable | Class::ReadOnly) => {
+                    return Err(Failed::Whole(refusal.error));
+                }
+                Err(refusal) if connection.is_closed() => return Err(Failed::RolledBack(refusal)),
+                Err(refusal) => {
+                    refused.push((plans.len() + refused.len(), refusal));
+                }
+            }
+        }
+        Ok((plans, refused))
     }
 
     /// Prepares what is not prepared yet. Nothing of the batch has run when this fails.
@@ -320,6 +389,8 @@ impl Writer<'_> {
     }
 }
 
+/// The steps of the batches that can be run, and those refused with their places.
+type Planned = (Vec<Vec<Step>>, Vec<(usize, Refusal)>);
 type Attempted = Result<Vec<Vec<crate::driver::Row>>, Refusal>;
 
 enum Failed {
