@@ -3,9 +3,10 @@
 
 use crate::node::{BINARY, Node};
 use anyhow::{Result, ensure};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use testkit::client::bodies;
+use testkit::client::{Client, bodies};
 use testkit::sandbox::{Options, Sandbox};
 
 const LIMIT: Duration = Duration::from_secs(45);
@@ -46,6 +47,12 @@ async fn it_waits_for_nobodys_work() {
             })
             .await
         };
+        // A server's account is told everything by its own settings.
+        let client = Client::of(&sandbox);
+        client.set_webhooks("https://shop.example/hook", &["PAYONE"]).await?;
+        let path = format!("/payment-methods/{}", client.method_of("PAYONE").await?);
+        let set = client.manage("PATCH", &path, Some(json!({"config": {"siteUrl": "https://shop.example/"}}))).await?;
+        ensure!(set.status == 200, "{}", set.body);
         let nodes = [node().await?, node().await?];
         let (other, connection) = tokio_postgres::connect(&database.url, tokio_postgres::NoTls).await?;
         tokio::spawn(connection);
@@ -54,11 +61,15 @@ async fn it_waits_for_nobodys_work() {
         // As CREATE INDEX holds it.
         other.batch_execute(&format!("BEGIN; LOCK TABLE {} IN SHARE MODE", tables.join(", "))).await?;
         // More work than there are writers, all of it waiting for that.
-        for number in 0..12 {
-            let client = nodes[0].client(&sandbox);
-            tokio::spawn(async move { client.cashier(&bodies::payone("PAYIN", &format!("{}.00", 100 + number))).await });
-        }
+        let work: Vec<_> = (0..12)
+            .map(|number| {
+                let client = nodes[0].client(&sandbox);
+                tokio::spawn(async move { client.cashier(&bodies::payone("PAYIN", &format!("{}.00", 100 + number))).await })
+            })
+            .collect();
         let until = Instant::now() + HELD;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        ensure!(work.iter().all(|one| !one.is_finished()), "the work does not wait");
         while Instant::now() < until {
             for node in &nodes {
                 let ready = node.get("/readyz").await?;
@@ -67,6 +78,10 @@ async fn it_waits_for_nobodys_work() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         other.batch_execute("COMMIT").await?;
+        for one in work {
+            let answer = one.await??;
+            ensure!([200, 503].contains(&answer.status), "{} {}", answer.status, answer.body);
+        }
         for node in &nodes {
             ensure!(node.lines("is dead") == 0, "buried alive: {}", node.said());
         }

@@ -1,5 +1,6 @@
 //! What is told of refunds: a notification's amount proves nothing, and the record shows one part at a time. What that leaves
-//! open is shown, never guessed, and so is whatever else was notified and no record shows. Sheet: the status table ("parts add up"), "Callbacks".
+//! open is shown, never guessed, and so is whatever else was notified and no record shows. Sheet: the status table ("parts add
+//! up"), "Callbacks".
 
 use super::record::Record;
 use super::{DESCRIPTOR, disputes, wire};
