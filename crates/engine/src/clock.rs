@@ -39,8 +39,8 @@ struct Timeline {
     off_ms: i64,
 }
 
-/// What the time may be for whoever else looks at a clock: by the timeline and by its reference, which are apart for a while after
-/// a clock was set.
+/// What the time may be for whoever else looks at a clock: by the timeline and by its reference, which are apart for a while
+/// after a clock was set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dates {
     /// The earlier of them: what is not over by then is not over.

@@ -105,8 +105,8 @@ const EXPIRED_POSTGRES: &str = expired!(
     "LATERAL (SELECT e.id FROM deliveries e WHERE e.company_id || '' = old.company_id AND e.transaction_id = old.transaction_id \
      AND e.sequence = old.sequence AND e.event_id = old.id OFFSET 0) d ON TRUE"
 );
-/// Rows of a company by their ids, which come as one value: a JSON array, or separated by commas. On PostgreSQL each is looked up by
-/// itself: a list of ids is not always taken for a part of an index, and then the whole company is walked.
+/// Rows of a company by their ids, which come as one value: a JSON array, or separated by commas. On PostgreSQL each is looked up
+/// by itself: a list of ids is not always taken for a part of an index, and then the whole company is walked.
 macro_rules! by_ids {
     ($table:literal, $id:literal, $returning:literal) => {
         (
