@@ -81,9 +81,9 @@ async fn send(
     answered: impl FnOnce(Standing),
 ) -> bool {
     let delivery = &claimed.delivery;
-    // Whoever verifies it looks at a clock of his own.
-    let at = engine.clock().date();
-    let headers = headers_for(method, &delivery.event_id, delivery.sequence, at, body.as_bytes());
+    // Whoever verifies it looks at a clock of his own; what is stored of it is on our timeline.
+    let (at, date) = (engine.clock().now(), engine.clock().date());
+    let headers = headers_for(method, &delivery.event_id, delivery.sequence, date, body.as_bytes());
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let started = Instant::now();
     let outgoing = Outgoing {
