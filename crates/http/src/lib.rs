@@ -16,6 +16,7 @@ pub mod connection;
 pub mod edge;
 mod events;
 pub mod gate;
+mod guesses;
 pub mod headers;
 mod health;
 pub mod limits;
@@ -31,7 +32,7 @@ pub use limits::Limits;
 pub use server::{Error, bind, serve};
 
 use app::App;
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use domain::urls::Environment;
@@ -46,11 +47,8 @@ pub fn router(engine: Engine, limits: &Limits, extra: Router) -> Router {
     let is_production = engine.config().environment == Environment::Production;
     // The same gate stands before the Management API, whose handlers find it among the request's extensions.
     let admin = admin::router(engine).layer(Extension(Arc::clone(&app.gate)));
-    let router = Router::new()
-        .route("/v1/api/mozarto/cashier", post(cashier::create))
-        .route("/v1/api/mozarto/transactions", get(transactions::list))
-        .route("/v1/api/mozarto/transactions/{id}", get(transactions::show))
-        .route("/v1/api/mozarto/events", get(events::list))
+    // Whatever is found by the token in its address.
+    let by_token = Router::new()
         .route("/callbacks/{provider}/{token}", callbacks::receives())
         .route("/callbacks/{provider}/{token}/", callbacks::receives())
         .route("/callbacks/{provider}/{token}/threeds", post(pages::device_check))
@@ -60,6 +58,13 @@ pub fn router(engine: Engine, limits: &Limits, extra: Router) -> Router {
         .route("/3ds/{token}/next", get(pages::next))
         .route("/3ds/{token}/return", post(pages::returned))
         .route("/return/{provider}/{token}/{word}", get(pages::back))
+        .route_layer(from_fn_with_state(Arc::<guesses::Guesses>::default(), guesses::bounded));
+    let router = Router::new()
+        .route("/v1/api/mozarto/cashier", post(cashier::create))
+        .route("/v1/api/mozarto/transactions", get(transactions::list))
+        .route("/v1/api/mozarto/transactions/{id}", get(transactions::show))
+        .route("/v1/api/mozarto/events", get(events::list))
+        .merge(by_token)
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .with_state(app)

@@ -64,7 +64,7 @@ impl Drop for PeerSlot {
 }
 
 /// Whom an address stands for: of IPv6 everybody has 64 bits of them.
-fn one_peer(ip: IpAddr) -> IpAddr {
+pub(crate) fn one_peer(ip: IpAddr) -> IpAddr {
     const NETWORK: u128 = !0 << 64;
     match ip {
         IpAddr::V4(_) => ip,

@@ -101,7 +101,7 @@ impl Attack {
             Self::SilentCompany | Self::SilentProvider | Self::HangUp => &["200", "422", "429", "502", "503", "504", "closed"],
             Self::HalfOpen => &["408", "429", "503", "closed"],
             Self::Callbacks | Self::AccountCallbacks => &["200", "429"],
-            Self::StrangeCallbacks => &["404"],
+            Self::StrangeCallbacks => &["404", "429"],
         }
     }
 }

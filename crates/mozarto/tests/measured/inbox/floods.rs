@@ -215,6 +215,40 @@ async fn at_an_accounts_address(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// Addresses that nobody was given, of callbacks and of pages: one peer has only so many of them, and another is not concerned.
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_addresses_is_bounded() {
+    let world = World::start(BINARY, &["BRITE"], |options| {
+        options.variable("MOZARTO_LOG", "error").variable("MOZARTO_LIMITS_TRUSTED_PROXIES", "127.0.0.1/32")
+    });
+    let world = world.await.expect("a sandbox");
+    let hands = world.hands();
+    let id = id_of(&hands.client.cashier(brite_in()).await.expect("an answer")).expect("a payment");
+    let real = told_address(&hands, "brite", &id).await.expect("an address");
+    for (guesser, path) in [("198.51.100.7", "/callbacks/brite/"), ("198.51.100.8", "/pay/"), ("198.51.100.9", "/3ds/")] {
+        let from = [("x-forwarded-for", guesser), ("content-type", JSON)];
+        let (mut unknown, mut refused) = (0, 0);
+        for n in 0..260 {
+            let url = format!("{}{path}64a1f2b3c4d5e6f7{n}", hands.client.base);
+            let method = if path == "/callbacks/brite/" { "POST" } else { "GET" };
+            let body = (method == "POST").then(|| b"{}".to_vec());
+            let answer = hands.client.send(method, &url, &from, body).await.expect("an answer");
+            match answer.status {
+                404 => unknown += 1,
+                429 if answer.header("retry-after").is_some() => refused += 1,
+                status => panic!("{path}: {status} {}", answer.body),
+            }
+        }
+        assert_eq!((unknown, refused), (200, 60), "{path}");
+    }
+    let body = r#"{"merchant_id":"m","session_id":"s","session_state":1}"#;
+    for (peer, status) in [("198.51.100.7", 429), ("198.51.100.10", 200)] {
+        let from = [("x-forwarded-for", peer), ("content-type", JSON)];
+        let answer = hands.client.send("POST", &real, &from, Some(body.into())).await.expect("an answer");
+        assert_eq!(answer.status, status, "{peer} {}", answer.body);
+    }
+}
+
 fn is_token_of_callbacks(db: &Connection, url: &str) -> Result<bool> {
     let token = url.rsplit('/').next().unwrap_or_default();
     let hash = digest(&SHA256, token.as_bytes());
