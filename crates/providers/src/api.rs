@@ -187,8 +187,12 @@ impl Account<'_> {
 /// What the merchant ordered: the validated request, claims applied.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// Ours; the reference that the provider is given.
+    /// What the merchant knows it by: answers, return addresses and webhooks show it. No provider is given it as a reference.
     pub transaction_id: TransactionId,
+    /// Our reference of this attempt at the provider: the transaction id for the first attempt, a new id of the same form for
+    /// each later one. Requests name it; records and callbacks that name another one are not about this attempt. Merchants never
+    /// see it, but within an address of the provider's.
+    pub reference: TransactionId,
     /// Ours.
     pub session_id: SessionId,
     /// The direction.
@@ -211,10 +215,11 @@ impl Order {
         self.fields.text(field).unwrap_or_default()
     }
 
-    /// An order for "Test connection": random ids, smallest amount; no field is set.
-    pub fn probe(transaction_id: TransactionId, session_id: SessionId, amount: Money, now: Timestamp) -> Self {
+    /// An order for "Test connection": random ids, smallest amount; no field is set. Of no transaction: its id is the reference.
+    pub fn probe(reference: TransactionId, session_id: SessionId, amount: Money, now: Timestamp) -> Self {
         Self {
-            transaction_id,
+            transaction_id: reference,
+            reference,
             session_id,
             operation: Operation::PayIn,
             amount,

@@ -17,8 +17,9 @@ pub struct Callback<'a> {
     /// The bytes as they came, unpacked: what a signature may cover. For reading there are [`Callback::text`], [`Callback::json`]
     /// and [`Callback::form`].
     pub body: &'a [u8],
-    /// The transaction that the token belongs to, where it is a transaction's.
-    pub transaction_id: Option<TransactionId>,
+    /// Our reference ([`Order::reference`](crate::api::Order::reference)) of what the token belongs to, where it is not an
+    /// account's.
+    pub reference: Option<TransactionId>,
     /// Its money, where the transaction is known.
     pub amount: Option<Money>,
     /// Its direction, where the transaction is known.
@@ -119,8 +120,8 @@ impl std::fmt::Debug for CallbackOutcome {
 /// How to find the transaction of a callback to an account's address.
 #[derive(Debug, Clone, Default)]
 pub struct Locate {
-    /// By our reference.
-    pub transaction_id: Option<TransactionId>,
+    /// By our reference, as the provider tells it ([`Order::reference`](crate::api::Order::reference)).
+    pub reference: Option<TransactionId>,
     /// By the provider's id.
     pub psp_transaction_id: Option<String>,
 }

@@ -83,6 +83,7 @@ impl World {
             settings: settings::apply(provider.descriptor(), &Settings::default(), &configured, &sandbox()).unwrap(),
             order: Order {
                 transaction_id: TRANSACTION.parse().unwrap(),
+                reference: TRANSACTION.parse().unwrap(),
                 session_id: SESSION.parse().unwrap(),
                 operation,
                 amount: checked.amount,
@@ -257,7 +258,7 @@ impl World {
             query: "",
             headers,
             body,
-            transaction_id: per_transaction.then_some(self.order.transaction_id),
+            reference: per_transaction.then_some(self.order.reference),
             amount: per_transaction.then_some(self.order.amount),
             operation: per_transaction.then_some(self.order.operation),
         };

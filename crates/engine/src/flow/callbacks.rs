@@ -155,7 +155,7 @@ impl Engine {
             Some(None) => return Ok(CallbackAnswer::empty(429)),
             taken => taken.flatten(),
         };
-        let mut found = match locate.transaction_id {
+        let mut found = match locate.reference {
             Some(id) => transactions::find(self.store(), company, id).await?,
             None => None,
         };
@@ -460,7 +460,7 @@ fn as_callback<'a>(incoming: Incoming<'a>, headers: &'a [(String, String)], orde
         query: incoming.query,
         headers,
         body: incoming.body,
-        transaction_id: order.map(|order| order.transaction_id),
+        reference: order.map(|order| order.reference),
         amount: order.map(|order| order.amount),
         operation: order.map(|order| order.operation),
     }

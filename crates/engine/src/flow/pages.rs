@@ -270,7 +270,7 @@ impl Engine {
             query: "",
             headers,
             body,
-            transaction_id: Some(work.id()),
+            reference: Some(work.order.reference),
             amount: Some(work.order.amount),
             operation: Some(work.order.operation),
         };

@@ -245,6 +245,7 @@ impl Engine {
         let session_id = SessionId::new(now, random.bytes());
         let order = Order {
             transaction_id: id,
+            reference: id,
             session_id,
             operation: request.operation,
             amount: checked.amount,

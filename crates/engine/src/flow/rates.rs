@@ -62,7 +62,7 @@ pub(super) enum Behind {
 
 /// What a callback to an account's address names, as it is remembered: only its digest, for the name is as long as it likes.
 pub(super) fn name_hash(account: MethodId, named: &Locate) -> [u8; 32] {
-    let id = named.transaction_id.map(|id| id.to_string()).unwrap_or_default();
+    let id = named.reference.map(|id| id.to_string()).unwrap_or_default();
     let text = format!("{account} {id} {}", named.psp_transaction_id.as_deref().unwrap_or_default());
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
@@ -204,7 +204,7 @@ mod tests {
     fn a_flood_at_an_accounts_address_is_known_by_what_it_names() {
         let (at, bytes) = (Timestamp::from_millis(0), [7; 6]);
         let (company, account, id) = (CompanyId::new(at, bytes), MethodId::new(at, bytes), TransactionId::new(at, bytes));
-        let named = |id: &str| name_hash(account, &Locate { transaction_id: None, psp_transaction_id: Some(id.to_owned()) });
+        let named = |id: &str| name_hash(account, &Locate { reference: None, psp_transaction_id: Some(id.to_owned()) });
         let (rates, address) = (Rates::default(), ([1; 32], company, account));
         while rates.take_named(address, named("a"), About::Transaction(id)).is_some() {
             assert_eq!((rates.flooded(&[1; 32]), rates.flooded_name(&named("a"))), (None, None));

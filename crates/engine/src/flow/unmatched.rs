@@ -55,7 +55,7 @@ impl Engine {
         let name = provider.descriptor().name;
         metrics::counter!("mozarto_callbacks_unmatched_total", "provider" => name).increment(1);
         let names_one =
-            reading.locate.as_ref().is_some_and(|named| named.transaction_id.is_some() || named.psp_transaction_id.is_some());
+            reading.locate.as_ref().is_some_and(|named| named.reference.is_some() || named.psp_transaction_id.is_some());
         if matches!(reading.outcome, CallbackOutcome::Ignore) {
             tracing::warn!(provider = name, %account, "a callback names no transaction of its account");
             return Ok(());

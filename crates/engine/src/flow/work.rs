@@ -193,6 +193,7 @@ impl Engine {
         let unsealed = unseal(&company, transaction.id, &sealed)?;
         let order = Order {
             transaction_id: transaction.id,
+            reference: transaction.id,
             session_id: transaction.session_id,
             operation: transaction.operation,
             amount: transaction.amount,

@@ -353,7 +353,7 @@ pub(super) fn read_callback(callback: &Callback<'_>) -> CallbackReading {
     }
     // It came to a transaction's own address: that one is asked about, whatever is in it.
     let body = callback.json().filter(Json::is_object);
-    let foreign = match (&body, callback.transaction_id, callback.amount) {
+    let foreign = match (&body, callback.reference, callback.amount) {
         (Some(body), Some(id), Some(amount)) => told_foreign(body, id, amount),
         _ => None,
     };

@@ -36,7 +36,7 @@ pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackRe
         let outcome = CallbackOutcome::Anomaly("an eMerchantPay notification has a wrong signature".to_owned());
         return CallbackReading { answer: CallbackAnswer::empty(403), outcome, locate: None };
     }
-    let ours = callback.transaction_id.map(|id| id.to_string());
+    let ours = callback.reference.map(|id| id.to_string());
     // The signed id and the address name the payment too.
     let outcome = if value("transaction_id").is_none_or(|theirs| ours == Some(theirs)) {
         let members = HINT_MEMBERS.into_iter().filter_map(|name| Some((name, Json::text(kit::provider_text(&value(name)?)))));

@@ -14,7 +14,7 @@ pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
         return CallbackReading::refused(405);
     }
     // What came to a transaction's own address asks about that transaction, whatever is in it.
-    let nothing = || callback.transaction_id.map(|_| Json::object::<String>([]));
+    let nothing = || callback.reference.map(|_| Json::object::<String>([]));
     let Some(body) = kit::json_or_form(&callback.text()).or_else(nothing) else { return CallbackReading::refused(400) };
     if let Some(hash) = kit::scalar(&body, "webhook_test") {
         let echoed: String = hash.chars().take(WEBHOOK_TEST_MAX_CHARS).collect();
@@ -24,7 +24,7 @@ pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
     }
     let received = CallbackAnswer { status: 200, content_type: "text/plain", body: "OK".to_owned() };
     let reference = kit::scalar(&body, "reference_no");
-    let outcome = match (callback.transaction_id, reference) {
+    let outcome = match (callback.reference, reference) {
         (Some(ours), Some(theirs)) if theirs != ours.to_string() => {
             CallbackOutcome::Anomaly("a ForumPay callback names another reference".to_owned())
         }
@@ -32,8 +32,8 @@ pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
             HINT_MEMBERS.into_iter().filter_map(|name| Some((name, Json::text(kit::provider_text(kit::scalar(&body, name)?))))),
         )),
     };
-    let locate = callback.transaction_id.is_none().then(|| Locate {
-        transaction_id: reference.and_then(|reference| reference.parse().ok()),
+    let locate = callback.reference.is_none().then(|| Locate {
+        reference: reference.and_then(|reference| reference.parse().ok()),
         psp_transaction_id: kit::scalar(&body, "payment_id").map(kit::provider_text),
     });
     CallbackReading { answer: received, outcome, locate }

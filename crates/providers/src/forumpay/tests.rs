@@ -81,7 +81,7 @@ fn callbacks_are_hints_in_json_or_form() {
             assert_eq!((hint.str_at("payment_id"), hint.str_at("address")), (Some(PAYMENT), Some(ADDRESS)));
             assert_eq!(reading.locate.is_some(), !per_transaction);
             if let Some(locate) = reading.locate {
-                assert_eq!(locate.transaction_id, Some(TRANSACTION.parse().unwrap()));
+                assert_eq!(locate.reference, Some(TRANSACTION.parse().unwrap()));
                 assert_eq!(locate.psp_transaction_id.as_deref(), Some(PAYMENT));
             }
         }

@@ -22,7 +22,7 @@ pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
     let named = named.map(str::to_owned).or_else(of_query);
     let received = CallbackAnswer { status: 200, content_type: "text/plain", body: "OK".to_owned() };
     let foreign = callback.amount.and_then(|amount| inquiry::foreign_money(&body, amount));
-    let outcome = match (callback.transaction_id, &named, foreign) {
+    let outcome = match (callback.reference, &named, foreign) {
         (Some(ours), Some(theirs), _) if *theirs != ours.to_string() => {
             CallbackOutcome::Anomaly("a Gigadat callback names another transaction".to_owned())
         }
@@ -36,8 +36,8 @@ pub(super) fn read(callback: &Callback<'_>) -> CallbackReading {
         }
     };
     let locate = callback
-        .transaction_id
+        .reference
         .is_none()
-        .then(|| Locate { transaction_id: named.and_then(|id| id.parse().ok()), psp_transaction_id: None });
+        .then(|| Locate { reference: named.and_then(|id| id.parse().ok()), psp_transaction_id: None });
     CallbackReading { answer: received, outcome, locate }
 }

@@ -305,13 +305,13 @@ fn callbacks_are_hints_that_name_their_transaction() {
             query,
             headers: &[],
             body: body.as_bytes(),
-            transaction_id: None,
+            reference: None,
             amount: None,
             operation: None,
         };
         let reading = world.provider.read_callback(&account, &callback);
         assert_eq!((reading.answer.status, reading.answer.body.as_str()), (200, "OK"));
-        reading.locate.unwrap().transaction_id.map(|id| id.to_string())
+        reading.locate.unwrap().reference.map(|id| id.to_string())
     };
     let query = format!("transaction={TRANSACTION}&status=STATUS_SUCCESS");
     for (query, body) in [

@@ -58,7 +58,7 @@ fn is_signed(account: &Account<'_>, body: &[u8]) -> bool {
 }
 
 fn outcome(account: &Account<'_>, callback: &Callback<'_>, fields: &Pairs) -> CallbackOutcome {
-    let (Some(id), Some(amount)) = (callback.transaction_id, callback.amount) else { return CallbackOutcome::Ignore };
+    let (Some(id), Some(amount)) = (callback.reference, callback.amount) else { return CallbackOutcome::Ignore };
     let text = |name: &str| fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| &**value);
     let (merchant, sub_merchant, id) = (account.text("merchantId"), wire::sub_merchant(account), id.to_string());
     let same = |name: &str, value: &str| match name {

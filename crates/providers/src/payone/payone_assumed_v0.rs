@@ -294,7 +294,7 @@ pub(super) fn read_callback(account: &Account<'_>, callback: &Callback<'_>) -> C
             CallbackOutcome::Anomaly("a PayOne callback has a missing or wrong signature".to_owned()),
         );
     }
-    let outcome = match (callback.json(), callback.transaction_id, callback.amount.zip(callback.operation)) {
+    let outcome = match (callback.json(), callback.reference, callback.amount.zip(callback.operation)) {
         (Some(body), Some(id), Some((amount, operation))) => match told_foreign(&body, id, amount, operation) {
             Some(what) => CallbackOutcome::Anomaly(format!("a PayOne callback has {what}")),
             None => CallbackOutcome::Hint(Json::object(

@@ -36,8 +36,7 @@ pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackRe
     }
     let fields: Vec<(String, String)> = callback.form();
     let order = value(&fields, "orderreference");
-    let locate =
-        callback.transaction_id.is_none().then(|| Locate { transaction_id: order.parse().ok(), psp_transaction_id: None });
+    let locate = callback.reference.is_none().then(|| Locate { reference: order.parse().ok(), psp_transaction_id: None });
     let answer = CallbackAnswer { status: 200, content_type: "text/plain", body: "OK".to_owned() };
     // To an account's address: it cannot be read, or not whole, and may be about any order of the account.
     let unread = CallbackOutcome::Anomaly("a Trust notification cannot be read: no order is in it".to_owned());
@@ -60,9 +59,7 @@ fn outcome(account: &Account<'_>, callback: &Callback<'_>, fields: &Pairs) -> Ca
         let text = format!("a rightly signed Trust notification has other fields than the ten, so it proves nothing: {names}");
         hint.set("anomaly", Json::String(text));
     }
-    if let (true, true, Some(id), Some(amount)) =
-        (signed, matches!(kind, AUTH | REFUND), callback.transaction_id, callback.amount)
-    {
+    if let (true, true, Some(id), Some(amount)) = (signed, matches!(kind, AUTH | REFUND), callback.reference, callback.amount) {
         let record = Json::object(fields.iter().map(|(name, value)| (name.clone(), Json::text(&**value))));
         let whole =
             ["sitereference", "orderreference", "baseamount", "currencyiso3a"].iter().all(|name| query::says(&record, name));

@@ -25,7 +25,7 @@ pub(super) fn read(account: &Account<'_>, callback: &Callback<'_>) -> CallbackRe
     };
     // An order that is not ours is found nowhere: told in the log, and still accepted. One that cannot be read names none: an
     // anomaly of the account.
-    let locate = callback.transaction_id.is_none().then_some(Locate { transaction_id: named, psp_transaction_id: None });
+    let locate = callback.reference.is_none().then_some(Locate { reference: named, psp_transaction_id: None });
     let answer = CallbackAnswer { status: 200, content_type: "text/plain", body: "[OK]".to_owned() };
     CallbackReading { answer, outcome, locate }
 }
@@ -36,7 +36,7 @@ fn outcome(account: &Account<'_>, callback: &Callback<'_>, root: &Element, event
         return anomaly("merchant code");
     }
     let code = event.attribute("orderCode").unwrap_or_default();
-    if callback.transaction_id.is_some_and(|ours| ours.to_string() != code) {
+    if callback.reference.is_some_and(|ours| ours.to_string() != code) {
         return anomaly("order");
     }
     let payment = event.child("payment");

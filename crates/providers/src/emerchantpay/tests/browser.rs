@@ -96,7 +96,7 @@ fn told(world: &World, body: &str) -> Option<Json> {
         query: "",
         headers: &[],
         body: body.as_bytes(),
-        transaction_id: None,
+        reference: None,
         amount: None,
         operation: None,
     };

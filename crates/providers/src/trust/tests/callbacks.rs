@@ -178,11 +178,11 @@ fn an_accounts_address_finds_the_order() {
     let fields = signed(approved());
     let reading = world.callback(&[], body(&fields).as_bytes(), false);
     assert_eq!(reading.answer.status, 200);
-    assert_eq!(reading.locate.unwrap().transaction_id.unwrap().to_string(), TRANSACTION);
+    assert_eq!(reading.locate.unwrap().reference.unwrap().to_string(), TRANSACTION);
     let CallbackOutcome::Hint(hint) = reading.outcome else { panic!() };
     assert!(!has_notice(&hint), "whose order it is is known when it is read again");
     let lost = world.callback(&[], b"errorcode=0", false);
-    assert!(lost.locate.unwrap().transaction_id.is_none());
+    assert!(lost.locate.unwrap().reference.is_none());
 }
 
 /// Every way to cut the joined values of a signed decline into fields of the allowed names, each with a digest that is right.

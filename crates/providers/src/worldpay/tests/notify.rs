@@ -29,7 +29,7 @@ fn a_notification_is_a_hint() {
     assert!(members[0].0.starts_with("notice ") && members[0].1.to_text() == r#"{"event":"AUTHORISED"}"#, "{}", hint.to_text());
     assert_eq!(hint.str_at("note"), Some("Worldpay notified AUTHORISED"));
     let reading = read(&notification(), false);
-    assert_eq!(reading.locate.unwrap().transaction_id.unwrap().to_string(), ORDER);
+    assert_eq!(reading.locate.unwrap().reference.unwrap().to_string(), ORDER);
     assert_eq!((reading.answer.status, &*reading.answer.body), (200, "[OK]"));
 }
 
@@ -56,7 +56,7 @@ fn everything_is_answered_ok_and_what_is_not_ours_is_shown() {
     }
     let (settings, base_url) = hosted(&[]).account();
     let account = Account { settings: &settings, base_url: &base_url, environment: domain::urls::Environment::Sandbox };
-    let get = Callback { method: "GET", query: "", headers: &[], body: b"", transaction_id: None, amount: None, operation: None };
+    let get = Callback { method: "GET", query: "", headers: &[], body: b"", reference: None, amount: None, operation: None };
     let reading = Worldpay.read_callback(&account, &get);
     assert_eq!((reading.answer.status, &*reading.answer.body), (200, "[OK]"));
 }
