@@ -22,7 +22,7 @@ const SETTINGS: &str =
 const RECORD: &str = r#"{"id":"p1","reference":"64a1f2b3c4d5e6f7a8b9c0d1","amount":"100.00","currency":"EUR","status":"paid"}"#;
 
 /// The files below `crates/`: where, and what.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("crates/providers/src/{{name}}/mod.rs", include_str!("new_provider/templates/provider_mod.rs.txt")),
     ("crates/providers/src/{{name}}/wire.rs", include_str!("new_provider/templates/provider_wire.rs.txt")),
     ("crates/providers/src/{{name}}/tests.rs", include_str!("new_provider/templates/provider_tests.rs.txt")),
@@ -31,6 +31,7 @@ const FILES: [(&str, &str); 9] = [
     ("crates/providers/src/{{name}}/fixtures/create.json", RECORD),
     ("crates/providers/src/{{name}}/fixtures/inquiry.json", RECORD),
     ("crates/providers/src/{{name}}/fixtures/test.json", r#"{"active":true}"#),
+    ("crates/providers/src/{{name}}/fixtures/reference.json", r#"{"unnamed":["test"],"shows":["pay_in"]}"#),
     ("crates/simulators/src/{{name}}/mod.rs", include_str!("new_provider/templates/simulator_mod.rs.txt")),
 ];
 

@@ -23,6 +23,7 @@ pub mod neosurf;
 mod once;
 pub mod pages;
 pub mod payone;
+pub mod published;
 mod redact;
 mod refusal;
 pub mod registry;

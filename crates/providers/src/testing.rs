@@ -2,7 +2,9 @@
 //!
 //! `settings.json` is the account; `<step>.json` (`.xml`, `.html`) the good answer to a step, `<step>.<task>.json` and
 //! `<step>.<operation>.json` where they differ, `<step>.404.json` one that comes with another HTTP status; `callback.http` a good
-//! callback (header lines, an empty line, the body).
+//! callback (header lines, an empty line, the body); `reference.json` which calls need not name our reference (`unnamed`: those
+//! that ask by an id of the provider's, or about no payment), which tasks' answers show the transaction's id (`shows`), and what
+//! a callback names (`callback`: `our reference` or `nothing of ours`; left out without callbacks).
 
 use crate::api::{Account, Answer, Call, Callback, Context, Doubt, Order, Remember, Reply, Sent, Standing, Step, Task};
 use crate::card::Card;
@@ -105,21 +107,40 @@ impl World {
         }
     }
 
+    /// The same under these ids: the transaction's, and our reference at the provider.
+    pub(crate) fn named(mut self, transaction: &str, reference: &str) -> Self {
+        self.order.transaction_id = transaction.parse().unwrap();
+        self.order.reference = reference.parse().unwrap();
+        self
+    }
+
     /// The published example, taken by the provider: `Pending`, or `OnHold`.
     pub(crate) fn created(provider: &'static dyn Provider, operation: Operation) -> Self {
-        let mut world = Self::new(provider, operation);
+        Self::new(provider, operation).taken()
+    }
+
+    /// The order, taken by the provider.
+    pub(crate) fn taken(mut self) -> Self {
+        let world = &mut self;
+        let operation = world.order.operation;
         let (_, end) = world.run(create_task(operation));
         let Step::Found(finding) = end else { panic!("{end:?}") };
         world.status = match finding.standing {
             Standing::OnHold => TransactionStatus::OnHold,
             _ => TransactionStatus::Pending,
         };
-        world
+        self
     }
 
     /// As far as an inquiry makes sense: a held pay-out is approved and confirmed, a page of ours is opened.
     pub(crate) fn open(provider: &'static dyn Provider, operation: Operation) -> Self {
-        let mut world = Self::created(provider, operation);
+        Self::new(provider, operation).opened()
+    }
+
+    /// The order, as far as an inquiry makes sense.
+    pub(crate) fn opened(self) -> Self {
+        let provider = self.provider;
+        let mut world = self.taken();
         if provider.descriptor().pages.pay {
             let Opening::Form(form) = world.with_context(|cx| provider.open_page(cx)) else { panic!("the page does not open") };
             world.memo = form.memo.unwrap_or(world.memo);
@@ -275,24 +296,29 @@ pub(crate) const fn create_task(operation: Operation) -> Task {
 
 /// Everything that a provider can be asked to do, each with a world in which it makes sense.
 pub(crate) fn tasks(provider: &'static dyn Provider) -> Vec<(Task, World)> {
+    tasks_of(provider, |operation| World::new(provider, operation))
+}
+
+/// The same of orders that are made so.
+pub(crate) fn tasks_of(provider: &'static dyn Provider, new: impl Fn(Operation) -> World) -> Vec<(Task, World)> {
     let mut tasks = Vec::new();
     for operation in [Operation::PayIn, Operation::PayOut] {
         let Some(spec) = provider.descriptor().operation(operation) else { continue };
-        tasks.push((create_task(operation), World::new(provider, operation)));
+        tasks.push((create_task(operation), new(operation)));
         if spec.always_held {
-            let mut world = World::created(provider, operation);
+            let mut world = new(operation).taken();
             world.status = TransactionStatus::Pending;
             tasks.push((Task::Finalise, world));
         }
         if operation == Operation::PayOut && provider.descriptor().release_again {
-            tasks.push((Task::ReleaseAgain, World::open(provider, operation)));
+            tasks.push((Task::ReleaseAgain, new(operation).opened()));
         }
         if operation == Operation::PayIn && provider.descriptor().pages.device_check {
-            tasks.push((Task::Continue, World::open(provider, operation)));
+            tasks.push((Task::Continue, new(operation).opened()));
         }
-        tasks.push((Task::Inquire, World::open(provider, operation)));
+        tasks.push((Task::Inquire, new(operation).opened()));
     }
-    tasks.push((Task::Test, World::new(provider, Operation::PayIn)));
+    tasks.push((Task::Test, new(Operation::PayIn)));
     tasks
 }
 

@@ -366,6 +366,7 @@ impl Engine {
                 }
                 Some(CallbackOutcome::Fact(mut finding)) => {
                     commit.work.masker().finding(&mut finding);
+                    providers::published::fact(&commit.work.order, &mut finding);
                     commit.settle(&finding, &Json::object([("by", Json::text("callback"))]));
                     settled.push(callback);
                     touched = true;

@@ -70,7 +70,7 @@ pub(super) fn ask_with(cx: &Context<'_>, token: &Secret, step: &str, scratch: Js
     let step = steps.into_iter().find(|known| *known == step).unwrap_or(SESSION_BY_REFERENCE);
     let body = match step {
         SESSION | TRANSACTION => ("id", Json::text(kit::scalar(&scratch, ID).unwrap_or_default())),
-        _ => ("merchant_reference", Json::text(cx.order.transaction_id.to_string())),
+        _ => ("merchant_reference", Json::text(cx.order.reference.to_string())),
     };
     wire::call(cx, step, Some(token), &Json::object([body]), Doubt::Harmless, scratch)
 }
@@ -130,7 +130,7 @@ fn foreign(cx: &Context<'_>, sent: &Sent, record: &Json, of_session: bool) -> Op
     let money_fits = !kit::is_set(record, "amount") || kit::money(record, "amount", currency) == Some(amount);
     let currency_fits = !kit::is_set(record, "currency_id")
         || record.str_at("currency_id").is_some_and(|code| code.eq_ignore_ascii_case(currency.code()));
-    let ours = record.str_at("merchant_reference") == Some(&cx.order.transaction_id.to_string());
+    let ours = record.str_at("merchant_reference") == Some(&cx.order.reference.to_string());
     let reference_fits = ours || (!of_session && !kit::is_set(record, "merchant_reference"));
     let checks = [
         ("reference", "merchant_reference", reference_fits),

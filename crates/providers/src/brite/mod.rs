@@ -16,7 +16,7 @@ use crate::descriptor::{
 };
 use crate::docs::MatrixRow;
 use crate::pages::Pages;
-use crate::{kit, once};
+use crate::{kit, once, published};
 use domain::{ErrorCode, Json};
 
 /// The provider.
@@ -153,7 +153,7 @@ impl Provider for Brite {
             wire::CREATE_DEPOSIT => wire::created(cx, reply),
             _ => inquiry::resume(cx, sent, reply),
         };
-        once::step(task, cx, step)
+        published::step(cx, once::step(task, cx, step))
     }
 
     fn remember(&self, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Option<Remember> {

@@ -147,7 +147,7 @@ fn deposit(cx: &Context<'_>) -> Json {
         // Exact: written from the decimal, never through a binary float.
         ("amount", Json::Number(order.amount.to_fixed().into())),
         ("currency_id", Json::text(order.amount.currency().code().to_ascii_lowercase())),
-        ("merchant_reference", Json::text(order.transaction_id.to_string())),
+        ("merchant_reference", Json::text(order.reference.to_string())),
     ]);
     let optional = [
         ("customer_email", text("email")),

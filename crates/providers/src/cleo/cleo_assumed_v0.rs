@@ -118,13 +118,13 @@ fn inquire(cx: &Context<'_>) -> Step {
 }
 
 fn by_reference(cx: &Context<'_>) -> Step {
-    let path = format!("{}?externalReference={}", path(cx.order.operation), cx.order.transaction_id);
+    let path = format!("{}?externalReference={}", path(cx.order.operation), cx.order.reference);
     get(cx, BY_REFERENCE, &path, key(cx), Json::Null)
 }
 
 /// A random reference, once with each key.
 fn test(cx: &Context<'_>, country: &Country) -> Step {
-    let path = format!("{}?externalReference={}", path(Operation::PayIn), cx.order.transaction_id);
+    let path = format!("{}?externalReference={}", path(Operation::PayIn), cx.order.reference);
     get(cx, country.test, &path, cx.account.text(country.key), Json::Null)
 }
 
@@ -145,7 +145,7 @@ fn common(cx: &Context<'_>, customer: &[(&str, &str)]) -> Json {
         whole.set(name, value.clone());
     }
     Json::object([
-        ("externalReference", Json::text(order.transaction_id.to_string())),
+        ("externalReference", Json::text(order.reference.to_string())),
         ("amount", Json::text(order.amount.to_fixed())),
         ("currency", Json::text(order.amount.currency().code())),
         ("country", Json::text(order.text("countryCode"))),
@@ -218,7 +218,7 @@ fn transfer_out(cx: &Context<'_>) -> Json {
 fn accepted(cx: &Context<'_>, reply: &Reply) -> Option<Json> {
     let (status, body) = kit::object(reply)?;
     let same = |name, ours: &str| !kit::is_set(&body, name) || body.str_at(name) == Some(ours);
-    let ours = body.str_at("externalReference") == Some(&cx.order.transaction_id.to_string())
+    let ours = body.str_at("externalReference") == Some(&cx.order.reference.to_string())
         && same("currency", cx.order.amount.currency().code())
         && same("type", kind(cx.order.operation))
         && (!kit::is_set(&body, "amount") || kit::money(&body, "amount", cx.order.amount.currency()) == Some(cx.order.amount));
@@ -279,7 +279,7 @@ fn is_not_found(reply: &Reply) -> bool {
 
 fn found(cx: &Context<'_>, asked: Option<&str>, record: &Json) -> Finding {
     let id = kit::token(record, "id");
-    let foreign = foreign(record, cx.order.transaction_id, cx.order.amount)
+    let foreign = foreign(record, cx.order.reference, cx.order.amount)
         .or_else(|| (record.str_at("type") != Some(kind(cx.order.operation))).then(|| kit::not_ours(record, "type", "type")))
         .or_else(|| (id.is_none() || asked.is_some_and(|asked| id != Some(asked))).then(|| kit::not_ours(record, "id", "id")));
     if let Some(what) = foreign {

@@ -12,8 +12,8 @@ use crate::descriptor::{
     NAME, NOT_FOUND_AFTER_ASSUMED_S, OperationSpec, Related, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
 };
 use crate::docs::MatrixRow;
-use crate::once;
 use crate::pages::Pages;
+use crate::{once, published};
 use domain::{ErrorCode, Operation};
 
 /// The provider.
@@ -197,7 +197,7 @@ impl Provider for Cleo {
     }
 
     fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
-        once::step(task, cx, cleo_assumed_v0::resume(cx, sent, reply))
+        published::step(cx, once::step(task, cx, cleo_assumed_v0::resume(cx, sent, reply)))
     }
 
     fn read_callback(&self, _account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {

@@ -200,7 +200,7 @@ fn an_unknown_word_changes_nothing_and_is_shown() {
 fn an_inquiry_about_something_else_ends_nothing() {
     for (provider, operation) in worlds() {
         let order = World::new(provider, operation).order;
-        let (amount, reference) = (order.amount, order.transaction_id.to_string());
+        let (amount, reference) = (order.amount, order.reference.to_string());
         let other_amount = |text: &str| {
             // In major or in minor units.
             let same = domain::Money::parse_decimal(text, amount.currency()) == Ok(amount) || text == amount.minor().to_string();

@@ -5,10 +5,10 @@ use crate::testing::{World, folder, is_final};
 use crate::{Provider, all};
 use domain::Operation;
 
-type Headers = Vec<(String, String)>;
+pub(super) type Headers = Vec<(String, String)>;
 
 /// A good callback of the provider: header lines, an empty line, the body.
-fn good_callback(provider: &dyn Provider) -> Option<(Headers, Vec<u8>)> {
+pub(super) fn good_callback(provider: &dyn Provider) -> Option<(Headers, Vec<u8>)> {
     let text = std::fs::read_to_string(folder(provider).join("fixtures/callback.http")).ok()?;
     let (headers, body) = text.split_once("\n\n").unwrap();
     let headers =

@@ -6,5 +6,6 @@ mod callbacks;
 mod data;
 mod demo;
 mod product;
+mod reference;
 mod secrets;
 mod snapshots;

@@ -20,8 +20,8 @@ use crate::descriptor::{
 };
 use crate::docs::MatrixRow;
 use crate::fields::{Checked, Problems};
-use crate::kit;
 use crate::pages::{BrowserReturn, Challenge, Opening, Pages, ReturnReading};
+use crate::{kit, published};
 use domain::{ErrorCode, Settings};
 
 /// The provider.
@@ -204,13 +204,14 @@ impl Provider for EMerchantPay {
     }
 
     fn resume(&self, _task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
-        match sent.step.as_str() {
+        let step = match sent.step.as_str() {
             wire::SALE3D => answers::sold(cx, reply),
             wire::CONTINUE => inquiry::went_on(cx, reply),
             wire::RECONCILE => inquiry::reconciled(cx, reply),
             wire::TEST => inquiry::tested(reply),
             other => Finding::anomaly(format!("eMerchantPay has no step {}", kit::provider_text(other))).step(),
-        }
+        };
+        published::step(cx, step)
     }
 
     fn read_callback(&self, account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {

@@ -136,7 +136,7 @@ impl Record {
 
     /// What in it is not our transaction's; the amount comes last.
     pub(super) fn foreign(&self, cx: &Context<'_>) -> Option<&'static str> {
-        let ours = cx.order.transaction_id.to_string();
+        let ours = cx.order.reference.to_string();
         let same = |name, ours: &str| self.text(name).is_none_or(|theirs| theirs == ours);
         let id_fits = self.text("unique_id").is_none_or(|theirs| match cx.psp_transaction_id {
             Some(known) => theirs == known,

@@ -91,7 +91,7 @@ pub(super) fn sale3d(cx: &Context<'_>) -> Step {
 
 fn sale3d_body(cx: &Context<'_>, card: &Card) -> Vec<u8> {
     let order = cx.order;
-    let (reference, amount) = (order.transaction_id.to_string(), order.amount.minor().to_string());
+    let (reference, amount) = (order.reference.to_string(), order.amount.minor().to_string());
     let (success, failure) = (format!("{}/success", cx.pages.back), format!("{}/failure", cx.pages.back));
     let field = |name: &str| order.fields.text(name);
     let present = |element, name: &str| field(name).map(|text| Part::Leaf(element, text));
@@ -176,7 +176,7 @@ pub(super) fn go_on(cx: &Context<'_>) -> Step {
 
 /// By `unique_id` once it is known. "Test connection" asks about a `transaction_id` that nobody has.
 pub(super) fn reconcile(cx: &Context<'_>, step: &'static str) -> Step {
-    let reference = cx.order.transaction_id.to_string();
+    let reference = cx.order.reference.to_string();
     let id = cx.psp_transaction_id.map_or(Part::Leaf("transaction_id", &reference), |id| Part::Leaf("unique_id", id));
     let body = xml::write(&[Part::Open("reconcile"), id, Part::Close("reconcile")]);
     Step::Call(Box::new(post(cx, step, "reconcile", body, Doubt::Harmless)))

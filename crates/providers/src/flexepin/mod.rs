@@ -13,7 +13,7 @@ use crate::descriptor::{
     UnknownFate,
 };
 use crate::pages::Pages;
-use crate::{kit, once};
+use crate::{kit, once, published};
 use domain::{ErrorCode, Money, Operation};
 
 /// The provider.
@@ -137,7 +137,7 @@ impl Provider for Flexepin {
     }
 
     fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
-        once::step(task, cx, wire::resume(cx, sent, reply))
+        published::step(cx, once::step(task, cx, wire::resume(cx, sent, reply)))
     }
 
     /// A test voucher of that face value (Flexepin sheet, Simulator): currency, serial of six digits, value of eight.

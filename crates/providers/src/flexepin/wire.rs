@@ -15,7 +15,7 @@ const USED_BEFORE: i64 = 4005;
 const TAKEN_OUT: [&str; 2] = ["serial", "ean"];
 
 pub(super) fn begin(task: Task, cx: &Context<'_>) -> Step {
-    let order = cx.order.transaction_id;
+    let order = cx.order.reference;
     match task {
         Task::PayIn => voucher_call(cx, "validate", "GET", Doubt::Harmless),
         Task::Inquire => {
@@ -69,7 +69,7 @@ fn voucher_call(cx: &Context<'_>, step: &'static str, method: &'static str, doub
 /// Each call has a `trans_id` of its own; the redeem's is ours.
 fn trans_id(cx: &Context<'_>, step: &str) -> String {
     let suffix = if step == "validate" { OF_VALIDATE } else { "" };
-    format!("{}{suffix}", cx.order.transaction_id)
+    format!("{}{suffix}", cx.order.reference)
 }
 
 fn call(

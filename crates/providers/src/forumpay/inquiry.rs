@@ -127,7 +127,7 @@ pub(super) fn listed(task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -
     let mut survey = survey_of(sent);
     survey.listed = true;
     survey.known.retain(|(_, verdict)| *verdict != Verdict::Silent);
-    let reference = cx.order.transaction_id.to_string();
+    let reference = cx.order.reference.to_string();
     // We asked for our reference, which the elements need not name; CheckPayment of each proves it. Only what names another one
     // is not ours.
     let may_be_ours = |invoice: &&Json| kit::scalar(invoice, "reference_no").is_none_or(|theirs| theirs == reference);
@@ -224,7 +224,7 @@ fn is_none(member: Option<&Json>) -> bool {
 fn foreign(cx: &Context<'_>, record: &Json) -> Option<String> {
     let kind = if cx.order.operation == Operation::PayIn { "Sell" } else { "Buy" };
     let checks = [
-        ("reference", "reference_no", record.str_at("reference_no") == Some(&cx.order.transaction_id.to_string())),
+        ("reference", "reference_no", record.str_at("reference_no") == Some(&cx.order.reference.to_string())),
         ("currency", "invoice_currency", record.str_at("invoice_currency") == Some(cx.order.amount.currency().code())),
         ("type", "type", record.str_at("type").is_some_and(|said| said.eq_ignore_ascii_case(kind))),
     ];

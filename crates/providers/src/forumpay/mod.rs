@@ -15,8 +15,8 @@ use crate::descriptor::{
     BRAND_ID, BaseUrls, CallLimits, Callbacks, Descriptor, ErrorRow, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE,
     NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
 };
-use crate::kit;
 use crate::pages::Pages;
+use crate::{kit, published};
 use domain::ErrorCode;
 
 /// The provider.
@@ -167,7 +167,7 @@ impl Provider for ForumPay {
     }
 
     fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
-        match (sent.step.as_str(), approval::Phase::of(&sent.scratch)) {
+        let step = match (sent.step.as_str(), approval::Phase::of(&sent.scratch)) {
             (wire::CREATE_PAYMENT_LINK, _) => wire::link_created(cx, reply),
             (wire::GET_BUY_RATE, _) => wire::rate_given(cx, reply),
             (wire::START_BUY_ORDER, _) => wire::order_started(cx, reply),
@@ -177,7 +177,8 @@ impl Provider for ForumPay {
             (wire::GET_TRANSACTIONS, _) => inquiry::listed(task, cx, sent, reply),
             (wire::PING, _) => wire::ponged(reply),
             (other, _) => Finding::anomaly(format!("ForumPay has no step {}", kit::provider_text(other))).step(),
-        }
+        };
+        published::step(cx, step)
     }
 
     fn read_callback(&self, _account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {

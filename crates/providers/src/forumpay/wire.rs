@@ -70,7 +70,7 @@ fn call(cx: &Context<'_>, action: &'static str, method: &'static str, parameters
 
 pub(super) fn create_payment_link(cx: &Context<'_>) -> Step {
     let order = cx.order;
-    let (reference, amount) = (order.transaction_id.to_string(), order.amount.to_fixed());
+    let (reference, amount) = (order.reference.to_string(), order.amount.to_fixed());
     let mut parameters = vec![
         ("invoice_amount", amount.as_str()),
         ("invoice_currency", order.amount.currency().code()),
@@ -105,7 +105,7 @@ pub(super) fn get_buy_rate(cx: &Context<'_>) -> Step {
 }
 
 fn start_buy_order(cx: &Context<'_>, payment_id: &str) -> Step {
-    let (amount, reference) = (cx.order.amount.to_fixed(), cx.order.transaction_id.to_string());
+    let (amount, reference) = (cx.order.amount.to_fixed(), cx.order.reference.to_string());
     let mut parameters = vec![
         ("pos_id", pos_id(cx)),
         ("invoice_currency", cx.order.amount.currency().code()),
@@ -147,7 +147,7 @@ pub(super) fn check_payment(cx: &Context<'_>, payment: &Payment, doubt: Doubt) -
 }
 
 pub(super) fn get_transactions(cx: &Context<'_>, doubt: Doubt) -> Call {
-    let reference = cx.order.transaction_id.to_string();
+    let reference = cx.order.reference.to_string();
     // Without `pos_id`, which would narrow the list: a link's payments have one of their own.
     call(cx, GET_TRANSACTIONS, "GET", &[("reference_no", &reference)], doubt)
 }
@@ -227,8 +227,7 @@ pub(super) fn order_started(cx: &Context<'_>, reply: &Reply) -> Step {
     let Some(body) = success(reply) else { return Step::Refused(refusal(reply)) };
     let order = cx.order;
     let payment_id = kit::scalar(cx.memo, "payment_id").unwrap_or_default();
-    let (reference, wallet, coin) =
-        (order.transaction_id.to_string(), order.text("walletAddress"), order.text("preferredCrypto"));
+    let (reference, wallet, coin) = (order.reference.to_string(), order.text("walletAddress"), order.text("preferredCrypto"));
     let expected = [("payment_id", payment_id), ("reference_no", &reference), ("currency", coin)];
     let other = expected.into_iter().find(|(name, ours)| kit::scalar(&body, name).is_some_and(|theirs| theirs != *ours));
     if let Some((name, _)) = other.or((!is_our_invoice(cx, &body)).then_some(("invoice", ""))) {

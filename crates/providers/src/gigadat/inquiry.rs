@@ -62,12 +62,12 @@ fn verdict(cx: &Context<'_>, reply: &Reply) -> Option<Verdict> {
 }
 
 fn ended(cx: &Context<'_>, row: &StatusRow) -> Finding {
-    Finding::new(row.standing, row.word).psp_id(cx.order.transaction_id.to_string())
+    Finding::new(row.standing, row.word).psp_id(cx.order.reference.to_string())
 }
 
 /// What in an answer, or in its `data`, is not our transaction's.
 pub(super) fn foreign(cx: &Context<'_>, body: &Json) -> Option<&'static str> {
-    let ours = cx.order.transaction_id.to_string();
+    let ours = cx.order.reference.to_string();
     [Some(body), body.get("data")].into_iter().flatten().find_map(|part| match kit::scalar(part, "transactionId") {
         Some(theirs) if theirs != ours => Some("transaction"),
         _ => foreign_money(part, cx.order.amount),
@@ -116,7 +116,7 @@ fn release(cx: &Context<'_>) -> Step {
     let Some(token) = token(cx) else {
         return Finding::new(Standing::Stuck, "").with_anomalies(["the payment token is not known here".to_owned()]).step();
     };
-    let reference = cx.order.transaction_id.to_string();
+    let reference = cx.order.reference.to_string();
     let query = [("transaction", reference.as_str()), ("token", token)];
     let mut call = wire::call(cx, wire::RELEASE, "GET", "/webflow/deposit", &query, Doubt::Money);
     call.memo = Some(released_memo(cx, true));

@@ -17,7 +17,7 @@ use crate::descriptor::{
 };
 use crate::docs::MatrixRow;
 use crate::pages::Pages;
-use crate::{kit, once};
+use crate::{kit, once, published};
 use domain::{ErrorCode, Operation};
 
 /// The provider.
@@ -224,7 +224,7 @@ impl Provider for Gigadat {
             wire::TEST => wire::tested(cx, reply),
             other => Finding::anomaly(format!("Gigadat has no step {}", kit::provider_text(other))).step(),
         };
-        once::step(task, cx, step)
+        published::step(cx, once::step(task, cx, step))
     }
 
     fn read_callback(&self, _account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {

@@ -59,7 +59,7 @@ pub(super) fn ask_token(cx: &Context<'_>, attempt: &'static str) -> Step {
 fn token_request(cx: &Context<'_>) -> Json {
     let (order, rail) = (cx.order, rail(cx.order));
     let site = cx.account.settings.text("siteUrl").unwrap_or(cx.public_url);
-    let (reference, amount) = (order.transaction_id.to_string(), order.amount.to_fixed());
+    let (reference, amount) = (order.reference.to_string(), order.amount.to_fixed());
     let mut texts = vec![
         ("userId", order.text("userId")),
         ("transactionId", &reference),
@@ -89,14 +89,14 @@ fn token_request(cx: &Context<'_>) -> Json {
 /// Registers a pay-out: nothing is released without the next step, so that no doubt is left behind. The token must live until the
 /// approval.
 fn register(cx: &Context<'_>, token: &str) -> Step {
-    let reference = cx.order.transaction_id.to_string();
+    let reference = cx.order.reference.to_string();
     let mut call = call(cx, REGISTER, "POST", "/webflow", &[("transaction", &reference), ("token", token)], Doubt::Harmless);
     call.memo = Some(Json::object([("token", Json::text(token))]));
     Step::Call(Box::new(call))
 }
 
 pub(super) fn status(cx: &Context<'_>) -> Call {
-    call(cx, STATUS, "GET", &format!("/api/transactions/{}", cx.order.transaction_id), &[], Doubt::Harmless)
+    call(cx, STATUS, "GET", &format!("/api/transactions/{}", cx.order.reference), &[], Doubt::Harmless)
 }
 
 pub(super) fn test(cx: &Context<'_>) -> Step {
@@ -158,10 +158,10 @@ pub(super) fn token_given(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step 
     Step::Refused(refusal(cx, reply))
 }
 
-/// The members that both answers begin or end with.
+/// Gigadat's key is our reference, in the address and as the id there; what the merchant reads is the transaction's id.
 fn page(cx: &Context<'_>, token: &str) -> Step {
-    let id = cx.order.transaction_id.to_string();
-    let query = kit::form(&[("transaction", &id), ("token", token)]);
+    let (id, reference) = (cx.order.transaction_id.to_string(), cx.order.reference.to_string());
+    let query = kit::form(&[("transaction", &reference), ("token", token)]);
     let url = format!("{}/webflow?{query}", cx.account.base_url);
     let data = Json::object([
         ("transactionId", Json::text(&*id)),
@@ -178,15 +178,15 @@ fn page(cx: &Context<'_>, token: &str) -> Step {
     ]);
     let message = "Gigadat CPI payment initiated successfully".to_owned();
     let answer = CashierAnswer::Success { message, data, redirect_url: Some(url) };
-    Finding::new(Standing::Pending, inquiry::PENDING).psp_id(id).answer(answer).step()
+    Finding::new(Standing::Pending, inquiry::PENDING).psp_id(reference).answer(answer).step()
 }
 
 pub(super) fn registered(cx: &Context<'_>, reply: &Reply) -> Step {
     if !is_accepted(cx, reply) {
         return Step::Refused(refusal(cx, reply));
     }
-    let id = cx.order.transaction_id.to_string();
-    let address = |path: &str| Json::text(format!("{}{path}?transaction={id}&token={TOKEN_SHOWN}", cx.account.base_url));
+    let (id, reference) = (cx.order.transaction_id.to_string(), cx.order.reference.to_string());
+    let address = |path: &str| Json::text(format!("{}{path}?transaction={reference}&token={TOKEN_SHOWN}", cx.account.base_url));
     let data = Json::object([
         ("transactionId", Json::text(&*id)),
         ("databaseTransactionId", Json::text(&*id)),
@@ -207,7 +207,7 @@ pub(super) fn registered(cx: &Context<'_>, reply: &Reply) -> Step {
         ("data", Json::object([("gigadatTransactionId", Json::text(&*id))])),
     ]);
     let answer = CashierAnswer::Success { message: "Added to approvals table".to_owned(), data, redirect_url: None };
-    Finding::new(Standing::OnHold, inquiry::PENDING).psp_id(id).answer(answer).step()
+    Finding::new(Standing::OnHold, inquiry::PENDING).psp_id(reference).answer(answer).step()
 }
 
 pub(super) fn tested(cx: &Context<'_>, reply: &Reply) -> Step {

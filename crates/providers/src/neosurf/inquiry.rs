@@ -77,7 +77,7 @@ pub(super) fn answered(cx: &Context<'_>, reply: &Reply) -> Step {
         let unpaid = said.error_message.to_ascii_lowercase().contains(UNKNOWN_THERE);
         return if unpaid { not_paid(cx).step() } else { Step::Silence(of_inquiry(wire::refusal(reply), reply)) };
     }
-    let (amount, order) = (cx.order.amount, cx.order.transaction_id.to_string());
+    let (amount, order) = (cx.order.amount, cx.order.reference.to_string());
     let foreign = [
         ("reference", response.text_of("merchantTransactionId").is_none_or(|theirs| theirs == order)),
         ("currency", response.text_of("currency").is_none_or(|theirs| theirs.eq_ignore_ascii_case(amount.currency().code()))),

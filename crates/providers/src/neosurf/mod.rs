@@ -14,7 +14,7 @@ use crate::descriptor::{
 };
 use crate::docs::MatrixRow;
 use crate::pages::Pages;
-use crate::{kit, once};
+use crate::{kit, once, published};
 use domain::ErrorCode;
 
 /// The provider.
@@ -128,7 +128,7 @@ impl Provider for Neosurf {
             wire::TEST => inquiry::tested(reply),
             other => Finding::anomaly(format!("Neosurf has no step {}", kit::provider_text(other))).step(),
         };
-        once::step(task, cx, step)
+        published::step(cx, once::step(task, cx, step))
     }
 
     fn matrix_row(&self) -> MatrixRow {

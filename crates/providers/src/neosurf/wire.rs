@@ -80,7 +80,7 @@ pub(super) fn create(cx: &Context<'_>) -> Step {
     };
     let (ok, ko, pending) = (back(ReturnResult::Success), back(ReturnResult::Failure), back(ReturnResult::Pending));
     let (amount, currency) = (order.amount.minor().to_string(), currency.code().to_ascii_lowercase());
-    let (expiry, reference, sub_merchant) = (expiry(cx.now), order.transaction_id.to_string(), sub_merchant(&cx.account));
+    let (expiry, reference, sub_merchant) = (expiry(cx.now), order.reference.to_string(), sub_merchant(&cx.account));
     let mut fields = vec![
         ("amount", amount.as_str()),
         ("currency", &currency),
@@ -105,7 +105,7 @@ pub(super) fn create(cx: &Context<'_>) -> Step {
 
 /// The status query, for an inquiry or a test.
 pub(super) fn query(cx: &Context<'_>, step: &'static str) -> Step {
-    let (reference, sub_merchant) = (cx.order.transaction_id.to_string(), sub_merchant(&cx.account));
+    let (reference, sub_merchant) = (cx.order.reference.to_string(), sub_merchant(&cx.account));
     let mut fields = vec![
         ("merchantId", cx.account.text("merchantId")),
         ("merchantTransactionId", &*reference),

@@ -11,7 +11,7 @@ use crate::descriptor::{
     NOT_FOUND_AFTER_ASSUMED_S, OperationSpec, RequestField, Setting, SettingRule, Signal, StatusRow, UnknownFate,
 };
 use crate::pages::Pages;
-use crate::{kit, once};
+use crate::{kit, once, published};
 use domain::{ErrorCode, Operation};
 
 /// The provider.
@@ -121,7 +121,7 @@ impl Provider for PayOne {
     }
 
     fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
-        once::step(task, cx, payone_assumed_v0::resume(cx, sent, reply))
+        published::step(cx, once::step(task, cx, payone_assumed_v0::resume(cx, sent, reply)))
     }
 
     fn read_callback(&self, account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {

@@ -56,7 +56,7 @@ pub(super) fn resume(cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
 // --- requests ---------------------------------------------------------------------------------
 
 fn by_reference(cx: &Context<'_>, step: &'static str) -> Step {
-    let path = format!("/api/transaction?referenceId={}", cx.order.transaction_id);
+    let path = format!("/api/transaction?referenceId={}", cx.order.reference);
     call(cx, step, &path, None, Doubt::Harmless)
 }
 
@@ -109,7 +109,7 @@ fn create_body(cx: &Context<'_>, site: &str) -> Json {
         ("currency", order.amount.currency().code()),
         ("amount", &order.amount.to_fixed()),
         ("siteUrl", site),
-        ("referenceId", &order.transaction_id.to_string()),
+        ("referenceId", &order.reference.to_string()),
         ("callbackUrl", cx.callback_url),
     ];
     Json::object(texts.map(|(name, text)| (name, Json::text(text))))
@@ -207,7 +207,7 @@ fn is_not_found(reply: &Reply) -> bool {
 fn found(cx: &Context<'_>, asked: Option<&str>, record: &Json) -> Finding {
     let theirs = kit::scalar(record, "transactionId").map(kit::provider_text);
     let another = theirs.is_some() && asked.is_some() && theirs.as_deref() != asked;
-    let foreign = foreign(record, cx.order.transaction_id, cx.order.amount, cx.order.operation);
+    let foreign = foreign(record, cx.order.reference, cx.order.amount, cx.order.operation);
     if let Some(what) = foreign.or_else(|| another.then(|| kit::not_ours(record, "transactionId", "id"))) {
         return Finding::anomaly(format!("PayOne's record has {what}"));
     }

@@ -122,7 +122,7 @@ fn fields(cx: &Context<'_>) -> Vec<(&'static str, String)> {
         ("mainamount", order.amount.to_fixed()),
         ("version", "2".to_owned()),
         ("stprofile", "default".to_owned()),
-        ("orderreference", order.transaction_id.to_string()),
+        ("orderreference", order.reference.to_string()),
     ];
     let first_of = |names: &[&str]| names.iter().find_map(|name| order.fields.text(name)).map(str::to_owned);
     let taken = BILLING.iter().filter(|(_, ours)| *ours != [STATE] || has_country(cx));

@@ -16,8 +16,8 @@ use crate::descriptor::{
     BRAND_ID, BaseUrls, CallLimits, Callbacks, Descriptor, ErrorRow, FieldRule, IS_TEST_MODE, MERCHANT_REFERENCE,
     NOT_FOUND_AFTER_S, OperationSpec, PREFILL_MAX_CHARS, RequestField, Setting, SettingRule, Signal, UnknownFate,
 };
-use crate::kit;
 use crate::pages::{BrowserReturn, Opening, Pages, ReturnReading};
+use crate::{kit, published};
 use domain::urls::Environment;
 use domain::{ErrorCode, Settings};
 
@@ -204,11 +204,12 @@ impl Provider for Trust {
     }
 
     fn resume(&self, task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
-        match (sent.step.as_str(), task) {
+        let step = match (sent.step.as_str(), task) {
             (query::QUERY, Task::Test) => query::tested(sent, reply),
             (query::QUERY, _) => query::answered(cx, sent, reply),
             (other, _) => Finding::anomaly(format!("Trust has no step {}", kit::provider_text(other))).step(),
-        }
+        };
+        published::step(cx, step)
     }
 
     fn warnings(&self, settings: &Settings) -> Vec<String> {

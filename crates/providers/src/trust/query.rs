@@ -100,7 +100,7 @@ fn query(cx: &Context<'_>, (user, password): (&str, &str)) -> Call {
     let equals = |value: &str| Json::Array(vec![Json::object([("value", Json::text(value))])]);
     let filter = Json::object([
         ("sitereference", equals(cx.account.text("sitereference"))),
-        ("orderreference", equals(&cx.order.transaction_id.to_string())),
+        ("orderreference", equals(&cx.order.reference.to_string())),
     ]);
     let request = Json::object([
         ("requestreference", Json::text(&*reference)),
@@ -261,7 +261,7 @@ fn judge(cx: &Context<'_>, records: &[Json], memo: &mut Json) -> (Finding, bool)
         if !matches!(kind, AUTH | REFUND) {
             continue;
         }
-        if let Some(what) = foreign(record, &cx.account, &cx.order.transaction_id.to_string(), cx.order.amount) {
+        if let Some(what) = foreign(record, &cx.account, &cx.order.reference.to_string(), cx.order.amount) {
             anomalies.push(format!("Trust's record has another {what}"));
             continue;
         }

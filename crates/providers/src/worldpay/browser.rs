@@ -89,7 +89,7 @@ pub(super) fn open(cx: &Context<'_>) -> Opening {
     });
     Opening::Form(Box::new(HostedForm {
         action: cx.account.settings.text("threeDsChallengeUrl").unwrap_or(by_default).to_owned(),
-        fields: vec![("JWT", Secret::new(jwt)), ("MD", Secret::new(cx.order.transaction_id.to_string()))],
+        fields: vec![("JWT", Secret::new(jwt)), ("MD", Secret::new(cx.order.reference.to_string()))],
         hidden: false,
         memo,
         restarts_schedule: false,
@@ -178,7 +178,7 @@ pub(super) fn came_back(cx: &Context<'_>, back: &BrowserReturn<'_>) -> Option<Re
         (None, Some(presented)) => kit::same_bytes(&mac(&values, secret), &presented.to_ascii_lowercase()),
         (None, None) => false,
     };
-    let (amount, tail) = (cx.order.amount, format!("^{}^{}", cx.account.text("merchantCode"), cx.order.transaction_id));
+    let (amount, tail) = (cx.order.amount, format!("^{}^{}", cx.account.text("merchantCode"), cx.order.reference));
     let ours = values[0].ends_with(&tail)
         && kit::whole_number(values[1]) == Some(amount.minor())
         && values[2] == amount.currency().code();

@@ -17,8 +17,8 @@ use crate::descriptor::{
     NOT_FOUND_AFTER_S, OperationSpec, RequestField, Setting, SettingRule, Signal, UnknownFate,
 };
 use crate::fields::{Checked, PHONE_MIN_DIGITS, Problems};
-use crate::kit;
 use crate::pages::{BrowserReturn, Challenge, Opening, Pages, ReturnReading};
+use crate::{kit, published};
 use domain::urls::Environment;
 use domain::{Currency, ErrorCode, Settings};
 
@@ -280,14 +280,15 @@ impl Provider for Worldpay {
     }
 
     fn resume(&self, _task: Task, cx: &Context<'_>, sent: &Sent, reply: &Reply) -> Step {
-        match sent.step.as_str() {
+        let step = match sent.step.as_str() {
             order::HOSTED => reply::hosted(cx, reply),
             order::DIRECT => reply::direct(cx, reply),
             order::CONTINUE => reply::went_on(cx, reply),
             order::INQUIRY => record::inquired(cx, reply),
             order::TEST => reply::tested(reply),
             other => Finding::anomaly(format!("Worldpay has no step {}", kit::provider_text(other))).step(),
-        }
+        };
+        published::step(cx, step)
     }
 
     fn read_callback(&self, account: &Account<'_>, callback: &Callback<'_>) -> CallbackReading {

@@ -141,7 +141,7 @@ pub(super) fn go_on(cx: &Context<'_>) -> Step {
 
 /// Call 6; for "Test connection" about an order that nobody has.
 pub(super) fn inquiry(cx: &Context<'_>, step: &'static str) -> Step {
-    let reference = cx.order.transaction_id.to_string();
+    let reference = cx.order.reference.to_string();
     let order = Part::Empty("orderInquiry", vec![("orderCode", &reference)]);
     let parts = vec![Part::Open("inquiry"), order, Part::Close("inquiry")];
     Step::Call(Box::new(call(cx, step, parts, Doubt::Harmless, INQUIRY_LIMIT_MS)))
@@ -162,7 +162,7 @@ struct Texts {
 
 impl Texts {
     fn of(cx: &Context<'_>) -> Self {
-        let (reference, amount) = (cx.order.transaction_id.to_string(), cx.order.amount);
+        let (reference, amount) = (cx.order.reference.to_string(), cx.order.amount);
         Self {
             description: format!("Payment {reference}"),
             reference,

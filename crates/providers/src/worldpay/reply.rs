@@ -68,7 +68,7 @@ pub(super) fn said<'a>(cx: &Context<'_>, root: &'a Element) -> Option<Said<'a>> 
         return Some(Said::Error { code, text });
     }
     let order = reply.child("orderStatus")?;
-    let ours = cx.order.transaction_id.to_string();
+    let ours = cx.order.reference.to_string();
     // An order has its code by the DTD; an error is told of one that is none.
     let unnamed = order.attribute("orderCode").is_none() && order.child("error").is_some();
     if order.attribute("orderCode") != Some(&*ours) && !unnamed {

@@ -2,6 +2,7 @@ mod browser;
 mod notify;
 mod orders;
 mod pairs;
+mod reference;
 mod refunds;
 mod replies;
 mod settings;
