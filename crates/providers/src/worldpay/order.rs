@@ -142,8 +142,7 @@ pub(super) fn go_on(cx: &Context<'_>) -> Step {
 /// Call 6; for "Test connection" about an order that nobody has.
 pub(super) fn inquiry(cx: &Context<'_>, step: &'static str) -> Step {
     let reference = cx.order.reference.to_string();
-    let order = Part::Empty("orderInquiry", vec![("orderCode", &reference)]);
-    let parts = vec![Part::Open("inquiry"), order, Part::Close("inquiry")];
+    let parts = vec![Part::Open("inquiry"), Part::Empty("orderInquiry", vec![("orderCode", &reference)]), Part::Close("inquiry")];
     Step::Call(Box::new(call(cx, step, parts, Doubt::Harmless, INQUIRY_LIMIT_MS)))
 }
 
