@@ -4,6 +4,7 @@
 //! **Architecture invariant:** nothing here reads a clock, a socket, a file or a random source by itself.
 
 pub mod amounts;
+pub mod attempt;
 pub mod company;
 pub mod error_code;
 pub mod http_date;
@@ -17,6 +18,7 @@ pub mod time;
 pub mod transaction;
 pub mod urls;
 
+pub use attempt::{Attempt, AttemptKind};
 pub use company::{Brand, Company, Credential, CredentialKind, PaymentMethod, Rule, Scope, Settings};
 pub use error_code::ErrorCode;
 pub use ids::{BrandId, CompanyId, CredentialId, EventId, MethodId, RuleId, SessionId, TransactionId};

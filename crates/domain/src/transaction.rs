@@ -75,12 +75,16 @@ pub struct GivenBack {
 /// A transaction as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
-    /// Its id, and our reference at the provider.
+    /// Its id.
     pub id: TransactionId,
     /// Its second public name.
     pub session_id: SessionId,
     /// The company it belongs to.
     pub company_id: CompanyId,
+    /// Which of its attempts is live: provider, account, the provider's id and page are that one's.
+    pub live: i64,
+    /// How many attempts were begun.
+    pub attempts: i64,
     /// The provider.
     pub psp_type: String,
     /// The direction.

@@ -31,7 +31,7 @@ impl Receipt<'_> {
             Self::Act(company, id) => audit::exists(db, *company, id).await,
             Self::LeavesAs(transaction) => {
                 let found = transactions::find(db, transaction.company_id, transaction.id).await?;
-                Ok(found.is_some_and(|found| found.transaction == **transaction))
+                Ok(found.is_some_and(|found| found == **transaction))
             }
         }
     }

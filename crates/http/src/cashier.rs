@@ -55,7 +55,10 @@ async fn pay(app: &App, request: Request, seen: &mut Seen) -> Result<CashierAnsw
     // Whatever card there was is in `checked` now, and nowhere else.
     drop((raw, document));
     let Admitted { caller, place } = admitted;
-    Ok(app.engine.pay(PayRequest { caller, provider, operation, checked, idempotency, place: Some(place) }).await)
+    Ok(app
+        .engine
+        .pay(PayRequest { caller, provider, operation, checked, idempotency, then: Vec::new(), place: Some(place) })
+        .await)
 }
 
 enum Key {

@@ -201,7 +201,7 @@ pub struct Order {
     pub amount: Money,
     /// `merchantReference`, when sent.
     pub merchant_reference: Option<String>,
-    /// When the transaction was created.
+    /// When the attempt was begun: for the first, when the transaction was created.
     pub created_at: Timestamp,
     /// The other fields of the request by name (`userId`, `email`, `firstName`, `address.city`, ...), normalised, claims applied;
     /// only those of the descriptor.

@@ -1,6 +1,7 @@
 //! Numbered SQL per engine, compiled in, each applied once in one transaction and held to its checksum.
 
-use crate::driver::{Dialect, QueryError, Row};
+use crate::driver::{Dialect, QueryError, Row, sql};
+use std::borrow::Cow;
 
 /// One step of the schema.
 #[derive(Clone, Copy, Debug)]
@@ -11,15 +12,26 @@ pub struct Migration {
     pub name: &'static str,
     /// The SQL text.
     pub sql: &'static str,
+    /// It is written once for both engines, as SQLite reads it: see [`Migration::for_postgres`].
+    pub one_text: bool,
 }
 
 macro_rules! migrations {
     ($engine:literal: $(($version:literal, $name:literal, $file:literal)),* $(,)?) => {
-        &[$(Migration {
-            version: $version,
-            name: $name,
-            sql: include_str!(concat!("../migrations/", $engine, "/", $file)),
-        }),*]
+        &[
+            $(Migration {
+                version: $version,
+                name: $name,
+                sql: include_str!(concat!("../migrations/", $engine, "/", $file)),
+                one_text: false,
+            },)*
+            Migration {
+                version: 10,
+                name: "attempts",
+                sql: include_str!("../migrations/both/0010_attempts.sql"),
+                one_text: true,
+            },
+        ]
     };
 }
 
@@ -156,6 +168,11 @@ pub(crate) const INSERT_APPLIED: &str =
     "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)";
 
 impl Migration {
+    /// The text as PostgreSQL reads it.
+    pub(crate) fn for_postgres(&self) -> Cow<'static, str> {
+        if self.one_text { sql::schema_to_postgres(self.sql).into() } else { self.sql.into() }
+    }
+
     /// SHA-256 of the text, lower-case hexadecimal. Line ends count as `\n`, so that a checkout on Windows agrees.
     pub fn checksum(&self) -> String {
         let text = self.sql.replace("\r\n", "\n");

@@ -41,8 +41,9 @@ struct Template {
     timeline: Vec<[String; 4]>,
     /// What its webhook said.
     body: String,
-    /// Length of what is sealed, bytes.
+    /// Lengths of what is sealed with the order, and with the attempt, bytes.
     sealed: i64,
+    memo: i64,
 }
 
 /// Literals of either store.
@@ -97,7 +98,8 @@ async fn template(stage: &Stage) -> Result<Template> {
     let timeline: Vec<_> = lines.iter().map(line).collect();
     ensure!(timeline.len() >= 2, "a settled payment has hardly a timeline: {}", detail.body);
     let sealed = stage.ask_store("SELECT CAST(MAX(LENGTH(sealed)) AS BIGINT) FROM transactions").await?;
-    Ok(Template { method: client.method_of("PAYONE").await?, id, timeline, body, sealed })
+    let memo = stage.ask_store("SELECT CAST(MAX(LENGTH(sealed)) AS BIGINT) FROM attempts").await?;
+    Ok(Template { method: client.method_of("PAYONE").await?, id, timeline, body, sealed, memo })
 }
 
 /// The body of its event; on a store with many writers the feed shows it a moment later.
@@ -173,7 +175,8 @@ fn beside(dialect: &Dialect, company: &str, made: &Template, now_ms: i64) -> Vec
     let seeded = format!("t.company_id = {} AND t.id <> {}", quoted(company), quoted(&made.id));
     let mut all = vec![("timeline", timeline(made, &seeded))];
     all.extend(told(dialect, company, made, now_ms, &seeded));
-    all.extend(held(now_ms, &seeded));
+    all.push(("attempts", attempts(dialect, made, now_ms, &seeded)));
+    all.extend(held(&seeded));
     all
 }
 
@@ -287,8 +290,35 @@ fn tried(dialect: &Dialect, company: &str, made: &Template, attempts: &str) -> S
     insert("delivery_attempts", &attempt, &tried)
 }
 
-/// A rule held every pay-out: what waits, what was decided, the audit log of it; and the next actions of what is open.
-fn held(now_ms: i64, seeded: &str) -> Vec<(&'static str, String)> {
+/// The one attempt of each, with the next actions of what is open.
+fn attempts(dialect: &Dialect, made: &Template, now_ms: i64, seeded: &str) -> String {
+    // No inquiries: a start has every one of them made at once.
+    let of_open = |value: &str| format!("CASE WHEN t.status IN ('OnHold', 'Expired') THEN {value} END");
+    let of_ended = |value: &str| format!("CASE WHEN t.status NOT IN ('Pending', 'OnHold') THEN {value} END");
+    let columns = [
+        ("company_id", "t.company_id".to_owned()),
+        ("transaction_id", "t.id".to_owned()),
+        ("n", "1".to_owned()),
+        ("kind", "'pay'".to_owned()),
+        ("method_id", "t.method_id".to_owned()),
+        ("psp_type", "t.psp_type".to_owned()),
+        ("psp_transaction_id", "t.psp_transaction_id".to_owned()),
+        ("sealed", dialect.bytes(made.memo)),
+        ("outcome", of_ended("t.status")),
+        ("code", of_ended("t.psp_status")),
+        ("started_at", "t.created_at".to_owned()),
+        ("ended_at", of_ended("t.updated_at")),
+        ("next_kind", "CASE t.status WHEN 'OnHold' THEN 'hold' WHEN 'Expired' THEN 'late' END".to_owned()),
+        ("next_at", of_open(&format!("{now_ms} + {LATER_MS} + t.amount_minor"))),
+        ("next_tries", of_open("2")),
+        ("next_first_at", of_open("t.created_at")),
+        ("next_detail", of_open("'{}'")),
+    ];
+    insert("attempts", &columns, &format!("transactions t WHERE {seeded}"))
+}
+
+/// A rule held every pay-out: what waits, what was decided, the audit log of it.
+fn held(seeded: &str) -> Vec<(&'static str, String)> {
     let pay_outs = format!("transactions t WHERE {seeded} AND t.operation = 'PAYOUT'");
     let decided = format!("{pay_outs} AND t.status <> 'OnHold'");
     let hold = [
@@ -320,23 +350,10 @@ fn held(now_ms: i64, seeded: &str) -> Vec<(&'static str, String)> {
         ("after", "'{\"status\":\"decided\"}'".to_owned()),
         ("origin", "'127.0.0.1'".to_owned()),
     ];
-    let job = [
-        ("company_id", "t.company_id".to_owned()),
-        ("transaction_id", "t.id".to_owned()),
-        ("kind", "CASE WHEN t.status = 'OnHold' THEN 'hold' ELSE 'late' END".to_owned()),
-        ("due_at", format!("{now_ms} + {LATER_MS} + t.amount_minor")),
-        ("attempt", "2".to_owned()),
-        ("first_at", "t.created_at".to_owned()),
-        ("detail", "'{}'".to_owned()),
-        ("psp_type", "t.psp_type".to_owned()),
-    ];
-    // No inquiries: a start has every one of them made at once.
-    let open = format!("transactions t WHERE {seeded} AND t.status IN ('OnHold', 'Expired')");
     vec![
         ("holds", insert("holds", &hold, &pay_outs)),
         ("approvals", insert("approvals", &approval, &decided)),
         ("audit", insert("audit", &audit, &decided)),
-        ("jobs", insert("jobs", &job, &open)),
     ]
 }
 

@@ -79,7 +79,7 @@ async fn next_actions(
     for some in transactions.chunks(LOOK_UPS_AT_ONCE) {
         let look_ups = some.iter().map(async |t| {
             let open = !t.status.is_final() || t.status.may_turn_late();
-            if open { jobs::find(engine.store(), company, t.id).await } else { Ok(None) }
+            if open { jobs::find(engine.store(), company, t.id, t.live).await } else { Ok(None) }
         });
         let found = try_join_all(look_ups).await?;
         next.extend(found.into_iter().map(|job| job.map(|job| (job.kind.as_str().to_owned(), job.due_at))));

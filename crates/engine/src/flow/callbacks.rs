@@ -1,6 +1,8 @@
 //! The inbox: a callback is stored, answered, and then processed in order per transaction. Those that wait together are each read
 //! with their own facts, and each tells what it has to tell once, however often it is tried.
 
+mod whose;
+
 use super::EngineError;
 use super::calls::guarded;
 use super::conclude::{Commit, Told};
@@ -16,10 +18,10 @@ use domain::limits::EVENTS_PER_TRANSACTION_MAX;
 use domain::{CompanyId, Json, MethodId, TransactionId};
 use providers::card::mask_numbers;
 use providers::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Order, Provider};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use store::repository::attempts::Which;
 use store::repository::callbacks::{self, StoredCallback, Weight};
 use store::repository::jobs::{self, JobKind};
-use store::repository::page_tokens::{self, Page};
 use store::repository::transactions::{self, VERSION_GUARD};
 use store::{Batch, CommitError, StoreError};
 
@@ -94,12 +96,12 @@ impl Engine {
             None => None,
         };
         if kinds.per_transaction
-            && let Some((company, id)) = self.behind_token(provider, hash).await?
+            && let Some((company, id, n)) = self.behind_token(provider, hash).await?
         {
             let Some(taken) = taken_before.or_else(|| rates.take_behind(hash, id)) else {
                 return Ok(CallbackAnswer::empty(429));
             };
-            let Some(work) = self.load(company, id).await? else { return Ok(not_found) };
+            let Some(work) = self.load_attempt(company, id, Which::Number(n)).await? else { return Ok(not_found) };
             if work.provider.descriptor().name != provider_name {
                 return Ok(not_found);
             }
@@ -113,22 +115,6 @@ impl Engine {
             return self.take_account_callback(provider, (hash, company, method_id), incoming).await;
         }
         Ok(not_found)
-    }
-
-    /// The transaction that a token of its own belongs to: one that the provider was told in a call, or one that a browser
-    /// brought it.
-    async fn behind_token(
-        &self,
-        provider: &'static dyn Provider,
-        hash: [u8; 32],
-    ) -> Result<Option<(CompanyId, TransactionId)>, EngineError> {
-        if let Some(found) = transactions::find_by_token(self.store(), hash).await? {
-            return Ok(Some(found));
-        }
-        if !provider.descriptor().pages.pay {
-            return Ok(None);
-        }
-        Ok(page_tokens::find(self.store(), hash, Page::Notify).await?)
     }
 
     /// A callback to an account's address: the transaction is found by what it says.
@@ -155,17 +141,9 @@ impl Engine {
             Some(None) => return Ok(CallbackAnswer::empty(429)),
             taken => taken.flatten(),
         };
-        let mut found = match locate.reference {
-            Some(id) => transactions::find(self.store(), company, id).await?,
-            None => None,
-        };
-        if found.is_none()
-            && let Some(psp_id) = &locate.psp_transaction_id
-        {
-            found = transactions::find_by_psp_id(self.store(), company, method_id, psp_id).await?;
-        }
+        let found = self.located(company, method_id, locate).await?;
         let about = match &found {
-            Some(found) if found.transaction.method_id == method_id => About::Transaction(found.transaction.id),
+            Some(found) if found.attempt.method_id == method_id => About::Transaction(found.transaction.id),
             Some(_) => About::Strays(method_id),
             None => About::Nobody(method_id),
         };
@@ -173,15 +151,18 @@ impl Engine {
             return Ok(CallbackAnswer::empty(429));
         };
         match found {
-            Some(found) if found.transaction.method_id == method_id => {
+            Some(found) if found.attempt.method_id == method_id => {
                 let work = self.take_in_hand(found).await?;
                 let outcome = self.read(&work, incoming).outcome;
                 self.keep_callback(&work, incoming, &outcome, taken).await?;
             }
             // Of the company, but of another account: whoever has this address should know nothing of it.
-            Some(found) if found.transaction.psp_type == provider.descriptor().psp_type => {
+            Some(found) if found.attempt.psp_type == provider.descriptor().psp_type => {
                 let _lock = self.inner.locks.lock(found.transaction.id).await;
-                let Some(mut work) = self.load(company, found.transaction.id).await? else { return Ok(reading.answer) };
+                let which = Which::Number(found.attempt.n);
+                let Some(mut work) = self.load_attempt(company, found.transaction.id, which).await? else {
+                    return Ok(reading.answer);
+                };
                 let told = self.told_before(&work).await?;
                 let mut commit = Commit::open(self, &mut work);
                 commit.only_new(told);
@@ -262,11 +243,15 @@ impl Engine {
         let raw = key
             .seal(&["callbacks", &id.to_string(), "raw"], &inbox::to_bytes(incoming, outcome, work.provider, work.order.amount))
             .map_err(|error| EngineError::Corrupt(error.to_string()))?;
-        let of_transaction = [work.id().to_string().as_bytes(), &inbox::identity(incoming, outcome)].concat();
+        // What comes to a later attempt's address is another's, whatever is in it.
+        let of_attempt = if work.attempt.n == 1 { String::new() } else { format!("/{}", work.attempt.n) };
+        let about = format!("{}{of_attempt}", work.id());
+        let of_transaction = [about.as_bytes(), &inbox::identity(incoming, outcome)].concat();
         Ok(StoredCallback {
             company_id: work.company_id(),
             transaction_id: work.id(),
-            psp_type: work.transaction.psp_type.clone(),
+            of_attempt: work.attempt.n,
+            psp_type: work.attempt.psp_type.clone(),
             id,
             received_at: now,
             raw,
@@ -318,10 +303,27 @@ impl Engine {
         if open.is_empty() {
             return Ok(());
         }
-        // The transaction before its job: a call that another process begins after this is met by the version at the commit.
-        let Some(mut work) = self.load(company, id).await? else { return Ok(()) };
-        let job = jobs::find(self.store(), company, id).await?;
-        if let Some(job) = job.filter(|job| job.kind == JobKind::Intent) {
+        let mut by_attempt: BTreeMap<i64, Vec<StoredCallback>> = BTreeMap::new();
+        for callback in open {
+            by_attempt.entry(callback.of_attempt).or_default().push(callback);
+        }
+        for (n, open) in by_attempt {
+            self.process_callbacks_of(company, id, n, open).await?;
+        }
+        Ok(())
+    }
+
+    /// Processes the open callbacks of one attempt.
+    async fn process_callbacks_of(
+        &self,
+        company: CompanyId,
+        id: TransactionId,
+        n: i64,
+        open: Vec<StoredCallback>,
+    ) -> Result<(), EngineError> {
+        // With its job: a call that another process begins after this is met by the version at the commit.
+        let Some(mut work) = self.load_attempt(company, id, Which::Number(n)).await? else { return Ok(()) };
+        if let Some(job) = work.next.clone().filter(|job| job.kind == JobKind::Intent) {
             if job.due_at > self.clock().now() || self.is_anothers(&job).await? {
                 // Another process's call is open: its outcome comes first.
                 let mut batch = Batch::new();
@@ -399,7 +401,7 @@ impl Engine {
                 // Some providers tell two things by the same bytes.
                 facts.set("copies", Json::from(copies));
             }
-            let job = jobs::find(self.store(), work.company_id(), work.id()).await?;
+            let job = jobs::find(self.store(), work.company_id(), work.id(), work.attempt.n).await?;
             let waiting: Vec<StoredCallback> = asked.iter().flat_map(|one| one.callbacks.iter().cloned()).collect();
             let because = Asked::Callback { hint: Some(&facts), open: &callbacks, waiting: &waiting };
             if !self.inquire(work, job.as_ref(), because).await? {

@@ -10,7 +10,8 @@ use domain::{ErrorCode, Json, Timestamp};
 use providers::card::{CardData, mask_json, mask_numbers};
 use providers::{Answer, Call, CashierAnswer, Doubt, Finding, Lost, Refusal, Reply, Sent, Step, Task};
 use std::time::Instant;
-use store::repository::jobs::{self, Job, JobKind};
+use store::repository::attempts::{self, Change};
+use store::repository::jobs::{Job, JobKind};
 use store::repository::transactions;
 use store::{Batch, CommitError};
 use zeroize::Zeroize as _;
@@ -24,6 +25,8 @@ pub(super) struct Ended {
     pub(super) calls: Vec<Json>,
     /// When the last call that leaves something behind was sent.
     pub(super) sent_at: Option<Timestamp>,
+    /// Such a call may have arrived.
+    pub(super) arrived: bool,
 }
 
 /// How old an intent may be when its call goes out, its commit included, milliseconds, not scaled: below what makes others hold a
@@ -159,9 +162,8 @@ impl Engine {
         if !work.provider.numbers_inquiries() {
             return Ok(());
         }
-        let mut rest = Batch::new();
-        transactions::update_sealed(&mut rest, work.company_id(), work.id(), work.seal()?);
-        self.store_before_a_call(work, rest).await
+        let change = Change { memo: Some(work.seal_memo()?), ..Change::default() };
+        self.store_before_a_call(work, change).await
     }
 
     /// [`Engine::run_task`] of an inquiry that has its number, and of any other task.
@@ -192,7 +194,7 @@ impl Engine {
             Some((step, stored)) => (step, Some(stored)),
             None => (self.begin(work, task, hint), None),
         };
-        let mut ended = Ended { step: Step::TryLater(""), doubt: None, calls: Vec::new(), sent_at: None };
+        let mut ended = Ended { step: Step::TryLater(""), doubt: None, calls: Vec::new(), sent_at: None, arrived: false };
         let mut moved_money = false;
         for _ in 0..CALLS_PER_FLOW_MAX {
             let mut call = match step {
@@ -221,6 +223,7 @@ impl Engine {
             let sent = Sent { step: call.step.to_owned(), scratch: call.scratch.clone() };
             work.sends(&call);
             let reply = self.send(work, call, &mut ended.calls).await;
+            ended.arrived |= leaves_something && !matches!(reply, Reply::Lost(Lost::NotConnected | Lost::ConnectTimeout));
             self.remember(work, hint, &sent, &reply);
             step =
                 guarded(work.provider, || work.provider.resume(task, &work.context(self, hint), &sent, &reply), not_understood);
@@ -252,16 +255,17 @@ impl Engine {
         Job {
             company_id: work.company_id(),
             transaction_id: work.id(),
-            psp_type: work.transaction.psp_type.clone(),
+            n: work.attempt.n,
+            psp_type: work.attempt.psp_type.clone(),
             kind: JobKind::Intent,
             due_at: now.plus_ms(self.clock().scaled_ms(one_call * INTENT_CALLS) + INTENT_GRACE_MS),
-            attempt: 0,
+            tries: 0,
             first_at: now,
             detail: Json::object([
                 ("task", Json::text(task.as_str())),
                 ("step", Json::text(call.map_or("", |call| call.step))),
                 ("doubt", Json::text(doubt.as_str())),
-                ("reference", Json::text(work.id().to_string())),
+                ("reference", Json::text(work.attempt.reference.to_string())),
                 ("amount", Json::text(work.order.amount.to_fixed())),
                 ("currency", Json::text(work.order.amount.currency().code())),
                 ("sentAt", Json::from(now.millis())),
@@ -297,27 +301,25 @@ impl Engine {
         call: &Call,
         new_token: Option<[u8; 32]>,
     ) -> Result<(), EngineError> {
-        let mut rest = Batch::new();
-        if call.memo.is_some() {
-            transactions::update_sealed(&mut rest, work.company_id(), work.id(), work.seal()?);
-        }
-        if let Some(hash) = new_token {
-            transactions::update_token(&mut rest, work.company_id(), work.id(), hash);
-        }
-        jobs::put(&mut rest, &self.intent_job(work, task, Some(call)));
-        self.store_before_a_call(work, rest).await
+        let job = self.intent_job(work, task, Some(call));
+        let memo = call.memo.is_some().then(|| work.seal_memo()).transpose()?;
+        self.store_before_a_call(work, Change { memo, token_hash: new_token, next: Some(Some(&job)) }).await?;
+        work.next = Some(job);
+        Ok(())
     }
 
     /// Commits what a call must not go out without, with the next version of the transaction.
-    async fn store_before_a_call(&self, work: &mut Work, rest: Batch) -> Result<(), EngineError> {
+    async fn store_before_a_call(&self, work: &mut Work, change: Change<'_>) -> Result<(), EngineError> {
+        let memo_stored = change.memo.is_some();
         let mut changed = work.transaction.clone();
         changed.version += 1;
         changed.updated_at = self.clock().now();
         let mut batch = Batch::new();
         transactions::update(&mut batch, &changed);
-        batch.append(rest);
+        attempts::update(&mut batch, &changed, &work.attempt, change);
         surely::commit(self.store(), batch, &Receipt::LeavesAs(&changed), Away::EndsIt).await?;
         work.transaction = changed;
+        work.memo_apart |= memo_stored;
         Ok(())
     }
 

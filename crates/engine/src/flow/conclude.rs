@@ -1,5 +1,6 @@
 //! One commit: what changes, the timeline, the next action, the webhook, the stored answer.
 
+mod earlier;
 mod telling;
 
 use super::answers::recovered_answer;
@@ -17,13 +18,21 @@ use domain::{Attention, Change, EventId, Json, Secret, Timestamp, TransactionId,
 use providers::{Finding, Standing};
 use std::collections::BTreeSet;
 use store::Batch;
+use store::repository::attempts::{self, Change as AttemptChange};
 use store::repository::audit::{self, AuditEntry};
-use store::repository::jobs::{self, Job, JobKind};
-use store::repository::transactions;
-use store::repository::{idempotency as keys, single_use};
+use store::repository::jobs::{Job, JobKind};
+use store::repository::{idempotency as keys, single_use, transactions};
 
 /// Texts that are on a timeline.
 pub(super) type Told = BTreeSet<String>;
+
+/// What creates a transaction, but for its attempt's row.
+#[derive(Default)]
+pub(super) struct Creation {
+    pub(super) batch: Batch,
+    /// SHA-256 of the attempt's callback token.
+    pub(super) token_hash: Option<[u8; 32]>,
+}
 
 /// A commit being put together. Nothing is visible to anybody until [`Commit::store`] has returned.
 #[must_use = "nothing of it happens until it is stored"]
@@ -32,14 +41,22 @@ pub(super) struct Commit<'a> {
     pub(super) work: &'a mut Work,
     pub(super) batch: Batch,
     pub(super) now: Timestamp,
-    /// What creates the transaction, where this commit does so as well.
-    creation: Option<Batch>,
+    /// What creates the transaction, where this commit does so as well; its attempt's row is made as it is concluded.
+    creation: Option<Creation>,
     /// What is not told again.
     told: Option<Told>,
-    /// The transaction before, in case the commit fails.
+    /// Transaction and attempt before, in case the commit fails.
     before: domain::Transaction,
-    sealed_changed: bool,
-    job_set: bool,
+    attempt_before: domain::Attempt,
+    /// What is sealed with the order, or with the attempt, is another.
+    order_changed: bool,
+    memo_changed: bool,
+    /// The attempt's next action, where it is set.
+    next: Option<Option<Job>>,
+    /// Another attempt is the live one from here on.
+    live_changed: bool,
+    /// A job of another attempt was brought forward.
+    wakes_jobs: bool,
     announced: bool,
     /// The first event's delivery, stored as this process's, and its place at the worker.
     handed: Option<(Promise, Stored)>,
@@ -53,7 +70,7 @@ pub(super) struct Commit<'a> {
 impl<'a> Commit<'a> {
     pub(super) fn open(engine: &'a Engine, work: &'a mut Work) -> Self {
         let now = engine.clock().now();
-        let before = work.transaction.clone();
+        let (before, attempt_before) = (work.transaction.clone(), work.attempt.clone());
         // Set at once, so that an answer built before the commit shows the time that will be stored.
         work.transaction.updated_at = now;
         Self {
@@ -64,8 +81,12 @@ impl<'a> Commit<'a> {
             creation: None,
             told: None,
             before,
-            sealed_changed: false,
-            job_set: false,
+            attempt_before,
+            order_changed: false,
+            memo_changed: false,
+            next: None,
+            live_changed: false,
+            wakes_jobs: false,
             announced: false,
             handed: None,
             answered: false,
@@ -82,7 +103,7 @@ impl<'a> Commit<'a> {
 
     /// The statements that create the transaction go into this commit, before everything else: it is made and concluded at once
     /// or not at all.
-    pub(super) fn creates(&mut self, creation: Batch) {
+    pub(super) fn creates(&mut self, creation: Creation) {
         self.creation = Some(creation);
     }
 
@@ -93,7 +114,7 @@ impl<'a> Commit<'a> {
         let to = next(from, change, self.work.transaction.operation)?;
         self.work.transaction.status = to;
         self.note(change.as_str(), Some(from), Some(to), detail);
-        if to.is_final() {
+        if to.is_final() && !self.ends_paid_otherwise(to) {
             self.announce();
         }
         metrics::counter!("mozarto_transactions_total", "provider" => self.work.provider.descriptor().name,
@@ -112,7 +133,9 @@ impl<'a> Commit<'a> {
 
     fn announce(&mut self) {
         let t = &mut self.work.transaction;
-        if !self.work.provider.descriptor().webhooks {
+        // The live attempt's, which is not always the one in hand.
+        let provider = providers::by_psp_type(&t.psp_type).unwrap_or(self.work.provider);
+        if !provider.descriptor().webhooks {
             return;
         }
         t.events_sent += 1;
@@ -144,36 +167,30 @@ impl<'a> Commit<'a> {
     pub(super) fn remember(&mut self, memo: Option<providers::Memo>) {
         if let Some(memo) = memo {
             self.work.memo = memo;
-            self.sealed_changed = true;
+            self.memo_changed = true;
         }
     }
 
     /// Sets the next action.
     pub(super) fn job(&mut self, job: &Job) {
-        if job.psp_type.is_empty() {
-            // Stored by a program that did not know it yet.
-            jobs::put(&mut self.batch, &Job { psp_type: self.work.transaction.psp_type.clone(), ..job.clone() });
-        } else {
-            jobs::put(&mut self.batch, job);
-        }
-        self.job_set = true;
+        self.next = Some(Some(job.clone()));
     }
 
     /// Takes the next action away: nothing is due, or a person is to act.
     pub(super) fn no_job(&mut self) {
-        jobs::delete(&mut self.batch, self.work.company_id(), self.work.id());
-        self.job_set = true;
+        self.next = Some(None);
     }
 
-    /// A job of this transaction, with nothing tried yet.
+    /// A job of this attempt, with nothing tried yet.
     pub(super) fn new_job(&self, kind: JobKind, wait_ms: i64, detail: Json) -> Job {
         Job {
             company_id: self.work.company_id(),
             transaction_id: self.work.id(),
-            psp_type: self.work.transaction.psp_type.clone(),
+            n: self.work.attempt.n,
+            psp_type: self.work.attempt.psp_type.clone(),
             kind,
             due_at: self.engine.clock().after(wait_ms),
-            attempt: 0,
+            tries: 0,
             first_at: self.now,
             detail,
             owner: None,
@@ -212,9 +229,9 @@ impl<'a> Commit<'a> {
 
     /// Applies a finding. Where the state table does not allow it, nothing changes and an anomaly is shown.
     pub(super) fn settle(&mut self, finding: &Finding, detail: &Json) {
-        self.sealed_changed |= finding.memo.is_some();
-        if let Some(memo) = &finding.memo {
-            self.work.memo = memo.clone();
+        self.remember(finding.memo.clone());
+        if !self.work.is_live() && !self.turns_live(finding) {
+            return self.settle_earlier(finding);
         }
         self.show(finding);
         if let Some(id) = &finding.psp_transaction_id {
@@ -242,7 +259,7 @@ impl<'a> Commit<'a> {
             self.entry(turn.kind.as_str(), None, None, turn.detail(self.work.transaction.amount));
             self.work.turns.push(turn);
             turns::count(&self.work.turns, &mut self.work.transaction.given_back);
-            self.sealed_changed = true;
+            self.order_changed = true;
         }
     }
 
@@ -357,8 +374,14 @@ impl<'a> Commit<'a> {
             return;
         }
         let (company, id) = (self.work.company_id(), self.work.id());
-        if !self.job_set {
-            if status.may_turn_late() {
+        // The attempt that ends with it, or, where another one was paid, that ends beside it.
+        let ended = match self.attempt_before.outcome {
+            _ if self.work.is_live() => Some(status),
+            None => self.work.attempt.outcome,
+            Some(_) => None,
+        };
+        if let Some(ended) = ended.filter(|_| self.next.is_none()) {
+            if ended.may_turn_late() {
                 let job = self.new_job(JobKind::Late, LATE_CHECKS_MS[0], Json::Object(Vec::new()));
                 self.job(&job);
             } else {
@@ -372,13 +395,57 @@ impl<'a> Commit<'a> {
             keys::expire(&mut self.batch, company, id, self.now.plus_ms(self.engine.config().retention.idempotency_ms));
         }
         if self.work.provider.descriptor().single_use_field.is_some() {
-            single_use::give_back(&mut self.batch, company, id);
+            single_use::give_back(&mut self.batch, company, id, self.work.attempt.n);
         }
         for secret in self.work.order.fields.secret.values_mut() {
             let text = secret.expose();
             let keep = text.char_indices().rev().nth(3).map_or(0, |(at, _)| at);
             *secret = Secret::new(&text[keep..]);
-            self.sealed_changed = true;
+            self.order_changed = true;
+        }
+    }
+
+    /// What the commit makes of the rows of transaction and attempt.
+    fn rows(&mut self, creation: Option<Creation>) -> Result<Batch, EngineError> {
+        let work = &mut *self.work;
+        if work.is_live() {
+            work.attempt.psp_transaction_id.clone_from(&work.transaction.psp_transaction_id);
+            let status = work.transaction.status;
+            if status.is_final() && work.attempt.outcome != Some(status) {
+                work.attempt.end(status, &work.transaction.psp_status, self.now);
+            }
+        }
+        let (creates, creation) = (creation.is_some(), creation.unwrap_or_default());
+        let mut batch = creation.batch;
+        transactions::update(&mut batch, &work.transaction);
+        if self.live_changed {
+            transactions::update_live(&mut batch, &work.transaction);
+        }
+        if self.order_changed {
+            transactions::update_sealed(&mut batch, work.company_id(), work.id(), work.seal()?);
+            // What was sealed with it before attempts had rows leaves it.
+            self.memo_changed |= !work.memo_apart;
+        }
+        let next = self.next.as_ref();
+        if creates {
+            let next = next.and_then(Option::as_ref);
+            attempts::insert(&mut batch, &work.transaction, &work.attempt, work.seal_memo()?, creation.token_hash, next);
+        } else if self.memo_changed || next.is_some() || work.attempt != self.attempt_before {
+            let memo = self.memo_changed.then(|| work.seal_memo()).transpose()?;
+            let change = AttemptChange { memo, token_hash: None, next: next.map(Option::as_ref) };
+            attempts::update(&mut batch, &work.transaction, &work.attempt, change);
+        }
+        Ok(batch)
+    }
+
+    /// Takes over what is stored now.
+    fn stored(&mut self) {
+        self.work.memo_apart |= self.memo_changed;
+        if let Some(next) = self.next.take() {
+            self.work.next = next;
+        }
+        if self.wakes_jobs {
+            self.engine.inner.wake.jobs.notify_one();
         }
     }
 
@@ -395,11 +462,7 @@ impl<'a> Commit<'a> {
         self.work.transaction.version += 1;
         let creation = self.creation.take();
         let creates = creation.is_some();
-        let mut batch = creation.unwrap_or_default();
-        transactions::update(&mut batch, &self.work.transaction);
-        if self.sealed_changed {
-            transactions::update_sealed(&mut batch, self.work.company_id(), self.work.id(), self.work.seal()?);
-        }
+        let mut batch = self.rows(creation)?;
         let before = batch.returning_len();
         batch.append(std::mem::take(&mut self.batch));
         let (company, id) = (self.work.company_id(), self.work.id());
@@ -413,6 +476,7 @@ impl<'a> Commit<'a> {
         let result = surely::commit(self.engine.store(), batch, &receipt, away).await;
         match result {
             Ok(rows) => {
+                self.stored();
                 if self.announced {
                     self.engine.inner.wake.deliveries.notify_one();
                 }
@@ -428,6 +492,7 @@ impl<'a> Commit<'a> {
             }
             Err(error) => {
                 self.work.transaction = self.before;
+                self.work.attempt = self.attempt_before;
                 Err(error.into())
             }
         }

@@ -1,9 +1,9 @@
 //! The end of a creating task: one commit, and the answer to the Cashier call. What certainly happened is told; what nobody knows
 //! is asked about, never guessed.
 
-use super::answers::{IN_PROCESS, OUTCOME_OPEN, calls_detail, doubt_answer, failure_answer, found_answer};
+use super::answers::{IN_PROCESS, OUTCOME_OPEN, calls_detail, doubt_answer, failure_answer, found_answer, recovered_answer};
 use super::calls::Ended;
-use super::conclude::Commit;
+use super::conclude::{Commit, Creation};
 use super::work::Work;
 use super::{EngineError, jobs as due};
 use crate::answer::CashierAnswer;
@@ -12,7 +12,6 @@ use domain::schedule::HOLD_ATTENTION_MS;
 use domain::{Change, ErrorCode, Json, TransactionStatus};
 use providers::descriptor::UnknownFate;
 use providers::{CashierAnswer as ProviderAnswer, Doubt, Finding, Refusal, Standing, Step, Task};
-use store::Batch;
 use store::repository::holds::{self, Hold, HoldStatus};
 use store::repository::jobs::JobKind;
 
@@ -25,7 +24,7 @@ impl Engine {
         ended: Ended,
         crashed: bool,
     ) -> Result<CashierAnswer, EngineError> {
-        let Ended { step, doubt, calls, sent_at } = ended;
+        let Ended { step, doubt, calls, sent_at, .. } = ended;
         match step {
             Step::Found(finding) => self.conclude_found(work, &finding, calls, sent_at).await,
             Step::Refused(refusal) => self.conclude_failed(work, &refusal, calls, None).await,
@@ -48,7 +47,7 @@ impl Engine {
     pub(super) async fn conclude_created(
         &self,
         work: &mut Work,
-        creation: Batch,
+        creation: Creation,
         finding: &Finding,
     ) -> Result<CashierAnswer, EngineError> {
         let mut commit = Commit::open(self, work);
@@ -132,7 +131,8 @@ impl Engine {
         t.message = Some(refusal.code.message().to_owned());
         // From `Created` the table always has this way.
         commit.must(Change::Fail, calls_detail(calls));
-        let answer = failure_answer(refusal, Some(commit.work));
+        let failed = commit.work.transaction.status == TransactionStatus::Failed;
+        let answer = if failed { failure_answer(refusal, Some(commit.work)) } else { recovered_answer(commit.work) };
         commit.answer(&answer)?;
         commit.store().await?;
         Ok(answer)

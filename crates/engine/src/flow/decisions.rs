@@ -8,7 +8,8 @@ use crate::auth::Caller;
 use crate::core::Engine;
 use domain::urls::Environment;
 use domain::{
-    Attention, Change, Json, Money, Operation, PaymentMethod, Scope, SessionId, Transaction, TransactionId, TransactionStatus,
+    Attempt, Attention, Change, Json, Money, Operation, PaymentMethod, Scope, SessionId, Transaction, TransactionId,
+    TransactionStatus,
 };
 use providers::pages::PageUrls;
 use providers::{Order, Step, Task};
@@ -18,7 +19,7 @@ use store::CommitError;
 use store::repository::audit::AuditEntry;
 use store::repository::credentials;
 use store::repository::holds::{self, HoldStatus, MAKER_GUARD, UNDECIDED_GUARD};
-use store::repository::jobs::{self, JobKind};
+use store::repository::jobs::JobKind;
 
 /// Why a decision was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +109,7 @@ impl Engine {
         self.must_wait(&work).await?;
         self.must_not_be_maker(caller, &work).await?;
         self.must_be_usable(&work)?;
+        must_not_be_paid(&work)?;
         let held_by_provider = work.provider.descriptor().operation(Operation::PayOut).is_some_and(|spec| spec.always_held);
         let mut commit = Commit::open(self, &mut work);
         let (company, transaction) = (commit.work.company_id(), commit.work.id());
@@ -155,6 +157,7 @@ impl Engine {
         let (by, mut work, _lock) = self.in_hand(caller, id).await?;
         self.must_be_stuck(&work)?;
         self.must_not_be_maker(caller, &work).await?;
+        must_not_be_paid(&work)?;
         if !work.provider.descriptor().release_again || work.transaction.operation != Operation::PayOut {
             return Err(DecisionError::NotPossible(format!("{} has no \"Release again\"", work.transaction.psp_type)));
         }
@@ -218,7 +221,7 @@ impl Engine {
     /// [`DecisionError`].
     pub async fn inquire_now(&self, caller: &Caller, id: &str) -> Result<Transaction, DecisionError> {
         let (_, mut work, _lock) = self.in_hand(caller, id).await?;
-        let job = jobs::find(self.store(), work.company_id(), work.id()).await?;
+        let job = work.next.clone();
         let held_by_provider = work.provider.descriptor().operation(Operation::PayOut).is_some_and(|spec| spec.always_held);
         if work.transaction.status == TransactionStatus::OnHold && !held_by_provider {
             return Err(DecisionError::NotPossible(
@@ -272,6 +275,8 @@ impl Engine {
             id,
             session_id,
             company_id: method.company_id,
+            live: 1,
+            attempts: 1,
             psp_type: method.psp_type.clone(),
             operation: Operation::PayIn,
             method_id: method.id,
@@ -299,9 +304,13 @@ impl Engine {
             company: caller.company.clone(),
             method: method.clone(),
             provider,
+            attempt: Attempt::first(&transaction),
+            others: Vec::new(),
+            next: None,
             transaction,
             order: Order::probe(id, session_id, amount, now),
             memo: Json::Object(Vec::new()),
+            memo_apart: false,
             has_key: false,
             inquiries: 0,
             callback_url: String::new(),
@@ -322,9 +331,9 @@ impl Engine {
     ) -> Result<(String, Work, tokio::sync::OwnedMutexGuard<()>), DecisionError> {
         let company = caller.company.company.id;
         let found = self.find_either(company, id).await?.ok_or(DecisionError::NotFound)?;
-        let lock = self.inner.locks.lock(found.transaction.id).await;
+        let lock = self.inner.locks.lock(found.id).await;
         // Read again under the lock: whoever held it may have changed it.
-        let work = self.load(company, found.transaction.id).await?.ok_or(DecisionError::NotFound)?;
+        let work = self.load(company, found.id).await?.ok_or(DecisionError::NotFound)?;
         Ok((format!("credential:{}", caller.credential.id), work, lock))
     }
 
@@ -422,6 +431,17 @@ impl Engine {
             }
             Err(EngineError::Commit(CommitError::Check(MAKER_GUARD))) => Err(DecisionError::MakerIsChecker),
             Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Nothing is sent of a pay-out that another attempt has paid.
+fn must_not_be_paid(work: &Work) -> Result<(), DecisionError> {
+    match work.paid_otherwise() {
+        None => Ok(()),
+        Some(paid) => {
+            let text = format!("Attempt {} of this pay-out was paid: reject it, or settle it by hand", paid.n);
+            Err(DecisionError::NotPossible(text))
         }
     }
 }

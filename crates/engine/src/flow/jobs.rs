@@ -10,6 +10,7 @@ use crate::core::Engine;
 use domain::schedule::{INQUIRY_END_MS, LATE_CHECKS_MS, inquiry_step_ms, inquiry_wait_ms};
 use domain::{Change, Json, Operation, Timestamp, TransactionStatus};
 use providers::{Doubt, Finding, Refusal, Standing, Step, Task};
+use store::repository::attempts::Which;
 use store::repository::callbacks::{self, StoredCallback};
 use store::repository::jobs::{self, Job, JobKind};
 
@@ -84,13 +85,11 @@ impl Engine {
     /// Does a claimed job. Whatever goes wrong, the job stays and is due again when its lease passes.
     pub(super) async fn do_job(&self, claimed: &Job) -> Result<(), EngineError> {
         let _lock = self.inner.locks.lock(claimed.transaction_id).await;
-        // The transaction before its job: whoever has changed the two of them after this is met by the version at the commit.
-        let Some(mut work) = self.load(claimed.company_id, claimed.transaction_id).await? else { return Ok(()) };
-        // Between the claim and the lock somebody may have changed it.
-        let job = jobs::find(self.store(), claimed.company_id, claimed.transaction_id).await?;
-        let Some(job) = job.filter(|job| job.kind == claimed.kind && job.owner.as_deref() == Some(&*self.inner.node_id)) else {
-            return Ok(());
-        };
+        let which = Which::Number(claimed.n);
+        let Some(mut work) = self.load_attempt(claimed.company_id, claimed.transaction_id, which).await? else { return Ok(()) };
+        // Between the claim and the lock somebody may have changed it. Whoever does after this is met by the version at the commit.
+        let is_ours = |job: &Job| job.kind == claimed.kind && job.owner.as_deref() == Some(&*self.inner.node_id);
+        let Some(job) = work.next.clone().filter(is_ours) else { return Ok(()) };
         match job.kind {
             JobKind::Intent => self.recover(&mut work, &job).await,
             JobKind::Run => self.run_approved(&mut work, &job).await,
@@ -118,7 +117,7 @@ impl Engine {
         };
         let ended = self.run_task(work, Task::Inquire, None, hint, None).await?;
         let not_found_after_ms = self.not_found_after_ms(work.provider);
-        let (memo, before) = (work.memo.clone(), work.transaction.status);
+        let (memo, before) = (work.memo.clone(), work.stands());
         let told = if may_tell(&ended.step, before) { Some(self.told_before(work).await?) } else { None };
         let mut commit = Commit::open(self, work);
         // The provider is asked again and again, and says the same of itself each time.
@@ -146,7 +145,7 @@ impl Engine {
             Step::Refused(refusal) | Step::Silence(refusal) => Some(refusal.code),
             _ => None,
         };
-        if failed.is_some() || (matches!(asked, Asked::ByHand) && commit.work.transaction.status == before) {
+        if failed.is_some() || (matches!(asked, Asked::ByHand) && commit.work.stands() == before) {
             let mut detail = self.inquiry_detail(ended.calls.clone(), asked);
             if let Some(code) = failed {
                 detail.set("errorCode", Json::text(code.as_str()));
@@ -209,6 +208,9 @@ impl Engine {
         if !absent {
             counters.not_found = 0;
         }
+        if !commit.work.is_live() {
+            return commit.settle(finding, detail);
+        }
         match commit.work.transaction.status {
             // An order that lapses while it is on hold is only noted.
             TransactionStatus::OnHold => {
@@ -255,34 +257,34 @@ impl Engine {
         ask_at: Option<Timestamp>,
     ) {
         let Some(job) = job else { return };
-        let status = commit.work.transaction.status;
+        let status = commit.work.stands();
         let stuck = commit.work.transaction.attention == Some(domain::Attention::Stuck);
         match asked {
             Asked::Schedule if status == TransactionStatus::Pending && !stuck => {
                 let waited_before = counters.waited_ms;
-                let counters = counters.asked(job.attempt, commit.now, |at| self.clock().written_between(at, commit.now));
+                let counters = counters.asked(job.tries, commit.now, |at| self.clock().written_between(at, commit.now));
                 // One that was brought forward is no step of the schedule.
                 let waited = waited_before.zip(counters.waited_ms).map(|(before, after)| after - before);
-                let early = waited.is_some_and(|waited| waited < inquiry_step_ms(job.attempt) / 4);
-                let attempt = if early { job.attempt } else { job.attempt + 1 };
+                let early = waited.is_some_and(|waited| waited < inquiry_step_ms(job.tries) / 4);
+                let tries = if early { job.tries } else { job.tries + 1 };
                 let goes_on = counters.waited_ms.is_some_and(|waited_ms| waited_ms < INQUIRY_END_MS);
-                let due_at = goes_on.then(|| self.clock().after(inquiry_step_ms(attempt)));
+                let due_at = goes_on.then(|| self.clock().after(inquiry_step_ms(tries)));
                 let ask_at = ask_at.filter(|at| *at > commit.now);
                 match due_at.into_iter().chain(ask_at).min() {
                     Some(due_at) => {
-                        commit.job(&Job { due_at, attempt, detail: counters.write(), owner: None, ..job.clone() });
+                        commit.job(&Job { due_at, tries, detail: counters.write(), owner: None, ..job.clone() });
                     }
                     None => commit.stuck("the provider was asked for three days and the outcome is still open"),
                 }
             }
             Asked::Schedule if !status.is_final() && !stuck => commit.no_job(),
-            Asked::Late if status.may_turn_late() => {
-                let attempt = job.attempt + 1;
-                let wait = usize::try_from(attempt).ok().and_then(|index| LATE_CHECKS_MS.get(index));
+            Asked::Late if may_turn_paid(commit.work) => {
+                let tries = job.tries + 1;
+                let wait = usize::try_from(tries).ok().and_then(|index| LATE_CHECKS_MS.get(index));
                 match wait {
                     Some(wait_ms) => {
                         let due_at = job.first_at.plus_ms(self.clock().scaled_ms(*wait_ms));
-                        commit.job(&Job { due_at, attempt, owner: None, ..job.clone() });
+                        commit.job(&Job { due_at, tries, owner: None, ..job.clone() });
                     }
                     None => commit.no_job(),
                 }
@@ -290,8 +292,8 @@ impl Engine {
             Asked::Late => commit.no_job(),
             // The schedule stays; what was found counts in it ("twice running").
             Asked::ByHand | Asked::Return { .. } | Asked::Callback { .. } if status == TransactionStatus::Pending && !stuck => {
-                let (company, id) = (commit.work.company_id(), commit.work.id());
-                jobs::set_counters(&mut commit.batch, company, id, &counters.write());
+                let (company, id, n) = (commit.work.company_id(), commit.work.id(), commit.work.attempt.n);
+                jobs::set_counters(&mut commit.batch, company, id, n, &counters.write());
             }
             _ => {}
         }
@@ -300,9 +302,16 @@ impl Engine {
     /// Runs what a person let go: the provider's finishing step, or the sending itself.
     async fn run_approved(&self, work: &mut Work, job: &Job) -> Result<(), EngineError> {
         let task = job.detail.str_at("task").and_then(|task| task.parse().ok()).unwrap_or(Task::Finalise);
-        if work.transaction.status != TransactionStatus::Pending || work.transaction.operation != Operation::PayOut {
+        let stands = work.stands();
+        if stands != TransactionStatus::Pending || work.transaction.operation != Operation::PayOut || !work.is_live() {
             let mut commit = Commit::open(self, work);
             commit.no_job();
+            return commit.store().await;
+        }
+        if let Some(paid) = work.paid_otherwise() {
+            let why = format!("attempt {} of this pay-out was paid", paid.n);
+            let mut commit = Commit::open(self, work);
+            commit.stuck(&why);
             return commit.store().await;
         }
         // What was approved is sent, also through an account that was switched off since; but not through one that lacks what the
@@ -322,7 +331,7 @@ impl Engine {
     }
 
     pub(super) async fn finish_approved(&self, work: &mut Work, job: &Job, task: Task, ended: Ended) -> Result<(), EngineError> {
-        let Ended { step, doubt, calls, sent_at } = ended;
+        let Ended { step, doubt, calls, sent_at, .. } = ended;
         let memo = work.memo.clone();
         let mut commit = Commit::open(self, work);
         commit.remember(Some(memo));
@@ -357,14 +366,19 @@ impl Engine {
     fn run_later(&self, commit: &mut Commit<'_>, job: &Job, why: &str, mut detail: Json) {
         detail.set("text", Json::text(why));
         commit.note("tried", None, None, detail);
-        match inquiry_wait_ms(job.attempt) {
+        match inquiry_wait_ms(job.tries) {
             Some(wait_ms) => {
                 let due_at = self.clock().after(wait_ms);
-                commit.job(&Job { kind: JobKind::Run, due_at, attempt: job.attempt + 1, owner: None, ..job.clone() });
+                commit.job(&Job { kind: JobKind::Run, due_at, tries: job.tries + 1, owner: None, ..job.clone() });
             }
             None => commit.stuck("the provider could not be reached for three days"),
         }
     }
+}
+
+/// Whether an attempt that has ended may still turn out paid.
+fn may_turn_paid(work: &Work) -> bool {
+    if work.is_live() { work.transaction.status.may_turn_late() } else { !work.attempt.is_paid() }
 }
 
 /// Whether what was found may have something to tell.

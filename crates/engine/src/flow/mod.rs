@@ -1,6 +1,6 @@
 //! The life of a transaction: created, sent, asked about, told about by callbacks, approved by people, recovered after crashes.
 //!
-//! * [`pay`](Engine::pay) creates; `calls` runs a provider's task; `created` ends it, with the answers of `answers`; `conclude`
+//! * [`pay`](Engine::pay) creates; `calls` runs a provider's task; `cascade` goes on at another account; `created` ends it, with the answers of `answers`; `conclude`
 //!   turns what was found into one commit;
 //! * `jobs` does what is due (`due`: how much of it at once); `recover` takes over what a dead process left; `callbacks` is the
 //!   inbox (`inbox`: what of it is kept); `pages` is what a payer's browser sees of us; `decisions` is what people do.
@@ -10,6 +10,7 @@ mod answers;
 mod beat;
 mod callbacks;
 mod calls;
+mod cascade;
 mod conclude;
 mod created;
 mod decisions;

@@ -18,7 +18,8 @@ use providers::pages::{BrowserReturn, Challenge, HostedForm, Opening, PageUrls, 
 use providers::{Callback, Finding, Provider, Standing, Step, Task};
 use std::time::Duration;
 use store::CommitError;
-use store::repository::jobs::{self, JobKind};
+use store::repository::attempts::Which;
+use store::repository::jobs::JobKind;
 use store::repository::page_tokens::{self, Page};
 use store::repository::transactions::{self, VERSION_GUARD};
 use tokio::sync::OwnedMutexGuard;
@@ -121,7 +122,7 @@ impl Engine {
 
     async fn try_pay_page(&self, token: &str) -> Result<Shown, EngineError> {
         let Some((mut work, _lock)) = self.behind(token, Page::Pay).await? else { return Ok(Shown::Unknown) };
-        if work.transaction.status != TransactionStatus::Pending {
+        if work.stands() != TransactionStatus::Pending {
             return Ok(Shown::Gone);
         }
         // Told to the provider by the form, which the browser sees: a token of its own.
@@ -142,7 +143,7 @@ impl Engine {
 
     async fn try_challenge(&self, token: &str) -> Result<Shown, EngineError> {
         let Some((mut work, _lock)) = self.behind(token, Page::Challenge).await? else { return Ok(Shown::Unknown) };
-        if work.transaction.status == TransactionStatus::Pending {
+        if work.stands() == TransactionStatus::Pending {
             let opening = guarded(work.provider, || work.provider.open_page(&work.context(self, None)), || Opening::Closed);
             if let Opening::Form(mut form) = opening {
                 return self.serve_form(&mut work, &mut form, None).await;
@@ -218,11 +219,11 @@ impl Engine {
         }
         let target = target(&work, reading.result);
         drop(lock);
-        let asked = reading.ask && work.transaction.status == TransactionStatus::Pending && work.inquiries < RETURN_INQUIRIES_MAX;
+        let asked = reading.ask && work.stands() == TransactionStatus::Pending && work.inquiries < RETURN_INQUIRIES_MAX;
         if asked {
-            let (engine, company, id) = (self.clone(), work.company_id(), work.id());
+            let (engine, company, id, n) = (self.clone(), work.company_id(), work.id(), work.attempt.n);
             let inquiry = self.inner.tasks.spawn(async move {
-                if let Err(error) = engine.ask_for_browser(company, id, reading.hint.as_ref()).await {
+                if let Err(error) = engine.ask_for_browser(company, id, n, reading.hint.as_ref()).await {
                     trouble!(warn, error, transaction = %id, "asking for a returning browser: {error}");
                 }
             });
@@ -244,7 +245,7 @@ impl Engine {
         body: &[u8],
     ) -> Result<DeviceCheck, EngineError> {
         let hash = token_hash(token);
-        let Some((_, id)) = page_tokens::find(self.store(), hash, Page::DeviceCheck).await? else {
+        let Some((_, id, _)) = page_tokens::find(self.store(), hash, Page::DeviceCheck).await? else {
             return Ok(DeviceCheck::Unknown);
         };
         if self.inner.callback_rates.take(About::Transaction(id)).is_none() {
@@ -320,25 +321,25 @@ impl Engine {
         Ok(())
     }
 
-    /// The transaction behind a page's token, locked.
+    /// The attempt behind a page's token, its transaction locked.
     async fn behind(&self, token: &str, page: Page) -> Result<Option<(Work, OwnedMutexGuard<()>)>, EngineError> {
         if token.len() > TOKEN_MAX_CHARS {
             return Ok(None);
         }
-        let Some((company, id)) = page_tokens::find(self.store(), token_hash(token), page).await? else { return Ok(None) };
+        let Some((company, id, n)) = page_tokens::find(self.store(), token_hash(token), page).await? else { return Ok(None) };
         let lock = self.inner.locks.lock(id).await;
-        Ok(self.load(company, id).await?.map(|work| (work, lock)))
+        Ok(self.load_attempt(company, id, Which::Number(n)).await?.map(|work| (work, lock)))
     }
 
     /// Commits what the form wants remembered; then it may be served.
     async fn serve_form(&self, work: &mut Work, form: &mut HostedForm, notified: Option<[u8; 32]>) -> Result<Shown, EngineError> {
-        let (company, id) = (work.company_id(), work.id());
+        let (company, id, n) = (work.company_id(), work.id(), work.attempt.n);
         if form.memo.is_some() || form.restarts_schedule || notified.is_some() {
             let mut commit = Commit::open(self, work);
             commit.remember(form.memo.take());
             commit.note("page_opened", None, None, Json::Object(Vec::new()));
             if let Some(hash) = notified {
-                page_tokens::insert(&mut commit.batch, hash, company, id, Page::Notify);
+                page_tokens::insert(&mut commit.batch, hash, company, id, n, Page::Notify);
             }
             if form.restarts_schedule {
                 let job = first_inquiry(&commit, None);
@@ -365,7 +366,7 @@ impl Engine {
     /// it is never made again. `returned`: the browser is through with what it was sent to.
     async fn step_challenge(&self, token: &str, returned: bool) -> Result<Shown, EngineError> {
         let Some((mut work, _lock)) = self.behind(token, Page::Challenge).await? else { return Ok(Shown::Unknown) };
-        if work.transaction.status != TransactionStatus::Pending {
+        if work.stands() != TransactionStatus::Pending {
             return Ok(self.to_merchant(&work));
         }
         let has_check = work.provider.descriptor().pages.device_check;
@@ -375,18 +376,18 @@ impl Engine {
             way = self.way_on(&work);
         }
         if way == Challenge::Over {
-            let job = jobs::find(self.store(), work.company_id(), work.id()).await?;
+            // It may have ended since the transaction was read.
+            let which = Which::Number(work.attempt.n);
+            let Some(now) = self.load_attempt(work.company_id(), work.id(), which).await? else { return Ok(Shown::Unknown) };
+            work = now;
             // Another process's call is still open: its answer says where the browser goes.
-            if job.is_some_and(|job| job.kind == JobKind::Intent && job.due_at > self.clock().now()) {
+            if work.next.as_ref().is_some_and(|job| job.kind == JobKind::Intent && job.due_at > self.clock().now()) {
                 return Ok(Shown::Wait);
             }
-            // Or it has ended since the transaction was read.
-            let Some(now) = self.load(work.company_id(), work.id()).await? else { return Ok(Shown::Unknown) };
-            work = now;
             way = self.way_on(&work);
         }
         Ok(match way {
-            Challenge::Go(url) if work.transaction.status == TransactionStatus::Pending => Shown::Go(url),
+            Challenge::Go(url) if work.stands() == TransactionStatus::Pending => Shown::Go(url),
             Challenge::Wait => Shown::Wait,
             _ => self.to_merchant(&work),
         })
@@ -415,7 +416,7 @@ impl Engine {
             }
             _ => false,
         };
-        if commit.work.transaction.status == TransactionStatus::Pending {
+        if commit.work.stands() == TransactionStatus::Pending {
             commit.note("continued", None, None, detail);
             let mut job = first_inquiry(&commit, ended.sent_at);
             if !understood {
@@ -432,25 +433,23 @@ impl Engine {
         &self,
         company: CompanyId,
         id: TransactionId,
+        n: i64,
         hint: Option<&Json>,
     ) -> Result<(), EngineError> {
         let _lock = self.inner.locks.lock(id).await;
-        let Some(mut work) = self.load(company, id).await? else { return Ok(()) };
-        let job = jobs::find(self.store(), company, id).await?;
+        let Some(mut work) = self.load_attempt(company, id, Which::Number(n)).await? else { return Ok(()) };
+        let job = work.next.clone();
         // Many may have come back before the first of them was asked for.
         let enough = work.inquiries >= RETURN_INQUIRIES_MAX;
         // Another process's call is open: its outcome comes first, and inquiries after it.
-        if enough
-            || work.transaction.status != TransactionStatus::Pending
-            || job.as_ref().is_some_and(|job| job.kind == JobKind::Intent)
-        {
+        if enough || work.stands() != TransactionStatus::Pending || job.as_ref().is_some_and(|job| job.kind == JobKind::Intent) {
             return Ok(());
         }
         self.inquire(&mut work, job.as_ref(), Asked::Return { hint }).await.map(drop)
     }
 
     fn to_merchant(&self, work: &Work) -> Shown {
-        let result = match work.transaction.status {
+        let result = match work.stands() {
             TransactionStatus::Approved => "success",
             TransactionStatus::Created | TransactionStatus::Pending | TransactionStatus::OnHold => "pending",
             TransactionStatus::Cancelled => "cancel",

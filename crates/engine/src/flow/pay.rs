@@ -2,6 +2,7 @@
 
 use super::answers::{ON_HOLD, failure_answer, plain_data, recovered_answer};
 use super::calls::{self, StoredAt, guarded};
+use super::conclude::Creation;
 use super::idempotency::{IdempotencyTicket, KnownKey};
 use super::line::{self, Turn};
 use super::route::{self, NoRoute};
@@ -16,12 +17,14 @@ use crate::pulse::trouble;
 use crate::shares::Place;
 use crate::surely::{self, Away, Receipt};
 use domain::urls::Environment;
-use domain::{ErrorCode, Json, Operation, PaymentMethod, SessionId, Transaction, TransactionId, TransactionStatus};
+use domain::{
+    Attempt, ErrorCode, Json, MethodId, Operation, PaymentMethod, SessionId, Transaction, TransactionId, TransactionStatus,
+};
 use providers::card::CardData;
 use providers::fields::{Checked, Problems};
 use providers::{Account, CashierAnswer as ProviderAnswer, Finding, Order, Provider, Refusal, Standing, Step, Task};
 use store::repository::transactions::{self, TimelineEntry};
-use store::repository::{idempotency as keys, jobs, page_tokens, single_use};
+use store::repository::{attempts, idempotency as keys, page_tokens, single_use};
 use store::{Batch, CommitError, StoreError as _};
 
 /// How long the answer of an overtaken conclusion waits for what the other process makes of the transaction, and how often it
@@ -51,6 +54,8 @@ pub struct PayRequest {
     pub checked: Checked,
     /// The idempotency key, when one was sent.
     pub idempotency: Option<IdempotencyTicket>,
+    /// Accounts that are asked one after the other where the one before certainly refused; rules name none yet.
+    pub then: Vec<MethodId>,
     /// Its place among the work in flight, kept until the work is over: also when nobody waits for the answer any more.
     pub place: Option<Place>,
 }
@@ -105,7 +110,7 @@ impl Engine {
         let held_by_rule = request.operation == Operation::PayOut
             && route.rule.hold
             && !descriptor.operation(request.operation).is_some_and(|spec| spec.always_held);
-        let ticket = request.idempotency.clone();
+        let (ticket, then) = (request.idempotency.clone(), request.then.clone());
         let (mut work, token_hash) = self.new_work(request, &route);
         let _lock = self.inner.locks.lock(work.id()).await;
         if held_by_rule {
@@ -129,12 +134,13 @@ impl Engine {
         {
             work.memo = memo.clone();
         }
-        let mut batch = self.creation(&mut work, token_hash, ticket.as_ref())?;
+        let Creation { mut batch, token_hash } = self.creation(&mut work, token_hash, ticket.as_ref())?;
         let job = match &step {
             Step::Call(call) => self.intent_job(&work, task, Some(call)),
             _ => self.intent_job(&work, task, None),
         };
-        jobs::put(&mut batch, &job);
+        attempts::insert(&mut batch, &work.transaction, &work.attempt, work.seal_memo()?, token_hash, Some(&job));
+        work.next = Some(job);
         let stored = StoredAt::now(self);
         // In doubt the store is asked, and the call goes out only once the intent is there for certain.
         let receipt = Receipt::Created(work.company_id(), work.id());
@@ -151,7 +157,10 @@ impl Engine {
             Err(error) => return not_begun(error),
         }
         let concluded = match self.run_task(&mut work, task, Some((step, stored)), None, None).await {
-            Ok(ended) => self.finish_creation(&mut work, task, ended, false).await,
+            Ok(ended) => match self.go_on(&mut work, task, ended, &then).await {
+                Ok(ended) => self.finish_creation(&mut work, task, ended, false).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         self.or_as_it_stands(concluded, work, ticket.as_ref()).await
@@ -259,6 +268,8 @@ impl Engine {
             id,
             session_id,
             company_id: request.caller.company.company.id,
+            live: 1,
+            attempts: 1,
             psp_type: descriptor.psp_type.to_owned(),
             operation: request.operation,
             method_id: route.method.id,
@@ -287,9 +298,13 @@ impl Engine {
             company: request.caller.company,
             method: route.method.clone(),
             provider: request.provider,
+            attempt: Attempt::first(&transaction),
+            others: Vec::new(),
+            next: None,
             transaction,
             order,
             memo: Json::Object(Vec::new()),
+            memo_apart: true,
             has_key: request.idempotency.is_some(),
             inquiries: 0,
             callback_url,
@@ -316,19 +331,21 @@ impl Engine {
         (self.callback_url(provider, &token), Some(hash))
     }
 
-    /// The statements that create the transaction: row, first timeline entry, key, single-use secret.
+    /// The statements that create the transaction, but for its attempt's row: row, pages, first timeline entry, key, single-use
+    /// secret.
     fn creation(
         &self,
         work: &mut Work,
         token_hash: Option<[u8; 32]>,
         ticket: Option<&IdempotencyTicket>,
-    ) -> Result<Batch, EngineError> {
+    ) -> Result<Creation, EngineError> {
         let mut batch = Batch::new();
+        let n = work.attempt.n;
         let (company, id, now) = (work.company_id(), work.id(), work.transaction.created_at);
         work.transaction.timeline_length = 1;
-        transactions::insert(&mut batch, &work.transaction, work.seal()?, token_hash);
+        transactions::insert(&mut batch, &work.transaction, work.seal()?);
         for (page, hash) in pages::hashes(&work.pages) {
-            page_tokens::insert(&mut batch, hash, company, id, page);
+            page_tokens::insert(&mut batch, hash, company, id, n, page);
         }
         let rule = work
             .transaction
@@ -341,13 +358,16 @@ impl Engine {
         if let Some(ticket) = ticket {
             keys::insert(&mut batch, company, ticket.path, &ticket.key, ticket.fingerprint, id, now);
         }
-        if let Some(secret) =
-            work.provider.descriptor().single_use_field.and_then(|single| work.order.fields.secret.get(single.field))
-        {
-            let digest = work.company.data_key.digest("single_use", secret.expose().as_bytes());
-            single_use::take(&mut batch, company, work.method.id, digest, id);
-        }
-        Ok(batch)
+        self.take_single_use(&mut batch, work);
+        Ok(Creation { batch, token_hash })
+    }
+
+    /// Takes the secret that may be in flight once, where the order has one.
+    pub(super) fn take_single_use(&self, batch: &mut Batch, work: &Work) {
+        let single = work.provider.descriptor().single_use_field;
+        let Some(secret) = single.and_then(|single| work.order.fields.secret.get(single.field)) else { return };
+        let digest = work.company.data_key.digest("single_use", secret.expose().as_bytes());
+        single_use::take(batch, work.company_id(), work.method.id, digest, work.id(), work.attempt.n);
     }
 
     /// Another request with the key was faster.

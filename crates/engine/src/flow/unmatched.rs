@@ -103,7 +103,7 @@ impl Engine {
             let page = transactions::search(self.store(), company, &filter, PAGE, None).await?.items;
             let mut batch = Batch::new();
             for transaction in page.iter().filter(|transaction| transaction.method_id == account) {
-                jobs::pull_forward(&mut batch, company, transaction.id, due_at);
+                jobs::pull_forward(&mut batch, company, transaction.id, transaction.live, due_at);
             }
             self.store().commit(batch).await?;
             self.inner.wake.jobs.notify_one();

@@ -7,7 +7,7 @@ use futures::future::{try_join, try_join_all};
 use std::time::{Duration, Instant};
 use store::repository::holds::{self, Decision, Hold, HoldStatus};
 use store::repository::jobs;
-use store::repository::transactions::{self, Filter, StoredTransaction, TimelineEntry};
+use store::repository::transactions::{self, Filter, TimelineEntry};
 
 /// How many pay-outs of a page of holds are looked up at once.
 const LOOK_UPS_AT_ONCE: usize = 32;
@@ -52,10 +52,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the store does not answer.
     pub async fn transaction(&self, company: CompanyId, id: &str) -> Result<Option<TransactionView>, EngineError> {
-        let Some(found) = self.find_either(company, id).await? else { return Ok(None) };
-        let transaction = found.transaction;
+        let Some(transaction) = self.find_either(company, id).await? else { return Ok(None) };
         let events = transactions::timeline(self.store(), company, transaction.id).await?;
-        let job = jobs::find(self.store(), company, transaction.id).await?;
+        let job = jobs::find(self.store(), company, transaction.id, transaction.live).await?;
         let next_action = job.map(|job| (job.kind.as_str().to_owned(), job.due_at));
         Ok(Some(TransactionView { transaction, events, next_action }))
     }
@@ -138,12 +137,13 @@ impl Engine {
             }
             holds::decisions(self.store(), company, hold.transaction_id).await
         };
-        let (stored, decisions) = try_join(transactions::find(self.store(), company, hold.transaction_id), decisions).await?;
-        Ok(stored.map(|stored| HoldView { hold: hold.clone(), transaction: stored.transaction, decisions }))
+        let (transaction, decisions) =
+            try_join(transactions::find(self.store(), company, hold.transaction_id), decisions).await?;
+        Ok(transaction.map(|transaction| HoldView { hold: hold.clone(), transaction, decisions }))
     }
 
     /// The stored transaction of a transaction id or a session id.
-    pub(super) async fn find_either(&self, company: CompanyId, id: &str) -> Result<Option<StoredTransaction>, EngineError> {
+    pub(super) async fn find_either(&self, company: CompanyId, id: &str) -> Result<Option<Transaction>, EngineError> {
         if let Ok(id) = id.parse::<TransactionId>() {
             return Ok(transactions::find(self.store(), company, id).await?);
         }

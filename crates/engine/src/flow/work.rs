@@ -1,25 +1,34 @@
-//! A transaction in hand: everything that a use case needs to go on with it.
+//! A transaction in hand, by one of its attempts: everything that a use case needs to go on with it.
 
 use super::mask::Masker;
 use super::turns::Counted;
 use super::{EngineError, pages, turns};
 use crate::core::Engine;
 use crate::directory::CompanySnapshot;
-use domain::{CompanyId, Json, PaymentMethod, Secret, Transaction, TransactionId};
+use domain::{Attempt, CompanyId, Json, PaymentMethod, Secret, Transaction, TransactionId, TransactionStatus};
 use providers::card::Card;
 use providers::pages::PageUrls;
 use providers::{Account, Call, Context, Fields, Memo, Order, Provider};
 use std::sync::Arc;
-use store::repository::transactions::{self, StoredTransaction};
+use store::repository::attempts::{self, StoredAttempt, Which};
+use store::repository::jobs::Job;
 
-/// A transaction with its company, account, provider, order and memo.
+/// A transaction and one of its attempts, with its company, account, provider, order and memo.
 pub(super) struct Work {
     pub(super) company: Arc<CompanySnapshot>,
     pub(super) method: Arc<PaymentMethod>,
     pub(super) provider: &'static dyn Provider,
     pub(super) transaction: Transaction,
+    /// The attempt in hand: account, provider, order, memo, pages and next action are its.
+    pub(super) attempt: Attempt,
+    /// The transaction's other attempts, with their next actions.
+    pub(super) others: Vec<(Attempt, Option<Job>)>,
+    /// What the attempt does next, as it was read or last stored.
+    pub(super) next: Option<Job>,
     pub(super) order: Order,
     pub(super) memo: Memo,
+    /// The memo is sealed in the attempt's row; else in the transaction's, from before attempts had rows.
+    pub(super) memo_apart: bool,
     /// An idempotency key belongs to it.
     pub(super) has_key: bool,
     /// How often the provider was asked about it.
@@ -27,7 +36,7 @@ pub(super) struct Work {
     /// Where the provider calls back; empty where it has no callbacks or the token is not known any more.
     pub(super) callback_url: String,
     pub(super) base_url: String,
-    /// Our pages of this transaction.
+    /// Our pages of this attempt.
     pub(super) pages: PageUrls,
     /// The card, until the payment is created.
     pub(super) card: Option<Card>,
@@ -53,6 +62,26 @@ impl Work {
         self.transaction.id
     }
 
+    /// Whether the attempt in hand is the transaction's live one.
+    pub(super) fn is_live(&self) -> bool {
+        self.transaction.live == self.attempt.n
+    }
+
+    /// How the attempt in hand stands: the live one as its transaction does.
+    pub(super) fn stands(&self) -> TransactionStatus {
+        if self.is_live() { self.transaction.status } else { self.attempt.outcome.unwrap_or(TransactionStatus::Pending) }
+    }
+
+    fn psp_transaction_id(&self) -> Option<&str> {
+        let id = if self.is_live() { &self.transaction.psp_transaction_id } else { &self.attempt.psp_transaction_id };
+        id.as_deref()
+    }
+
+    /// Another attempt than the one in hand that is known to be paid.
+    pub(super) fn paid_otherwise(&self) -> Option<&Attempt> {
+        self.others.iter().map(|(attempt, _)| attempt).find(|attempt| attempt.is_paid())
+    }
+
     /// What the provider may look at.
     pub(super) fn context<'a>(&'a self, engine: &'a Engine, hint: Option<&'a Json>) -> Context<'a> {
         Context {
@@ -64,8 +93,8 @@ impl Work {
             company_id: self.company_id(),
             order: &self.order,
             memo: &self.memo,
-            status: self.transaction.status,
-            psp_transaction_id: self.transaction.psp_transaction_id.as_deref(),
+            status: self.stands(),
+            psp_transaction_id: self.psp_transaction_id(),
             public_url: &engine.config().public_url,
             callback_url: &self.callback_url,
             pages: &self.pages,
@@ -104,56 +133,77 @@ impl Work {
         }
     }
 
-    /// The order's fields and the memo, sealed for their row.
+    /// The order's fields and what was counted of its money, sealed for the transaction's row.
     pub(super) fn seal(&self) -> Result<Vec<u8>, EngineError> {
         let secrets = self.order.fields.secret.iter().map(|(name, value)| (name.clone(), Json::text(value.expose())));
         let document = Json::object([
             ("fields", Json::Object(self.order.fields.plain.clone().into_iter().collect())),
             ("secrets", Json::Object(secrets.collect())),
-            ("memo", self.memo.clone()),
             ("key", Json::Bool(self.has_key)),
-            ("inquiries", Json::from(i64::from(self.inquiries))),
-            ("pages", pages::to_json(&self.pages)),
             ("turns", turns::to_json(&self.turns)),
         ]);
-        let id = self.id().to_string();
-        self.company
-            .data_key
-            .seal(&["transactions", &id, "sealed"], document.to_text().as_bytes())
-            .map_err(|error| EngineError::Corrupt(error.to_string()))
+        self.sealed(&["transactions", &self.id().to_string(), "sealed"], &document)
+    }
+
+    /// The provider's memo, how often it was asked, and our pages, sealed for the attempt's row.
+    pub(super) fn seal_memo(&self) -> Result<Vec<u8>, EngineError> {
+        let document = Json::object([
+            ("memo", self.memo.clone()),
+            ("inquiries", Json::from(i64::from(self.inquiries))),
+            ("pages", pages::to_json(&self.pages)),
+        ]);
+        self.sealed(&["attempts", &self.id().to_string(), &self.attempt.n.to_string(), "sealed"], &document)
+    }
+
+    fn sealed(&self, context: &[&str], document: &Json) -> Result<Vec<u8>, EngineError> {
+        let sealed = self.company.data_key.seal(context, document.to_text().as_bytes());
+        sealed.map_err(|error| EngineError::Corrupt(error.to_string()))
     }
 }
 
-struct Unsealed {
+/// What a transaction's row keeps sealed.
+struct Ordered {
     fields: Fields,
-    memo: Memo,
     has_key: bool,
-    inquiries: u32,
-    pages: PageUrls,
     turns: Vec<Counted>,
 }
 
-fn unseal(company: &CompanySnapshot, id: TransactionId, sealed: &[u8]) -> Result<Unsealed, EngineError> {
+/// What an attempt's row keeps sealed.
+struct Remembered {
+    memo: Memo,
+    inquiries: u32,
+    pages: PageUrls,
+}
+
+fn unseal(company: &CompanySnapshot, context: &[&str], sealed: &[u8]) -> Result<Json, EngineError> {
     let corrupt = |what: &str| EngineError::Corrupt(format!("the sealed part of a transaction {what}"));
-    let plain =
-        company.data_key.open(&["transactions", &id.to_string(), "sealed"], sealed).map_err(|_| corrupt("cannot be opened"))?;
-    let document = Json::parse(&plain).map_err(|_| corrupt("is no JSON"))?;
-    let members = |name: &str| document.get(name).and_then(Json::as_object).unwrap_or_default();
-    let fields = Fields {
-        plain: members("fields").iter().cloned().collect(),
-        secret: members("secrets")
-            .iter()
-            .filter_map(|(name, value)| Some((name.clone(), Secret::new(value.as_str()?))))
-            .collect(),
-    };
-    Ok(Unsealed {
-        fields,
-        memo: document.get("memo").cloned().unwrap_or_else(|| Json::Object(Vec::new())),
-        has_key: document.get("key").and_then(Json::as_bool).unwrap_or_default(),
-        inquiries: document.get("inquiries").and_then(Json::as_number).and_then(|n| n.parse().ok()).unwrap_or_default(),
-        pages: pages::from_json(document.get("pages")),
-        turns: turns::from_json(document.get("turns")),
-    })
+    let plain = company.data_key.open(context, sealed).map_err(|_| corrupt("cannot be opened"))?;
+    Json::parse(&plain).map_err(|_| corrupt("is no JSON"))
+}
+
+impl Ordered {
+    fn of(document: &Json) -> Self {
+        let members = |name: &str| document.get(name).and_then(Json::as_object).unwrap_or_default();
+        let secret = |(name, value): &(String, Json)| Some((name.clone(), Secret::new(value.as_str()?)));
+        Self {
+            fields: Fields {
+                plain: members("fields").iter().cloned().collect(),
+                secret: members("secrets").iter().filter_map(secret).collect(),
+            },
+            has_key: document.get("key").and_then(Json::as_bool).unwrap_or_default(),
+            turns: turns::from_json(document.get("turns")),
+        }
+    }
+}
+
+impl Remembered {
+    fn of(document: &Json) -> Self {
+        Self {
+            memo: document.get("memo").cloned().unwrap_or_else(|| Json::Object(Vec::new())),
+            inquiries: document.get("inquiries").and_then(Json::as_number).and_then(|n| n.parse().ok()).unwrap_or_default(),
+            pages: pages::from_json(document.get("pages")),
+        }
+    }
 }
 
 impl Engine {
@@ -178,28 +228,48 @@ impl Engine {
         i64::from(of_operator.unwrap_or(descriptor.not_found_after_s)) * 1_000
     }
 
-    /// Takes a stored transaction in hand.
+    /// Takes a stored transaction in hand, by its live attempt.
     pub(super) async fn load(&self, company: CompanyId, id: TransactionId) -> Result<Option<Work>, EngineError> {
-        let Some(stored) = transactions::find(self.store(), company, id).await? else { return Ok(None) };
+        self.load_attempt(company, id, Which::Live).await
+    }
+
+    /// Takes a stored transaction in hand, by one of its attempts.
+    pub(super) async fn load_attempt(
+        &self,
+        company: CompanyId,
+        id: TransactionId,
+        which: Which,
+    ) -> Result<Option<Work>, EngineError> {
+        let Some(stored) = attempts::find(self.store(), company, id, which).await? else { return Ok(None) };
         self.take_in_hand(stored).await.map(Some)
     }
 
-    pub(super) async fn take_in_hand(&self, stored: StoredTransaction) -> Result<Work, EngineError> {
-        let StoredTransaction { transaction, sealed } = stored;
+    pub(super) async fn take_in_hand(&self, stored: StoredAttempt) -> Result<Work, EngineError> {
+        let StoredAttempt { transaction, sealed, attempt, memo, next } = stored;
         let corrupt = |what: &str| EngineError::Corrupt(format!("a transaction's {what} is unknown"));
         let company = self.directory().company(transaction.company_id).await?.ok_or_else(|| corrupt("company"))?;
-        let method = company.method(transaction.method_id).ok_or_else(|| corrupt("payment method"))?.clone();
-        let provider = providers::by_psp_type(&transaction.psp_type).ok_or_else(|| corrupt("provider"))?;
-        let unsealed = unseal(&company, transaction.id, &sealed)?;
+        let method = company.method(attempt.method_id).ok_or_else(|| corrupt("payment method"))?.clone();
+        let provider = providers::by_psp_type(&attempt.psp_type).ok_or_else(|| corrupt("provider"))?;
+        let id = transaction.id.to_string();
+        let document = unseal(&company, &["transactions", &id, "sealed"], &sealed)?;
+        let ordered = Ordered::of(&document);
+        let remembered = match &memo {
+            Some(memo) => Remembered::of(&unseal(&company, &["attempts", &id, &attempt.n.to_string(), "sealed"], memo)?),
+            None => Remembered::of(&document),
+        };
+        let others = match transaction.attempts {
+            1 => Vec::new(),
+            _ => attempts::others(self.store(), transaction.company_id, transaction.id, attempt.n).await?,
+        };
         let order = Order {
             transaction_id: transaction.id,
-            reference: transaction.id,
+            reference: attempt.reference,
             session_id: transaction.session_id,
             operation: transaction.operation,
             amount: transaction.amount,
             merchant_reference: transaction.merchant_reference.clone(),
-            created_at: transaction.created_at,
-            fields: unsealed.fields,
+            created_at: attempt.started_at,
+            fields: ordered.fields,
         };
         let base_url = self.base_url(provider, &method).unwrap_or_default();
         Ok(Work {
@@ -207,17 +277,21 @@ impl Engine {
             method,
             provider,
             transaction,
+            attempt,
+            others,
+            next,
             order,
-            memo: unsealed.memo,
-            has_key: unsealed.has_key,
-            inquiries: unsealed.inquiries,
+            memo: remembered.memo,
+            memo_apart: memo.is_some(),
+            has_key: ordered.has_key,
+            inquiries: remembered.inquiries,
             callback_url: String::new(),
             base_url,
-            pages: unsealed.pages,
+            pages: remembered.pages,
             card: None,
             sent_card: None,
             account_cache: None,
-            turns: unsealed.turns,
+            turns: ordered.turns,
             sent_headers: Vec::new(),
         })
     }

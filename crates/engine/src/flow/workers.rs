@@ -164,9 +164,9 @@ impl Engine {
     fn back(&self, job: &Job, error: &EngineError) -> Batch {
         let mut batch = Batch::new();
         if passes(error) {
-            jobs::put_back(&mut batch, job, self.clock().after(AGAIN_MS), job.attempt);
-        } else if let Some(wait_ms) = inquiry_wait_ms(job.attempt) {
-            jobs::put_back(&mut batch, job, self.clock().after(wait_ms), job.attempt.saturating_add(1));
+            jobs::put_back(&mut batch, job, self.clock().after(AGAIN_MS), job.tries);
+        } else if let Some(wait_ms) = inquiry_wait_ms(job.tries) {
+            jobs::put_back(&mut batch, job, self.clock().after(wait_ms), job.tries.saturating_add(1));
         } else {
             jobs::give_up(&mut batch, job);
             transactions::mark_stuck(&mut batch, job.company_id, job.transaction_id);

@@ -166,7 +166,8 @@ fn names(store: &rusqlite::Connection, sql: &str) -> Result<Vec<String>> {
     Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
-/// The schema as the revision before the word made it, with what is in the new store copied into it.
+/// The schema as the revision before the word made it, with what is in the new store copied into it; without what providers
+/// remember of payments, which stood sealed with the order.
 pub(crate) fn as_before(data: &Path) -> Result<()> {
     const OLD: [(&str, &str); 2] = [
         ("foundation", include_str!("../../../store/migrations/sqlite/0001_foundation.sql")),
@@ -195,10 +196,23 @@ pub(crate) fn as_before(data: &Path) -> Result<()> {
         "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name <> 'schema_migrations'",
     )?;
     for table in tables {
-        let columns = names(&old, &format!("SELECT name FROM pragma_table_info('{table}')"))?;
-        let columns = columns.join(", ");
+        let both = format!(
+            "SELECT name FROM pragma_table_info('{table}') WHERE name IN (SELECT name FROM pragma_table_info('{table}', 'new'))"
+        );
+        let columns = names(&old, &both)?.join(", ");
+        if columns.is_empty() {
+            continue;
+        }
         old.execute_batch(&format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}"))?;
     }
+    // What belongs to attempts now.
+    old.execute_batch(
+        "INSERT INTO jobs (company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner) \
+           SELECT company_id, transaction_id, next_kind, next_at, next_tries, next_first_at, next_detail, next_owner FROM new.attempts \
+           WHERE next_kind IS NOT NULL; \
+         UPDATE transactions SET callback_token_hash = (SELECT a.callback_token_hash FROM new.attempts a \
+           WHERE a.company_id = transactions.company_id AND a.transaction_id = transactions.id AND a.n = 1)",
+    )?;
     old.execute_batch("DELETE FROM instance WHERE name <> 'platform_key'; DETACH new; PRAGMA journal_mode = WAL")?;
     drop(old);
     Ok(std::fs::remove_file(new)?)

@@ -42,7 +42,8 @@ fn cut(data: &Path, name: &str, to: u64) -> Result<()> {
 /// Bytes of a page of the embedded database.
 const PAGE: u64 = 4_096;
 
-/// The bytes up to the end of the last page that is in the file alone: what lies behind it the log has too, so that its loss is none.
+/// The bytes up to the end of the last page that is in the file alone: what lies behind it the log has too, so that its loss is
+/// none.
 /// Frames lie behind a header of 32 bytes, each a header of 24 and a page; those of this log repeat its salts.
 /// Source: <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
 fn alone_in_the_file(data: &Path) -> Result<u64> {

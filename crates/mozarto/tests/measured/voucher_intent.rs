@@ -23,7 +23,7 @@ async fn over(database: Option<&str>) -> Result<()> {
     let store = Store::open(data.path(), database).await?;
     let until = Instant::now() + LIMIT;
     let stored = loop {
-        let rows = store.texts("SELECT kind, detail FROM jobs", 2).await?;
+        let rows = store.texts("SELECT next_kind, next_detail FROM attempts WHERE next_kind IS NOT NULL", 2).await?;
         if let [row] = rows.as_slice() {
             let detail: Value = serde_json::from_str(&row[1])?;
             // Whatever is stored on the way there is this pay-in's, too.

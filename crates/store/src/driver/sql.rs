@@ -64,6 +64,37 @@ pub(crate) fn to_postgres(sql: &str) -> PostgresText {
     PostgresText { sql: out, params, yields_rows }
 }
 
+/// What a table's definition ends with for SQLite alone.
+const SQLITE_TABLE: [&str; 2] = [" STRICT, WITHOUT ROWID", " STRICT"];
+
+/// A text of the schema that is written once, as SQLite reads it, in PostgreSQL's spelling: beside what [`to_postgres`] does, the
+/// names of the types (an integer of SQLite has 64 bits) and the ends of tables. Strings and comments are left alone.
+pub(crate) fn schema_to_postgres(sql: &str) -> String {
+    let sql = to_postgres(sql).sql;
+    let mut out = String::with_capacity(sql.len());
+    let mut rest = &*sql;
+    while let Some(c) = rest.chars().next() {
+        let word = |rest: &str| rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        let taken = match c {
+            '\'' | '"' => quoted(rest, c),
+            '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            c if c.is_alphanumeric() || c == '_' => word(rest),
+            c => c.len_utf8(),
+        };
+        match &rest[..taken] {
+            "INTEGER" => out.push_str("BIGINT"),
+            "BLOB" => out.push_str("BYTEA"),
+            text => out.push_str(text),
+        }
+        rest = &rest[taken..];
+        if c == ')' {
+            rest = SQLITE_TABLE.iter().find_map(|end| rest.strip_prefix(end)).unwrap_or(rest);
+        }
+    }
+    out
+}
+
 /// The length of a quoted piece, its quotes included; a doubled quote stands for itself.
 fn quoted(text: &str, quote: char) -> usize {
     let mut chars = text.char_indices().skip(1).peekable();
@@ -136,5 +167,14 @@ mod tests {
             to_postgres(text);
         }
         assert_eq!(to_postgres("é = ?1 AND ü = 'ß''?2'").sql, "é = $1 AND ü = 'ß''?2'");
+    }
+
+    #[test]
+    fn a_schema_written_once() {
+        let sql = "/*pg LOCK TABLE a; */ CREATE TABLE t (\n  a INTEGER NOT NULL, -- INTEGER\n  b BLOB DEFAULT 'BLOB'\n) STRICT, WITHOUT ROWID;\n\
+                   CREATE INDEX i ON t (a /*pg COLLATE \"C\" */)";
+        let expected = "LOCK TABLE a;  CREATE TABLE t (\n  a BIGINT NOT NULL, -- INTEGER\n  b BYTEA DEFAULT 'BLOB'\n);\n\
+                        CREATE INDEX i ON t (a COLLATE \"C\" )";
+        assert_eq!(schema_to_postgres(sql), expected);
     }
 }

@@ -34,15 +34,19 @@ macro_rules! common {
 macro_rules! of_job {
     () => {
         concat!(
-            "(CASE kind WHEN 'late' THEN (CASE attempt WHEN 0 THEN ?10 WHEN 1 THEN ?11 ELSE ?12 END) WHEN 'hold' THEN ?13 ELSE ",
-            common!("attempt"),
+            "(CASE next_kind WHEN 'late' THEN (CASE next_tries WHEN 0 THEN ?10 WHEN 1 THEN ?11 ELSE ?12 END) WHEN 'hold' THEN ?13 ELSE ",
+            common!("next_tries"),
             " END)"
         )
     };
 }
 
-const JOBS: &str =
-    concat!("UPDATE jobs SET due_at = ?1 + ", of_job!(), " WHERE owner IS NULL AND due_at > ?1 AND due_at > ?1 + ", of_job!());
+const JOBS: &str = concat!(
+    "UPDATE attempts INDEXED BY attempts_by_due SET next_at = ?1 + ",
+    of_job!(),
+    " WHERE next_at IS NOT NULL AND COALESCE(next_owner, '') = '' AND next_at + 0 > ?1 AND next_at + 0 > ?1 + ",
+    of_job!()
+);
 const CALLBACKS: &str = concat!(
     "UPDATE callbacks SET due_at = ?1 + ",
     common!("attempt"),
@@ -94,8 +98,10 @@ pub fn bring_back(batch: &mut Batch, now: Timestamp, steps: &Steps) {
 const SHIFT_FAILING: &str =
     "UPDATE endpoint_health SET failing_since = failing_since + ?1 WHERE failing_since IS NOT NULL AND disabled_at IS NULL";
 // When was asked last stays: of a wait one step counts at most, whatever a clock did in it.
-const SHIFT_JOBS: &str = "UPDATE jobs SET first_at = first_at + ?1, detail = CASE WHEN json_type(detail, '$.sentAt') = 'integer' \
-                          THEN json_set(detail, '$.sentAt', json_extract(detail, '$.sentAt') + ?1) ELSE detail END";
+const SHIFT_JOBS: &str = "UPDATE attempts INDEXED BY attempts_by_due SET next_first_at = next_first_at + ?1, \
+                          next_detail = CASE WHEN json_type(next_detail, '$.sentAt') = 'integer' \
+                          THEN json_set(next_detail, '$.sentAt', json_extract(next_detail, '$.sentAt') + ?1) ELSE next_detail END \
+                          WHERE next_at IS NOT NULL";
 const SHIFT_WAITING: &str = "UPDATE callbacks SET received_at = received_at + ?1 WHERE due_at IS NOT NULL";
 const SHIFT_KEYS: &str = "UPDATE idempotency SET expires_at = expires_at + ?1 WHERE expires_at IS NOT NULL";
 

@@ -12,7 +12,9 @@ pub struct StoredCallback {
     pub company_id: CompanyId,
     /// The transaction.
     pub transaction_id: TransactionId,
-    /// The transaction's provider, whose share of the due work it takes.
+    /// Which of its attempts it came for.
+    pub of_attempt: i64,
+    /// The attempt's provider, whose share of the due work it takes.
     pub psp_type: String,
     /// Its id: they are processed in this order.
     pub id: TransactionId,
@@ -48,9 +50,9 @@ pub enum Weight {
 }
 
 // Every value has its type in PostgreSQL's text: in a `SELECT` it would be taken for text.
-const INSERT: &str = "INSERT INTO callbacks (company_id, transaction_id, id, received_at, raw, due_at, attempt, owner, digest, weight, psp_type) \
+const INSERT: &str = "INSERT INTO callbacks (company_id, transaction_id, id, received_at, raw, due_at, attempt, owner, digest, weight, psp_type, of_attempt) \
                       SELECT ?1 /*pg ::text */, ?2 /*pg ::text */, ?3 /*pg ::text */, ?4 /*pg ::bigint */, ?5 /*pg ::bytea */, ?6 /*pg ::bigint */, \
-                      0, ?7 /*pg ::text */, ?8 /*pg ::bytea */, ?9 /*pg ::bigint */, ?10 /*pg ::text */ WHERE NOT EXISTS \
+                      0, ?7 /*pg ::text */, ?8 /*pg ::bytea */, ?9 /*pg ::bigint */, ?10 /*pg ::text */, ?11 /*pg ::bigint */ WHERE NOT EXISTS \
                       (SELECT 1 FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 AND digest = ?8)";
 /// One that came again: counted, and due as if it had come now. One that is worked on at this moment stays open: see [`done`].
 const AGAIN: &str = "UPDATE callbacks SET copies = copies + 1, \
@@ -75,9 +77,9 @@ macro_rules! with_a_fact_over_the_cap {
 }
 /// What has the provider asked in the place of such: it knows what they proved. One of a transaction, kept before all else.
 const ASK_INSTEAD: &str = with_a_fact_over_the_cap!(
-    "INSERT INTO callbacks (company_id, transaction_id, id, received_at, raw, due_at, attempt, owner, digest, weight, psp_type) \
+    "INSERT INTO callbacks (company_id, transaction_id, id, received_at, raw, due_at, attempt, owner, digest, weight, psp_type, of_attempt) \
      SELECT ?1 /*pg ::text */, ?2 /*pg ::text */, ?3 /*pg ::text */, ?4 /*pg ::bigint */, ?5 /*pg ::bytea */, ?6 /*pg ::bigint */, \
-     0, NULL, ?7 /*pg ::bytea */, ?8 /*pg ::bigint */, ?9 /*pg ::text */ WHERE NOT EXISTS \
+     0, NULL, ?7 /*pg ::bytea */, ?8 /*pg ::bigint */, ?9 /*pg ::text */, ?10 /*pg ::bigint */ WHERE NOT EXISTS \
      (SELECT 1 FROM callbacks WHERE company_id = ?1 AND transaction_id = ?2 AND digest = ?7)"
 );
 const ASK_AGAIN_INSTEAD: &str = with_a_fact_over_the_cap!(
@@ -85,7 +87,7 @@ const ASK_AGAIN_INSTEAD: &str = with_a_fact_over_the_cap!(
      due_at = CASE WHEN due_at IS NULL OR due_at > ?5 THEN ?5 ELSE due_at END \
      WHERE company_id = ?1 AND transaction_id = ?2 AND digest = ?4 AND id <> ?3"
 );
-const OPEN: &str = "SELECT company_id, transaction_id, id, received_at, raw, attempt, digest, copies, told, weight, psp_type FROM callbacks \
+const OPEN: &str = "SELECT company_id, transaction_id, id, received_at, raw, attempt, digest, copies, told, weight, psp_type, of_attempt FROM callbacks \
                     WHERE company_id = ?1 AND transaction_id = ?2 AND due_at IS NOT NULL ORDER BY id LIMIT 256";
 const TOLD: &str = "UPDATE callbacks SET told = 1 WHERE company_id = ?1 AND transaction_id = ?2 AND id = ?3";
 const DONE: &str = "UPDATE callbacks SET told = 1, due_at = CASE WHEN copies = ?4 THEN NULL ELSE due_at END, \
@@ -172,6 +174,7 @@ pub fn insert(
         callback.digest.clone().into(),
         (callback.weight as i64).into(),
         (&*callback.psp_type).into(),
+        callback.of_attempt.into(),
     ];
     batch.run(INSERT, values);
     let again = vec![
@@ -197,6 +200,7 @@ pub fn insert(
             ask.digest.clone().into(),
             (ask.weight as i64).into(),
             (&*ask.psp_type).into(),
+            ask.of_attempt.into(),
         ];
         batch.run(ASK_INSTEAD, values);
         let again =
@@ -349,5 +353,6 @@ fn callback(row: &Row) -> Result<StoredCallback, QueryError> {
             _ => Weight::Hint,
         },
         psp_type: row.text(10)?,
+        of_attempt: row.int(11)?,
     })
 }

@@ -1,8 +1,8 @@
-//! The one next action of each open transaction. A job's due time is also its lease: whoever claims it moves it into the future,
+//! The one next action of each attempt, in its row. A job's due time is also its lease: whoever claims it moves it into the future,
 //! and past that anybody may take it.
 
 use super::read::{self, parse};
-use crate::{Batch, CommitError, Dialect, Driver, QueryError, Row};
+use crate::{Batch, CommitError, Dialect, Driver, QueryError, Row, Value};
 use domain::{CompanyId, Json, Timestamp, TransactionId};
 
 /// What a job is.
@@ -45,16 +45,18 @@ impl std::str::FromStr for JobKind {
 pub struct Job {
     /// The company.
     pub company_id: CompanyId,
-    /// The transaction; it has at most one job.
+    /// The transaction.
     pub transaction_id: TransactionId,
-    /// The transaction's provider, whose share of the due work it takes.
+    /// Which of its attempts; each has at most one job.
+    pub n: i64,
+    /// The attempt's provider, whose share of the due work it takes.
     pub psp_type: String,
     /// What it is.
     pub kind: JobKind,
     /// When it is due, or until when its owner has it.
     pub due_at: Timestamp,
     /// How often it was tried.
-    pub attempt: u32,
+    pub tries: u32,
     /// When this kind of job began: schedules end.
     pub first_at: Timestamp,
     /// The intent or counters; nothing secret.
@@ -63,14 +65,8 @@ pub struct Job {
     pub owner: Option<String>,
 }
 
-// A transaction stays with its provider.
-const PUT: &str = "INSERT INTO jobs (company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner, psp_type) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
-                   ON CONFLICT (company_id, transaction_id) DO UPDATE SET kind = excluded.kind, due_at = excluded.due_at, \
-                   attempt = excluded.attempt, first_at = excluded.first_at, detail = excluded.detail, owner = excluded.owner, psp_type = excluded.psp_type";
-const DELETE: &str = "DELETE FROM jobs WHERE company_id = ?1 AND transaction_id = ?2";
-const FIND: &str = "SELECT company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner, psp_type FROM jobs \
-                    WHERE company_id = ?1 AND transaction_id = ?2";
+const FIND: &str = "SELECT company_id, transaction_id, n, psp_type, next_kind, next_at, next_tries, next_first_at, next_detail, next_owner \
+                    FROM attempts WHERE company_id = ?1 AND transaction_id = ?2 AND n = ?3";
 /// What is due of a provider. What another process works on is taken from it by the death watch alone: by whose clock its time
 /// would be over is nobody's to say.
 macro_rules! due_of_provider {
@@ -78,84 +74,95 @@ macro_rules! due_of_provider {
         concat!(
             "SELECT ",
             $columns,
-            " FROM jobs q WHERE q.psp_type = ?5 AND q.due_at <= ?3 \
-             AND (q.owner = ?1 OR (SELECT n.id FROM nodes n WHERE n.id = q.owner) IS NULL) ORDER BY q.due_at LIMIT ?4"
+            " FROM attempts q WHERE q.psp_type = ?5 AND q.next_at <= ?3 \
+             AND (q.next_owner = ?1 OR (SELECT n.id FROM nodes n WHERE n.id = q.next_owner) IS NULL) ORDER BY q.next_at LIMIT ?4"
         )
     };
 }
 const CLAIM_SQLITE: &str = concat!(
-    "UPDATE jobs SET owner = ?1, due_at = ?2 WHERE (company_id, transaction_id) IN (",
-    due_of_provider!("q.company_id, q.transaction_id"),
-    ") RETURNING company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner, psp_type"
+    "UPDATE attempts SET next_owner = ?1, next_at = ?2 WHERE (company_id, transaction_id, n) IN (",
+    due_of_provider!("q.company_id, q.transaction_id, q.n"),
+    ") RETURNING company_id, transaction_id, n, psp_type, next_kind, next_at, next_tries, next_first_at, next_detail, next_owner"
 );
 // By the rows' places, whatever the planner thinks of the table.
 const CLAIM_POSTGRES: &str = concat!(
-    "UPDATE jobs SET owner = ?1, due_at = ?2 WHERE ctid = ANY(ARRAY(",
+    "UPDATE attempts SET next_owner = ?1, next_at = ?2 WHERE ctid = ANY(ARRAY(",
     due_of_provider!("q.ctid"),
-    " FOR UPDATE OF q SKIP LOCKED)) RETURNING company_id, transaction_id, kind, due_at, attempt, first_at, detail, owner, psp_type"
+    " FOR UPDATE OF q SKIP LOCKED)) \
+     RETURNING company_id, transaction_id, n, psp_type, next_kind, next_at, next_tries, next_first_at, next_detail, next_owner"
 );
 // By who has them; the time must not choose the index.
-const RELEASE_UNKNOWN: &str = "UPDATE jobs SET owner = NULL, due_at = ?1 WHERE owner IS NOT NULL AND owner > '' AND due_at + 0 > ?1 \
-                               AND (SELECT n.id FROM nodes n WHERE n.id = jobs.owner) IS NULL";
-const RELEASE_OTHERS: &str = "UPDATE jobs SET owner = NULL, due_at = ?1 WHERE owner IS NOT NULL AND owner <> ?2";
-const PULL_FORWARD: &str = "UPDATE jobs SET due_at = ?1 WHERE kind = 'inquire' AND owner IS NULL AND due_at > ?1";
+const RELEASE_UNKNOWN: &str = "UPDATE attempts SET next_owner = NULL, next_at = ?1 WHERE next_owner IS NOT NULL AND next_owner > '' \
+                               AND COALESCE(next_at, -1) > ?1 AND (SELECT n.id FROM nodes n WHERE n.id = attempts.next_owner) IS NULL";
+const RELEASE_OTHERS: &str =
+    "UPDATE attempts SET next_owner = NULL, next_at = ?1 WHERE next_owner IS NOT NULL AND next_owner <> ?2";
+const PULL_FORWARD: &str = "UPDATE attempts INDEXED BY attempts_by_due SET next_at = ?1 \
+                            WHERE next_at IS NOT NULL AND next_kind = 'inquire' AND COALESCE(next_owner, '') = '' AND next_at + 0 > ?1";
 // By the primary key: neither owner nor time may choose an index.
-const PULL_ONE_FORWARD: &str = "UPDATE jobs SET due_at = ?3 WHERE company_id = ?1 AND transaction_id = ?2 AND kind = 'inquire' \
-                                AND COALESCE(owner, '') = '' AND due_at + 0 > ?3";
+const PULL_ONE_FORWARD: &str = "UPDATE attempts SET next_at = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND n = ?3 \
+                                AND next_kind = 'inquire' AND COALESCE(next_owner, '') = '' AND COALESCE(next_at, -1) > ?4";
 // Likewise.
-const PUT_BACK: &str = "UPDATE jobs SET owner = NULL, due_at = ?5, attempt = ?6 \
-                        WHERE company_id = ?1 AND transaction_id = ?2 AND COALESCE(owner, '') = ?3 AND due_at + 0 = ?4";
-const GIVE_UP: &str =
-    "DELETE FROM jobs WHERE company_id = ?1 AND transaction_id = ?2 AND COALESCE(owner, '') = ?3 AND due_at + 0 = ?4";
-const SET_COUNTERS: &str = "UPDATE jobs SET detail = ?3 WHERE company_id = ?1 AND transaction_id = ?2 AND kind = 'inquire'";
+const PUT_BACK: &str = "UPDATE attempts SET next_owner = NULL, next_at = ?6, next_tries = ?7 \
+                        WHERE company_id = ?1 AND transaction_id = ?2 AND n = ?3 AND COALESCE(next_owner, '') = ?4 AND COALESCE(next_at, -1) = ?5";
+const GIVE_UP: &str = "UPDATE attempts SET next_kind = NULL, next_at = NULL, next_tries = NULL, next_first_at = NULL, next_detail = NULL, \
+                       next_owner = NULL \
+                       WHERE company_id = ?1 AND transaction_id = ?2 AND n = ?3 AND COALESCE(next_owner, '') = ?4 AND COALESCE(next_at, -1) = ?5";
+const SET_COUNTERS: &str = "UPDATE attempts SET next_detail = ?4 \
+                            WHERE company_id = ?1 AND transaction_id = ?2 AND n = ?3 AND next_kind = 'inquire'";
+// What waits to be run, and what nobody has begun.
+const STOP_A_RUN: &str = "UPDATE attempts SET next_kind = NULL, next_at = NULL, next_tries = NULL, next_first_at = NULL, next_detail = NULL, \
+                          next_owner = NULL WHERE company_id = ?1 AND transaction_id = ?2 AND n = ?3 AND next_kind = 'run'";
 /// Every provider with jobs, and when its first is due: from one to the next by the queue's index, however many wait at each.
 const DUE: &str = "WITH RECURSIVE p (psp_type) AS (\
-                     SELECT (SELECT q.psp_type FROM jobs q ORDER BY q.psp_type, q.due_at LIMIT 1) \
-                     UNION ALL SELECT (SELECT q.psp_type FROM jobs q WHERE q.psp_type > p.psp_type ORDER BY q.psp_type, q.due_at LIMIT 1) \
-                       FROM p WHERE p.psp_type IS NOT NULL) \
-                   SELECT p.psp_type, (SELECT q.due_at FROM jobs q WHERE q.psp_type = p.psp_type ORDER BY q.due_at LIMIT 1) \
-                     FROM p WHERE p.psp_type IS NOT NULL";
+                     SELECT (SELECT q.psp_type FROM attempts q WHERE q.next_at IS NOT NULL ORDER BY q.psp_type, q.next_at LIMIT 1) \
+                     UNION ALL SELECT (SELECT q.psp_type FROM attempts q WHERE q.next_at IS NOT NULL AND q.psp_type > p.psp_type \
+                       ORDER BY q.psp_type, q.next_at LIMIT 1) FROM p WHERE p.psp_type IS NOT NULL) \
+                   SELECT p.psp_type, (SELECT q.next_at FROM attempts q WHERE q.next_at IS NOT NULL AND q.psp_type = p.psp_type \
+                     ORDER BY q.next_at LIMIT 1) FROM p WHERE p.psp_type IS NOT NULL";
 
-/// Sets the next action of a transaction, in place of the one before.
-pub fn put(batch: &mut Batch, job: &Job) {
-    let values = vec![
-        job.company_id.to_string().into(),
-        job.transaction_id.to_string().into(),
+/// The columns of an attempt's next action, in their order: kind, due time, tries, beginning, detail, owner. `None`: nothing is
+/// due.
+pub(super) fn values(job: Option<&Job>) -> [Value; 6] {
+    let null = || Value::from(None::<String>);
+    let Some(job) = job else { return std::array::from_fn(|_| null()) };
+    [
         job.kind.as_str().into(),
         job.due_at.millis().into(),
-        i64::from(job.attempt).into(),
+        i64::from(job.tries).into(),
         job.first_at.millis().into(),
         job.detail.to_text().into(),
         job.owner.clone().into(),
-        (&*job.psp_type).into(),
-    ];
-    batch.run(PUT, values);
-}
-
-/// Takes the next action away.
-pub fn delete(batch: &mut Batch, company: CompanyId, transaction: TransactionId) {
-    batch.run(DELETE, vec![company.to_string().into(), transaction.to_string().into()]);
-}
-
-/// Replaces what an inquiry job counts, whoever works on it; only beside a change of its transaction in one batch.
-pub fn set_counters(batch: &mut Batch, company: CompanyId, transaction: TransactionId, detail: &Json) {
-    batch.run(SET_COUNTERS, vec![company.to_string().into(), transaction.to_string().into(), detail.to_text().into()]);
-}
-
-/// A claim, by which it is told from every later one of the same process: whose it is, and until when.
-fn claim_values(claimed: &Job) -> Vec<crate::Value> {
-    vec![
-        claimed.company_id.to_string().into(),
-        claimed.transaction_id.to_string().into(),
-        claimed.owner.clone().into(),
-        claimed.due_at.millis().into(),
     ]
 }
 
+/// By which an attempt is named.
+fn key(company: CompanyId, transaction: TransactionId, n: i64) -> Vec<Value> {
+    vec![company.to_string().into(), transaction.to_string().into(), n.into()]
+}
+
+/// Replaces what an inquiry job counts, whoever works on it; only beside a change of its transaction in one batch.
+pub fn set_counters(batch: &mut Batch, company: CompanyId, transaction: TransactionId, n: i64, detail: &Json) {
+    let mut values = key(company, transaction, n);
+    values.push(detail.to_text().into());
+    batch.run(SET_COUNTERS, values);
+}
+
+/// Takes away what waits to be run; only beside a change of its transaction in one batch, which whoever runs it already meets.
+pub fn stop_a_run(batch: &mut Batch, company: CompanyId, transaction: TransactionId, n: i64) {
+    batch.run(STOP_A_RUN, key(company, transaction, n));
+}
+
+/// A claim, by which it is told from every later one of the same process: whose it is, and until when.
+fn claim_values(claimed: &Job) -> Vec<Value> {
+    let mut values = key(claimed.company_id, claimed.transaction_id, claimed.n);
+    values.extend([claimed.owner.clone().into(), claimed.due_at.millis().into()]);
+    values
+}
+
 /// Gives a claimed job back, due at another time; one that has been replaced or claimed anew stays as it is.
-pub fn put_back(batch: &mut Batch, claimed: &Job, due_at: Timestamp, attempt: u32) {
+pub fn put_back(batch: &mut Batch, claimed: &Job, due_at: Timestamp, tries: u32) {
     let mut values = claim_values(claimed);
-    values.extend([due_at.millis().into(), i64::from(attempt).into()]);
+    values.extend([due_at.millis().into(), i64::from(tries).into()]);
     batch.run(PUT_BACK, values);
 }
 
@@ -168,13 +175,13 @@ pub fn give_up(batch: &mut Batch, claimed: &Job) {
     batch.guard(CLAIM_GUARD, GIVE_UP, claim_values(claimed));
 }
 
-/// The next action of a transaction.
+/// The next action of an attempt.
 ///
 /// # Errors
 /// [`QueryError`] when the store does not answer.
-pub async fn find(db: &dyn Driver, company: CompanyId, transaction: TransactionId) -> Result<Option<Job>, QueryError> {
-    let rows = db.query(FIND, vec![company.to_string().into(), transaction.to_string().into()]).await?;
-    rows.first().map(job).transpose()
+pub async fn find(db: &dyn Driver, company: CompanyId, transaction: TransactionId, n: i64) -> Result<Option<Job>, QueryError> {
+    let rows = db.query(FIND, key(company, transaction, n)).await?;
+    Ok(rows.first().map(|row| job(row, 0)).transpose()?.flatten())
 }
 
 /// The providers with jobs, and when the first of each is due. Costs a few index probes per provider.
@@ -199,12 +206,13 @@ pub async fn claim(
     let claim = if db.dialect() == Dialect::Sqlite { CLAIM_SQLITE } else { CLAIM_POSTGRES };
     let mut batch = Batch::new();
     for (psp_type, limit) in asks {
-        let values =
+        let values: Vec<Value> =
             vec![node.into(), lease_until.millis().into(), now.millis().into(), i64::from(*limit).into(), (&**psp_type).into()];
         batch.returning(claim, values);
     }
     let rows = db.commit(batch).await?;
-    rows.iter().flatten().map(|row| job(row).map_err(|error| CommitError::Corrupt(error.to_string()))).collect()
+    let claimed = rows.iter().flatten().map(|row| job(row, 0)).collect::<Result<Vec<_>, _>>();
+    Ok(claimed.map_err(|error| CommitError::Corrupt(error.to_string()))?.into_iter().flatten().collect())
 }
 
 /// Makes the jobs of owners due now that are not among the living (see `nodes`).
@@ -223,21 +231,26 @@ pub fn pull_inquiries_forward(batch: &mut Batch, now: Timestamp) {
     batch.run(PULL_FORWARD, vec![now.millis().into()]);
 }
 
-/// Makes the open inquiry of a transaction due at that time, where it is due later and nobody works on it.
-pub fn pull_forward(batch: &mut Batch, company: CompanyId, transaction: TransactionId, due_at: Timestamp) {
-    batch.run(PULL_ONE_FORWARD, vec![company.to_string().into(), transaction.to_string().into(), due_at.millis().into()]);
+/// Makes the open inquiry of an attempt due at that time, where it is due later and nobody works on it.
+pub fn pull_forward(batch: &mut Batch, company: CompanyId, transaction: TransactionId, n: i64, due_at: Timestamp) {
+    let mut values = key(company, transaction, n);
+    values.push(due_at.millis().into());
+    batch.run(PULL_ONE_FORWARD, values);
 }
 
-fn job(row: &Row) -> Result<Job, QueryError> {
-    Ok(Job {
-        company_id: parse(row, 0)?,
-        transaction_id: parse(row, 1)?,
-        kind: parse(row, 2)?,
-        due_at: Timestamp::from_millis(row.int(3)?),
-        attempt: row.uint32(4)?,
-        first_at: Timestamp::from_millis(row.int(5)?),
-        detail: read::json(row, 6)?,
-        owner: row.opt_text(7)?,
-        psp_type: row.text(8)?,
-    })
+/// The job of an attempt's row whose key, provider and next action begin at that column; `None`: nothing is due.
+pub(super) fn job(row: &Row, at: usize) -> Result<Option<Job>, QueryError> {
+    let (Some(_), Some(due_at)) = (row.opt_str(at + 4)?, row.opt_int(at + 5)?) else { return Ok(None) };
+    Ok(Some(Job {
+        company_id: parse(row, at)?,
+        transaction_id: parse(row, at + 1)?,
+        n: row.int(at + 2)?,
+        psp_type: row.text(at + 3)?,
+        kind: parse(row, at + 4)?,
+        due_at: Timestamp::from_millis(due_at),
+        tries: row.uint32(at + 6)?,
+        first_at: Timestamp::from_millis(row.int(at + 7)?),
+        detail: read::json(row, at + 8)?,
+        owner: row.opt_text(at + 9)?,
+    }))
 }

@@ -6,6 +6,7 @@
 //! **Architecture invariant:** every query on a company's rows names the company, but for the claims of workers and the look-ups
 //! of a token's hash.
 
+pub mod attempts;
 pub mod audit;
 pub mod brands;
 pub mod bring_back;

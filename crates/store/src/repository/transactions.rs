@@ -3,18 +3,9 @@
 use super::read::{self, parse};
 use crate::{Batch, Driver, QueryError, Row};
 use domain::{
-    Attention, BrandId, CompanyId, CredentialId, GivenBack, Json, MethodId, Money, Operation, RuleId, SessionId, Timestamp,
-    Transaction, TransactionId, TransactionStatus,
+    Attention, BrandId, CompanyId, CredentialId, GivenBack, Json, Money, Operation, RuleId, SessionId, Timestamp, Transaction,
+    TransactionId, TransactionStatus,
 };
-
-/// A transaction with what only its company's data key opens.
-#[derive(Clone, Debug)]
-pub struct StoredTransaction {
-    /// The row.
-    pub transaction: Transaction,
-    /// Sealed JSON: order fields and the provider's memo.
-    pub sealed: Vec<u8>,
-}
 
 /// One entry of a timeline.
 #[derive(Clone, Debug)]
@@ -33,15 +24,83 @@ pub struct TimelineEntry {
     pub detail: Json,
 }
 
-/// What a list shows. What is sealed comes after these where one transaction is taken in hand.
+/// What a list shows; with an alias, where another table stands beside it; and what of an attempt stands there.
 macro_rules! columns {
+    (attempt) => {
+        "a.company_id, a.transaction_id, a.n, a.psp_type, a.next_kind, a.next_at, a.next_tries, a.next_first_at, a.next_detail, \
+         a.next_owner, a.kind, a.method_id, a.reference, a.psp_transaction_id, a.outcome, a.code, a.started_at, a.ended_at"
+    };
     () => {
-        "company_id, id, session_id, psp_type, operation, method_id, brand_id, merchant_reference, user_id, amount_minor, currency, status, \
-         psp_status, message, psp_transaction_id, redirect_url, destination_masked, attention, rule_id, rule_version, maker, events_sent, \
-         timeline_length, version, created_at, updated_at, refunded_minor, disputed"
+        columns!("")
+    };
+    ($alias:literal) => {
+        concat!(
+            $alias,
+            "company_id, ",
+            $alias,
+            "id, ",
+            $alias,
+            "session_id, ",
+            $alias,
+            "psp_type, ",
+            $alias,
+            "operation, ",
+            $alias,
+            "method_id, ",
+            $alias,
+            "brand_id, ",
+            $alias,
+            "merchant_reference, ",
+            $alias,
+            "user_id, ",
+            $alias,
+            "amount_minor, ",
+            $alias,
+            "currency, ",
+            $alias,
+            "status, ",
+            $alias,
+            "psp_status, ",
+            $alias,
+            "message, ",
+            $alias,
+            "psp_transaction_id, ",
+            $alias,
+            "redirect_url, ",
+            $alias,
+            "destination_masked, ",
+            $alias,
+            "attention, ",
+            $alias,
+            "rule_id, ",
+            $alias,
+            "rule_version, ",
+            $alias,
+            "maker, ",
+            $alias,
+            "events_sent, ",
+            $alias,
+            "timeline_length, ",
+            $alias,
+            "version, ",
+            $alias,
+            "created_at, ",
+            $alias,
+            "updated_at, ",
+            $alias,
+            "refunded_minor, ",
+            $alias,
+            "disputed, ",
+            $alias,
+            "live, ",
+            $alias,
+            "attempts"
+        )
     };
 }
-
+/// How many of a transaction they are.
+pub(super) const COLUMNS: usize = 30;
+pub(super) use columns;
 mod list;
 pub use list::{Found, SELECTIVE_ROWS, search};
 #[cfg(test)]
@@ -50,8 +109,8 @@ pub(crate) use list::{Pace, search_at};
 const INSERT: &str = concat!(
     "INSERT INTO transactions (",
     columns!(),
-    ", sealed, callback_token_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
-     ?24, ?25, ?26, ?27, ?28, ?29, ?30)"
+    ", sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
+     ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)"
 );
 const UPDATE: &str = "UPDATE transactions SET status = ?4, psp_status = ?5, message = ?6, psp_transaction_id = ?7, redirect_url = ?8, \
                       attention = ?9, events_sent = ?10, timeline_length = ?11, version = ?12, updated_at = ?13, refunded_minor = ?14, \
@@ -59,18 +118,14 @@ const UPDATE: &str = "UPDATE transactions SET status = ?4, psp_status = ?5, mess
                       WHERE company_id = ?1 AND id = ?2 AND version = ?3";
 const UPDATE_SEALED: &str = "UPDATE transactions SET sealed = ?3 WHERE company_id = ?1 AND id = ?2";
 const MARK_STUCK: &str = "UPDATE transactions SET attention = 'stuck', version = version + 1 WHERE company_id = ?1 AND id = ?2";
-const UPDATE_TOKEN: &str = "UPDATE transactions SET callback_token_hash = ?3 WHERE company_id = ?1 AND id = ?2";
-const BY_ID: &str = concat!("SELECT ", columns!(), ", sealed FROM transactions WHERE company_id = ?1 AND id = ?2");
+// Another attempt is the live one from here on.
+const UPDATE_LIVE: &str =
+    "UPDATE transactions SET live = ?3, attempts = ?4, psp_type = ?5, method_id = ?6 WHERE company_id = ?1 AND id = ?2";
+const BY_ID: &str = concat!("SELECT ", columns!(), " FROM transactions WHERE company_id = ?1 AND id = ?2");
 // On PostgreSQL the primary key may not begin a look-up by another index, here and below: without statistics it would be taken
 // for as good, and the whole company be walked.
 const BY_SESSION: &str =
-    concat!("SELECT ", columns!(), ", sealed FROM transactions WHERE company_id /*pg || '' */= ?1 AND session_id = ?2");
-const BY_PSP_ID: &str = concat!(
-    "SELECT ",
-    columns!(),
-    ", sealed FROM transactions INDEXED BY transactions_by_psp_id WHERE company_id /*pg || '' */= ?1 AND psp_transaction_id = ?2 AND method_id = ?3 LIMIT 2"
-);
-const BY_TOKEN: &str = "SELECT company_id, id FROM transactions WHERE callback_token_hash = ?1";
+    concat!("SELECT ", columns!(), " FROM transactions WHERE company_id /*pg || '' */= ?1 AND session_id = ?2");
 const TIMELINE_INSERT: &str = "INSERT INTO timeline (company_id, transaction_id, n, at, event, from_status, to_status, detail) \
                                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const TIMELINE: &str =
@@ -79,8 +134,8 @@ const TIMELINE: &str =
 /// The label of the guard that fails when the transaction changed in between.
 pub const VERSION_GUARD: &str = "transaction version";
 
-/// Adds a new transaction. `token_hash`: SHA-256 of its callback token.
-pub fn insert(batch: &mut Batch, t: &Transaction, sealed: Vec<u8>, token_hash: Option<[u8; 32]>) {
+/// Adds a new transaction. `sealed`: sealed JSON of the order's fields.
+pub fn insert(batch: &mut Batch, t: &Transaction, sealed: Vec<u8>) {
     let values = vec![
         t.company_id.to_string().into(),
         t.id.to_string().into(),
@@ -110,8 +165,9 @@ pub fn insert(batch: &mut Batch, t: &Transaction, sealed: Vec<u8>, token_hash: O
         t.updated_at.millis().into(),
         t.given_back.refunded_minor.into(),
         t.given_back.disputed.into(),
+        t.live.into(),
+        t.attempts.into(),
         sealed.into(),
-        token_hash.map(|hash| hash.to_vec()).into(),
     ];
     batch.insert("transaction", INSERT, values);
 }
@@ -148,9 +204,17 @@ pub fn mark_stuck(batch: &mut Batch, company: CompanyId, id: TransactionId) {
     batch.run(MARK_STUCK, vec![company.to_string().into(), id.to_string().into()]);
 }
 
-/// Replaces the callback token; only beside [`update`] in one batch.
-pub fn update_token(batch: &mut Batch, company: CompanyId, id: TransactionId, token_hash: [u8; 32]) {
-    batch.run(UPDATE_TOKEN, vec![company.to_string().into(), id.to_string().into(), token_hash.to_vec().into()]);
+/// Makes another attempt the live one; only beside [`update`] in one batch.
+pub fn update_live(batch: &mut Batch, t: &Transaction) {
+    let values = vec![
+        t.company_id.to_string().into(),
+        t.id.to_string().into(),
+        t.live.into(),
+        t.attempts.into(),
+        (&*t.psp_type).into(),
+        t.method_id.to_string().into(),
+    ];
+    batch.run(UPDATE_LIVE, values);
 }
 
 /// Adds a timeline entry; its number is the transaction's `timeline_length` after it.
@@ -172,43 +236,16 @@ pub fn add_to_timeline(batch: &mut Batch, company: CompanyId, id: TransactionId,
 ///
 /// # Errors
 /// [`QueryError`] when the store does not answer.
-pub async fn find(db: &dyn Driver, company: CompanyId, id: TransactionId) -> Result<Option<StoredTransaction>, QueryError> {
-    one(db.query(BY_ID, vec![company.to_string().into(), id.to_string().into()]).await?)
+pub async fn find(db: &dyn Driver, company: CompanyId, id: TransactionId) -> Result<Option<Transaction>, QueryError> {
+    db.query(BY_ID, vec![company.to_string().into(), id.to_string().into()]).await?.first().map(transaction).transpose()
 }
 
 /// The transaction of that session id.
 ///
 /// # Errors
 /// [`QueryError`] when the store does not answer.
-pub async fn find_by_session(
-    db: &dyn Driver,
-    company: CompanyId,
-    id: SessionId,
-) -> Result<Option<StoredTransaction>, QueryError> {
-    one(db.query(BY_SESSION, vec![company.to_string().into(), id.to_string().into()]).await?)
-}
-
-/// The transaction of an account with that provider id; `None` also when several have it.
-///
-/// # Errors
-/// [`QueryError`] when the store does not answer.
-pub async fn find_by_psp_id(
-    db: &dyn Driver,
-    company: CompanyId,
-    method: MethodId,
-    psp_id: &str,
-) -> Result<Option<StoredTransaction>, QueryError> {
-    let rows = db.query(BY_PSP_ID, vec![company.to_string().into(), psp_id.into(), method.to_string().into()]).await?;
-    if rows.len() == 1 { one(rows) } else { Ok(None) }
-}
-
-/// Whose callback token has that SHA-256.
-///
-/// # Errors
-/// [`QueryError`] when the store does not answer.
-pub async fn find_by_token(db: &dyn Driver, token_hash: [u8; 32]) -> Result<Option<(CompanyId, TransactionId)>, QueryError> {
-    let rows = db.query(BY_TOKEN, vec![token_hash.to_vec().into()]).await?;
-    rows.first().map(|row| Ok((parse(row, 0)?, parse(row, 1)?))).transpose()
+pub async fn find_by_session(db: &dyn Driver, company: CompanyId, id: SessionId) -> Result<Option<Transaction>, QueryError> {
+    db.query(BY_SESSION, vec![company.to_string().into(), id.to_string().into()]).await?.first().map(transaction).transpose()
 }
 
 /// A transaction's timeline, oldest first.
@@ -251,16 +288,7 @@ pub async fn list(db: &dyn Driver, company: CompanyId, filter: &Filter, limit: u
     Ok(search(db, company, filter, limit, None).await?.items)
 }
 
-fn one(rows: Vec<Row>) -> Result<Option<StoredTransaction>, QueryError> {
-    rows.first().map(stored).transpose()
-}
-
-/// A row with what is sealed.
-fn stored(row: &Row) -> Result<StoredTransaction, QueryError> {
-    Ok(StoredTransaction { transaction: transaction(row)?, sealed: row.bytes(28)? })
-}
-
-fn transaction(row: &Row) -> Result<Transaction, QueryError> {
+pub(super) fn transaction(row: &Row) -> Result<Transaction, QueryError> {
     let currency = read::currency(row, 10)?;
     let rule = match (row.opt_str(18)?, row.opt_int(19)?) {
         (Some(_), Some(version)) => Some((parse::<RuleId>(row, 18)?, version)),
@@ -270,6 +298,8 @@ fn transaction(row: &Row) -> Result<Transaction, QueryError> {
         company_id: parse(row, 0)?,
         id: parse(row, 1)?,
         session_id: parse(row, 2)?,
+        live: row.int(28)?,
+        attempts: row.int(29)?,
         psp_type: row.text(3)?,
         operation: parse(row, 4)?,
         method_id: parse(row, 5)?,

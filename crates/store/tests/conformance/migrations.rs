@@ -6,14 +6,25 @@ use mozarto_store::params;
 
 use crate::bed::Bed;
 
-const ONE: Migration =
-    Migration { version: 1, name: "one", sql: "CREATE TABLE one (a BIGINT);\nINSERT INTO one (a) VALUES (1); -- ; comment\n" };
-const TWO: Migration = Migration { version: 2, name: "two", sql: "CREATE TABLE two (a BIGINT); DROP TABLE one;" };
-const TWO_EDITED: Migration = Migration { version: 2, name: "two", sql: "CREATE TABLE two (a BIGINT); DROP TABLE one; " };
-const THREE_BROKEN: Migration =
-    Migration { version: 3, name: "three", sql: "CREATE TABLE three (a BIGINT); INSERT INTO three (b) VALUES (1);" };
-const THREE: Migration = Migration { version: 3, name: "three", sql: "CREATE TABLE three (a BIGINT)" };
-const THREE_UNTIDY: Migration = Migration { version: 3, name: "three", sql: "CREATE TABLE three (a BIGINT); COMMIT" };
+const ONE: Migration = Migration {
+    version: 1,
+    name: "one",
+    sql: "CREATE TABLE one (a BIGINT);\nINSERT INTO one (a) VALUES (1); -- ; comment\n",
+    one_text: false,
+};
+const TWO: Migration =
+    Migration { version: 2, name: "two", sql: "CREATE TABLE two (a BIGINT); DROP TABLE one;", one_text: false };
+const TWO_EDITED: Migration =
+    Migration { version: 2, name: "two", sql: "CREATE TABLE two (a BIGINT); DROP TABLE one; ", one_text: false };
+const THREE_BROKEN: Migration = Migration {
+    version: 3,
+    name: "three",
+    sql: "CREATE TABLE three (a BIGINT); INSERT INTO three (b) VALUES (1);",
+    one_text: false,
+};
+const THREE: Migration = Migration { version: 3, name: "three", sql: "CREATE TABLE three (a BIGINT)", one_text: false };
+const THREE_UNTIDY: Migration =
+    Migration { version: 3, name: "three", sql: "CREATE TABLE three (a BIGINT); COMMIT", one_text: false };
 
 static FIRST: [Migration; 1] = [ONE];
 static BOTH: [Migration; 2] = [ONE, TWO];

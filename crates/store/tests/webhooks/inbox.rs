@@ -12,6 +12,7 @@ fn callback(company: CompanyId, transaction: TransactionId, n: u8, at: Timestamp
     StoredCallback {
         company_id: company,
         transaction_id: transaction,
+        of_attempt: 1,
         psp_type: "BRITE".to_owned(),
         id: TransactionId::new(at, [n; 6]),
         received_at: at,

@@ -28,7 +28,10 @@ impl Commit<'_> {
         let t = &mut self.work.transaction;
         t.timeline_length += 1;
         // What is noted are words of a provider or a browser.
-        let detail = if event == "noted" { self.work.masker().json(detail) } else { detail };
+        let mut detail = if event == "noted" { self.work.masker().json(detail) } else { detail };
+        if self.work.transaction.attempts > 1 && detail.get("attempt").is_none() {
+            detail.set("attempt", Json::from(self.work.attempt.n));
+        }
         let t = &self.work.transaction;
         let entry = TimelineEntry { n: t.timeline_length, at: self.now, event: event.to_owned(), from, to, detail };
         transactions::add_to_timeline(&mut self.batch, t.company_id, t.id, &entry);

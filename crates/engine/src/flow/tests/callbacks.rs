@@ -8,7 +8,7 @@ use aws_lc_rs::hmac;
 use domain::TransactionStatus;
 
 /// A callback of PayOne about the transaction, as it signs it.
-async fn call(world: &World, engine: &Engine) {
+pub(super) async fn call(world: &World, engine: &Engine) {
     let id = world.transaction().await.id;
     let body =
         format!(r#"{{"referenceId":"{id}","currency":"CAD","amount":"100.00","status":"Approved","transactionId":"HS1"}}"#);
@@ -32,6 +32,7 @@ async fn a_callback_that_is_stored_late_is_still_processed() {
             let stored = StoredCallback {
                 company_id: company,
                 transaction_id: id,
+                of_attempt: 1,
                 psp_type: "PAYONE".to_owned(),
                 id: late,
                 received_at: START,

@@ -15,7 +15,7 @@ fn not_believed() -> Step {
 }
 
 fn ended(doubt: Doubt) -> Ended {
-    Ended { step: not_believed(), doubt: Some(doubt), calls: Vec::new(), sent_at: None }
+    Ended { step: not_believed(), doubt: Some(doubt), calls: Vec::new(), sent_at: None, arrived: false }
 }
 
 async fn anomalies(world: &World, id: TransactionId) -> usize {
@@ -55,7 +55,7 @@ async fn browsers_that_come_back_have_the_provider_asked_only_so_often() {
     world.pay(&world.a, Operation::PayIn, None).await;
     let id = world.transaction().await.id;
     for _ in 0..110 {
-        world.a.ask_for_browser(world.company, id, None).await.unwrap();
+        world.a.ask_for_browser(world.company, id, 1, None).await.unwrap();
     }
     assert_eq!(world.psp.count("GET"), 100);
     // The schedule goes on.

@@ -2,6 +2,7 @@
 //! provider that keeps silent. Everything is driven by hand, over a clock that stands still, so that each order of events comes
 //! about every time.
 
+mod attempts;
 mod callbacks;
 mod doubt;
 mod nodes;
@@ -129,7 +130,7 @@ impl World {
         };
         let checked = fields::check(provider.descriptor().operation(operation).unwrap(), &request).unwrap();
         let idempotency = key.map(|key| self.ticket(engine, &caller, key));
-        PayRequest { caller, provider, operation, checked, idempotency, place: None }
+        PayRequest { caller, provider, operation, checked, idempotency, then: Vec::new(), place: None }
     }
 
     fn ticket(&self, engine: &Engine, caller: &Caller, key: &str) -> IdempotencyTicket {
@@ -153,7 +154,11 @@ impl World {
     }
 
     async fn job(&self, id: TransactionId) -> Option<Job> {
-        jobs::find(self.db.as_ref(), self.company, id).await.unwrap()
+        self.job_of(id, 1).await
+    }
+
+    async fn job_of(&self, id: TransactionId, n: i64) -> Option<Job> {
+        jobs::find(self.db.as_ref(), self.company, id, n).await.unwrap()
     }
 
     /// The events of a transaction's timeline.

@@ -87,7 +87,8 @@ async fn challenged() -> (World, Gateway, String) {
     };
     let checked = fields::check(spec, &request).unwrap();
     let caller = world.caller(&world.a).await;
-    let request = PayRequest { caller, provider, operation: Operation::PayIn, checked, idempotency: None, place: None };
+    let request =
+        PayRequest { caller, provider, operation: Operation::PayIn, checked, idempotency: None, then: Vec::new(), place: None };
     let answer = world.a.pay(request).await;
     assert_eq!(answer.status, 200, "{}", super::body(&answer));
     let url = world.transaction().await.redirect_url.unwrap();

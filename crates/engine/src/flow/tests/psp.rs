@@ -31,6 +31,10 @@ struct State {
     contradicting: AtomicBool,
     /// Creating calls wait for their answers.
     holding: AtomicBool,
+    /// Creating calls are refused, readably.
+    refusing: AtomicBool,
+    /// Creating calls are not answered: the connection is closed.
+    breaking: AtomicBool,
 }
 
 impl Psp {
@@ -62,6 +66,19 @@ impl Psp {
 
     pub(super) fn holds_back(&self, holding: bool) {
         self.state.holding.store(holding, Ordering::SeqCst);
+    }
+
+    pub(super) fn refuses(&self, refusing: bool) {
+        self.state.refusing.store(refusing, Ordering::SeqCst);
+    }
+
+    pub(super) fn breaks(&self, breaking: bool) {
+        self.state.breaking.store(breaking, Ordering::SeqCst);
+    }
+
+    /// Our references that it was sent.
+    pub(super) fn references(&self) -> Vec<String> {
+        self.state.orders.lock().unwrap().keys().cloned().collect()
     }
 
     /// How many calls began with this.
@@ -101,6 +118,12 @@ async fn created(state: &State, path: &str, body: &[u8]) -> (u16, String) {
     state.orders.lock().unwrap().insert(order.str_at("referenceId").unwrap().to_owned(), kept);
     while state.holding.load(Ordering::SeqCst) {
         tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    if state.breaking.load(Ordering::SeqCst) {
+        return (0, String::new());
+    }
+    if state.refusing.load(Ordering::SeqCst) {
+        return (400, r#"{"success":false,"error":"Merchant is blocked"}"#.to_owned());
     }
     let answer = if path == "/api/withdraw" {
         format!(r#"{{"success":true,"message":"ok","withdraw":{}}}"#, order.to_text())

@@ -2,6 +2,7 @@
 
 use super::store::Act;
 use super::*;
+use ::store::repository::attempts::{self, Change, Which};
 use ::store::repository::jobs::JobKind;
 use domain::TransactionStatus;
 
@@ -33,7 +34,8 @@ async fn what_was_stored_without_an_answer_is_found_to_be_stored() {
 
 #[tokio::test]
 async fn a_reminder_never_takes_an_approved_pay_out_away() {
-    for place in ["FROM jobs WHERE company_id", "FROM transactions WHERE company_id = ?1 AND id"] {
+    // It is read together with its next action, and once more to see whose that is.
+    for place in ["FROM transactions t, attempts a", "UPDATE attempts SET next_owner"] {
         let world = World::new(true).await;
         let answer = world.pay(&world.a, Operation::PayOut, None).await;
         assert_eq!(answer.status, 200, "{}", body(&answer));
@@ -100,7 +102,7 @@ async fn a_paused_process_does_not_send_an_approved_pay_out_that_was_taken_over(
             assert!(do_jobs(&b).await.is_empty());
         })
     });
-    world.db.at("UPDATE transactions SET callback_token_hash", Act::After(hook));
+    world.db.at("next_kind = ?10", Act::After(hook));
     assert_eq!(do_jobs(&world.a).await.len(), 1, "it meets what the other one stored");
     assert!(world.db.done());
     assert_eq!(world.psp.count("POST"), 0, "sent after it was taken over");
@@ -116,7 +118,9 @@ async fn what_is_put_back_is_the_claim_that_failed_and_no_later_one() {
     // The same process has begun something else with the transaction since.
     let later = Job { kind: JobKind::Intent, due_at: claimed.due_at.plus_ms(1), ..claimed.clone() };
     let mut batch = Batch::new();
-    jobs::put(&mut batch, &later);
+    let stored = attempts::find(world.db.as_ref(), world.company, claimed.transaction_id, Which::Live).await.unwrap().unwrap();
+    let change = Change { next: Some(Some(&later)), ..Change::default() };
+    attempts::update(&mut batch, &stored.transaction, &stored.attempt, change);
     world.db.commit(batch).await.unwrap();
     world.a.put_back(&claimed, &EngineError::Corrupt("a test".into())).await;
     let stands = world.job(claimed.transaction_id).await.unwrap();

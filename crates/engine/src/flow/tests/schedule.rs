@@ -82,7 +82,7 @@ async fn a_creation_without_a_verdict_is_asked_about() {
         world.pay(&world.a, Operation::PayIn, Some("k")).await;
         let id = world.transaction().await.id;
         let mut work = world.a.load(world.company, id).await.unwrap().unwrap();
-        let ended = Ended { step, doubt: Some(Doubt::Page), calls: Vec::new(), sent_at: None };
+        let ended = Ended { step, doubt: Some(Doubt::Page), calls: Vec::new(), sent_at: None, arrived: false };
         let answer = world.a.finish_creation(&mut work, Task::PayIn, ended, false).await.unwrap();
         let stands = world.transaction().await;
         assert_eq!((stands.status, stands.attention), (TransactionStatus::Pending, Some(Attention::Anomaly)));
@@ -124,7 +124,7 @@ async fn a_job_that_the_store_refused_is_due_again_soon() {
         world.db.at("UPDATE transactions SET status", Act::Before(world.bump()));
         assert_eq!(do_jobs(&world.a).await.len(), 1);
         let job = world.job(id).await.unwrap();
-        assert_eq!((job.due_at.since(world.a.clock().now()), job.attempt), (5_000, 0));
+        assert_eq!((job.due_at.since(world.a.clock().now()), job.tries), (5_000, 0));
     }
 }
 

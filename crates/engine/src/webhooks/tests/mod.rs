@@ -197,6 +197,8 @@ fn transaction(company_id: CompanyId, method_id: MethodId, id: TransactionId, ev
         id,
         session_id: SessionId::new(now, [1; 10]),
         company_id,
+        live: 1,
+        attempts: 1,
         psp_type: "FORUMPAY".to_owned(),
         operation: Operation::PayIn,
         method_id,

@@ -253,7 +253,7 @@ fn is_token_of_callbacks(db: &Connection, url: &str) -> Result<bool> {
     let token = url.rsplit('/').next().unwrap_or_default();
     let hash = digest(&SHA256, token.as_bytes());
     let found: i64 =
-        db.query_row("SELECT COUNT(*) FROM transactions WHERE callback_token_hash = ?1", [hash.as_ref()], |row| row.get(0))?;
+        db.query_row("SELECT COUNT(*) FROM attempts WHERE callback_token_hash = ?1", [hash.as_ref()], |row| row.get(0))?;
     Ok(found > 0)
 }
 

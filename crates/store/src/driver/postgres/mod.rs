@@ -348,7 +348,7 @@ async fn run_migration(client: &Client, migration: &'static Migration) -> Result
     client.batch_execute("BEGIN").await.map_err(text)?;
     let transaction = "SELECT txid_current()";
     let before: i64 = client.query_one(transaction, &[]).await.map_err(text)?.get(0);
-    client.batch_execute(migration.sql).await.map_err(text)?;
+    client.batch_execute(&migration.for_postgres()).await.map_err(text)?;
     let after: i64 = client.query_one(transaction, &[]).await.map_err(text)?.get(0);
     if before != after {
         return Err("its text ends the transaction; it must not".to_owned());

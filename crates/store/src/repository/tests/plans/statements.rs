@@ -5,11 +5,13 @@ use super::{NOW, company, id, method};
 use crate::driver::Driver;
 use crate::repository::jobs::{Job, JobKind};
 use crate::repository::{
-    audit, callbacks, deliveries, endpoints, events, feed, holds, idempotency, jobs, page_tokens, single_use, transactions,
+    attempts, audit, callbacks, deliveries, endpoints, events, feed, holds, idempotency, jobs, page_tokens, single_use,
+    transactions,
 };
 use crate::{Batch, Dialect};
 use domain::{
-    Attention, CredentialId, Currency, EventId, Json, Money, Operation, SessionId, Timestamp, Transaction, TransactionStatus,
+    Attempt, Attention, CredentialId, Currency, EventId, Json, Money, Operation, SessionId, Timestamp, Transaction,
+    TransactionStatus,
 };
 
 /// Everything that is sent to one kind of store.
@@ -30,6 +32,8 @@ fn transaction() -> Transaction {
         id: id(7),
         session_id: SessionId::new(NOW, [1; 10]),
         company_id: company(),
+        live: 1,
+        attempts: 1,
         psp_type: "PAYONE".to_owned(),
         operation: Operation::PayIn,
         method_id: method(),
@@ -59,10 +63,11 @@ fn job() -> Job {
     Job {
         company_id: company(),
         transaction_id: id(7),
+        n: 1,
         psp_type: "PAYONE".to_owned(),
         kind: JobKind::Inquire,
         due_at: NOW,
-        attempt: 0,
+        tries: 0,
         first_at: NOW,
         detail: Json::Object(Vec::new()),
         owner: Some("node".to_owned()),
@@ -108,15 +113,24 @@ fn outcome(state: deliveries::DeliveryState, next_at: Option<Timestamp>) -> deli
     deliveries::Outcome { attempt, state, next_at }
 }
 
+/// An attempt's row, and each way in which it is changed.
+fn an_attempt(batch: &mut Batch, t: &Transaction) {
+    let attempt = Attempt { psp_transaction_id: Some("psp-1".to_owned()), ..Attempt::first(t) };
+    attempts::insert(batch, t, &attempt, vec![1], Some([5; 32]), Some(&job()));
+    attempts::update(batch, t, &attempt, attempts::Change { memo: Some(vec![1]), token_hash: Some([5; 32]), next: None });
+    attempts::update(batch, t, &attempt, attempts::Change { next: Some(None), ..attempts::Change::default() });
+}
+
 /// A payment's way from its creation to its webhook.
 async fn a_payment(db: &Recorder) {
     let t = transaction();
     let mut batch = Batch::new();
-    transactions::insert(&mut batch, &t, vec![1], Some([5; 32]));
+    transactions::insert(&mut batch, &t, vec![1]);
+    an_attempt(&mut batch, &t);
     idempotency::insert(&mut batch, company(), "POST /", "key", [1; 32], id(7), NOW);
-    page_tokens::insert(&mut batch, [4; 32], company(), id(7), page_tokens::Page::Pay);
-    single_use::take(&mut batch, company(), method(), [6; 32], id(7));
-    single_use::give_back(&mut batch, company(), id(7));
+    page_tokens::insert(&mut batch, [4; 32], company(), id(7), 1, page_tokens::Page::Pay);
+    single_use::take(&mut batch, company(), method(), [6; 32], id(7), 1);
+    single_use::give_back(&mut batch, company(), id(7), 1);
     let entry = transactions::TimelineEntry {
         n: 1,
         at: NOW,
@@ -126,19 +140,19 @@ async fn a_payment(db: &Recorder) {
         detail: Json::Object(Vec::new()),
     };
     transactions::add_to_timeline(&mut batch, company(), id(7), &entry);
-    jobs::put(&mut batch, &job());
     transactions::update(&mut batch, &t);
+    transactions::update_live(&mut batch, &t);
     transactions::update_sealed(&mut batch, company(), id(7), vec![1]);
-    transactions::update_token(&mut batch, company(), id(7), [5; 32]);
     transactions::mark_stuck(&mut batch, company(), id(7));
-    jobs::delete(&mut batch, company(), id(7));
-    jobs::set_counters(&mut batch, company(), id(7), &Json::Object(Vec::new()));
-    jobs::pull_forward(&mut batch, company(), id(7), NOW);
+    jobs::set_counters(&mut batch, company(), id(7), 1, &Json::Object(Vec::new()));
+    jobs::stop_a_run(&mut batch, company(), id(7), 1);
+    jobs::pull_forward(&mut batch, company(), id(7), 1, NOW);
     idempotency::answer(&mut batch, company(), id(7), 200, vec![1]);
     idempotency::expire(&mut batch, company(), id(7), NOW);
     let callback = callbacks::StoredCallback {
         company_id: company(),
         transaction_id: id(7),
+        of_attempt: 1,
         psp_type: "PAYONE".to_owned(),
         id: id(8),
         received_at: NOW,
@@ -177,10 +191,15 @@ async fn looked_up(db: &Recorder) {
     let _ = endpoints::off_since(db, company(), method()).await;
     let _ = transactions::find(db, company(), id(7)).await;
     let _ = transactions::find_by_session(db, company(), transaction().session_id).await;
-    let _ = transactions::find_by_psp_id(db, company(), method(), "psp-1").await;
-    let _ = transactions::find_by_token(db, [5; 32]).await;
+    for which in [attempts::Which::Live, attempts::Which::Number(1)] {
+        let _ = attempts::find(db, company(), id(7), which).await;
+    }
+    let _ = attempts::others(db, company(), id(7), 1).await;
+    let _ = attempts::find_by_reference(db, company(), method(), id(6)).await;
+    let _ = attempts::find_by_psp_id(db, company(), method(), "psp-1").await;
+    let _ = attempts::find_by_token(db, [5; 32]).await;
     let _ = transactions::timeline(db, company(), id(7)).await;
-    let _ = jobs::find(db, company(), id(7)).await;
+    let _ = jobs::find(db, company(), id(7), 1).await;
     let _ = callbacks::open(db, company(), id(7)).await;
     let _ = audit::exists(db, company(), &id(7).to_string()).await;
     let _ = deliveries::find(db, company(), id(9)).await;
