@@ -114,7 +114,7 @@ impl<'a> Commit<'a> {
         let to = next(from, change, self.work.transaction.operation)?;
         self.work.transaction.status = to;
         self.note(change.as_str(), Some(from), Some(to), detail);
-        if to.is_final() && !self.ends_paid_otherwise(to) {
+        if to.is_final() && !self.end_by_the_paid_one(to) {
             self.announce();
         }
         metrics::counter!("mozarto_transactions_total", "provider" => self.work.provider.descriptor().name,
@@ -133,24 +133,25 @@ impl<'a> Commit<'a> {
 
     fn announce(&mut self) {
         let t = &mut self.work.transaction;
-        // The live attempt's, which is not always the one in hand.
+        // Account and provider of the live attempt, which is not always the one in hand.
         let provider = providers::by_psp_type(&t.psp_type).unwrap_or(self.work.provider);
         if !provider.descriptor().webhooks {
             return;
         }
+        let method = self.work.company.method(t.method_id).unwrap_or(&self.work.method).clone();
         t.events_sent += 1;
         let random = &self.engine.inner.random;
         let announcement = Announcement {
             company_id: t.company_id,
             transaction: t,
-            method: &self.work.method,
+            method: &method,
             event_id: EventId::new(self.now, random.bytes()),
             delivery_id: TransactionId::new(self.now, random.bytes()),
             now: self.now,
         };
         // Only the first: a later one may have to wait for those before it.
-        let first = t.events_sent == 1 && told(&self.work.method);
-        let promise = if first { Promise::of(self.engine, t.company_id, self.work.method.id) } else { None };
+        let first = t.events_sent == 1 && told(&method);
+        let promise = if first { Promise::of(self.engine, t.company_id, method.id) } else { None };
         let Some(promise) = promise else {
             announce(&mut self.batch, &announcement);
             self.announced = true;
@@ -230,7 +231,7 @@ impl<'a> Commit<'a> {
     /// Applies a finding. Where the state table does not allow it, nothing changes and an anomaly is shown.
     pub(super) fn settle(&mut self, finding: &Finding, detail: &Json) {
         self.remember(finding.memo.clone());
-        if !self.work.is_live() && !self.turns_live(finding) {
+        if !self.work.is_live() && !self.take_late_success(finding) {
             return self.settle_earlier(finding);
         }
         self.show(finding);

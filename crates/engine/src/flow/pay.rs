@@ -54,7 +54,8 @@ pub struct PayRequest {
     pub checked: Checked,
     /// The idempotency key, when one was sent.
     pub idempotency: Option<IdempotencyTicket>,
-    /// Accounts that are asked one after the other where the one before certainly refused; rules name none yet.
+    /// Accounts that are asked one after the other where the one before certainly refused; rules name none yet. Whoever
+    /// names some has looked at what they take (`fits`) and at the time that is left.
     pub then: Vec<MethodId>,
     /// Its place among the work in flight, kept until the work is over: also when nobody waits for the answer any more.
     pub place: Option<Place>,

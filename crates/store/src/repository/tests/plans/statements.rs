@@ -143,7 +143,7 @@ async fn a_payment(db: &Recorder) {
     transactions::update(&mut batch, &t);
     transactions::update_live(&mut batch, &t);
     transactions::update_sealed(&mut batch, company(), id(7), vec![1]);
-    transactions::mark_stuck(&mut batch, company(), id(7));
+    transactions::mark_stuck(&mut batch, company(), id(7), 1);
     jobs::set_counters(&mut batch, company(), id(7), 1, &Json::Object(Vec::new()));
     jobs::stop_a_run(&mut batch, company(), id(7), 1);
     jobs::pull_forward(&mut batch, company(), id(7), 1, NOW);
