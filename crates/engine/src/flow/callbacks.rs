@@ -255,7 +255,7 @@ impl Engine {
             id,
             received_at: now,
             raw,
-            attempt: 0,
+            tries: 0,
             digest: Some(key.digest("callback", &of_transaction).to_vec()),
             copies: 1,
             told: false,

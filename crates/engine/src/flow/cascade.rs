@@ -21,8 +21,8 @@ use store::repository::transactions::{self, TimelineEntry};
 use store::repository::{page_tokens, single_use};
 use store::{Batch, CommitError, StoreError as _};
 
-/// Why the creating call certainly came to nothing; `None`: it did not, or nobody knows. A time-out, a connection that broke or an
-/// answer that cannot be read is none, whatever the call was.
+/// Why the creating call certainly came to nothing; `None`: it did not, or nobody knows. A time-out, a connection that broke
+/// or an answer that cannot be read is none, whatever the call was.
 fn refusal_of(ended: &Ended) -> Option<&Refusal> {
     match (&ended.step, ended.lost) {
         (Step::Refused(refusal), None) => Some(refusal),

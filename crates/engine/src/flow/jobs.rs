@@ -89,7 +89,8 @@ impl Engine {
         let _lock = self.inner.locks.lock(claimed.transaction_id).await;
         let which = Which::Number(claimed.n);
         let Some(mut work) = self.load_attempt(claimed.company_id, claimed.transaction_id, which).await? else { return Ok(()) };
-        // Between the claim and the lock somebody may have changed it. Whoever does after this is met by the version at the commit.
+        // Between the claim and the lock somebody may have changed it. Whoever does after this is met by the version at the
+        // commit.
         let is_ours = |job: &Job| job.kind == claimed.kind && job.owner.as_deref() == Some(&*self.inner.node_id);
         let Some(job) = work.next.clone().filter(is_ours) else { return Ok(()) };
         if job.kind != JobKind::Intent && self.a_call_is_open(&work).await? {
@@ -182,8 +183,8 @@ impl Engine {
 
     /// Nobody else will ask about these callbacks: they are asked about on the common schedule, to its end.
     fn ask_later(&self, commit: &mut Commit<'_>, open: &[StoredCallback]) {
-        let attempt = open.iter().map(|one| one.attempt).max().unwrap_or_default();
-        match inquiry_wait_ms(attempt) {
+        let tries = open.iter().map(|one| one.tries).max().unwrap_or_default();
+        match inquiry_wait_ms(tries) {
             Some(wait_ms) => callbacks::later(&mut commit.batch, open, self.clock().after(wait_ms), true),
             None => {
                 commit.anomaly("the provider called, and was asked for three days without an answer", "warning");

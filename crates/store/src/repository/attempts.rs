@@ -70,6 +70,9 @@ const BY_REFERENCE: &str = "SELECT transaction_id, n FROM attempts INDEXED BY at
 const BY_PSP_ID: &str = "SELECT transaction_id, n FROM attempts INDEXED BY attempts_by_psp_id \
                          WHERE company_id /*pg || '' */= ?1 AND psp_transaction_id = ?2 AND method_id = ?3 LIMIT 2";
 
+/// How many columns of an attempt the queries list: its key, provider and next action as [`jobs`] reads them, then the rest.
+const OF_ATTEMPT: usize = jobs::COLUMNS + 8;
+
 /// Which attempt of a transaction is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
@@ -209,27 +212,30 @@ fn named(row: &Row) -> Result<(TransactionId, i64), QueryError> {
 
 fn stored(row: &Row) -> Result<StoredAttempt, QueryError> {
     let transaction = transaction(row)?;
+    // As the queries list them: the transaction's columns, its sealed part, the attempt's columns, its sealed part.
+    let (sealed, of_attempt) = (COLUMNS, COLUMNS + 1);
     Ok(StoredAttempt {
-        sealed: row.bytes(COLUMNS)?,
-        attempt: attempt(row, COLUMNS + 1, transaction.id)?,
-        next: jobs::job(row, COLUMNS + 1)?,
-        memo: row.opt_bytes(COLUMNS + 19)?,
+        sealed: row.bytes(sealed)?,
+        attempt: attempt(row, of_attempt, transaction.id)?,
+        next: jobs::job(row, of_attempt)?,
+        memo: row.opt_bytes(of_attempt + OF_ATTEMPT)?,
         transaction,
     })
 }
 
 /// The attempt whose columns begin there.
 fn attempt(row: &Row, at: usize, transaction: TransactionId) -> Result<Attempt, QueryError> {
+    let rest = at + jobs::COLUMNS;
     Ok(Attempt {
         n: row.int(at + 2)?,
         psp_type: row.text(at + 3)?,
-        kind: parse(row, at + 10)?,
-        method_id: parse(row, at + 11)?,
-        reference: read::opt_parse(row, at + 12)?.unwrap_or(transaction),
-        psp_transaction_id: row.opt_text(at + 13)?,
-        outcome: read::opt_parse(row, at + 14)?,
-        code: row.opt_text(at + 15)?,
-        started_at: Timestamp::from_millis(row.int(at + 16)?),
-        ended_at: row.opt_int(at + 17)?.map(Timestamp::from_millis),
+        kind: parse(row, rest)?,
+        method_id: parse(row, rest + 1)?,
+        reference: read::opt_parse(row, rest + 2)?.unwrap_or(transaction),
+        psp_transaction_id: row.opt_text(rest + 3)?,
+        outcome: read::opt_parse(row, rest + 4)?,
+        code: row.opt_text(rest + 5)?,
+        started_at: Timestamp::from_millis(row.int(rest + 6)?),
+        ended_at: row.opt_int(rest + 7)?.map(Timestamp::from_millis),
     })
 }

@@ -129,8 +129,8 @@ impl Commit<'_> {
         self.anomaly(&text, "highest");
     }
 
-    /// At an ending of the live attempt. Where another one was paid a pay-in does not end without money: that one becomes the live
-    /// one, and the payment is approved by it. Answers whether it is: what it ends as is announced then.
+    /// At an ending of the live attempt. Where another one was paid a pay-in does not end without money: that one becomes the
+    /// live one, and the payment is approved by it. Answers whether it is: what it ends as is announced then.
     pub(super) fn end_by_the_paid_one(&mut self, ends_as: TransactionStatus) -> bool {
         let transaction = &self.work.transaction;
         let Some(paid) = self.work.paid_otherwise().filter(|_| transaction.operation == Operation::PayIn).cloned() else {

@@ -157,7 +157,7 @@ async fn a_payment(db: &Recorder) {
         id: id(8),
         received_at: NOW,
         raw: vec![1],
-        attempt: 0,
+        tries: 0,
         digest: Some(vec![2; 32]),
         copies: 1,
         told: false,
