@@ -307,7 +307,8 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let job = self.intent_job(work, task, Some(call));
         let memo = call.memo.is_some().then(|| work.seal_memo()).transpose()?;
-        self.store_before_a_call(work, Change { memo, token_hash: new_token, next: Some(Some(&job)) }).await?;
+        self.store_before_a_call(work, Change { memo, token_hash: new_token, next: Some(Some(&job)), ..Change::default() })
+            .await?;
         work.next = Some(job);
         Ok(())
     }

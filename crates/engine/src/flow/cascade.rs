@@ -177,7 +177,7 @@ impl Engine {
         before.end(TransactionStatus::Failed, &refusal.code.status_word(), now);
         // Whose call may have arrived may have been taken after all.
         let late = ended.arrived.then(|| self.late_job(left, now));
-        let change = Change { memo: Some(left.seal_memo()?), token_hash: None, next: Some(late.as_ref()) };
+        let change = Change { memo: Some(left.seal_memo()?), token_hash: None, psp_id: true, next: Some(late.as_ref()) };
         attempts::update(&mut batch, &next.transaction, before, change);
         attempts::insert(&mut batch, &next.transaction, &next.attempt, next.seal_memo()?, token_hash, Some(job));
         for (page, hash) in pages::hashes(&next.pages) {

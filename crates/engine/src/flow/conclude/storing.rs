@@ -37,7 +37,8 @@ impl Commit<'_> {
             attempts::insert(&mut batch, &work.transaction, &work.attempt, work.seal_memo()?, creation.token_hash, next);
         } else if self.memo_changed || next.is_some() || work.attempt != self.attempt_before {
             let memo = self.memo_changed.then(|| work.seal_memo()).transpose()?;
-            let change = Change { memo, token_hash: None, next: next.map(Option::as_ref) };
+            let psp_id = work.attempt.psp_transaction_id != self.attempt_before.psp_transaction_id;
+            let change = Change { memo, token_hash: None, psp_id, next: next.map(Option::as_ref) };
             attempts::update(&mut batch, &work.transaction, &work.attempt, change);
         }
         Ok(batch)
