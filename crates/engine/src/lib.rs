@@ -1,6 +1,6 @@
 //! The use cases: pay in, pay out, settle, approve, inquire, deliver, configure.
 //!
-//! What flows: a request is checked ([`auth`], [`flow`]), its intent is committed, the provider is called through [`transport`],
+//! What flows: a request is checked ([`cashier`], with [`auth`]), its intent is committed, the provider is called through [`transport`],
 //! the outcome is committed together with its timeline entry, its next job and its webhook ([`webhooks`]), and only then
 //! answered.
 //!
@@ -10,6 +10,7 @@
 pub mod admin;
 pub mod answer;
 pub mod auth;
+pub mod cashier;
 pub mod clock;
 pub mod core;
 pub mod directory;

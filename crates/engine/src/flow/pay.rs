@@ -12,6 +12,7 @@ use crate::admin::AdminError;
 use crate::admin::error::MISSING;
 use crate::answer::CashierAnswer;
 use crate::auth::Caller;
+use crate::cashier::NotAdmitted;
 use crate::core::Engine;
 use crate::pulse::trouble;
 use crate::shares::Place;
@@ -33,7 +34,7 @@ const STANDS_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 const STANDS_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 fn still_running() -> CashierAnswer {
-    CashierAnswer::error(409, "A request with this Idempotency-Key is still running", Vec::new(), None).retry_after(1)
+    NotAdmitted::KeyRunning.answer()
 }
 
 /// The creating commit failed: nothing was sent to anybody. Where nobody knows whether it stands, it is not said that nothing was
@@ -376,7 +377,7 @@ impl Engine {
         let Some(ticket) = ticket else { return Ok(CashierAnswer::internal()) };
         Ok(match self.known_key(&work.company, ticket).await? {
             KnownKey::Answered(answer) => answer,
-            KnownKey::OtherBody => CashierAnswer::error(422, "Idempotency-Key was used with another body", Vec::new(), None),
+            KnownKey::OtherBody => NotAdmitted::KeyOfAnotherBody.answer(),
             KnownKey::Running | KnownKey::New => still_running(),
         })
     }
