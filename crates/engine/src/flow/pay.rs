@@ -250,7 +250,6 @@ impl Engine {
     fn new_work(&self, request: PayRequest, route: &route::Route) -> (Work, Option<[u8; 32]>) {
         let now = self.clock().now();
         let random = &self.inner.random;
-        let descriptor = request.provider.descriptor();
         let checked = request.checked;
         let id = TransactionId::new(now, random.bytes());
         let session_id = SessionId::new(now, random.bytes());
@@ -272,7 +271,7 @@ impl Engine {
             company_id: request.caller.company.company.id,
             live: 1,
             attempts: 1,
-            psp_type: descriptor.psp_type.to_owned(),
+            psp_type: request.provider.descriptor().psp_type.to_owned(),
             operation: request.operation,
             method_id: route.method.id,
             brand_id: checked.brand_id,
