@@ -34,7 +34,7 @@ pub(crate) fn followed(seeds: &Seeds, now: i64) -> Result<Followed> {
     let mut making = Making { now, seeds: seeds.all.iter().collect(), n: 0, all: Followed::new() };
     making.inquiries()?;
     making.open_work()?;
-    making.held();
+    making.held()?;
     making.callbacks()?;
     making.pages_and_keys();
     Ok(making.all)
@@ -136,7 +136,7 @@ impl Making<'_> {
     }
 
     /// Pay-outs that wait for a person: one of a rule, which was never sent, and one that its provider has.
-    fn held(&mut self) {
+    fn held(&mut self) -> Result<()> {
         let due_at = self.now + 60 * HOUR;
         for (what, psp_type) in [("held by a rule", "PAYONE"), ("held and overdue", "CLEO")] {
             let mut held = self.unknown(psp_type, "PAYOUT");
@@ -153,6 +153,12 @@ impl Making<'_> {
             });
             self.add(what, held, Then::Stays);
         }
+        let (mut held, _) = self.seeded("FORUMPAY", "PAYOUT")?;
+        held.status = "OnHold";
+        held.hold = Some(Hold { status: "waiting", decisions: Vec::new() });
+        held.job = Some(Job { kind: "hold", due_at, tries: 0, first_at: held.at, detail: "{}".to_owned(), owner: None });
+        self.add("held by its provider", held, Then::Stays);
+        Ok(())
     }
 
     /// One that waits in the inbox, and ones that come after the migration, to addresses from before.

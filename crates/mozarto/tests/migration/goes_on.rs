@@ -33,7 +33,7 @@ impl Running<'_> {
         self.voucher().await.context("a voucher in flight")?;
         self.pages().await.context("pages")?;
         self.callback_to_an_old_token().await.context("a callback to an old token")?;
-        self.held_pay_out().await.context("a held pay-out")?;
+        self.held_pay_outs().await.context("held pay-outs")?;
         for (what, (payment, then)) in self.followed {
             match then {
                 Then::Becomes(status, texts) => self.becomes(payment, status, texts).await,
@@ -175,14 +175,27 @@ impl Running<'_> {
         self.becomes(payment, "Approved", &["\"callback\""]).await
     }
 
-    async fn held_pay_out(&self) -> Result<()> {
-        let payment = self.payment("held by a rule")?;
-        let approved = self.client.manage("POST", &format!("/approvals/{}/approve", payment.id), Some(json!({}))).await?;
-        ensure!(approved.status == 200, "{} {}", approved.status, approved.body);
-        self.becomes(payment, "Approved", &[]).await?;
-        let entries = self.client.control("GET", &format!("/payone/ledger?reference={}", payment.id), None).await?;
-        ensure!(entries.body["transfers"].as_array().is_some_and(|all| all.len() == 1), "{}", entries.body);
-        Ok(())
+    /// One that was never sent, and one that its provider has and that what is remembered of it lets go.
+    async fn held_pay_outs(&self) -> Result<()> {
+        for (what, provider) in [("held by a rule", "payone"), ("held by its provider", "forumpay")] {
+            let payment = self.payment(what)?;
+            ensure!(self.transfers(provider, payment).await? == 0, "{what}: it is sent already");
+            let approved = self.client.manage("POST", &format!("/approvals/{}/approve", payment.id), Some(json!({}))).await?;
+            ensure!(approved.status == 200, "{what}: {} {}", approved.status, approved.body);
+            let until = Instant::now() + LIMIT;
+            while self.transfers(provider, payment).await? != 1 {
+                ensure!(Instant::now() < until, "{what}: {}", self.managed(&payment.id).await?);
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+        self.becomes(self.payment("held by a rule")?, "Approved", &[]).await
+    }
+
+    /// How many transfers the provider's ledger has of it.
+    async fn transfers(&self, provider: &str, payment: &Payment) -> Result<usize> {
+        let path = format!("/{provider}/ledger?reference={}", payment.id);
+        let ledger = self.client.control("GET", &path, None).await?;
+        ledger.body["transfers"].as_array().map(Vec::len).with_context(|| format!("no ledger: {}", ledger.body))
     }
 
     /// Nothing is sent again: it is unknown, and whoever does not want to wait for the schedule asks.
@@ -200,8 +213,8 @@ impl Running<'_> {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         self.becomes(payment, "Approved", &["inquiry"]).await?;
-        let entries = self.client.control("GET", &format!("/payone/ledger?reference={}", payment.id), None).await?;
-        ensure!(entries.body["transfers"].as_array().is_some_and(|all| all.len() == 1), "{}", entries.body);
+        let transfers = self.transfers("payone", payment).await?;
+        ensure!(transfers == 1, "{transfers} transfers");
         Ok(())
     }
 

@@ -1,8 +1,9 @@
 //! What a store says, in terms that outlive its schema: read before and after the migration, and compared. The only place that
 //! knows where it stands on either side.
 
-use crate::made::{Company, Table};
+use super::made::{Company, Table};
 use anyhow::{Context, Result, ensure};
+use aws_lc_rs::digest::{SHA256, digest};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -108,6 +109,17 @@ const OF_ANOTHER: [&str; 3] = ["page_tokens WHERE n <> 1", "single_use WHERE n <
 #[derive(Debug, Default)]
 pub(crate) struct Kept(BTreeMap<String, BTreeMap<String, String>>);
 
+/// Longer ones are kept by their digest.
+const LONG_BYTES: usize = 400;
+
+fn content(cells: &[Option<String>]) -> String {
+    let text = key(cells);
+    if text.len() <= LONG_BYTES {
+        return text;
+    }
+    format!("{}... {}", text.chars().take(LONG_BYTES / 8).collect::<String>(), hex::encode(digest(&SHA256, text.as_bytes())))
+}
+
 fn key(cells: &[Option<String>]) -> String {
     cells.iter().map(|cell| cell.as_deref().unwrap_or("NULL")).collect::<Vec<_>>().join(" ")
 }
@@ -139,7 +151,7 @@ impl Kept {
     }
 
     fn add(&mut self, name: &str, keys: usize, rows: Vec<Row>) {
-        let rows = rows.into_iter().map(|row| (key(&row[..keys]), key(&row[keys..])));
+        let rows = rows.into_iter().map(|row| (key(&row[..keys]), content(&row[keys..])));
         self.0.insert(name.to_owned(), rows.collect());
     }
 
@@ -195,4 +207,37 @@ pub(crate) async fn has_first_attempts(store: &Store) -> Result<bool> {
         ensure!(store.count(other).await? == 0, "{other}");
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(rows: &[(&str, Option<&str>)]) -> Kept {
+        let mut kept = Kept::default();
+        kept.add(
+            "next actions",
+            1,
+            rows.iter().map(|(id, said)| vec![Some((*id).to_owned()), said.map(str::to_owned)]).collect(),
+        );
+        kept
+    }
+
+    #[test]
+    fn what_is_lost_added_or_changed_is_found() {
+        let long = "0".repeat(LONG_BYTES) + "1";
+        let before = kept(&[("a", Some("1")), ("b", None), ("c", Some(&long))]);
+        before.is_kept_in(&kept(&[("c", Some(&long)), ("b", None), ("a", Some("1"))])).unwrap();
+        let changed = long.replace('1', "2");
+        for (after, says) in [
+            (vec![("a", Some("1")), ("c", Some(&*long))], "lost are [\"b\"]"),
+            (vec![("a", Some("1")), ("b", None), ("c", Some(&long)), ("d", None)], "4 instead of 3"),
+            (vec![("a", Some("2")), ("b", None), ("c", Some(&long))], "a said 1 and says 2"),
+            (vec![("a", Some("1")), ("b", Some("")), ("c", Some(&long))], "b said NULL and says "),
+            (vec![("a", Some("1")), ("b", None), ("c", Some(&changed))], "c said 000"),
+        ] {
+            let refused = before.is_kept_in(&kept(&after)).unwrap_err().to_string();
+            assert!(refused.contains(says), "{refused}");
+        }
+    }
 }

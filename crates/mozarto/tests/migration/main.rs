@@ -10,10 +10,9 @@ mod seeds;
 use anyhow::{Context, Result, ensure};
 use followed::Followed;
 use kept::{Kept, Store};
-use made::{Company, Target};
+use made::{Company, Target, directory};
 use seeds::{BINARY, Seeds};
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use testkit::client::Client;
 use testkit::sandbox::{Options, Sandbox};
@@ -21,8 +20,6 @@ use testkit::sandbox::{Options, Sandbox};
 /// Payments beside those that are followed and those of the product: with them there are more than 100,000 rows.
 const MANY: usize = 20_000;
 const ROWS_MIN: usize = 100_000;
-/// What of a directory is not the platform's store, and goes on beside the old one.
-const BESIDE: [&str; 5] = ["master.key", "sandbox.json", "simulators.db", "simulators.key", "shop.db"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_embedded_store_of_the_revision_before_goes_on() {
@@ -52,7 +49,7 @@ async fn goes_on(database: Option<&str>) -> Result<()> {
     every_kind_is_there(&before)?;
     drop(store);
     let started = Instant::now();
-    migrate(data.path(), database).await?;
+    directory::migrate(Path::new(BINARY), data.path(), database).await?;
     println!("{:?}: migrated within {:?}", began.elapsed(), started.elapsed());
     let store = Store::open(data.path(), database).await?;
     let after = Kept::of(&store, &company).await.context("after")?;
@@ -67,9 +64,7 @@ async fn goes_on(database: Option<&str>) -> Result<()> {
 
 /// The old store, in a directory with what a sandbox has beside it.
 async fn make(fresh: &Path, data: &Path, database: Option<&str>, followed: &Followed, now: i64) -> Result<()> {
-    for name in BESIDE {
-        std::fs::copy(fresh.join(name), data.join(name)).with_context(|| name.to_owned())?;
-    }
+    directory::beside(fresh, data)?;
     let target = match database {
         Some(url) => Target::postgres(url).await?,
         None => Target::sqlite(&data.join("mozarto.db"))?,
@@ -110,24 +105,6 @@ fn every_kind_is_there(kept: &Kept) -> Result<()> {
     {
         ensure!(!kept.part(part).is_empty(), "no {part}");
     }
-    Ok(())
-}
-
-/// `mozarto migrate`, as whoever operates it would.
-async fn migrate(data: &Path, database: Option<&str>) -> Result<()> {
-    let mut command = tokio::process::Command::new(BINARY);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MOZARTO_")) {
-        command.env_remove(name);
-    }
-    command.args(["migrate", "--json"]).stdin(Stdio::null()).kill_on_drop(true);
-    command.env("MOZARTO_ENVIRONMENT", "sandbox").env("MOZARTO_PUBLIC_URL", "http://127.0.0.1:1").env("MOZARTO_DATA", data);
-    command.env("MOZARTO_LISTEN", "127.0.0.1:0").env("MOZARTO_METRICS_LISTEN", "off");
-    command.env("MOZARTO_MASTER_KEY_FILE", data.join("master.key"));
-    if let Some(url) = database {
-        command.env("MOZARTO_DATABASE", url);
-    }
-    let output = command.output().await?;
-    ensure!(output.status.success(), "mozarto migrate: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
 

@@ -88,6 +88,7 @@ fn requests() -> Vec<(&'static str, &'static str, String)> {
         ("FLEXEPIN", "PAYIN", bodies::flexepin(1, 1_000)),
         ("FORUMPAY", "PAYIN", bodies::forumpay_in("100.00")),
         ("FORUMPAY", "PAYOUT", bodies::forumpay_out("100.00")),
+        ("FORUMPAY", "PAYOUT", bodies::forumpay_out("100.00")),
         ("GIGADAT", "PAYIN", bodies::gigadat_in("100.00")),
         ("GIGADAT", "PAYOUT", bodies::gigadat_out("ETO", "100.00")),
         ("NEOSURF", "PAYIN", bodies::neosurf("EUR", "100.00")),

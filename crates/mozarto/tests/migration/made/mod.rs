@@ -3,6 +3,7 @@
 //! those are of today's schema.
 
 mod company;
+pub(crate) mod directory;
 mod forms;
 mod payment;
 mod product;
