@@ -77,9 +77,10 @@ impl Making<'_> {
         for form in &crate::made::FORMS {
             let (mut payment, paid) = self.seeded(form.psp_type, form.operation)?;
             let (at, n) = (payment.at, payment.n);
-            let counters = if n % 2 == 0 { format!(r#","askedAt":{},"waitedMs":40000"#, at + 1_000) } else { String::new() };
+            let counters =
+                if n.is_multiple_of(2) { format!(r#","askedAt":{},"waitedMs":40000"#, at + 1_000) } else { String::new() };
             let detail = format!(r#"{{"sentAt":{at},"notFound":0{counters}}}"#);
-            let tries = i64::from(n % 2 == 0) * 2;
+            let tries = i64::from(n.is_multiple_of(2)) * 2;
             payment.inquiries = tries;
             if form.psp_type == "TRUST" {
                 // Before its page is opened there is nothing to ask about.

@@ -129,13 +129,11 @@ impl Kept {
     pub(crate) async fn of(store: &Store, company: &Company) -> Result<Self> {
         let mut kept = Self::default();
         let migrated = store.has_table("attempts").await?;
-        for table in Table::ALL {
-            let (name, keys, others) = table.shape();
-            if table != Table::Jobs {
-                let others: Vec<&str> = others.iter().copied().filter(|column| !MOVED.contains(column)).collect();
-                let columns = [keys, &others[..]].concat();
-                kept.add(name, keys.len(), store.rows(&columns, name).await?);
-            }
+        for table in Table::ALL.into_iter().filter(|table| *table != Table::Jobs) {
+            let keys = table.keys();
+            let others: Vec<&str> = table.others().into_iter().filter(|column| !MOVED.contains(column)).collect();
+            let count = keys.len();
+            kept.add(table.name(), count, store.rows(&[keys, others].concat(), table.name()).await?);
         }
         for (name, columns) in CONFIGURATION {
             kept.add(name, columns.len().min(2), store.rows(columns, name).await?);
@@ -191,6 +189,18 @@ async fn opened(store: &Store, company: &Company, table: &str, column: &str) -> 
         row[1] = Some(String::from_utf8_lossy(&plain).into_owned());
     }
     Ok(rows)
+}
+
+/// How many rows of each kind there are.
+pub(crate) async fn counts(store: &Store) -> Result<Vec<(&'static str, i64)>> {
+    let migrated = store.has_table("attempts").await?;
+    let mut counts = Vec::new();
+    for table in Table::ALL.into_iter().filter(|table| *table != Table::Jobs) {
+        counts.push((table.name(), store.count(table.name()).await?));
+    }
+    counts.push(("next actions", store.count(if migrated { NEXT_AFTER.0 } else { NEXT_BEFORE.0 }).await?));
+    counts.push(("callback tokens", store.count(if migrated { TOKEN_AFTER } else { TOKEN_BEFORE }).await?));
+    Ok(counts)
 }
 
 /// What only a migrated store has: one attempt of each payment. Answers whether it is a migrated one.

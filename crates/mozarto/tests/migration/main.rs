@@ -1,5 +1,5 @@
-//! A store as the revision before left it, brought up to date: nothing of it is lost, and what was open goes on. The store is made
-//! here, in `made`, by that revision's own migrations and plain SQL.
+//! A store as the revision before left it, brought up to date: nothing of it is lost, and what was open goes on. The store is
+//! made here, in `made`, by that revision's own migrations and plain SQL.
 
 mod followed;
 mod goes_on;
@@ -47,6 +47,7 @@ async fn goes_on(database: Option<&str>) -> Result<()> {
     let before = Kept::of(&store, &company).await.context("before")?;
     ensure!(before.rows() > ROWS_MIN, "{} rows", before.rows());
     every_kind_is_there(&before)?;
+    let counted = kept::counts(&store).await?;
     drop(store);
     let started = Instant::now();
     directory::migrate(Path::new(BINARY), data.path(), database).await?;
@@ -54,6 +55,7 @@ async fn goes_on(database: Option<&str>) -> Result<()> {
     let store = Store::open(data.path(), database).await?;
     let after = Kept::of(&store, &company).await.context("after")?;
     before.is_kept_in(&after)?;
+    ensure!(counted == kept::counts(&store).await?, "more or fewer than {counted:?}");
     let migrated = kept::has_first_attempts(&store).await?;
     println!("{:?}: {} rows are kept (attempts: {migrated})", began.elapsed(), before.rows());
     drop((before, after));

@@ -1,4 +1,5 @@
-//! The company that everything is of: made by a sandbox of this program, taken over column by column as the earlier schema had it.
+//! The company that everything is of: made by a sandbox of this program, taken over column by column as the earlier schema
+//! had it.
 
 use super::target::Target;
 use anyhow::{Context, Result};

@@ -1,6 +1,6 @@
-//! The making of a store as the revision before left it: its schema (migrations 1 to 9), the configuration that a sandbox made, and
-//! payments in every state with every kind of open work, by plain SQL. Nothing of it goes through a repository of this program:
-//! those are of today's schema.
+//! The making of a store as the revision before left it: its schema (migrations 1 to 9), the configuration that a sandbox
+//! made, and payments in every state with every kind of open work, by plain SQL. Nothing of it goes through a repository of
+//! this program: those are of today's schema.
 
 mod company;
 pub(crate) mod directory;

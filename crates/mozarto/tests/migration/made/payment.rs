@@ -282,7 +282,7 @@ impl Payment {
                 self.form.operation.into(),
                 method.into(),
                 Value::Null,
-                (self.n % 3 == 0).then(|| format!("ORDER-{}", self.n)).into(),
+                (self.n.is_multiple_of(3)).then(|| format!("ORDER-{}", self.n)).into(),
                 format!("user_{}", self.n % 977).into(),
                 self.form.amount.0.into(),
                 self.form.currency.into(),

@@ -1,5 +1,5 @@
-//! Every status with every kind of open work that it can have, of every provider in each of its directions; and the many that have
-//! mostly ended.
+//! Every status with every kind of open work that it can have, of every provider in each of its directions; and the many that
+//! have mostly ended.
 
 use super::forms::{FORMS, Form};
 use super::payment::{Callback, Delivery, Hold, Job, Key, Payment};
@@ -176,7 +176,7 @@ pub(crate) fn one_of_many(n: u64, now: i64) -> Payment {
         96 => "Reversed",
         97 if !form.is_pay_in() => "Rejected",
         98 if !form.is_pay_in() => "OnHold",
-        99 if n % 5 == 0 => "Pending",
+        99 if n.is_multiple_of(5) => "Pending",
         _ => "Approved",
     };
     if payment.status == "Reversed" && form.psp_type == "WORLDPAY_EU" {
@@ -187,10 +187,10 @@ pub(crate) fn one_of_many(n: u64, now: i64) -> Payment {
         let due_at = now + 10 * HOUR + i64::try_from(n % 100_000).unwrap_or_default();
         payment.job = Some(Job { kind, due_at, tries, first_at: payment.at + 40, detail, owner: None });
     }
-    if n % 2 == 0 && n % 5 == 0 {
+    if n.is_multiple_of(2) && n.is_multiple_of(5) {
         callbacks(&mut payment, now);
     }
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         key(&mut payment, now);
     }
     let mut payment = dressed(payment, now);

@@ -91,7 +91,7 @@ impl Target {
 
     /// [`write`](Self::write) of one of [`Table::ALL`].
     pub(crate) async fn fill(&mut self, table: Table, rows: &[Vec<Value>]) -> Result<()> {
-        self.write(table.shape().0, &table.columns(), rows).await
+        self.write(table.name(), &table.columns(), rows).await
     }
 
     /// As a store is that was in use: its log written back, what the planner knows up to date.
