@@ -208,7 +208,7 @@ impl Making<'_> {
             ("page of a device check", "EMERCHANTPAY", 0),
         ] {
             let n = self.next();
-            let mut payment = Payment::new(form(psp_type, "PAYIN"), n, self.now - 60_000);
+            let mut payment = Payment::new(form(psp_type, "PAYIN"), n, self.now - 1_000);
             payment.remembers(memo);
             payment.job = Some(inquiry(&payment));
             self.add(what, payment, if psp_type == "TRUST" { Then::Stays } else { Then::IsAsked });
