@@ -2,7 +2,7 @@
 
 use crate::followed::{Followed, Then};
 use crate::kept::Store;
-use crate::made::Payment;
+use crate::made::{Payment, hex_id};
 use crate::seeds::Seeds;
 use anyhow::{Context, Result, ensure};
 use aws_lc_rs::hmac;
@@ -12,6 +12,8 @@ use testkit::client::{Answer, Client};
 
 /// Whatever happens by itself has happened by then: a process is held for dead after five looks, one a second.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Of 200 payments: with all that are followed on them, and those of the product.
+const PAGES: usize = 8;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What the payer is told about a voucher that another payment has.
 const IN_FLIGHT: &str = "Declined";
@@ -45,7 +47,9 @@ impl Running<'_> {
         self.intent_of_money().await.context("an intent of money")?;
         self.key_of_an_intent().await.context("the key of an intent")?;
         self.overdue_hold().await.context("a hold that nobody decided")?;
-        self.deliveries().await.context("deliveries")
+        self.deliveries().await.context("deliveries")?;
+        self.list().await.context("the list")?;
+        self.feed().await.context("the feed")
     }
 
     fn payment(&self, what: &str) -> Result<&Payment> {
@@ -229,6 +233,34 @@ impl Running<'_> {
             ensure!(Instant::now() < until, "{shown}");
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// The newest payments, page by page: every one that is followed is there, once.
+    async fn list(&self) -> Result<()> {
+        let (mut listed, mut cursor) = (Vec::<String>::new(), String::new());
+        for _ in 0..PAGES {
+            let page = self.client.manage("GET", &format!("/transactions?limit=200{cursor}"), None).await?;
+            ensure!(page.status == 200, "{} {}", page.status, page.body);
+            let items = page.body["data"]["items"].as_array().context("items")?;
+            listed.extend(items.iter().filter_map(|item| item["transactionId"].as_str().map(str::to_owned)));
+            let next = page.body["data"]["nextCursor"].as_str().context("there are more pages")?;
+            cursor = format!("&cursor={next}");
+        }
+        for (what, (payment, _)) in self.followed {
+            let times = listed.iter().filter(|id| **id == payment.id).count();
+            ensure!(times == 1, "{what} is listed {times} times");
+        }
+        Ok(())
+    }
+
+    /// What merchants were told before is read on from where they were.
+    async fn feed(&self) -> Result<()> {
+        let payment = self.payment("delivery")?;
+        let event = format!("evt_{}", hex_id(payment.at, payment.n));
+        let after = self.client.read(&format!("/v1/api/mozarto/events?limit=200&after={event}")).await?;
+        let items = after.body["data"]["items"].as_array().with_context(|| after.body.to_string())?;
+        ensure!(after.status == 200 && items.len() == 200, "{} {} items", after.status, items.len());
+        Ok(())
     }
 
     /// Everything that waited is told, each as it was stored; what has failed waits for its time.

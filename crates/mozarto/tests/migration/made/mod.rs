@@ -13,7 +13,7 @@ mod target;
 use anyhow::{Context, Result};
 pub(crate) use company::Company;
 pub(crate) use forms::{FORMS, Form, form};
-pub(crate) use payment::{Callback, Delivery, Hold, Job, Key, Payment};
+pub(crate) use payment::{Callback, Delivery, Hold, Job, Key, Payment, hex_id};
 pub(crate) use product::DEAD;
 use std::path::Path;
 use store::Value;
