@@ -17,9 +17,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use testkit::client::Client;
 use testkit::sandbox::{Options, Sandbox};
 
-/// Payments beside those that are followed and those of the product: with them there are more than 100,000 rows.
-const MANY: usize = 20_000;
-const ROWS_MIN: usize = 100_000;
+/// Payments beside those that are followed and those of the product.
+const MANY: usize = 100_000;
+const ROWS_MIN: usize = 900_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_embedded_store_of_the_revision_before_goes_on() {
