@@ -22,6 +22,7 @@ pub use crate::callback::{Callback, CallbackAnswer, CallbackOutcome, CallbackRea
 pub use crate::finding::{CashierAnswer, Destination, Finding, Standing, Turn, TurnKind};
 pub use crate::refusal::Refusal;
 pub use domain::company::SettingValue;
+pub use domain::{Doubt, Task};
 
 /// One of the providers: a descriptor and pure functions.
 pub trait Provider: Send + Sync + 'static {
@@ -117,51 +118,6 @@ pub trait Provider: Send + Sync + 'static {
     fn demo_fields(&self, operation: Operation, amount: &Money, serial: u32) -> Vec<(&'static str, String)> {
         let _ = (operation, amount, serial);
         Vec::new()
-    }
-}
-
-/// What a provider is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Task {
-    /// Create a pay-in.
-    PayIn,
-    /// Create a pay-out: send it, or bring it to the provider's hold.
-    PayOut,
-    /// A person approved a pay-out that the provider already holds: let it go.
-    Finalise,
-    /// A person ordered that a pay-out be released once more ("Release again").
-    ReleaseAgain,
-    /// The payer is through with a device check or a challenge: the second call of the same payment, made once, with no Cashier
-    /// call waiting.
-    Continue,
-    /// Ask how a transaction stands.
-    Inquire,
-    /// "Test connection" (no order is at hand: [`Context::order`] is [`Order::probe`]).
-    Test,
-}
-
-impl Task {
-    /// The word in stored intents and on timelines.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PayIn => "pay_in",
-            Self::PayOut => "pay_out",
-            Self::Finalise => "finalise",
-            Self::ReleaseAgain => "release_again",
-            Self::Continue => "continue",
-            Self::Inquire => "inquire",
-            Self::Test => "test",
-        }
-    }
-}
-
-impl std::str::FromStr for Task {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::PayIn, Self::PayOut, Self::Finalise, Self::ReleaseAgain, Self::Continue, Self::Inquire, Self::Test]
-            .into_iter()
-            .find(|task| task.as_str() == text)
-            .ok_or(())
     }
 }
 
@@ -365,31 +321,6 @@ impl std::fmt::Debug for Call {
             .field("doubt", &self.doubt)
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// What silence after a call means: what it may have done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
-    /// It moves nothing and leaves nothing behind (validate, a rate): the task ends as `Failed` with the error row, without
-    /// asking; inside an inquiry: ask again on the schedule.
-    Harmless,
-    /// It opens a page or registers something: asked about once, at once, by our reference; found -> `Pending` beside the error
-    /// row, else `Failed` and still asked about later.
-    Page,
-    /// It moves or releases money: 200 `Pending`, inquiry decides, never sent again. Its certain refusals come back as
-    /// [`Step::Refused`] or [`Step::Found`].
-    Money,
-}
-
-impl Doubt {
-    /// The word in stored intents.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Harmless => "harmless",
-            Self::Page => "page",
-            Self::Money => "money",
-        }
     }
 }
 

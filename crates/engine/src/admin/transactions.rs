@@ -82,7 +82,7 @@ async fn next_actions(
             if open { jobs::find(engine.store(), company, t.id, t.live).await } else { Ok(None) }
         });
         let found = try_join_all(look_ups).await?;
-        next.extend(found.into_iter().map(|job| job.map(|job| (job.kind.as_str().to_owned(), job.due_at))));
+        next.extend(found.into_iter().map(|job| job.map(|job| (job.next.word().to_owned(), job.due_at))));
     }
     Ok(next)
 }

@@ -7,7 +7,7 @@ use super::EngineError;
 use super::calls::guarded;
 use super::conclude::{Commit, Told};
 use super::inbox::{self, Incoming, Kept};
-use super::jobs::Asked;
+use super::inquire::Asked;
 use super::rates::{About, Behind, Taken, name_hash};
 use super::work::Work;
 use crate::core::Engine;
@@ -15,13 +15,13 @@ use crate::pulse::trouble;
 use crate::waits::Waits;
 use aws_lc_rs::digest::{SHA256, digest};
 use domain::limits::EVENTS_PER_TRANSACTION_MAX;
-use domain::{CompanyId, Json, MethodId, TransactionId};
+use domain::{CompanyId, Json, MethodId, Next, TransactionId};
 use providers::card::mask_numbers;
 use providers::{Account, Callback, CallbackAnswer, CallbackOutcome, CallbackReading, Order, Provider};
 use std::collections::{BTreeMap, VecDeque};
 use store::repository::attempts::Which;
 use store::repository::callbacks::{self, StoredCallback, Weight};
-use store::repository::jobs::{self, JobKind};
+use store::repository::jobs;
 use store::repository::transactions::{self, VERSION_GUARD};
 use store::{Batch, CommitError, StoreError};
 
@@ -332,9 +332,11 @@ impl Engine {
             self.store().commit(batch).await?;
             return Ok(());
         }
-        if let Some(job) = work.next.clone().filter(|job| job.kind == JobKind::Intent) {
+        if let Some(job) = work.job.clone()
+            && let Next::Intent(intent) = &job.next
+        {
             // Its process is dead: what it began is concluded first, with the answer that its key waits for.
-            self.recover(&mut work, &job).await?;
+            self.recover(&mut work, intent).await?;
         }
         let asked = self.take_callbacks(&mut work, open).await?;
         self.ask_because_of(&mut work, asked).await

@@ -6,12 +6,13 @@ use crate::core::Engine;
 use crate::surely::{self, Away, Receipt};
 use crate::transport::{Failure, Guard, Outgoing};
 use domain::limits::{CALLS_PER_FLOW_MAX, PROVIDER_ANSWER_MAX_BYTES};
-use domain::{ErrorCode, Json, Timestamp};
+use domain::next::Intent;
+use domain::{ErrorCode, Json, Next, Timestamp};
 use providers::card::{CardData, mask_json, mask_numbers};
 use providers::{Answer, Call, CashierAnswer, Doubt, Finding, Lost, Refusal, Reply, Sent, Step, Task};
 use std::time::Instant;
 use store::repository::attempts::{self, Change};
-use store::repository::jobs::{Job, JobKind};
+use store::repository::jobs::Job;
 use store::repository::transactions;
 use store::{Batch, CommitError};
 use zeroize::Zeroize as _;
@@ -255,27 +256,16 @@ impl Engine {
         let now = self.clock().now();
         let limits = work.provider.descriptor().limits;
         let one_call = i64::from(limits.connect_ms) + i64::from(call.and_then(|c| c.answer_limit_ms).unwrap_or(limits.answer_ms));
-        let doubt = call.map_or(Doubt::Harmless, |call| call.doubt);
-        Job {
-            company_id: work.company_id(),
-            transaction_id: work.id(),
-            n: work.attempt.n,
-            psp_type: work.attempt.psp_type.clone(),
-            kind: JobKind::Intent,
-            due_at: now.plus_ms(self.clock().scaled_ms(one_call * INTENT_CALLS) + INTENT_GRACE_MS),
-            tries: 0,
-            first_at: now,
-            detail: Json::object([
-                ("task", Json::text(task.as_str())),
-                ("step", Json::text(call.map_or("", |call| call.step))),
-                ("doubt", Json::text(doubt.as_str())),
-                ("reference", Json::text(work.attempt.reference.to_string())),
-                ("amount", Json::text(work.order.amount.to_fixed())),
-                ("currency", Json::text(work.order.amount.currency().code())),
-                ("sentAt", Json::from(now.millis())),
-            ]),
-            owner: Some(self.inner.node_id.clone()),
-        }
+        let intent = Intent {
+            task,
+            step: call.map_or("", |call| call.step).to_owned(),
+            doubt: call.map_or(Doubt::Harmless, |call| call.doubt),
+            reference: Some(work.attempt.reference),
+            amount: Some(work.order.amount),
+            sent_at: Some(now),
+        };
+        let due_at = now.plus_ms(self.clock().scaled_ms(one_call * INTENT_CALLS) + INTENT_GRACE_MS);
+        Job { owner: Some(self.inner.node_id.clone()), ..work.new_job(Next::Intent(intent), now, due_at) }
     }
 
     /// The call's intent is stored, not long ago, and still ours. `stored`: since when it is stored already.
@@ -307,9 +297,9 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let job = self.intent_job(work, task, Some(call));
         let memo = call.memo.is_some().then(|| work.seal_memo()).transpose()?;
-        self.store_before_a_call(work, Change { memo, token_hash: new_token, next: Some(Some(&job)), ..Change::default() })
+        self.store_before_a_call(work, Change { memo, token_hash: new_token, job: Some(Some(&job)), ..Change::default() })
             .await?;
-        work.next = Some(job);
+        work.job = Some(job);
         Ok(())
     }
 

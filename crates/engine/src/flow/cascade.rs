@@ -11,12 +11,12 @@ use super::work::Work;
 use crate::core::Engine;
 use crate::surely::{self, Away, Receipt};
 use domain::schedule::LATE_CHECKS_MS;
-use domain::{Attempt, Attention, Json, MethodId, PaymentMethod, Timestamp, TransactionId, TransactionStatus};
+use domain::{Attempt, Attention, Json, MethodId, Next, PaymentMethod, Timestamp, TransactionId, TransactionStatus};
 use providers::card::CardData;
 use providers::{Order, Refusal, Step, Task};
 use std::sync::Arc;
 use store::repository::attempts::{self, Change};
-use store::repository::jobs::{Job, JobKind};
+use store::repository::jobs::Job;
 use store::repository::transactions::{self, TimelineEntry};
 use store::repository::{page_tokens, single_use};
 use store::{Batch, CommitError, StoreError as _};
@@ -76,7 +76,7 @@ impl Engine {
                     return Ok(ended);
                 }
             }
-            next.next = Some(job);
+            next.job = Some(job);
             *work = next;
             ended = self.run_task(work, task, Some((step, stored)), None, None).await?;
         }
@@ -118,7 +118,7 @@ impl Engine {
             transaction,
             attempt,
             others,
-            next: None,
+            job: None,
             memo: Json::Object(Vec::new()),
             memo_apart: true,
             has_key: work.has_key,
@@ -176,8 +176,8 @@ impl Engine {
         let Some((before, _)) = next.others.last_mut() else { return Err(EngineError::Corrupt("no attempt before".into())) };
         before.end(TransactionStatus::Failed, &refusal.code.status_word(), now);
         // Whose call may have arrived may have been taken after all.
-        let late = ended.arrived.then(|| self.late_job(left, now));
-        let change = Change { memo: Some(left.seal_memo()?), token_hash: None, psp_id: true, next: Some(late.as_ref()) };
+        let late = ended.arrived.then(|| left.new_job(Next::Late, now, self.clock().after(LATE_CHECKS_MS[0])));
+        let change = Change { memo: Some(left.seal_memo()?), token_hash: None, psp_id: true, job: Some(late.as_ref()) };
         attempts::update(&mut batch, &next.transaction, before, change);
         attempts::insert(&mut batch, &next.transaction, &next.attempt, next.seal_memo()?, token_hash, Some(job));
         for (page, hash) in pages::hashes(&next.pages) {
@@ -188,22 +188,6 @@ impl Engine {
         }
         self.take_single_use(&mut batch, next);
         Ok(batch)
-    }
-
-    /// The first of the late checks of an attempt that is left.
-    fn late_job(&self, left: &Work, now: Timestamp) -> Job {
-        Job {
-            company_id: left.company_id(),
-            transaction_id: left.id(),
-            n: left.attempt.n,
-            psp_type: left.attempt.psp_type.clone(),
-            kind: JobKind::Late,
-            due_at: self.clock().after(LATE_CHECKS_MS[0]),
-            tries: 0,
-            first_at: now,
-            detail: Json::Object(Vec::new()),
-            owner: None,
-        }
     }
 }
 

@@ -13,12 +13,12 @@ use crate::webhooks::handover::{Promise, Stored};
 use crate::webhooks::{Announcement, announce, announce_handed_over, told};
 use domain::schedule::LATE_CHECKS_MS;
 use domain::state::next;
-use domain::{Attention, Change, EventId, Json, Secret, Timestamp, TransactionId, TransactionStatus};
+use domain::{Attention, Change, EventId, Json, Next, Secret, Timestamp, TransactionId, TransactionStatus};
 use providers::{Finding, Standing};
 use std::collections::BTreeSet;
 use store::Batch;
 use store::repository::audit::{self, AuditEntry};
-use store::repository::jobs::{Job, JobKind};
+use store::repository::jobs::Job;
 use store::repository::{idempotency as keys, single_use};
 
 /// Texts that are on a timeline.
@@ -49,8 +49,8 @@ pub(super) struct Commit<'a> {
     /// What is sealed with the order, or with the attempt, is another.
     order_changed: bool,
     memo_changed: bool,
-    /// The attempt's next action, where it is set.
-    next: Option<Option<Job>>,
+    /// The attempt's job, where it is set.
+    job: Option<Option<Job>>,
     /// Another attempt is the live one from here on.
     live_changed: bool,
     /// A job of another attempt was brought forward.
@@ -82,7 +82,7 @@ impl<'a> Commit<'a> {
             attempt_before,
             order_changed: false,
             memo_changed: false,
-            next: None,
+            job: None,
             live_changed: false,
             wakes_jobs: false,
             announced: false,
@@ -170,30 +170,19 @@ impl<'a> Commit<'a> {
         }
     }
 
-    /// Sets the next action.
+    /// Sets what the attempt does next.
     pub(super) fn job(&mut self, job: &Job) {
-        self.next = Some(Some(job.clone()));
+        self.job = Some(Some(job.clone()));
     }
 
-    /// Takes the next action away: nothing is due, or a person is to act.
+    /// Takes the job away: nothing is due, or a person is to act.
     pub(super) fn no_job(&mut self) {
-        self.next = Some(None);
+        self.job = Some(None);
     }
 
     /// A job of this attempt, with nothing tried yet.
-    pub(super) fn new_job(&self, kind: JobKind, wait_ms: i64, detail: Json) -> Job {
-        Job {
-            company_id: self.work.company_id(),
-            transaction_id: self.work.id(),
-            n: self.work.attempt.n,
-            psp_type: self.work.attempt.psp_type.clone(),
-            kind,
-            due_at: self.engine.clock().after(wait_ms),
-            tries: 0,
-            first_at: self.now,
-            detail,
-            owner: None,
-        }
+    pub(super) fn new_job(&self, next: Next, wait_ms: i64) -> Job {
+        self.work.new_job(next, self.now, self.engine.clock().after(wait_ms))
     }
 
     /// Hands the transaction to a person.
@@ -379,9 +368,9 @@ impl<'a> Commit<'a> {
             None => self.work.attempt.outcome,
             Some(_) => None,
         };
-        if let Some(ended) = ended.filter(|_| self.next.is_none()) {
+        if let Some(ended) = ended.filter(|_| self.job.is_none()) {
             if ended.may_turn_late() {
-                let job = self.new_job(JobKind::Late, LATE_CHECKS_MS[0], Json::Object(Vec::new()));
+                let job = self.new_job(Next::Late, LATE_CHECKS_MS[0]);
                 self.job(&job);
             } else {
                 self.no_job();

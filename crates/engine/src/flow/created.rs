@@ -1,19 +1,19 @@
 //! The end of a creating task: one commit, and the answer to the Cashier call. What certainly happened is told; what nobody knows
 //! is asked about, never guessed.
 
+use super::EngineError;
 use super::answers::{IN_PROCESS, OUTCOME_OPEN, calls_detail, doubt_answer, failure_answer, found_answer, recovered_answer};
 use super::calls::Ended;
 use super::conclude::{Commit, Creation};
+use super::inquire::first_inquiry;
 use super::work::Work;
-use super::{EngineError, jobs as due};
 use crate::answer::CashierAnswer;
 use crate::core::Engine;
 use domain::schedule::HOLD_ATTENTION_MS;
-use domain::{Change, ErrorCode, Json, TransactionStatus};
+use domain::{Change, ErrorCode, Json, Next, TransactionStatus};
 use providers::descriptor::UnknownFate;
 use providers::{CashierAnswer as ProviderAnswer, Doubt, Finding, Refusal, Standing, Step, Task};
 use store::repository::holds::{self, Hold, HoldStatus};
-use store::repository::jobs::JobKind;
 
 impl Engine {
     /// Turns the end of a creating task into its commit and its answer. `crashed`: the process that began it died.
@@ -87,7 +87,7 @@ impl Engine {
         }
         match commit.work.transaction.status {
             TransactionStatus::Pending if finding.standing != Standing::Stuck => {
-                let job = due::first_inquiry(&commit, sent_at);
+                let job = first_inquiry(&commit, sent_at);
                 commit.job(&job);
             }
             TransactionStatus::OnHold => {
@@ -101,7 +101,7 @@ impl Engine {
                     decided_at: None,
                 };
                 holds::insert(&mut commit.batch, company, &hold);
-                let job = commit.new_job(JobKind::Hold, HOLD_ATTENTION_MS, Json::Object(Vec::new()));
+                let job = commit.new_job(Next::Hold, HOLD_ATTENTION_MS);
                 commit.job(&job);
             }
             _ => {}
@@ -182,7 +182,7 @@ impl Engine {
             if finding.standing == Standing::Stuck {
                 commit.stuck("the provider's record contradicts the transaction");
             } else {
-                let job = due::first_inquiry(&commit, None);
+                let job = first_inquiry(&commit, None);
                 commit.job(&job);
             }
         }
@@ -227,7 +227,7 @@ impl Engine {
         commit.work.transaction.psp_status = "unknown".to_owned();
         commit.work.transaction.message = Some(IN_PROCESS.to_owned());
         commit.must(Change::Accept, calls_detail(calls));
-        let job = due::first_inquiry(&commit, sent_at);
+        let job = first_inquiry(&commit, sent_at);
         commit.job(&job);
         let answer = doubt_answer(commit.work);
         commit.answer(&answer)?;

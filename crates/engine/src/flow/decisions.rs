@@ -2,13 +2,13 @@
 
 use super::EngineError;
 use super::conclude::Commit;
-use super::jobs::Asked;
+use super::inquire::Asked;
 use super::work::Work;
 use crate::auth::Caller;
 use crate::core::Engine;
 use domain::urls::Environment;
 use domain::{
-    Attempt, Attention, Change, Json, Money, Operation, PaymentMethod, Scope, SessionId, Transaction, TransactionId,
+    Attempt, Attention, Change, Json, Money, Next, Operation, PaymentMethod, Scope, SessionId, Transaction, TransactionId,
     TransactionStatus,
 };
 use providers::pages::PageUrls;
@@ -19,7 +19,6 @@ use store::CommitError;
 use store::repository::audit::AuditEntry;
 use store::repository::credentials;
 use store::repository::holds::{self, HoldStatus, MAKER_GUARD, UNDECIDED_GUARD};
-use store::repository::jobs::JobKind;
 
 /// Why a decision was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +119,7 @@ impl Engine {
         holds::decide(&mut commit.batch, company, transaction, HoldStatus::Approved, commit.now);
         self.record(&mut commit, decided);
         let task = if held_by_provider { Task::Finalise } else { Task::PayOut };
-        let job = commit.new_job(JobKind::Run, 0, Json::object([("task", Json::text(task.as_str()))]));
+        let job = commit.new_job(Next::Run { task }, 0);
         commit.job(&job);
         self.store_decision(commit).await?;
         self.inner.wake.jobs.notify_one();
@@ -172,7 +171,7 @@ impl Engine {
         commit.work.transaction.attention = None;
         commit.note("released_again", None, None, decided_detail(decided));
         self.record(&mut commit, decided);
-        let job = commit.new_job(JobKind::Run, 0, Json::object([("task", Json::text(Task::ReleaseAgain.as_str()))]));
+        let job = commit.new_job(Next::Run { task: Task::ReleaseAgain }, 0);
         commit.job(&job);
         self.store_decision(commit).await?;
         self.inner.wake.jobs.notify_one();
@@ -221,14 +220,14 @@ impl Engine {
     /// [`DecisionError`].
     pub async fn inquire_now(&self, caller: &Caller, id: &str) -> Result<Transaction, DecisionError> {
         let (_, mut work, _lock) = self.in_hand(caller, id).await?;
-        let job = work.next.clone();
+        let job = work.job.clone();
         let held_by_provider = work.provider.descriptor().operation(Operation::PayOut).is_some_and(|spec| spec.always_held);
         if work.transaction.status == TransactionStatus::OnHold && !held_by_provider {
             return Err(DecisionError::NotPossible(
                 "This pay-out waits for an approval: the provider has not been told of it".to_owned(),
             ));
         }
-        if work.transaction.status == TransactionStatus::Created || job.as_ref().is_some_and(|job| job.kind == JobKind::Intent) {
+        if work.transaction.status == TransactionStatus::Created || job.as_ref().is_some_and(|job| job.next.is_intent()) {
             return Err(DecisionError::NotPossible("The provider has not answered the first call yet".to_owned()));
         }
         self.inquire(&mut work, job.as_ref(), Asked::ByHand).await?;
@@ -306,7 +305,7 @@ impl Engine {
             provider,
             attempt: Attempt::first(&transaction),
             others: Vec::new(),
-            next: None,
+            job: None,
             transaction,
             order: Order::probe(id, session_id, amount, now),
             memo: Json::Object(Vec::new()),

@@ -2,11 +2,13 @@
 //!
 //! * [`pay`](Engine::pay) creates; `calls` runs a provider's task; `cascade` goes on at another account; `created` ends it, with
 //!   the answers of `answers`; `conclude` turns what was found into one commit;
-//! * `jobs` does what is due (`due`: how much of it at once); `recover` takes over what a dead process left; `callbacks` is the
-//!   inbox (`inbox`: what of it is kept); `pages` is what a payer's browser sees of us; `decisions` is what people do.
+//! * `jobs` does what is due (`due`: how much of it at once): `inquire` asks the provider, `approved` sends what a person let go,
+//!   `recover` takes over what a dead process left; `callbacks` is the inbox (`inbox`: what of it is kept); `pages` is what a
+//!   payer's browser sees of us; `decisions` is what people do.
 
 pub(crate) mod account_cache;
 mod answers;
+mod approved;
 mod beat;
 mod callbacks;
 mod calls;
@@ -17,6 +19,7 @@ mod decisions;
 mod due;
 mod idempotency;
 pub(crate) mod inbox;
+mod inquire;
 mod jobs;
 pub(crate) mod line;
 mod lives;

@@ -6,7 +6,7 @@ use super::callbacks::token_hash;
 use super::calls::guarded;
 use super::conclude::Commit;
 use super::inbox::as_text;
-use super::jobs::{Asked, first_inquiry};
+use super::inquire::{Asked, first_inquiry};
 use super::rates::About;
 use super::work::Work;
 use super::{EngineError, TransactionFilter};
@@ -19,7 +19,6 @@ use providers::{Callback, Finding, Provider, Standing, Step, Task};
 use std::time::Duration;
 use store::CommitError;
 use store::repository::attempts::Which;
-use store::repository::jobs::JobKind;
 use store::repository::page_tokens::{self, Page};
 use store::repository::transactions::{self, VERSION_GUARD};
 use tokio::sync::OwnedMutexGuard;
@@ -381,7 +380,7 @@ impl Engine {
             let Some(now) = self.load_attempt(work.company_id(), work.id(), which).await? else { return Ok(Shown::Unknown) };
             work = now;
             // Another process's call is still open: its answer says where the browser goes.
-            if work.next.as_ref().is_some_and(|job| job.kind == JobKind::Intent && job.due_at > self.clock().now()) {
+            if work.job.as_ref().is_some_and(|job| job.next.is_intent() && job.due_at > self.clock().now()) {
                 return Ok(Shown::Wait);
             }
             way = self.way_on(&work);
@@ -438,11 +437,11 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let _lock = self.inner.locks.lock(id).await;
         let Some(mut work) = self.load_attempt(company, id, Which::Number(n)).await? else { return Ok(()) };
-        let job = work.next.clone();
+        let job = work.job.clone();
         // Many may have come back before the first of them was asked for.
         let enough = work.inquiries >= RETURN_INQUIRIES_MAX;
         // Another process's call is open: its outcome comes first, and inquiries after it.
-        if enough || work.stands() != TransactionStatus::Pending || job.as_ref().is_some_and(|job| job.kind == JobKind::Intent) {
+        if enough || work.stands() != TransactionStatus::Pending || job.as_ref().is_some_and(|job| job.next.is_intent()) {
             return Ok(());
         }
         self.inquire(&mut work, job.as_ref(), Asked::Return { hint }).await.map(drop)

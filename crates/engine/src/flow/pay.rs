@@ -142,7 +142,7 @@ impl Engine {
             _ => self.intent_job(&work, task, None),
         };
         attempts::insert(&mut batch, &work.transaction, &work.attempt, work.seal_memo()?, token_hash, Some(&job));
-        work.next = Some(job);
+        work.job = Some(job);
         let stored = StoredAt::now(self);
         // In doubt the store is asked, and the call goes out only once the intent is there for certain.
         let receipt = Receipt::Created(work.company_id(), work.id());
@@ -301,7 +301,7 @@ impl Engine {
             provider: request.provider,
             attempt: Attempt::first(&transaction),
             others: Vec::new(),
-            next: None,
+            job: None,
             transaction,
             order,
             memo: Json::Object(Vec::new()),

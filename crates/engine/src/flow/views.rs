@@ -55,7 +55,7 @@ impl Engine {
         let Some(transaction) = self.find_either(company, id).await? else { return Ok(None) };
         let events = transactions::timeline(self.store(), company, transaction.id).await?;
         let job = jobs::find(self.store(), company, transaction.id, transaction.live).await?;
-        let next_action = job.map(|job| (job.kind.as_str().to_owned(), job.due_at));
+        let next_action = job.map(|job| (job.next.word().to_owned(), job.due_at));
         Ok(Some(TransactionView { transaction, events, next_action }))
     }
 

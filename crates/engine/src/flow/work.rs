@@ -5,7 +5,7 @@ use super::turns::Counted;
 use super::{EngineError, pages, turns};
 use crate::core::Engine;
 use crate::directory::CompanySnapshot;
-use domain::{Attempt, CompanyId, Json, PaymentMethod, Secret, Transaction, TransactionId, TransactionStatus};
+use domain::{Attempt, CompanyId, Json, Next, PaymentMethod, Secret, Timestamp, Transaction, TransactionId, TransactionStatus};
 use providers::card::Card;
 use providers::pages::PageUrls;
 use providers::{Account, Call, Context, Fields, Memo, Order, Provider};
@@ -19,12 +19,12 @@ pub(super) struct Work {
     pub(super) method: Arc<PaymentMethod>,
     pub(super) provider: &'static dyn Provider,
     pub(super) transaction: Transaction,
-    /// The attempt in hand: account, provider, order, memo, pages and next action are its.
+    /// The attempt in hand: account, provider, order, memo, pages and job are its.
     pub(super) attempt: Attempt,
-    /// The transaction's other attempts, with their next actions.
+    /// The transaction's other attempts, with their jobs.
     pub(super) others: Vec<(Attempt, Option<Job>)>,
     /// What the attempt does next, as it was read or last stored.
-    pub(super) next: Option<Job>,
+    pub(super) job: Option<Job>,
     pub(super) order: Order,
     pub(super) memo: Memo,
     /// The memo is sealed in the attempt's row; else in the transaction's, from before attempts had rows.
@@ -80,6 +80,21 @@ impl Work {
     /// Another attempt than the one in hand that is known to be paid.
     pub(super) fn paid_otherwise(&self) -> Option<&Attempt> {
         self.others.iter().map(|(attempt, _)| attempt).find(|attempt| attempt.is_paid())
+    }
+
+    /// A job of the attempt in hand, with nothing tried yet and nobody at work on it.
+    pub(super) fn new_job(&self, next: Next, now: Timestamp, due_at: Timestamp) -> Job {
+        Job {
+            company_id: self.company_id(),
+            transaction_id: self.id(),
+            n: self.attempt.n,
+            psp_type: self.attempt.psp_type.clone(),
+            next,
+            due_at,
+            tries: 0,
+            first_at: now,
+            owner: None,
+        }
     }
 
     /// What the provider may look at.
@@ -245,7 +260,7 @@ impl Engine {
     }
 
     pub(super) async fn take_in_hand(&self, stored: StoredAttempt) -> Result<Work, EngineError> {
-        let StoredAttempt { transaction, sealed, attempt, memo, next } = stored;
+        let StoredAttempt { transaction, sealed, attempt, memo, job } = stored;
         let corrupt = |what: &str| EngineError::Corrupt(format!("a transaction's {what} is unknown"));
         let company = self.directory().company(transaction.company_id).await?.ok_or_else(|| corrupt("company"))?;
         let method = company.method(attempt.method_id).ok_or_else(|| corrupt("payment method"))?.clone();
@@ -279,7 +294,7 @@ impl Engine {
             transaction,
             attempt,
             others,
-            next,
+            job,
             order,
             memo: remembered.memo,
             memo_apart: memo.is_some(),

@@ -123,9 +123,9 @@ impl Engine {
                     if let Err(error) = engine.do_job(&job).await {
                         if matches!(error, EngineError::Commit(CommitError::Guard(_))) {
                             // A callback at another process settled it meanwhile: everyday life among several.
-                            tracing::debug!(transaction = %job.transaction_id, kind = job.kind.as_str(), "job: {error}");
+                            tracing::debug!(transaction = %job.transaction_id, kind = job.next.word(), "job: {error}");
                         } else {
-                            trouble!(error, error, transaction = %job.transaction_id, kind = job.kind.as_str(), "job: {error}");
+                            trouble!(error, error, transaction = %job.transaction_id, kind = job.next.word(), "job: {error}");
                         }
                         engine.put_back(&job, &error).await;
                     }

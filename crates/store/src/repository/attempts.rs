@@ -18,8 +18,8 @@ pub struct StoredAttempt {
     /// Sealed JSON: the provider's memo, the number of inquiries, the pages. `None`: from before attempts had rows, in the
     /// transaction's.
     pub memo: Option<Vec<u8>>,
-    /// Its next action; `None`: nothing is due.
-    pub next: Option<Job>,
+    /// Its job; `None`: nothing is due.
+    pub job: Option<Job>,
 }
 
 /// What of an attempt's row is changed beside its facts; `None`: nothing.
@@ -31,8 +31,8 @@ pub struct Change<'a> {
     pub token_hash: Option<[u8; 32]>,
     /// The provider's id is another; else it is not written.
     pub psp_id: bool,
-    /// Its next action; `Some(None)`: nothing is due any more.
-    pub next: Option<Option<&'a Job>>,
+    /// Its job; `Some(None)`: nothing is due any more.
+    pub job: Option<Option<&'a Job>>,
 }
 
 const INSERT: &str = "INSERT INTO attempts (company_id, transaction_id, n, kind, method_id, psp_type, reference, psp_transaction_id, \
@@ -92,14 +92,14 @@ pub enum Which {
     Number(i64),
 }
 
-/// Adds an attempt with its next action. `memo`: see [`Change::memo`]; `token_hash`: see [`Change::token_hash`].
+/// Adds an attempt with its job. `memo`: see [`Change::memo`]; `token_hash`: see [`Change::token_hash`].
 pub fn insert(
     batch: &mut Batch,
     of: &Transaction,
     attempt: &Attempt,
     memo: Vec<u8>,
     token_hash: Option<[u8; 32]>,
-    next: Option<&Job>,
+    job: Option<&Job>,
 ) {
     let later_reference = (attempt.reference != of.id).then(|| attempt.reference.to_string());
     let mut values = vec![
@@ -118,7 +118,7 @@ pub fn insert(
         attempt.started_at.millis().into(),
         attempt.ended_at.map(Timestamp::millis).into(),
     ];
-    values.extend(jobs::values(next));
+    values.extend(jobs::values(job));
     batch.run(INSERT, values);
 }
 
@@ -135,10 +135,10 @@ pub fn update(batch: &mut Batch, of: &Transaction, attempt: &Attempt, change: Ch
     if change.psp_id {
         values.push(attempt.psp_transaction_id.clone().into());
     }
-    if let Some(next) = change.next {
-        values.extend(jobs::values(next));
+    if let Some(job) = change.job {
+        values.extend(jobs::values(job));
     }
-    let statement = match (change.psp_id, change.next.is_some()) {
+    let statement = match (change.psp_id, change.job.is_some()) {
         (false, false) => UPDATE,
         (true, false) => UPDATE_WITH_ID,
         (false, true) => UPDATE_WITH_NEXT,
@@ -173,7 +173,7 @@ pub async fn find(
     rows.first().map(stored).transpose()
 }
 
-/// The other attempts of a transaction than this one, with their next actions, oldest first.
+/// The other attempts of a transaction than this one, with their jobs, oldest first.
 ///
 /// # Errors
 /// [`QueryError`] when the store does not answer.
@@ -235,7 +235,7 @@ fn stored(row: &Row) -> Result<StoredAttempt, QueryError> {
     Ok(StoredAttempt {
         sealed: row.bytes(sealed)?,
         attempt: attempt(row, of_attempt, transaction.id)?,
-        next: jobs::job(row, of_attempt)?,
+        job: jobs::job(row, of_attempt)?,
         memo: row.opt_bytes(of_attempt + OF_ATTEMPT)?,
         transaction,
     })

@@ -3,44 +3,10 @@
 
 use super::read::{self, parse};
 use crate::{Batch, CommitError, Dialect, Driver, QueryError, Row, Value};
-use domain::{CompanyId, Json, Timestamp, TransactionId};
+use domain::next::Counters;
+use domain::{CompanyId, Next, Timestamp, TransactionId};
 
-/// What a job is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum JobKind {
-    /// A provider flow is running; past its due time, or when its owner is dead, it is recovered.
-    Intent,
-    /// A task is to be run (an approved pay-out).
-    Run,
-    /// The provider is to be asked.
-    Inquire,
-    /// The provider is to be asked for a late success.
-    Late,
-    /// A person is to be reminded of a hold.
-    Hold,
-}
-
-impl JobKind {
-    /// The word in the store and in `nextAction`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Intent => "intent",
-            Self::Run => "run",
-            Self::Inquire => "inquire",
-            Self::Late => "late",
-            Self::Hold => "hold",
-        }
-    }
-}
-
-impl std::str::FromStr for JobKind {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Intent, Self::Run, Self::Inquire, Self::Late, Self::Hold].into_iter().find(|k| k.as_str() == text).ok_or(())
-    }
-}
-
-/// A job.
+/// A job: what an attempt does next, when, and who has it.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The company.
@@ -51,16 +17,14 @@ pub struct Job {
     pub n: i64,
     /// The attempt's provider, whose share of the due work it takes.
     pub psp_type: String,
-    /// What it is.
-    pub kind: JobKind,
+    /// What is to be done.
+    pub next: Next,
     /// When it is due, or until when its owner has it.
     pub due_at: Timestamp,
     /// How often it was tried.
     pub tries: u32,
-    /// When this kind of job began: schedules end.
+    /// When this kind of next action began: schedules end.
     pub first_at: Timestamp,
-    /// The intent or counters; nothing secret.
-    pub detail: Json,
     /// Who works on it.
     pub owner: Option<String>,
 }
@@ -120,17 +84,17 @@ const DUE: &str = "WITH RECURSIVE p (psp_type) AS (\
                    SELECT p.psp_type, (SELECT q.next_at FROM attempts q WHERE q.next_at IS NOT NULL AND q.psp_type = p.psp_type \
                      ORDER BY q.next_at LIMIT 1) FROM p WHERE p.psp_type IS NOT NULL";
 
-/// The columns of an attempt's next action, in their order: kind, due time, tries, beginning, detail, owner. `None`: nothing is
+/// The columns of an attempt's next action, in their order: word, due time, tries, beginning, detail, owner. `None`: nothing is
 /// due.
 pub(super) fn values(job: Option<&Job>) -> [Value; 6] {
     let null = || Value::from(None::<String>);
     let Some(job) = job else { return std::array::from_fn(|_| null()) };
     [
-        job.kind.as_str().into(),
+        job.next.word().into(),
         job.due_at.millis().into(),
         i64::from(job.tries).into(),
         job.first_at.millis().into(),
-        job.detail.to_text().into(),
+        job.next.detail().into(),
         job.owner.clone().into(),
     ]
 }
@@ -141,9 +105,9 @@ fn key(company: CompanyId, transaction: TransactionId, n: i64) -> Vec<Value> {
 }
 
 /// Replaces what an inquiry job counts, whoever works on it; only beside a change of its transaction in one batch.
-pub fn set_counters(batch: &mut Batch, company: CompanyId, transaction: TransactionId, n: i64, detail: &Json) {
+pub fn set_counters(batch: &mut Batch, company: CompanyId, transaction: TransactionId, n: i64, counters: &Counters) {
     let mut values = key(company, transaction, n);
-    values.push(detail.to_text().into());
+    values.push(counters.to_json().to_text().into());
     batch.run(SET_COUNTERS, values);
 }
 
@@ -243,17 +207,17 @@ pub(super) const COLUMNS: usize = 10;
 
 /// The job of an attempt's row whose key, provider and next action begin at that column; `None`: nothing is due.
 pub(super) fn job(row: &Row, at: usize) -> Result<Option<Job>, QueryError> {
-    let (Some(_), Some(due_at)) = (row.opt_str(at + 4)?, row.opt_int(at + 5)?) else { return Ok(None) };
+    let (Some(word), Some(due_at)) = (row.opt_str(at + 4)?, row.opt_int(at + 5)?) else { return Ok(None) };
+    let first_at = Timestamp::from_millis(row.int(at + 7)?);
     Ok(Some(Job {
         company_id: parse(row, at)?,
         transaction_id: parse(row, at + 1)?,
         n: row.int(at + 2)?,
         psp_type: row.text(at + 3)?,
-        kind: parse(row, at + 4)?,
+        next: Next::read(word, row.opt_str(at + 8)?.unwrap_or_default(), first_at),
         due_at: Timestamp::from_millis(due_at),
         tries: row.uint32(at + 6)?,
-        first_at: Timestamp::from_millis(row.int(at + 7)?),
-        detail: read::json(row, at + 8)?,
+        first_at,
         owner: row.opt_text(at + 9)?,
     }))
 }

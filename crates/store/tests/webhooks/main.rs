@@ -1,9 +1,10 @@
-//! Events, deliveries and callbacks, on both engines: the order of a transaction, leases, replays, the feed, the inbox,
+//! Events, deliveries, callbacks and jobs, on both engines: the order of a transaction, leases, replays, the feed, the inbox,
 //! retention.
 
 mod bed;
 mod feed;
 mod inbox;
+mod jobs;
 mod work;
 
 macro_rules! on_both {
@@ -40,6 +41,7 @@ on_both! {
     inbox::the_first_and_the_newest_are_kept,
     inbox::what_proves_something_never_goes_without_a_question,
     inbox::old_callbacks_and_keys_go,
+    jobs::what_is_due_is_stored_as_it_was,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,10 +3,10 @@
 
 use super::Commit;
 use crate::flow::turns;
-use domain::{Attempt, Attention, Change, Json, Operation, Transaction, TransactionStatus};
+use domain::{Attempt, Attention, Change, Json, Next, Operation, Transaction, TransactionStatus};
 use providers::{Finding, Standing};
 use store::repository::attempts;
-use store::repository::jobs::{self, JobKind};
+use store::repository::jobs::{self, Job};
 
 impl Commit<'_> {
     /// Where what is found of the attempt in hand, which is not the live one, is the late success of a pay-in that has ended
@@ -113,8 +113,9 @@ impl Commit<'_> {
     /// What of a pay-out waits to be run is not: a person sees why. One that waits for a person is not approved any more.
     fn keep_from_being_sent(&mut self, live: i64) {
         let mut others = self.work.others.iter();
-        let next = others.find(|(attempt, _)| attempt.n == live).and_then(|(_, next)| next.as_ref());
-        if next.is_some_and(|job| job.kind == JobKind::Run) {
+        let job = others.find(|(attempt, _)| attempt.n == live).and_then(|(_, job)| job.as_ref());
+        // Also where it cannot be made out what.
+        if job.is_some_and(|job| job.next.is_run()) {
             let (company, id) = (self.work.company_id(), self.work.id());
             jobs::stop_a_run(&mut self.batch, company, id, live);
             self.work.transaction.attention = Some(Attention::Stuck);
@@ -164,9 +165,8 @@ impl Commit<'_> {
 
     /// What went back of its money meanwhile was not counted while it was not the live one: its provider is asked at once.
     fn have_it_asked_about(&mut self, paid: &Attempt) {
-        let job =
-            jobs::Job { n: paid.n, psp_type: paid.psp_type.clone(), ..self.new_job(JobKind::Late, 0, Json::Object(Vec::new())) };
-        let change = attempts::Change { next: Some(Some(&job)), ..attempts::Change::default() };
+        let job = Job { n: paid.n, psp_type: paid.psp_type.clone(), ..self.new_job(Next::Late, 0) };
+        let change = attempts::Change { job: Some(Some(&job)), ..attempts::Change::default() };
         attempts::update(&mut self.batch, &self.work.transaction, paid, change);
         self.wakes_jobs = true;
     }

@@ -31,14 +31,14 @@ impl Commit<'_> {
             // What was sealed with it before attempts had rows leaves it.
             self.memo_changed |= !work.memo_apart;
         }
-        let next = self.next.as_ref();
+        let job = self.job.as_ref();
         if creates {
-            let next = next.and_then(Option::as_ref);
-            attempts::insert(&mut batch, &work.transaction, &work.attempt, work.seal_memo()?, creation.token_hash, next);
-        } else if self.memo_changed || next.is_some() || work.attempt != self.attempt_before {
+            let job = job.and_then(Option::as_ref);
+            attempts::insert(&mut batch, &work.transaction, &work.attempt, work.seal_memo()?, creation.token_hash, job);
+        } else if self.memo_changed || job.is_some() || work.attempt != self.attempt_before {
             let memo = self.memo_changed.then(|| work.seal_memo()).transpose()?;
             let psp_id = work.attempt.psp_transaction_id != self.attempt_before.psp_transaction_id;
-            let change = Change { memo, token_hash: None, psp_id, next: next.map(Option::as_ref) };
+            let change = Change { memo, token_hash: None, psp_id, job: job.map(Option::as_ref) };
             attempts::update(&mut batch, &work.transaction, &work.attempt, change);
         }
         Ok(batch)
@@ -47,8 +47,8 @@ impl Commit<'_> {
     /// Takes over what is stored now.
     fn stored(&mut self) {
         self.work.memo_apart |= self.memo_changed;
-        if let Some(next) = self.next.take() {
-            self.work.next = next;
+        if let Some(job) = self.job.take() {
+            self.work.job = job;
         }
         if self.wakes_jobs {
             self.engine.inner.wake.jobs.notify_one();

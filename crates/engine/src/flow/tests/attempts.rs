@@ -6,12 +6,11 @@ use super::store::Act;
 use super::*;
 use crate::flow::conclude::Commit;
 use ::store::repository::attempts::{self, StoredAttempt, Which};
-use ::store::repository::jobs::JobKind;
-use domain::{Attention, MethodId, TransactionStatus as S};
+use domain::{Attention, MethodId, Next, TransactionStatus as S};
 use providers::{Finding, Standing, TurnKind};
 
 /// The second account, at a provider of its own.
-struct Second {
+pub(super) struct Second {
     psp: Psp,
     id: MethodId,
 }
@@ -62,7 +61,7 @@ impl World {
 }
 
 /// A pay-in whose first attempt was refused and whose second one is open.
-async fn two_attempts(operation: Operation) -> (World, Second) {
+pub(super) async fn two_attempts(operation: Operation) -> (World, Second) {
     let world = World::new(false).await;
     let second = world.second_account().await;
     world.psp.refuses(true);
@@ -86,7 +85,7 @@ async fn a_certain_refusal_goes_on_at_the_next_account() {
         (vec![t.id.to_string()], vec![next.attempt.reference.to_string()])
     );
     // The call that was refused had arrived: it is asked about later. The next one is asked about as any.
-    assert_eq!((first.next.unwrap().kind, next.next.unwrap().kind), (JobKind::Late, JobKind::Inquire));
+    assert_eq!((first.job.unwrap().next.word(), next.job.unwrap().next.word()), ("late", "inquire"));
     let KnownKey::Answered(answer) = world.known(&world.b, "k").await else { panic!("the key has no answer") };
     assert!(body(&answer).contains(&format!(r#""transactionId":"{}""#, t.id)), "{}", body(&answer));
     assert!(!body(&answer).contains(&next.attempt.reference.to_string()), "{}", body(&answer));
@@ -144,7 +143,7 @@ async fn what_was_stored_without_an_answer_goes_on() {
 }
 
 /// The first attempt's late check finds it paid.
-async fn first_turns_out_paid(world: &World) {
+pub(super) async fn first_turns_out_paid(world: &World) {
     world.psp.knows(Some("Approved"));
     world.advance(HOUR + 1);
     let errors = do_jobs(&world.a).await;
@@ -352,8 +351,8 @@ async fn what_went_back_of_an_earlier_one_is_counted_when_it_is_the_payment() {
     found(&world, 2, says(Standing::Declined)).await;
     let t = world.transaction().await;
     assert_eq!((t.status, t.live), (S::Approved, 1));
-    let next = world.job_of(id, 1).await.unwrap();
-    assert!(next.kind == JobKind::Late && next.due_at <= world.a.clock().now(), "it is asked about");
+    let job = world.job_of(id, 1).await.unwrap();
+    assert!(job.next == Next::Late && job.due_at <= world.a.clock().now(), "it is asked about");
     found(&world, 1, part()).await;
     assert_eq!(world.transaction().await.given_back.refunded_minor, 3_000);
 }

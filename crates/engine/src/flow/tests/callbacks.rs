@@ -3,7 +3,6 @@
 use super::store::Act;
 use super::*;
 use ::store::repository::callbacks::{self, StoredCallback};
-use ::store::repository::jobs::JobKind;
 use aws_lc_rs::hmac;
 use domain::TransactionStatus;
 
@@ -74,7 +73,7 @@ async fn a_callback_waits_until_the_intent_of_a_dead_process_is_taken_over() {
             call(&world, &world.b).await;
             tokio::time::sleep(Duration::from_millis(100)).await;
             assert_eq!(world.transaction().await.status, TransactionStatus::Created, "its own call's outcome comes first");
-            assert_eq!(world.job(id).await.unwrap().kind, JobKind::Intent);
+            assert!(world.job(id).await.unwrap().next.is_intent());
             world.advance(HOUR);
             assert!(do_jobs(&world.b).await.is_empty());
             do_callbacks(&world.b).await;

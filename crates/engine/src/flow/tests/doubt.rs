@@ -3,7 +3,7 @@
 use super::store::Act;
 use super::*;
 use crate::flow::calls::Ended;
-use crate::flow::jobs::Asked;
+use crate::flow::inquire::Asked;
 use domain::ErrorCode;
 use domain::TransactionStatus;
 use providers::{Doubt, Refusal, Step, Task};

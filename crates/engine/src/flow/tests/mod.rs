@@ -12,6 +12,7 @@ mod races;
 mod schedule;
 mod store;
 mod turns;
+mod unknown;
 
 use self::psp::Psp;
 use self::store::Hooked;

@@ -3,8 +3,7 @@
 use super::store::Act;
 use super::*;
 use ::store::repository::attempts::{self, Change, Which};
-use ::store::repository::jobs::JobKind;
-use domain::TransactionStatus;
+use domain::{Next, Task, TransactionStatus};
 
 const OUTCOME: &str = "UPDATE transactions SET status";
 
@@ -51,7 +50,7 @@ async fn a_reminder_never_takes_an_approved_pay_out_away() {
         do_jobs(&world.a).await;
         assert!(world.db.done(), "{place}");
         let job = world.job(id).await.expect("the approved pay-out is to be sent");
-        assert_eq!(job.kind, JobKind::Run, "{place}");
+        assert_eq!(job.next, Next::Run { task: Task::PayOut }, "{place}");
         do_jobs(&world.b).await;
         assert_eq!(world.psp.count("POST /api/withdraw"), 1);
         assert_eq!(world.transaction().await.status, TransactionStatus::Pending);
@@ -106,7 +105,7 @@ async fn a_paused_process_does_not_send_an_approved_pay_out_that_was_taken_over(
     assert_eq!(do_jobs(&world.a).await.len(), 1, "it meets what the other one stored");
     assert!(world.db.done());
     assert_eq!(world.psp.count("POST"), 0, "sent after it was taken over");
-    assert_eq!(world.job(id).await.unwrap().kind, JobKind::Inquire);
+    assert_eq!(world.job(id).await.unwrap().next.word(), "inquire");
 }
 
 #[tokio::test]
@@ -116,10 +115,10 @@ async fn what_is_put_back_is_the_claim_that_failed_and_no_later_one() {
     world.advance(HOUR);
     let (claimed, _place) = world.a.claim_jobs(&DuePlaces::new()).await.remove(0);
     // The same process has begun something else with the transaction since.
-    let later = Job { kind: JobKind::Intent, due_at: claimed.due_at.plus_ms(1), ..claimed.clone() };
+    let later = Job { next: Next::Hold, due_at: claimed.due_at.plus_ms(1), ..claimed.clone() };
     let mut batch = Batch::new();
     let stored = attempts::find(world.db.as_ref(), world.company, claimed.transaction_id, Which::Live).await.unwrap().unwrap();
-    let change = Change { next: Some(Some(&later)), ..Change::default() };
+    let change = Change { job: Some(Some(&later)), ..Change::default() };
     attempts::update(&mut batch, &stored.transaction, &stored.attempt, change);
     world.db.commit(batch).await.unwrap();
     world.a.put_back(&claimed, &EngineError::Corrupt("a test".into())).await;

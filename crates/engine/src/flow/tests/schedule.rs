@@ -4,8 +4,8 @@ use super::store::Act;
 use super::*;
 use crate::flow::calls::Ended;
 use crate::flow::conclude::Commit;
-use ::store::repository::jobs::JobKind;
-use domain::{Attention, ErrorCode, TransactionStatus};
+use domain::next::Counters;
+use domain::{Attention, ErrorCode, Next, TransactionStatus};
 use providers::{Context, Descriptor, Doubt, Finding, Provider, Refusal, Reply, Sent, Standing, Step, Task};
 
 /// Not found twice running: what was found in between begins the count anew, whoever asked.
@@ -27,11 +27,11 @@ async fn not_found_counts_only_twice_running() {
         assert_eq!(stands().await, TransactionStatus::Pending, "round {round}");
     }
     world.psp.knows(None);
-    for (expected, job) in [(TransactionStatus::Pending, JobKind::Inquire), (TransactionStatus::Failed, JobKind::Late)] {
+    for (expected, job) in [(TransactionStatus::Pending, "inquire"), (TransactionStatus::Failed, "late")] {
         world.advance(2 * HOUR);
         assert!(do_jobs(&world.a).await.is_empty());
         assert_eq!(stands().await, expected);
-        assert_eq!(world.job(id).await.unwrap().kind, job);
+        assert_eq!(world.job(id).await.unwrap().next.word(), job);
     }
     assert_eq!(world.transaction().await.psp_status, "not_found");
 }
@@ -86,7 +86,7 @@ async fn a_creation_without_a_verdict_is_asked_about() {
         let answer = world.a.finish_creation(&mut work, Task::PayIn, ended, false).await.unwrap();
         let stands = world.transaction().await;
         assert_eq!((stands.status, stands.attention), (TransactionStatus::Pending, Some(Attention::Anomaly)));
-        assert_eq!(world.job(id).await.unwrap().kind, JobKind::Inquire);
+        assert_eq!(world.job(id).await.unwrap().next.word(), "inquire");
         assert_eq!(answer.status, 200, "{}", body(&answer));
         assert!(matches!(world.known(&world.a, "k").await, KnownKey::Answered(_)));
     }
@@ -137,12 +137,12 @@ async fn what_is_found_on_hold_is_seen() {
     for finding in [Finding::unchanged().note("the order has lapsed"), Finding::anomaly("it is paid, which nobody approved")] {
         let mut work = world.a.load(world.company, id).await.unwrap().unwrap();
         let mut commit = Commit::open(&world.a, &mut work);
-        world.a.take_finding(&mut commit, &finding, &Json::Object(Vec::new()), &mut Default::default(), 0);
+        world.a.take_finding(&mut commit, &finding, &Json::Object(Vec::new()), &mut Counters::since(START), 0);
         commit.store().await.unwrap();
     }
     let stands = world.transaction().await;
     assert_eq!((stands.status, stands.attention), (TransactionStatus::OnHold, Some(Attention::Anomaly)));
-    assert_eq!(world.job(id).await.unwrap().kind, JobKind::Hold);
+    assert_eq!(world.job(id).await.unwrap().next.word(), "hold");
     let timeline = transactions::timeline(world.db.as_ref(), world.company, id).await.unwrap();
     let told: Vec<String> = timeline.iter().map(|entry| format!("{} {}", entry.event, entry.detail.to_text())).collect();
     for (event, words) in [("noted", "the order has lapsed"), ("anomaly", "nobody approved")] {
@@ -248,10 +248,8 @@ async fn each_call_has_an_intent_of_its_own() {
     assert!(world.db.done());
     assert_eq!(world.psp.count("POST /api/withdraw"), 1);
     let job = world.job(world.transaction().await.id).await.unwrap();
-    assert_eq!(
-        (job.kind, job.detail.str_at("step"), job.detail.str_at("doubt")),
-        (JobKind::Intent, Some("withdraw"), Some("money"))
-    );
+    let Next::Intent(intent) = job.next else { panic!("{job:?}") };
+    assert_eq!((&*intent.step, intent.doubt), ("withdraw", Doubt::Money));
 }
 
 /// A flow that does not end after it has moved money leaves a fate that is not known.
@@ -306,8 +304,8 @@ async fn a_provider_that_panics_has_not_understood() {
         if expected == TransactionStatus::Failed {
             assert_eq!(stands.psp_status, ErrorCode::UnknownPspError.status_word());
         }
-        let job = world.job(stands.id).await.unwrap().kind;
-        assert_eq!(job, if expected == TransactionStatus::Failed { JobKind::Late } else { JobKind::Inquire });
+        let job = world.job(stands.id).await.unwrap().next;
+        assert_eq!(job.word(), if expected == TransactionStatus::Failed { "late" } else { "inquire" });
         assert!(matches!(world.known(&world.a, "k").await, KnownKey::Answered(_)));
         assert_eq!(world.psp.count("POST"), usize::from(!std::ptr::eq(provider, &IN_BEGIN)));
     }
@@ -346,7 +344,7 @@ async fn the_inquiry_schedule_ends_by_what_was_waited() {
         }
         let (mut asked, mut waited) = (0, 0);
         while let Some(job) = world.job(id).await {
-            assert_eq!(job.kind, JobKind::Inquire, "{mishap:?}");
+            assert_eq!(job.next.word(), "inquire", "{mishap:?}");
             let mut wait = job.due_at.since(world.a.clock().now()).max(0);
             if mishap == Mishap::Restarts && (10..40).contains(&asked) {
                 wait /= 2;

@@ -3,14 +3,15 @@
 use super::recorder::{Recorder, Sent};
 use super::{NOW, company, id, method};
 use crate::driver::Driver;
-use crate::repository::jobs::{Job, JobKind};
+use crate::repository::jobs::Job;
 use crate::repository::{
     attempts, audit, callbacks, deliveries, endpoints, events, feed, holds, idempotency, jobs, page_tokens, single_use,
     transactions,
 };
 use crate::{Batch, Dialect};
+use domain::next::Counters;
 use domain::{
-    Attempt, Attention, CredentialId, Currency, EventId, Json, Money, Operation, SessionId, Timestamp, Transaction,
+    Attempt, Attention, CredentialId, Currency, EventId, Json, Money, Next, Operation, SessionId, Timestamp, Transaction,
     TransactionStatus,
 };
 
@@ -65,11 +66,10 @@ fn job() -> Job {
         transaction_id: id(7),
         n: 1,
         psp_type: "PAYONE".to_owned(),
-        kind: JobKind::Inquire,
+        next: Next::Inquire(Counters::since(NOW)),
         due_at: NOW,
         tries: 0,
         first_at: NOW,
-        detail: Json::Object(Vec::new()),
         owner: Some("node".to_owned()),
     }
 }
@@ -117,8 +117,8 @@ fn outcome(state: deliveries::DeliveryState, next_at: Option<Timestamp>) -> deli
 fn an_attempt(batch: &mut Batch, t: &Transaction) {
     let attempt = Attempt { psp_transaction_id: Some("psp-1".to_owned()), ..Attempt::first(t) };
     attempts::insert(batch, t, &attempt, vec![1], Some([5; 32]), Some(&job()));
-    for (psp_id, next) in [(false, None), (true, None), (false, Some(None)), (true, Some(None))] {
-        let change = attempts::Change { memo: Some(vec![1]), token_hash: Some([5; 32]), psp_id, next };
+    for (psp_id, job) in [(false, None), (true, None), (false, Some(None)), (true, Some(None))] {
+        let change = attempts::Change { memo: Some(vec![1]), token_hash: Some([5; 32]), psp_id, job };
         attempts::update(batch, t, &attempt, change);
     }
 }
@@ -146,7 +146,7 @@ async fn a_payment(db: &Recorder) {
     transactions::update_live(&mut batch, &t);
     transactions::update_sealed(&mut batch, company(), id(7), vec![1]);
     transactions::mark_stuck(&mut batch, company(), id(7), 1);
-    jobs::set_counters(&mut batch, company(), id(7), 1, &Json::Object(Vec::new()));
+    jobs::set_counters(&mut batch, company(), id(7), 1, &Counters::since(NOW));
     jobs::stop_a_run(&mut batch, company(), id(7), 1);
     jobs::pull_forward(&mut batch, company(), id(7), 1, NOW);
     idempotency::answer(&mut batch, company(), id(7), 200, vec![1]);
