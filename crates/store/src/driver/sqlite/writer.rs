@@ -134,7 +134,7 @@ impl Writer {
             }
             Err(GroupFailure::Unknown(why)) => {
                 tracing::error!(batches = batches.len(), reason = %why, "a commit has no known outcome");
-                batches.iter().map(|_| Err(CommitError::unknown(&why))).collect()
+                batches.iter().map(|_| Err(CommitError::Unknown(why.clone()))).collect()
             }
         }
     }
