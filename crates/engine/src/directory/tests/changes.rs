@@ -180,7 +180,7 @@ async fn changes_at_once_lose_nothing() {
         for result in join_all(attempts).await {
             match result {
                 Ok(_) => made += 1,
-                Err(ChangeError::Conflict(_)) => refused += 1,
+                Err(ChangeError::Overtaken) => refused += 1,
                 Err(error) => panic!("{error}"),
             }
         }
