@@ -129,6 +129,20 @@ async fn an_inquiry_by_hand_that_met_another_change_is_made_again() {
     }
 }
 
+#[tokio::test]
+async fn the_provider_is_asked_for_a_returning_browser_whoever_was_first() {
+    let world = World::new(false).await;
+    world.pay(&world.a, Operation::PayIn, None).await;
+    world.psp.knows(Some("Approved"));
+    for _ in 0..MEETINGS {
+        world.db.at(OUTCOME, Act::Before(world.bump()));
+    }
+    let id = world.transaction().await.id;
+    world.a.ask_for_browser(world.company, id, 1, None).await.unwrap();
+    assert!(world.db.done());
+    assert_eq!((world.psp.count("GET"), world.transaction().await.status), (5, S::Approved));
+}
+
 /// The second one's deed, in the moment in which the first one's is committed at the other process.
 fn does(world: &World, deed: Deed, caller: Caller, id: &str) -> Hook {
     let (b, id) = (world.b.clone(), id.to_owned());
