@@ -18,8 +18,8 @@ pub enum CommitError {
     /// The database could not be reached or could not write. Nothing is stored.
     #[error("database unavailable: {0}")]
     Unavailable(String),
-    /// The answer to the commit was lost: nobody can say whether the batch is stored. Whoever gets this looks, and repeats nothing
-    /// blindly.
+    /// The answer to the commit was lost: nobody can say whether the batch is stored. Whoever gets this looks, and repeats
+    /// nothing blindly.
     #[error("database unavailable: commit outcome unknown: {0}")]
     Unknown(String),
     /// The code and the database disagree (SQL that does not run, a damaged file). Nothing is stored.

@@ -1,4 +1,5 @@
-//! A refusal names the very statement that was refused: however many of its batch have the same text, and whoever shares the commit.
+//! A refusal names the very statement that was refused: however many of its batch have the same text, and whoever shares the
+//! commit.
 
 use futures::future::join_all;
 use mozarto_store::driver::{Batch, CommitError, Dialect, Statement, Value};
