@@ -50,11 +50,17 @@ enum Command {
         seed: Option<u64>,
     },
     /// Builds an earlier revision, pays with its sandbox, and tries its store with this one, on both stores: refused as
-    /// production with nothing changed, gone on with as a sandbox.
+    /// production with nothing changed, gone on with as a sandbox. Or, with `--fill`, times the migration of a large store.
     OldStore {
         /// The earlier revision.
         #[arg(long, default_value = "3ce58ef")]
         revision: String,
+        /// Makes stores of so many payments as the revision before left them, on both stores, and times `mozarto migrate`.
+        #[arg(long, conflicts_with = "revision")]
+        fill: Option<usize>,
+        /// Times the release build.
+        #[arg(long, requires = "fill")]
+        release: bool,
         /// An empty database of PostgreSQL in place of one of a server that is started for it.
         #[arg(long)]
         database: Option<String>,
@@ -87,7 +93,10 @@ fn main() -> Result<()> {
         Command::NewProvider { name, write_only } => new_provider::run(&name, write_only),
         Command::Licences => licences::run(),
         Command::Crash { kills, seed } => crash::run(kills, seed),
-        Command::OldStore { revision, database } => old_store::run(&revision, database.as_deref()),
+        Command::OldStore { fill: Some(payments), release, database, .. } => {
+            old_store::fill(payments, release, database.as_deref())
+        }
+        Command::OldStore { revision, database, .. } => old_store::run(&revision, database.as_deref()),
         Command::Bench(what) => bench::run(&what),
         Command::Shares(args) => shares::run(&args),
         Command::SharesAttack(args) => shares::attack(&args),

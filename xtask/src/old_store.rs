@@ -2,6 +2,7 @@
 //! the sentence that says what to do, and leave it as it was; and go on with it as a sandbox, with everything that was in it.
 
 mod dump;
+mod fill;
 
 use crate::install;
 use anyhow::{Context, Result, ensure};
@@ -40,6 +41,20 @@ pub(crate) fn run(revision: &str, database: Option<&str>) -> Result<()> {
         let url = database.or(of_ours.as_ref().map(|database| &*database.url)).context("a database")?;
         ensure!(dump::postgres(url).await?.len() == 1, "the database has tables: name an empty one");
         try_store(&revision, &old, &new, Some(url)).await.context("PostgreSQL")
+    })
+}
+
+/// Times `mozarto migrate` over stores of so many payments, with this revision's binary.
+pub(crate) fn fill(payments: usize, release: bool, database: Option<&str>) -> Result<()> {
+    let profile: &[&str] = if release { &["--release"] } else { &[] };
+    install::run("cargo", &[&["build", "--bin", "mozarto"], profile].concat())?;
+    let binary = target().join(if release { "release" } else { "debug" }).join("mozarto");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let of_ours = if database.is_none() { Some(testkit::postgres::database().await) } else { None };
+        let url = database.or(of_ours.as_ref().map(|database| &*database.url)).context("a database")?;
+        ensure!(dump::postgres(url).await?.len() == 1, "the database has tables: name an empty one");
+        fill::run(&binary, payments, url).await
     })
 }
 

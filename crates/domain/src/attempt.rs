@@ -43,7 +43,7 @@ pub struct Attempt {
     pub psp_transaction_id: Option<String>,
     /// How it ended; `None`: it is open.
     pub outcome: Option<TransactionStatus>,
-    /// The provider's word for how it ended.
+    /// The provider's last word of it, once it has ended.
     pub code: Option<String>,
     /// When it began.
     pub started_at: Timestamp,

@@ -79,6 +79,11 @@ impl CashierAnswer {
         Self::error(503, "The service is at its limit", Vec::new(), None).retry_after(1)
     }
 
+    /// 429, with the seconds until the next request passes.
+    pub fn too_many(retry_after_s: u32) -> Self {
+        Self::error(429, "Too many requests", Vec::new(), None).retry_after(retry_after_s)
+    }
+
     /// 401.
     pub fn unauthorized() -> Self {
         Self::error(401, "Unauthorized", Vec::new(), None)

@@ -1,8 +1,8 @@
 //! The use cases: pay in, pay out, settle, approve, inquire, deliver, configure.
 //!
-//! What flows: a request is checked ([`auth`], [`flow`]), its intent is committed, the provider is called through [`transport`],
-//! the outcome is committed together with its timeline entry, its next job and its webhook ([`webhooks`]), and only then
-//! answered.
+//! What flows: a request is checked ([`cashier`], with [`auth`]), its intent is committed ([`flow`]), the provider is called
+//! through [`transport`], the outcome is committed together with its timeline entry, its next job and its webhook ([`webhooks`]),
+//! and only then answered.
 //!
 //! **Architecture invariants:** nothing is announced that is not stored; nothing stored goes unannounced; no call that may move
 //! money is made before its intent is durable, or made again because its answer was lost.
@@ -11,6 +11,7 @@ pub mod admin;
 mod anew;
 pub mod answer;
 pub mod auth;
+pub mod cashier;
 pub mod clock;
 pub mod core;
 pub mod directory;

@@ -1,6 +1,6 @@
 //! What the handlers share.
 
-use crate::gate::{Gate, no_place};
+use crate::gate::Gate;
 use crate::headers;
 use crate::limits::Limits;
 use crate::observe::LoggedCompany;
@@ -8,7 +8,7 @@ use crate::reply::{self, Refused};
 use axum::response::Response;
 use domain::urls::Environment;
 use domain::{CompanyId, Scope};
-use engine::auth::{AuthError, Caller, Wanted, challenge};
+use engine::auth::{Caller, Wanted, challenge};
 use engine::shares::Place;
 use engine::{CashierAnswer, Engine};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -24,11 +24,11 @@ pub(crate) struct App {
     pub(crate) gate: Arc<Gate>,
 }
 
-/// An authenticated request that has been let in.
+/// Somebody who may read, and has been let in.
 pub(crate) struct Admitted {
-    pub(crate) caller: Caller,
+    caller: Caller,
     /// Held until the work is over.
-    pub(crate) place: Place,
+    _place: Place,
 }
 
 /// What the access log and the headers of the answer are to know of a request, filled in as it becomes known.
@@ -63,58 +63,23 @@ impl App {
         Self { engine, gate: Arc::new(Gate::new(limits)) }
     }
 
-    /// The company token with one of the scopes that pay, then the rate. Which of them it needs is known only with `type`; a
-    /// token with neither gets no further, whatever its idempotency key.
+    /// Whoever may read: the company token with its scope `read`, then the rate.
     ///
     /// # Errors
     /// 401, 403, 429, 503.
-    pub(crate) async fn admit_payer(&self, headers: &HeaderMap, seen: &mut Seen) -> Result<Admitted, Refused> {
-        let caller = self.caller(headers, seen).await?;
-        if caller.require(Scope::Payin).is_err() && caller.require(Scope::Payout).is_err() {
-            return Err(AuthError::Forbidden.into());
-        }
-        self.let_in(caller)
-    }
-
-    /// [`admit_payer`](Self::admit_payer) for reading: scope `read`, checked with the token and before the rate.
     pub(crate) async fn admit_reader(&self, headers: &HeaderMap, seen: &mut Seen) -> Result<Admitted, Refused> {
-        let caller = self.caller(headers, seen).await?;
-        caller.require(Scope::Read)?;
-        self.let_in(caller)
-    }
-
-    async fn caller(&self, headers: &HeaderMap, seen: &mut Seen) -> Result<Caller, Refused> {
         let environment = self.engine.config().environment;
         let authorization = headers::credential(headers, header::AUTHORIZATION)?;
         let caller = self.engine.company_caller(authorization).await;
         let caller = caller.map_err(|error| seen.challenged(error.into(), Wanted::Company, authorization, environment))?;
         seen.company = Some(caller.company.company.id);
-        Ok(caller)
-    }
-
-    fn let_in(&self, caller: Caller) -> Result<Admitted, Refused> {
+        caller.require(Scope::Read)?;
         let place = self.gate.admit(caller.credential.id, caller.company.company.id)?;
-        Ok(Admitted { caller, place })
+        Ok(Admitted { caller, _place: place })
     }
 }
 
 impl Admitted {
-    /// Exchanges the place for one at the provider that is to be called.
-    ///
-    /// # Errors
-    /// 429 over a share, 503 over the whole.
-    pub(crate) fn at_provider(self, provider: &'static str) -> Result<Self, Refused> {
-        Ok(Self { caller: self.caller, place: self.place.at_provider(provider).map_err(no_place)? })
-    }
-
-    /// Checks a scope of the token.
-    ///
-    /// # Errors
-    /// 403.
-    pub(crate) fn must_have(&self, scope: Scope) -> Result<(), Refused> {
-        Ok(self.caller.require(scope)?)
-    }
-
     pub(crate) fn company_id(&self) -> CompanyId {
         self.caller.company.company.id
     }

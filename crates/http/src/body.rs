@@ -6,13 +6,14 @@ use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use domain::Json;
 use domain::limits::BODY_MAX_BYTES;
+use engine::cashier::{Wiped, WipedDocument};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Sleep;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// The body did not come in its time.
 #[derive(Debug, thiserror::Error)]
@@ -56,26 +57,6 @@ impl HttpBody for Deadline {
     }
 }
 
-/// Bytes that may hold a card: overwritten when they are dropped, as far as they are ours alone.
-pub(crate) struct Wiped(pub(crate) Bytes);
-
-impl Drop for Wiped {
-    fn drop(&mut self) {
-        if let Ok(mut bytes) = std::mem::take(&mut self.0).try_into_mut() {
-            bytes.zeroize();
-        }
-    }
-}
-
-/// A document that may hold a card: its texts are overwritten when it is dropped.
-pub(crate) struct WipedDocument(pub(crate) Json);
-
-impl Drop for WipedDocument {
-    fn drop(&mut self) {
-        self.0.wipe();
-    }
-}
-
 /// The whole body, at most [`BODY_MAX_BYTES`]; a longer one is not read to its end, and one that says so is not read at all.
 ///
 /// # Errors
@@ -87,21 +68,21 @@ pub async fn read(mut body: Body) -> Result<Bytes, Refused> {
     }
     // Nearly every body comes as one piece, which is then handed on as it is. Whatever is copied or given up may hold a card:
     // nothing grows, and all of it is wiped.
-    let mut first = Wiped(next_piece(&mut body).await?.unwrap_or_default());
+    let first = Wiped::new(next_piece(&mut body).await?.unwrap_or_default());
     let mut whole: Option<Zeroizing<Vec<u8>>> = None;
-    while first.0.len() <= BODY_MAX_BYTES {
-        let Some(piece) = next_piece(&mut body).await?.map(Wiped) else {
-            return Ok(whole.map_or_else(|| std::mem::take(&mut first.0), Bytes::from_owner));
+    while first.bytes().len() <= BODY_MAX_BYTES {
+        let Some(piece) = next_piece(&mut body).await?.map(Wiped::new) else {
+            return Ok(whole.map_or_else(|| first.take(), Bytes::from_owner));
         };
         let so_far = whole.get_or_insert_with(|| {
             let mut bytes = Zeroizing::new(Vec::with_capacity(BODY_MAX_BYTES));
-            bytes.extend_from_slice(&first.0);
+            bytes.extend_from_slice(first.bytes());
             bytes
         });
-        if so_far.len() + piece.0.len() > BODY_MAX_BYTES {
+        if so_far.len() + piece.bytes().len() > BODY_MAX_BYTES {
             break;
         }
-        so_far.extend_from_slice(&piece.0);
+        so_far.extend_from_slice(piece.bytes());
     }
     Err(reply::too_large().into())
 }
@@ -127,11 +108,7 @@ async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, Refused> {
 /// # Errors
 /// 400 for anything else.
 pub(crate) fn object(raw: &[u8]) -> Result<Json, Refused> {
-    match Json::parse(raw) {
-        Ok(document) if document.is_object() => Ok(document),
-        Ok(_) => Err(reply::not_an_object().into()),
-        Err(_) => Err(reply::not_json().into()),
-    }
+    WipedDocument::object(raw).map(WipedDocument::take).map_err(|why| why.answer().into())
 }
 
 #[cfg(test)]

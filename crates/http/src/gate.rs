@@ -1,18 +1,16 @@
 //! How often one caller may ask, and how much may be worked on at a time.
 
 use crate::limits::{Limits, RATE_SWEEP_EVERY};
-use crate::reply::{self, Refused};
+use crate::reply::Refused;
 use domain::{CompanyId, CredentialId};
-use engine::shares::{Full, Place, Shares};
+use engine::cashier::{Crowded, Entrance};
+use engine::shares::{Place, Shares};
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-
-/// Seconds after which who found no place may try again.
-const AGAIN_S: u32 = 1;
 
 /// The rate limiter per credential and the places of work in flight. Only authenticated credentials get in, so that strangers
 /// cannot fill the memory of it; credentials unseen for a while are forgotten.
@@ -48,8 +46,7 @@ impl Gate {
     /// # Errors
     /// 429 over the credential's rate or the company's share, 503 when there is no place at all; both with `Retry-After`.
     pub fn admit(&self, credential: CredentialId, company: CompanyId) -> Result<Place, Refused> {
-        self.check_rate(credential)?;
-        self.everybody.enter(company).map_err(no_place)
+        Ok(self.enter(credential, company)?)
     }
 
     /// [`Gate::admit`] for the Management API, which has a reserve.
@@ -58,10 +55,15 @@ impl Gate {
     /// As there.
     pub fn admit_manager(&self, credential: CredentialId, company: CompanyId) -> Result<Place, Refused> {
         self.check_rate(credential)?;
-        self.everybody.enter(company).or_else(|_| self.reserve.enter(company)).map_err(no_place)
+        self.everybody.enter(company).or_else(|_| self.reserve.enter(company)).map_err(|full| Crowded::from(full).into())
     }
 
-    fn check_rate(&self, credential: CredentialId) -> Result<(), Refused> {
+    fn enter(&self, credential: CredentialId, company: CompanyId) -> Result<Place, Crowded> {
+        self.check_rate(credential)?;
+        Ok(self.everybody.enter(company)?)
+    }
+
+    fn check_rate(&self, credential: CredentialId) -> Result<(), Crowded> {
         if self.checks.fetch_add(1, Ordering::Relaxed) % RATE_SWEEP_EVERY == RATE_SWEEP_EVERY - 1 {
             self.rates.retain_recent();
             self.rates.shrink_to_fit();
@@ -69,18 +71,15 @@ impl Gate {
         self.rates.check_key(&credential).map_err(|not_until| {
             let wait_ms = not_until.wait_time_from(self.clock.now()).as_millis();
             let seconds = u32::try_from(wait_ms.div_ceil(1000)).unwrap_or(u32::MAX).max(1);
-            Refused::from(reply::too_many(seconds))
+            Crowded::Rate { again_s: seconds }
         })
     }
 }
 
-/// Over a share, or over the whole.
-pub(crate) fn no_place(full: Full) -> Refused {
-    match full {
-        Full::Share => reply::too_many(AGAIN_S),
-        Full::Whole => reply::overloaded(),
+impl Entrance for Gate {
+    fn let_in(&self, credential: CredentialId, company: CompanyId) -> Result<Option<Place>, Crowded> {
+        self.enter(credential, company).map(Some)
     }
-    .into()
 }
 
 #[cfg(test)]

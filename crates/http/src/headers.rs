@@ -1,6 +1,7 @@
 //! What the headers of a request say.
 
 use crate::reply::{self, Refused};
+use engine::cashier::{Ambiguous, Said};
 use http::header::{AsHeaderName, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
@@ -9,20 +10,14 @@ use std::borrow::Cow;
 pub const X_USER_TOKEN: HeaderName = HeaderName::from_static("x-user-token");
 /// The user's session at the merchant, checked by the merchant's User Auth URL.
 pub const X_USER_AUTHORIZATION: HeaderName = HeaderName::from_static("x-user-authorization");
-/// See [`idempotency_key`].
+/// The caller's own name for a request, by which a repeated one is known.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Longest `Idempotency-Key`, characters.
-pub const IDEMPOTENCY_KEY_MAX_CHARS: usize = 255;
-
-/// A header that stands more than once, or has bytes that no text of ours has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ambiguous;
 
 /// The one value of a header, if it is there.
 ///
 /// # Errors
 /// [`Ambiguous`]: with two values, two readers could act on different ones.
-pub fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Option<&str>, Ambiguous> {
+pub fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Said<'_> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -54,13 +49,15 @@ pub fn credential(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>,
 /// # Errors
 /// 415.
 pub fn json_media_type(headers: &HeaderMap) -> Result<(), Refused> {
-    match single(headers, CONTENT_TYPE) {
-        Ok(Some(text)) if is_json(text) => Ok(()),
-        _ => Err(reply::not_json_type().into()),
-    }
+    if is_json(headers) { Ok(()) } else { Err(reply::not_json_type().into()) }
 }
 
-fn is_json(text: &str) -> bool {
+/// Whether the body is said to be that.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    matches!(single(headers, CONTENT_TYPE), Ok(Some(text)) if names_json(text))
+}
+
+fn names_json(text: &str) -> bool {
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
     essence.eq_ignore_ascii_case("application/json")
@@ -70,34 +67,6 @@ fn is_json(text: &str) -> bool {
             }
             _ => true,
         })
-}
-
-/// The `Idempotency-Key`, if there is one: 1 to 255 visible ASCII characters, once. In double quotes, the form of a structured
-/// header, it is the same key.
-///
-/// # Errors
-/// 400 for anything else, and for one with a card number in it.
-pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refused> {
-    let visible =
-        |key: &&str| (1..=IDEMPOTENCY_KEY_MAX_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-    match single(headers, IDEMPOTENCY_KEY) {
-        Ok(None) => Ok(None),
-        Ok(Some(key)) => {
-            let bare = key.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(key);
-            if !visible(&bare) {
-                return Err(bad_key());
-            }
-            match providers::identifier::check("Idempotency-Key", bare) {
-                Ok(()) => Ok(Some(bare)),
-                Err(sentence) => Err(reply::plain(400, &sentence).into()),
-            }
-        }
-        Err(Ambiguous) => Err(bad_key()),
-    }
-}
-
-fn bad_key() -> Refused {
-    reply::plain(400, "Idempotency-Key must be 1 to 255 visible ASCII characters").into()
 }
 
 /// All headers as they came, names in lower case.
@@ -119,21 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn idempotency_keys() {
-        let longest = "k".repeat(255);
-        for good in ["a", "6f1c-a", "!~", &longest] {
-            assert_eq!(idempotency_key(&with(IDEMPOTENCY_KEY, &[good.as_bytes()])).unwrap(), Some(good));
+    fn what_may_stand_once() {
+        let said = |values: &[&[u8]]| single(&with(IDEMPOTENCY_KEY, values), IDEMPOTENCY_KEY).map(|text| text.map(str::to_owned));
+        assert_eq!(said(&[]), Ok(None));
+        assert_eq!(said(&[b""]), Ok(Some(String::new())));
+        assert_eq!(said(&[b"a b"]), Ok(Some("a b".to_owned())));
+        for bad in [&[&b"a"[..], b"a"][..], &["\u{e9}".as_bytes()], &[b"\xff"]] {
+            assert_eq!(said(bad), Err(Ambiguous), "{bad:?}");
         }
-        assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
-        for (quoted, bare) in [("\"abc\"", "abc"), ("\"", "\""), ("a\"b\"", "a\"b\""), ("\"a", "\"a")] {
-            assert_eq!(idempotency_key(&with(IDEMPOTENCY_KEY, &[quoted.as_bytes()])).unwrap(), Some(bare), "{quoted}");
-        }
-        assert!(idempotency_key(&with(IDEMPOTENCY_KEY, &[b"\"\""])).is_err(), "nothing within the quotes");
-        let too_long = "k".repeat(256);
-        for bad in ["".as_bytes(), b"a b", b"a\tb", "\u{e9}".as_bytes(), b"\xff", too_long.as_bytes()] {
-            assert_eq!(idempotency_key(&with(IDEMPOTENCY_KEY, &[bad])).unwrap_err().0.status, 400, "{bad:?}");
-        }
-        assert_eq!(idempotency_key(&with(IDEMPOTENCY_KEY, &[b"a", b"a"])).unwrap_err().0.status, 400);
     }
 
     #[test]

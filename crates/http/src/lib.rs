@@ -3,8 +3,8 @@
 //! One file per resource, whose handlers only read the request and call the engine. What surrounds every request is in [`edge`],
 //! what surrounds every connection in [`server`] and [`connection`], the limits of both in [`limits`].
 //!
-//! **Architecture invariants:** every error has the envelope of the Cashier API, section 5; the order of checks of section 3 is
-//! that of the lines of `cashier::pay`; no more of a body is read than the limit, and no body, query value or header value is
+//! **Architecture invariants:** every error has the envelope of the Cashier API, section 5; the order of checks of section 3
+//! is the engine's (`engine::cashier`); no more of a body is read than the limit, and no body, query value or header value is
 //! ever logged.
 
 pub mod admin;
@@ -25,7 +25,6 @@ mod pages;
 pub mod peer;
 pub mod reply;
 pub mod server;
-mod strangers;
 mod transactions;
 
 pub use limits::Limits;

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use engine::CashierAnswer;
 use engine::admin::AdminError;
 use engine::auth::AuthError;
+use engine::cashier::{Crowded, NotAdmitted};
 use engine::flow::{EngineError, StoreError as _};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
@@ -61,20 +62,19 @@ impl From<EngineError> for Refused {
 
 impl From<AuthError> for Refused {
     fn from(error: AuthError) -> Self {
-        match error {
-            AuthError::Unauthorized => CashierAnswer::unauthorized(),
-            AuthError::Forbidden => CashierAnswer::forbidden(),
-            AuthError::UserVerificationUnavailable => plain(502, "User verification is unavailable"),
-            AuthError::StoreAway => unavailable(),
-            AuthError::Internal => CashierAnswer::internal(),
-        }
-        .into()
+        error.answer().into()
     }
 }
 
 impl From<AdminError> for Refused {
     fn from(error: AdminError) -> Self {
         error.answer().into()
+    }
+}
+
+impl From<Crowded> for Refused {
+    fn from(crowded: Crowded) -> Self {
+        crowded.answer().into()
     }
 }
 
@@ -87,21 +87,6 @@ impl IntoResponse for Refused {
 /// An error that has nothing but its message.
 pub fn plain(status: u16, message: &str) -> CashierAnswer {
     CashierAnswer::error(status, message, Vec::new(), None)
-}
-
-/// 400 `Validation failed`, with a sentence for each problem.
-pub fn invalid(sentences: Vec<String>) -> CashierAnswer {
-    engine::admin::AdminError::Invalid(sentences).answer()
-}
-
-/// 400 for a body that is not JSON as we take it: malformed, a key twice, nested too deep.
-pub fn not_json() -> CashierAnswer {
-    plain(400, "Request body is not valid JSON")
-}
-
-/// 400 for JSON that is not an object.
-pub fn not_an_object() -> CashierAnswer {
-    plain(400, "Request body must be a JSON object")
 }
 
 /// 400 for a body that broke off.
@@ -126,12 +111,12 @@ pub fn too_large() -> CashierAnswer {
 
 /// 415.
 pub fn not_json_type() -> CashierAnswer {
-    plain(415, "Content-Type must be application/json")
+    NotAdmitted::MediaType.answer()
 }
 
 /// 429, with the seconds until the next request passes.
 pub fn too_many(retry_after_s: u32) -> CashierAnswer {
-    plain(429, "Too many requests").retry_after(retry_after_s)
+    CashierAnswer::too_many(retry_after_s)
 }
 
 /// 503: at one of our limits; nothing was begun.

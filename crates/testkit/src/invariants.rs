@@ -384,13 +384,16 @@ async fn approvals(
     Ok(())
 }
 
-/// Every transaction has its live attempt, which says the same of account and provider; and no two attempts of
-/// an account have one reference.
+/// Every transaction has its live attempt, which says the same of account, provider, the provider's id and the ending; and no two
+/// attempts of an account have one reference.
 async fn attempts(store: &Store, findings: &mut Findings) -> Result<()> {
     let lone = "SELECT t.id FROM transactions t LEFT JOIN attempts a ON a.company_id = t.company_id AND a.transaction_id = t.id \
-                AND a.n = t.live AND a.method_id = t.method_id AND a.psp_type = t.psp_type WHERE a.n IS NULL";
+                AND a.n = t.live AND a.method_id = t.method_id AND a.psp_type = t.psp_type \
+                AND COALESCE(a.psp_transaction_id, '') = COALESCE(t.psp_transaction_id, '') \
+                AND COALESCE(a.outcome, '') = CASE WHEN t.status IN ('Created', 'Pending', 'OnHold') THEN '' ELSE t.status END \
+                WHERE a.n IS NULL";
     for row in query(store, lone).await? {
-        findings.broken.push(format!("{} has no live attempt of its account", row[0]));
+        findings.broken.push(format!("{} has no live attempt that says what it says", row[0]));
     }
     let twice = "SELECT method_id, COALESCE(reference, transaction_id) FROM attempts \
                  GROUP BY method_id, COALESCE(reference, transaction_id) HAVING COUNT(*) > 1";
@@ -402,11 +405,15 @@ async fn attempts(store: &Store, findings: &mut Findings) -> Result<()> {
 
 /// INV13: what is not final has a next action, or a person's name on it.
 async fn next_actions(store: &Store, findings: &mut Findings, stored: &[Transaction]) -> Result<()> {
-    let jobs: BTreeSet<String> = query(store, "SELECT transaction_id FROM attempts WHERE next_kind IS NOT NULL")
-        .await?
-        .into_iter()
-        .map(|mut row| row.remove(0))
-        .collect();
+    let jobs: BTreeSet<String> = query(
+        store,
+        "SELECT t.id FROM transactions t JOIN attempts a ON a.company_id = t.company_id AND a.transaction_id = t.id \
+                AND a.n = t.live WHERE a.next_kind IS NOT NULL",
+    )
+    .await?
+    .into_iter()
+    .map(|mut row| row.remove(0))
+    .collect();
     for one in stored.iter().filter(|one| !FINAL.contains(&one.status.as_str())) {
         findings.looked("open transactions");
         let acts = jobs.contains(&one.id) || one.attention == "stuck" || one.status == "OnHold";

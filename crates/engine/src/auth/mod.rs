@@ -18,6 +18,7 @@ pub(crate) use caller::company_caller as company_caller_at;
 pub use told::{Wanted, challenge};
 pub use user::UserError;
 
+use crate::answer::CashierAnswer;
 use crate::directory::CompanySnapshot;
 use crate::directory::change::{Acting, Actor};
 use domain::{Credential, CredentialId, Scope};
@@ -55,6 +56,19 @@ pub enum AuthError {
     /// 500: ours. Logged where it happened.
     #[error("internal")]
     Internal,
+}
+
+impl AuthError {
+    /// The answer.
+    pub fn answer(self) -> CashierAnswer {
+        match self {
+            Self::Unauthorized => CashierAnswer::unauthorized(),
+            Self::Forbidden => CashierAnswer::forbidden(),
+            Self::UserVerificationUnavailable => CashierAnswer::error(502, "User verification is unavailable", Vec::new(), None),
+            Self::StoreAway => CashierAnswer::unavailable(),
+            Self::Internal => CashierAnswer::internal(),
+        }
+    }
 }
 
 impl From<store::QueryError> for AuthError {

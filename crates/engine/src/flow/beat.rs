@@ -3,6 +3,7 @@
 
 use super::EngineError;
 use super::lives::Lives;
+use super::work::Work;
 use crate::clock::{Clock, wall};
 use crate::core::Engine;
 use crate::pulse::{Pulse, trouble};
@@ -13,7 +14,7 @@ use domain::{Json, Timestamp};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::repository::bring_back::{self, Steps};
-use store::repository::jobs::Job;
+use store::repository::jobs::{Job, JobKind};
 use store::repository::{callbacks, jobs, nodes};
 use store::{Batch, CommitError, Dialect, Driver, QueryError};
 
@@ -104,6 +105,18 @@ impl Engine {
             }
             _ => Ok(false),
         }
+    }
+
+    /// Whether a call about the transaction is open, of this attempt or another one, whose process lives as far as is known.
+    pub(super) async fn a_call_is_open(&self, work: &Work) -> Result<bool, EngineError> {
+        let now = self.clock().now();
+        let all = work.next.iter().chain(work.others.iter().filter_map(|(_, next)| next.as_ref()));
+        for intent in all.filter(|job| job.kind == JobKind::Intent) {
+            if intent.due_at > now || self.is_anothers(intent).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) async fn first_beat(&self) -> Result<(), EngineError> {

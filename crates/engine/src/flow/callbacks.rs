@@ -31,7 +31,7 @@ const LEASE_MS: i64 = 60_000;
 /// A callback that could not be processed for a reason of ours is tried again after this, milliseconds as written.
 const TROUBLE_WAIT_MS: i64 = 5_000;
 /// A callback that came while another process's call is open waits this long, milliseconds as written.
-const EARLY_WAIT_MS: i64 = 1_000;
+pub(super) const EARLY_WAIT_MS: i64 = 1_000;
 /// A callback that came in a flood waits this long for others, milliseconds as written.
 const CROWD_WAIT_MS: i64 = 5_000;
 /// For so long after a transaction was made its first callback that this process sees is taken for its first, milliseconds as
@@ -256,7 +256,7 @@ impl Engine {
             id,
             received_at: now,
             raw,
-            attempt: 0,
+            tries: 0,
             digest: Some(key.digest("callback", &of_transaction).to_vec()),
             copies: 1,
             told: false,
@@ -301,10 +301,12 @@ impl Engine {
         for callback in open {
             by_attempt.entry(callback.of_attempt).or_default().push(callback);
         }
+        let mut processed = Ok(());
         for (n, open) in by_attempt {
-            self.process_callbacks_of(company, id, n, open).await?;
+            // What is wrong with one attempt's keeps no other one's waiting.
+            processed = processed.and(self.process_callbacks_of(company, id, n, open).await);
         }
-        Ok(())
+        processed
     }
 
     /// Processes the open callbacks of one attempt.
@@ -317,14 +319,14 @@ impl Engine {
     ) -> Result<(), EngineError> {
         // With its job: a call that another process begins after this is met by the version at the commit.
         let Some(mut work) = self.load_attempt(company, id, Which::Number(n)).await? else { return Ok(()) };
+        if self.a_call_is_open(&work).await? {
+            // Another process's, for this attempt or another one: its outcome comes first.
+            let mut batch = Batch::new();
+            callbacks::later(&mut batch, &open, self.clock().after(EARLY_WAIT_MS), false);
+            self.store().commit(batch).await?;
+            return Ok(());
+        }
         if let Some(job) = work.next.clone().filter(|job| job.kind == JobKind::Intent) {
-            if job.due_at > self.clock().now() || self.is_anothers(&job).await? {
-                // Another process's call is open: its outcome comes first.
-                let mut batch = Batch::new();
-                callbacks::later(&mut batch, &open, self.clock().after(EARLY_WAIT_MS), false);
-                self.store().commit(batch).await?;
-                return Ok(());
-            }
             // Its process is dead: what it began is concluded first, with the answer that its key waits for.
             self.recover(&mut work, &job).await?;
         }

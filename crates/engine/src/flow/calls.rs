@@ -25,8 +25,10 @@ pub(super) struct Ended {
     pub(super) calls: Vec<Json>,
     /// When the last call that leaves something behind was sent.
     pub(super) sent_at: Option<Timestamp>,
-    /// Such a call may have arrived.
+    /// One that leaves something behind may have arrived.
     pub(super) arrived: bool,
+    /// What became of the last call, where it was not answered.
+    pub(super) lost: Option<Lost>,
 }
 
 /// How old an intent may be when its call goes out, its commit included, milliseconds, not scaled: below what makes others hold a
@@ -194,7 +196,8 @@ impl Engine {
             Some((step, stored)) => (step, Some(stored)),
             None => (self.begin(work, task, hint), None),
         };
-        let mut ended = Ended { step: Step::TryLater(""), doubt: None, calls: Vec::new(), sent_at: None, arrived: false };
+        let mut ended =
+            Ended { step: Step::TryLater(""), doubt: None, calls: Vec::new(), sent_at: None, arrived: false, lost: None };
         let mut moved_money = false;
         for _ in 0..CALLS_PER_FLOW_MAX {
             let mut call = match step {
@@ -223,7 +226,8 @@ impl Engine {
             let sent = Sent { step: call.step.to_owned(), scratch: call.scratch.clone() };
             work.sends(&call);
             let reply = self.send(work, call, &mut ended.calls).await;
-            ended.arrived |= leaves_something && !matches!(reply, Reply::Lost(Lost::NotConnected | Lost::ConnectTimeout));
+            ended.lost = if let Reply::Lost(lost) = &reply { Some(*lost) } else { None };
+            ended.arrived |= leaves_something && !ended.lost.is_some_and(Lost::nothing_sent);
             self.remember(work, hint, &sent, &reply);
             step =
                 guarded(work.provider, || work.provider.resume(task, &work.context(self, hint), &sent, &reply), not_understood);
@@ -303,7 +307,8 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let job = self.intent_job(work, task, Some(call));
         let memo = call.memo.is_some().then(|| work.seal_memo()).transpose()?;
-        self.store_before_a_call(work, Change { memo, token_hash: new_token, next: Some(Some(&job)) }).await?;
+        self.store_before_a_call(work, Change { memo, token_hash: new_token, next: Some(Some(&job)), ..Change::default() })
+            .await?;
         work.next = Some(job);
         Ok(())
     }

@@ -11,9 +11,9 @@ use super::work::Work;
 use crate::core::Engine;
 use crate::surely::{self, Away, Receipt};
 use domain::schedule::LATE_CHECKS_MS;
-use domain::{Attempt, Json, MethodId, PaymentMethod, Timestamp, TransactionId, TransactionStatus};
+use domain::{Attempt, Attention, Json, MethodId, PaymentMethod, Timestamp, TransactionId, TransactionStatus};
 use providers::card::CardData;
-use providers::{Doubt, Order, Refusal, Step, Task};
+use providers::{Order, Refusal, Step, Task};
 use std::sync::Arc;
 use store::repository::attempts::{self, Change};
 use store::repository::jobs::{Job, JobKind};
@@ -21,11 +21,12 @@ use store::repository::transactions::{self, TimelineEntry};
 use store::repository::{page_tokens, single_use};
 use store::{Batch, CommitError, StoreError as _};
 
-/// Why the creating call certainly came to nothing; `None`: it did not, or nobody knows.
+/// Why the creating call certainly came to nothing; `None`: it did not, or nobody knows. A time-out, a connection that broke
+/// or an answer that cannot be read is none, whatever the call was.
 fn refusal_of(ended: &Ended) -> Option<&Refusal> {
-    match (&ended.step, ended.doubt) {
-        (Step::Refused(refusal), _) => Some(refusal),
-        (Step::Silence(refusal), Some(Doubt::Harmless) | None) => Some(refusal),
+    match (&ended.step, ended.lost) {
+        (Step::Refused(refusal), None) => Some(refusal),
+        (Step::Refused(refusal) | Step::Silence(refusal), Some(lost)) if lost.nothing_sent() => Some(refusal),
         _ => None,
     }
 }
@@ -54,7 +55,10 @@ impl Engine {
                 _ => self.intent_job(&next, task, None),
             };
             let stored = StoredAt::now(self);
-            let batch = self.takes_over(work, &mut next, (&ended, &refusal), token_hash, &job)?;
+            let Ok(batch) = self.takes_over(work, &mut next, (&ended, &refusal), token_hash, &job) else {
+                never_sent(&mut step);
+                return Ok(ended);
+            };
             let receipt = Receipt::LeavesAs(&next.transaction);
             match surely::commit(self.store(), batch, &receipt, Away::EndsIt).await {
                 Ok(_) => {}
@@ -83,6 +87,7 @@ impl Engine {
     fn next_work(&self, work: &Work, method: MethodId) -> Option<(Work, Option<[u8; 32]>)> {
         let method = work.company.method(method).filter(|method| method.enabled)?.clone();
         let provider = providers::by_psp_type(&method.psp_type)?;
+        provider.descriptor().operation(work.transaction.operation)?;
         // A card is in the memory of one call alone.
         let with_cards = |one: &dyn providers::Provider| one.descriptor().card_data != CardData::None;
         if with_cards(work.provider) || with_cards(provider) || !self.configured(provider, &method) {
@@ -100,6 +105,7 @@ impl Engine {
         let mut left = work.attempt.clone();
         left.psp_transaction_id.clone_from(&work.transaction.psp_transaction_id);
         let mut others = work.others.clone();
+        // Its late checks, where there will be some, are stored with what comes next.
         others.push((left, None));
         let (callback_url, token_hash) = self.new_callback_token(provider);
         let next = Work {
@@ -150,16 +156,28 @@ impl Engine {
         let t = &mut next.transaction;
         t.version += 1;
         t.updated_at = now;
-        t.timeline_length += 1;
-        let entry = TimelineEntry { n: t.timeline_length, at: now, event: "attempt".to_owned(), from: None, to: None, detail };
+        let mut entries = vec![("attempt", detail)];
+        if let Some(text) = &refusal.anomaly {
+            let text = left.masker().text(text);
+            tracing::warn!(transaction = %id, severity = "warning", "anomaly: {text}");
+            let detail =
+                [("text", Json::text(text)), ("severity", Json::text("warning")), ("attempt", Json::from(left.attempt.n))];
+            entries.push(("anomaly", Json::object(detail)));
+            t.attention = Some(Attention::Anomaly);
+        }
         let mut batch = Batch::new();
+        for (event, detail) in entries {
+            t.timeline_length += 1;
+            let entry = TimelineEntry { n: t.timeline_length, at: now, event: event.to_owned(), from: None, to: None, detail };
+            transactions::add_to_timeline(&mut batch, company, id, &entry);
+        }
         transactions::update(&mut batch, &next.transaction);
         transactions::update_live(&mut batch, &next.transaction);
         let Some((before, _)) = next.others.last_mut() else { return Err(EngineError::Corrupt("no attempt before".into())) };
         before.end(TransactionStatus::Failed, &refusal.code.status_word(), now);
         // Whose call may have arrived may have been taken after all.
         let late = ended.arrived.then(|| self.late_job(left, now));
-        let change = Change { memo: Some(left.seal_memo()?), token_hash: None, next: Some(late.as_ref()) };
+        let change = Change { memo: Some(left.seal_memo()?), token_hash: None, psp_id: true, next: Some(late.as_ref()) };
         attempts::update(&mut batch, &next.transaction, before, change);
         attempts::insert(&mut batch, &next.transaction, &next.attempt, next.seal_memo()?, token_hash, Some(job));
         for (page, hash) in pages::hashes(&next.pages) {
@@ -169,7 +187,6 @@ impl Engine {
             single_use::give_back(&mut batch, company, id, left.attempt.n);
         }
         self.take_single_use(&mut batch, next);
-        transactions::add_to_timeline(&mut batch, company, id, &entry);
         Ok(batch)
     }
 
@@ -199,5 +216,31 @@ fn next_attempt(work: &Work, method: &Arc<PaymentMethod>, reference: Transaction
         reference,
         started_at: now,
         ..Attempt::first(&work.transaction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::ErrorCode;
+    use providers::{Doubt, Lost};
+
+    #[test]
+    fn only_a_certain_refusal_goes_on() {
+        let refusal = || Refusal::of(ErrorCode::PspUnavailable);
+        let ended =
+            |step, lost| Ended { step, doubt: Some(Doubt::Harmless), calls: Vec::new(), sent_at: None, arrived: false, lost };
+        for (lost, refused, silent) in [
+            (None, true, false),
+            (Some(Lost::NotConnected), true, true),
+            (Some(Lost::ConnectTimeout), true, true),
+            (Some(Lost::TimedOut), false, false),
+            (Some(Lost::Broken), false, false),
+            (Some(Lost::TooLarge), false, false),
+        ] {
+            assert_eq!(refusal_of(&ended(Step::Refused(refusal()), lost)).is_some(), refused, "{lost:?}");
+            assert_eq!(refusal_of(&ended(Step::Silence(refusal()), lost)).is_some(), silent, "{lost:?}");
+        }
+        assert!(refusal_of(&ended(Step::TryLater("soon"), None)).is_none());
     }
 }

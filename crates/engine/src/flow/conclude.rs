@@ -1,15 +1,14 @@
 //! One commit: what changes, the timeline, the next action, the webhook, the stored answer.
 
 mod earlier;
+mod storing;
 mod telling;
 
-use super::answers::recovered_answer;
 use super::turns::{self, Counted};
 use super::work::Work;
 use super::{EngineError, idempotency};
 use crate::answer::CashierAnswer;
 use crate::core::Engine;
-use crate::surely::{self, Away, Receipt};
 use crate::webhooks::handover::{Promise, Stored};
 use crate::webhooks::{Announcement, announce, announce_handed_over, told};
 use domain::schedule::LATE_CHECKS_MS;
@@ -18,10 +17,9 @@ use domain::{Attention, Change, EventId, Json, Secret, Timestamp, TransactionId,
 use providers::{Finding, Standing};
 use std::collections::BTreeSet;
 use store::Batch;
-use store::repository::attempts::{self, Change as AttemptChange};
 use store::repository::audit::{self, AuditEntry};
 use store::repository::jobs::{Job, JobKind};
-use store::repository::{idempotency as keys, single_use, transactions};
+use store::repository::{idempotency as keys, single_use};
 
 /// Texts that are on a timeline.
 pub(super) type Told = BTreeSet<String>;
@@ -114,7 +112,7 @@ impl<'a> Commit<'a> {
         let to = next(from, change, self.work.transaction.operation)?;
         self.work.transaction.status = to;
         self.note(change.as_str(), Some(from), Some(to), detail);
-        if to.is_final() && !self.ends_paid_otherwise(to) {
+        if to.is_final() && !self.end_by_the_paid_one(to) {
             self.announce();
         }
         metrics::counter!("mozarto_transactions_total", "provider" => self.work.provider.descriptor().name,
@@ -133,24 +131,25 @@ impl<'a> Commit<'a> {
 
     fn announce(&mut self) {
         let t = &mut self.work.transaction;
-        // The live attempt's, which is not always the one in hand.
+        // Account and provider of the live attempt, which is not always the one in hand.
         let provider = providers::by_psp_type(&t.psp_type).unwrap_or(self.work.provider);
         if !provider.descriptor().webhooks {
             return;
         }
+        let method = self.work.company.method(t.method_id).unwrap_or(&self.work.method).clone();
         t.events_sent += 1;
         let random = &self.engine.inner.random;
         let announcement = Announcement {
             company_id: t.company_id,
             transaction: t,
-            method: &self.work.method,
+            method: &method,
             event_id: EventId::new(self.now, random.bytes()),
             delivery_id: TransactionId::new(self.now, random.bytes()),
             now: self.now,
         };
         // Only the first: a later one may have to wait for those before it.
-        let first = t.events_sent == 1 && told(&self.work.method);
-        let promise = if first { Promise::of(self.engine, t.company_id, self.work.method.id) } else { None };
+        let first = t.events_sent == 1 && told(&method);
+        let promise = if first { Promise::of(self.engine, t.company_id, method.id) } else { None };
         let Some(promise) = promise else {
             announce(&mut self.batch, &announcement);
             self.announced = true;
@@ -230,7 +229,7 @@ impl<'a> Commit<'a> {
     /// Applies a finding. Where the state table does not allow it, nothing changes and an anomaly is shown.
     pub(super) fn settle(&mut self, finding: &Finding, detail: &Json) {
         self.remember(finding.memo.clone());
-        if !self.work.is_live() && !self.turns_live(finding) {
+        if !self.work.is_live() && !self.take_late_success(finding) {
             return self.settle_earlier(finding);
         }
         self.show(finding);
@@ -402,99 +401,6 @@ impl<'a> Commit<'a> {
             let keep = text.char_indices().rev().nth(3).map_or(0, |(at, _)| at);
             *secret = Secret::new(&text[keep..]);
             self.order_changed = true;
-        }
-    }
-
-    /// What the commit makes of the rows of transaction and attempt.
-    fn rows(&mut self, creation: Option<Creation>) -> Result<Batch, EngineError> {
-        let work = &mut *self.work;
-        if work.is_live() {
-            work.attempt.psp_transaction_id.clone_from(&work.transaction.psp_transaction_id);
-            let status = work.transaction.status;
-            if status.is_final() && work.attempt.outcome != Some(status) {
-                work.attempt.end(status, &work.transaction.psp_status, self.now);
-            }
-        }
-        let (creates, creation) = (creation.is_some(), creation.unwrap_or_default());
-        let mut batch = creation.batch;
-        transactions::update(&mut batch, &work.transaction);
-        if self.live_changed {
-            transactions::update_live(&mut batch, &work.transaction);
-        }
-        if self.order_changed {
-            transactions::update_sealed(&mut batch, work.company_id(), work.id(), work.seal()?);
-            // What was sealed with it before attempts had rows leaves it.
-            self.memo_changed |= !work.memo_apart;
-        }
-        let next = self.next.as_ref();
-        if creates {
-            let next = next.and_then(Option::as_ref);
-            attempts::insert(&mut batch, &work.transaction, &work.attempt, work.seal_memo()?, creation.token_hash, next);
-        } else if self.memo_changed || next.is_some() || work.attempt != self.attempt_before {
-            let memo = self.memo_changed.then(|| work.seal_memo()).transpose()?;
-            let change = AttemptChange { memo, token_hash: None, next: next.map(Option::as_ref) };
-            attempts::update(&mut batch, &work.transaction, &work.attempt, change);
-        }
-        Ok(batch)
-    }
-
-    /// Takes over what is stored now.
-    fn stored(&mut self) {
-        self.work.memo_apart |= self.memo_changed;
-        if let Some(next) = self.next.take() {
-            self.work.next = next;
-        }
-        if self.wakes_jobs {
-            self.engine.inner.wake.jobs.notify_one();
-        }
-    }
-
-    /// Commits. While the store is away it is tried again for a while: what is told here has already happened.
-    pub(super) async fn store(mut self) -> Result<(), EngineError> {
-        self.on_ending();
-        // However a transaction leaves `Created`, whoever repeats its key must get an answer from then on.
-        if self.before.status == TransactionStatus::Created
-            && self.work.transaction.status != TransactionStatus::Created
-            && !self.answered
-        {
-            self.answer(&recovered_answer(self.work))?;
-        }
-        self.work.transaction.version += 1;
-        let creation = self.creation.take();
-        let creates = creation.is_some();
-        let mut batch = self.rows(creation)?;
-        let before = batch.returning_len();
-        batch.append(std::mem::take(&mut self.batch));
-        let (company, id) = (self.work.company_id(), self.work.id());
-        let receipt = match &self.act {
-            Some(act) => Receipt::Act(company, act),
-            None if creates => Receipt::Created(company, id),
-            None => Receipt::LeavesAs(&self.work.transaction),
-        };
-        // What only a creation or a person tells has not happened yet: where the store is away, nothing has.
-        let away = if creates || self.act.is_some() { Away::EndsIt } else { Away::IsWaitedFor };
-        let result = surely::commit(self.engine.store(), batch, &receipt, away).await;
-        match result {
-            Ok(rows) => {
-                self.stored();
-                if self.announced {
-                    self.engine.inner.wake.deliveries.notify_one();
-                }
-                // However its delivery goes, the event is in the open round.
-                if self.announced || self.handed.is_some() {
-                    self.engine.inner.wake.feed.notify_one();
-                }
-                if let Some((promise, stored)) = self.handed.take() {
-                    let place = before + stored.place;
-                    promise.keep(stored, rows.as_ref().and_then(|rows| rows.get(place)).map(Vec::as_slice)).await;
-                }
-                Ok(())
-            }
-            Err(error) => {
-                self.work.transaction = self.before;
-                self.work.attempt = self.attempt_before;
-                Err(error.into())
-            }
         }
     }
 }

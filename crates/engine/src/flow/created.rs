@@ -106,7 +106,8 @@ impl Engine {
             }
             _ => {}
         }
-        let answer = found_answer(commit.work, finding);
+        // Where another attempt was paid, what was found is not what became of the payment.
+        let answer = if commit.work.is_live() { found_answer(commit.work, finding) } else { recovered_answer(commit.work) };
         commit.answer(&answer)?;
         let stored = commit.work.transaction.clone();
         commit.store().await?;
@@ -185,7 +186,8 @@ impl Engine {
                 commit.job(&job);
             }
         }
-        let answer = failure_answer(refusal, Some(commit.work));
+        let is_live = commit.work.is_live();
+        let answer = if is_live { failure_answer(refusal, Some(commit.work)) } else { recovered_answer(commit.work) };
         commit.answer(&answer)?;
         commit.store().await?;
         Ok(answer)

@@ -2,6 +2,7 @@
 
 use super::EngineError;
 use super::answers::calls_detail;
+use super::callbacks::EARLY_WAIT_MS;
 use super::calls::Ended;
 use super::conclude::Commit;
 use super::inbox::is_empty;
@@ -10,6 +11,7 @@ use crate::core::Engine;
 use domain::schedule::{INQUIRY_END_MS, LATE_CHECKS_MS, inquiry_step_ms, inquiry_wait_ms};
 use domain::{Change, Json, Operation, Timestamp, TransactionStatus};
 use providers::{Doubt, Finding, Refusal, Standing, Step, Task};
+use store::Batch;
 use store::repository::attempts::Which;
 use store::repository::callbacks::{self, StoredCallback};
 use store::repository::jobs::{self, Job, JobKind};
@@ -87,9 +89,17 @@ impl Engine {
         let _lock = self.inner.locks.lock(claimed.transaction_id).await;
         let which = Which::Number(claimed.n);
         let Some(mut work) = self.load_attempt(claimed.company_id, claimed.transaction_id, which).await? else { return Ok(()) };
-        // Between the claim and the lock somebody may have changed it. Whoever does after this is met by the version at the commit.
+        // Between the claim and the lock somebody may have changed it. Whoever does after this is met by the version at the
+        // commit.
         let is_ours = |job: &Job| job.kind == claimed.kind && job.owner.as_deref() == Some(&*self.inner.node_id);
         let Some(job) = work.next.clone().filter(is_ours) else { return Ok(()) };
+        if job.kind != JobKind::Intent && self.a_call_is_open(&work).await? {
+            // Another process's, for another attempt: whatever is stored of this one now would cost it its outcome.
+            let mut batch = Batch::new();
+            jobs::put_back(&mut batch, &job, self.clock().after(EARLY_WAIT_MS), job.tries);
+            self.store().commit(batch).await?;
+            return Ok(());
+        }
         match job.kind {
             JobKind::Intent => self.recover(&mut work, &job).await,
             JobKind::Run => self.run_approved(&mut work, &job).await,
@@ -173,8 +183,8 @@ impl Engine {
 
     /// Nobody else will ask about these callbacks: they are asked about on the common schedule, to its end.
     fn ask_later(&self, commit: &mut Commit<'_>, open: &[StoredCallback]) {
-        let attempt = open.iter().map(|one| one.attempt).max().unwrap_or_default();
-        match inquiry_wait_ms(attempt) {
+        let tries = open.iter().map(|one| one.tries).max().unwrap_or_default();
+        match inquiry_wait_ms(tries) {
             Some(wait_ms) => callbacks::later(&mut commit.batch, open, self.clock().after(wait_ms), true),
             None => {
                 commit.anomaly("the provider called, and was asked for three days without an answer", "warning");

@@ -70,6 +70,15 @@ impl Line {
         }
     }
 
+    /// One that stands: whoever comes is turned away.
+    #[cfg(test)]
+    pub(crate) fn standing() -> Self {
+        let mut line = Self::new(0);
+        line.opened -= 2 * STANDING;
+        line.waiting = AtomicUsize::new(STANDING_WAITS);
+        line
+    }
+
     fn now_ms(&self) -> u64 {
         u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
     }

@@ -1,7 +1,7 @@
 //! The life of a transaction: created, sent, asked about, told about by callbacks, approved by people, recovered after crashes.
 //!
-//! * [`pay`](Engine::pay) creates; `calls` runs a provider's task; `cascade` goes on at another account; `created` ends it, with the answers of `answers`; `conclude`
-//!   turns what was found into one commit;
+//! * [`pay`](Engine::pay) creates; `calls` runs a provider's task; `cascade` goes on at another account; `created` ends it, with
+//!   the answers of `answers`; `conclude` turns what was found into one commit;
 //! * `jobs` does what is due (`due`: how much of it at once); `recover` takes over what a dead process left; `callbacks` is the
 //!   inbox (`inbox`: what of it is kept); `pages` is what a payer's browser sees of us; `decisions` is what people do.
 

@@ -456,7 +456,7 @@ impl Engine {
     }
 
     fn to_merchant(&self, work: &Work) -> Shown {
-        let result = match work.stands() {
+        let result = match work.transaction.status {
             TransactionStatus::Approved => "success",
             TransactionStatus::Created | TransactionStatus::Pending | TransactionStatus::OnHold => "pending",
             TransactionStatus::Cancelled => "cancel",

@@ -12,6 +12,7 @@ use crate::admin::AdminError;
 use crate::admin::error::MISSING;
 use crate::answer::CashierAnswer;
 use crate::auth::Caller;
+use crate::cashier::NotAdmitted;
 use crate::core::Engine;
 use crate::pulse::trouble;
 use crate::shares::Place;
@@ -33,7 +34,7 @@ const STANDS_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 const STANDS_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 fn still_running() -> CashierAnswer {
-    CashierAnswer::error(409, "A request with this Idempotency-Key is still running", Vec::new(), None).retry_after(1)
+    NotAdmitted::KeyRunning.answer()
 }
 
 /// The creating commit failed: nothing was sent to anybody. Where nobody knows whether it stands, it is not said that nothing was
@@ -54,7 +55,8 @@ pub struct PayRequest {
     pub checked: Checked,
     /// The idempotency key, when one was sent.
     pub idempotency: Option<IdempotencyTicket>,
-    /// Accounts that are asked one after the other where the one before certainly refused; rules name none yet.
+    /// Accounts that are asked one after the other where the one before certainly refused; rules name none yet. Whoever
+    /// names some has looked at what they take (`fits`) and at the time that is left.
     pub then: Vec<MethodId>,
     /// Its place among the work in flight, kept until the work is over: also when nobody waits for the answer any more.
     pub place: Option<Place>,
@@ -248,7 +250,6 @@ impl Engine {
     fn new_work(&self, request: PayRequest, route: &route::Route) -> (Work, Option<[u8; 32]>) {
         let now = self.clock().now();
         let random = &self.inner.random;
-        let descriptor = request.provider.descriptor();
         let checked = request.checked;
         let id = TransactionId::new(now, random.bytes());
         let session_id = SessionId::new(now, random.bytes());
@@ -270,7 +271,7 @@ impl Engine {
             company_id: request.caller.company.company.id,
             live: 1,
             attempts: 1,
-            psp_type: descriptor.psp_type.to_owned(),
+            psp_type: request.provider.descriptor().psp_type.to_owned(),
             operation: request.operation,
             method_id: route.method.id,
             brand_id: checked.brand_id,
@@ -375,7 +376,7 @@ impl Engine {
         let Some(ticket) = ticket else { return Ok(CashierAnswer::internal()) };
         Ok(match self.known_key(&work.company, ticket).await? {
             KnownKey::Answered(answer) => answer,
-            KnownKey::OtherBody => CashierAnswer::error(422, "Idempotency-Key was used with another body", Vec::new(), None),
+            KnownKey::OtherBody => NotAdmitted::KeyOfAnotherBody.answer(),
             KnownKey::Running | KnownKey::New => still_running(),
         })
     }

@@ -26,7 +26,7 @@ impl Engine {
         match work.transaction.status {
             TransactionStatus::Created => {
                 let step = Step::Silence(Refusal::of(ErrorCode::PspUnavailable));
-                let ended = Ended { step, doubt: Some(doubt), calls: Vec::new(), sent_at, arrived: true };
+                let ended = Ended { step, doubt: Some(doubt), calls: Vec::new(), sent_at, arrived: true, lost: None };
                 self.finish_creation(work, task, ended, true).await.map(|_| ())
             }
             // Of a pending transaction only a step after an approval may be run again.

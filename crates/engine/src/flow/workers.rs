@@ -169,7 +169,7 @@ impl Engine {
             jobs::put_back(&mut batch, job, self.clock().after(wait_ms), job.tries.saturating_add(1));
         } else {
             jobs::give_up(&mut batch, job);
-            transactions::mark_stuck(&mut batch, job.company_id, job.transaction_id);
+            transactions::mark_stuck(&mut batch, job.company_id, job.transaction_id, job.n);
         }
         batch
     }

@@ -29,6 +29,8 @@ pub struct Change<'a> {
     pub memo: Option<Vec<u8>>,
     /// SHA-256 of its callback token.
     pub token_hash: Option<[u8; 32]>,
+    /// The provider's id is another; else it is not written.
+    pub psp_id: bool,
     /// Its next action; `Some(None)`: nothing is due any more.
     pub next: Option<Option<&'a Job>>,
 }
@@ -36,19 +38,27 @@ pub struct Change<'a> {
 const INSERT: &str = "INSERT INTO attempts (company_id, transaction_id, n, kind, method_id, psp_type, reference, psp_transaction_id, \
                       callback_token_hash, sealed, outcome, code, started_at, ended_at, next_kind, next_at, next_tries, next_first_at, next_detail, next_owner) \
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
-const UPDATE: &str = "UPDATE attempts SET psp_transaction_id = ?4, outcome = ?5, code = ?6, ended_at = ?7, sealed = COALESCE(?8, sealed), \
-                      callback_token_hash = COALESCE(?9, callback_token_hash) WHERE company_id = ?1 AND transaction_id = ?2 AND n = ?3";
-const UPDATE_WITH_NEXT: &str = "UPDATE attempts SET psp_transaction_id = ?4, outcome = ?5, code = ?6, ended_at = ?7, \
-                                sealed = COALESCE(?8, sealed), callback_token_hash = COALESCE(?9, callback_token_hash), \
-                                next_kind = ?10, next_at = ?11, next_tries = ?12, next_first_at = ?13, next_detail = ?14, next_owner = ?15 \
+// An index is rewritten for each column that a statement names, whether its value is another or not: so the provider's id and the
+// token are named only where they change.
+const UPDATE: &str = "UPDATE attempts SET outcome = ?4, code = ?5, ended_at = ?6, sealed = COALESCE(?7, sealed) \
+                      WHERE company_id = ?1 AND transaction_id = ?2 AND n = ?3";
+const UPDATE_WITH_ID: &str = "UPDATE attempts SET outcome = ?4, code = ?5, ended_at = ?6, sealed = COALESCE(?7, sealed), psp_transaction_id = ?8 \
+     WHERE company_id = ?1 AND transaction_id = ?2 AND n = ?3";
+const UPDATE_WITH_NEXT: &str = "UPDATE attempts SET outcome = ?4, code = ?5, ended_at = ?6, sealed = COALESCE(?7, sealed), \
+                                next_kind = ?8, next_at = ?9, next_tries = ?10, next_first_at = ?11, next_detail = ?12, next_owner = ?13 \
                                 WHERE company_id = ?1 AND transaction_id = ?2 AND n = ?3";
+const UPDATE_WITH_BOTH: &str = "UPDATE attempts SET outcome = ?4, code = ?5, ended_at = ?6, sealed = COALESCE(?7, sealed), psp_transaction_id = ?8, \
+     next_kind = ?9, next_at = ?10, next_tries = ?11, next_first_at = ?12, next_detail = ?13, next_owner = ?14 \
+     WHERE company_id = ?1 AND transaction_id = ?2 AND n = ?3";
+const UPDATE_TOKEN: &str =
+    "UPDATE attempts SET callback_token_hash = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND n = ?3";
 const FIND: &str = concat!(
     "SELECT ",
     columns!("t."),
     ", t.sealed, ",
     columns!(attempt),
     ", a.sealed FROM transactions t, attempts a WHERE t.company_id = ?1 AND t.id = ?2 \
-     AND a.company_id = ?1 AND a.transaction_id = ?2 AND a.n = ?3"
+     AND a.company_id = t.company_id AND a.transaction_id = t.id AND a.n = ?3"
 );
 const FIND_LIVE: &str = concat!(
     "SELECT ",
@@ -56,7 +66,7 @@ const FIND_LIVE: &str = concat!(
     ", t.sealed, ",
     columns!(attempt),
     ", a.sealed FROM transactions t, attempts a WHERE t.company_id = ?1 AND t.id = ?2 \
-     AND a.company_id = ?1 AND a.transaction_id = ?2 AND a.n = t.live"
+     AND a.company_id = t.company_id AND a.transaction_id = t.id AND a.n = t.live"
 );
 const OTHERS: &str = concat!(
     "SELECT ",
@@ -69,6 +79,9 @@ const BY_REFERENCE: &str = "SELECT transaction_id, n FROM attempts INDEXED BY at
                             WHERE company_id /*pg || '' */= ?1 AND reference = ?2 AND method_id = ?3";
 const BY_PSP_ID: &str = "SELECT transaction_id, n FROM attempts INDEXED BY attempts_by_psp_id \
                          WHERE company_id /*pg || '' */= ?1 AND psp_transaction_id = ?2 AND method_id = ?3 LIMIT 2";
+
+/// How many columns of an attempt the queries list: its key, provider and next action as [`jobs`] reads them, then the rest.
+const OF_ATTEMPT: usize = jobs::COLUMNS + 8;
 
 /// Which attempt of a transaction is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,24 +124,32 @@ pub fn insert(
 
 /// Changes an attempt; only beside a change of its transaction in one batch, whose guard is this one's too.
 pub fn update(batch: &mut Batch, of: &Transaction, attempt: &Attempt, change: Change<'_>) {
-    let mut values: Vec<Value> = vec![
-        of.company_id.to_string().into(),
-        of.id.to_string().into(),
-        attempt.n.into(),
-        attempt.psp_transaction_id.clone().into(),
+    let key = || -> Vec<Value> { vec![of.company_id.to_string().into(), of.id.to_string().into(), attempt.n.into()] };
+    let mut values = key();
+    values.extend([
         attempt.outcome.map(|outcome| outcome.as_str().to_owned()).into(),
         attempt.code.clone().into(),
         attempt.ended_at.map(Timestamp::millis).into(),
         change.memo.into(),
-        change.token_hash.map(|hash| hash.to_vec()).into(),
-    ];
-    match change.next {
-        None => batch.run(UPDATE, values),
-        Some(next) => {
-            values.extend(jobs::values(next));
-            batch.run(UPDATE_WITH_NEXT, values)
-        }
+    ]);
+    if change.psp_id {
+        values.push(attempt.psp_transaction_id.clone().into());
+    }
+    if let Some(next) = change.next {
+        values.extend(jobs::values(next));
+    }
+    let statement = match (change.psp_id, change.next.is_some()) {
+        (false, false) => UPDATE,
+        (true, false) => UPDATE_WITH_ID,
+        (false, true) => UPDATE_WITH_NEXT,
+        (true, true) => UPDATE_WITH_BOTH,
     };
+    batch.run(statement, values);
+    if let Some(hash) = change.token_hash {
+        let mut values = key();
+        values.push(hash.to_vec().into());
+        batch.run(UPDATE_TOKEN, values);
+    }
 }
 
 /// A transaction with one of its attempts.
@@ -209,27 +230,30 @@ fn named(row: &Row) -> Result<(TransactionId, i64), QueryError> {
 
 fn stored(row: &Row) -> Result<StoredAttempt, QueryError> {
     let transaction = transaction(row)?;
+    // As the queries list them: the transaction's columns, its sealed part, the attempt's columns, its sealed part.
+    let (sealed, of_attempt) = (COLUMNS, COLUMNS + 1);
     Ok(StoredAttempt {
-        sealed: row.bytes(COLUMNS)?,
-        attempt: attempt(row, COLUMNS + 1, transaction.id)?,
-        next: jobs::job(row, COLUMNS + 1)?,
-        memo: row.opt_bytes(COLUMNS + 19)?,
+        sealed: row.bytes(sealed)?,
+        attempt: attempt(row, of_attempt, transaction.id)?,
+        next: jobs::job(row, of_attempt)?,
+        memo: row.opt_bytes(of_attempt + OF_ATTEMPT)?,
         transaction,
     })
 }
 
 /// The attempt whose columns begin there.
 fn attempt(row: &Row, at: usize, transaction: TransactionId) -> Result<Attempt, QueryError> {
+    let rest = at + jobs::COLUMNS;
     Ok(Attempt {
         n: row.int(at + 2)?,
         psp_type: row.text(at + 3)?,
-        kind: parse(row, at + 10)?,
-        method_id: parse(row, at + 11)?,
-        reference: read::opt_parse(row, at + 12)?.unwrap_or(transaction),
-        psp_transaction_id: row.opt_text(at + 13)?,
-        outcome: read::opt_parse(row, at + 14)?,
-        code: row.opt_text(at + 15)?,
-        started_at: Timestamp::from_millis(row.int(at + 16)?),
-        ended_at: row.opt_int(at + 17)?.map(Timestamp::from_millis),
+        kind: parse(row, rest)?,
+        method_id: parse(row, rest + 1)?,
+        reference: read::opt_parse(row, rest + 2)?.unwrap_or(transaction),
+        psp_transaction_id: row.opt_text(rest + 3)?,
+        outcome: read::opt_parse(row, rest + 4)?,
+        code: row.opt_text(rest + 5)?,
+        started_at: Timestamp::from_millis(row.int(rest + 6)?),
+        ended_at: row.opt_int(rest + 7)?.map(Timestamp::from_millis),
     })
 }

@@ -23,7 +23,7 @@ pub struct StoredCallback {
     /// The sealed raw request.
     pub raw: Vec<u8>,
     /// How often it was tried.
-    pub attempt: u32,
+    pub tries: u32,
     /// Keyed digest of what came and of how it was read: those of one digest are one row. `None`: from before there were any.
     pub digest: Option<Vec<u8>>,
     /// How often it came.
@@ -341,7 +341,7 @@ fn callback(row: &Row) -> Result<StoredCallback, QueryError> {
         id: parse(row, 2)?,
         received_at: Timestamp::from_millis(row.int(3)?),
         raw: row.bytes(4)?,
-        attempt: row.uint32(5)?,
+        tries: row.uint32(5)?,
         digest: row.opt_bytes(6)?,
         copies: row.int(7)?,
         told: row.bool(8)?,

@@ -1,5 +1,5 @@
-//! The one next action of each attempt, in its row. A job's due time is also its lease: whoever claims it moves it into the future,
-//! and past that anybody may take it.
+//! The one next action of each attempt, in its row. A job's due time is also its lease: whoever claims it moves it into the
+//! future, and past that anybody may take it.
 
 use super::read::{self, parse};
 use crate::{Batch, CommitError, Dialect, Driver, QueryError, Row, Value};
@@ -237,6 +237,9 @@ pub fn pull_forward(batch: &mut Batch, company: CompanyId, transaction: Transact
     values.push(due_at.millis().into());
     batch.run(PULL_ONE_FORWARD, values);
 }
+
+/// How many columns those are.
+pub(super) const COLUMNS: usize = 10;
 
 /// The job of an attempt's row whose key, provider and next action begin at that column; `None`: nothing is due.
 pub(super) fn job(row: &Row, at: usize) -> Result<Option<Job>, QueryError> {

@@ -1,4 +1,5 @@
-//! The tokens of our own pages in a payer's way: which attempt of a transaction a browser's address belongs to. Only hashes are kept.
+//! The tokens of our own pages in a payer's way: which attempt of a transaction a browser's address belongs to. Only hashes
+//! are kept.
 
 use super::read::parse;
 use crate::{Batch, Driver, QueryError};

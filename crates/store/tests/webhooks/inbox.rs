@@ -17,7 +17,7 @@ fn callback(company: CompanyId, transaction: TransactionId, n: u8, at: Timestamp
         id: TransactionId::new(at, [n; 6]),
         received_at: at,
         raw: vec![n; 40],
-        attempt: 0,
+        tries: 0,
         digest: Some(vec![n; 32]),
         copies: 1,
         told: false,

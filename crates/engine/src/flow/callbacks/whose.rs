@@ -8,8 +8,8 @@ use store::repository::attempts::{self, StoredAttempt, Which};
 use store::repository::page_tokens::{self, Page};
 
 impl Engine {
-    /// The attempt of a transaction that a token of its own belongs to: one that the provider was told in a call, or one that a browser
-    /// brought it.
+    /// The attempt of a transaction that a token of its own belongs to: one that the provider was told in a call, or one that
+    /// a browser brought it.
     pub(super) async fn behind_token(
         &self,
         provider: &'static dyn Provider,

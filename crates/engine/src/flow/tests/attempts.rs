@@ -4,9 +4,11 @@
 use super::callbacks::call;
 use super::store::Act;
 use super::*;
+use crate::flow::conclude::Commit;
 use ::store::repository::attempts::{self, StoredAttempt, Which};
 use ::store::repository::jobs::JobKind;
 use domain::{Attention, MethodId, TransactionStatus as S};
+use providers::{Finding, Standing, TurnKind};
 
 /// The second account, at a provider of its own.
 struct Second {
@@ -298,4 +300,99 @@ async fn a_pay_out_that_was_paid_otherwise_is_not_sent() {
     let approver = world.approver(&world.a).await;
     let refused = world.a.release(&approver, &id.to_string(), None).await.unwrap_err();
     assert!(refused.to_string().contains("Attempt 1 of this pay-out was paid"), "{refused}");
+}
+
+/// What is found of an attempt, whichever is live.
+async fn found(world: &World, n: i64, finding: Finding) {
+    let id = world.transaction().await.id;
+    let mut work = world.a.load_attempt(world.company, id, Which::Number(n)).await.unwrap().unwrap();
+    let mut commit = Commit::open(&world.a, &mut work);
+    commit.settle(&finding, &Json::Object(Vec::new()));
+    commit.store().await.unwrap();
+}
+
+fn says(standing: Standing) -> Finding {
+    Finding::new(standing, "word")
+}
+
+#[tokio::test]
+async fn what_went_back_stays_back() {
+    let (world, _second) = two_attempts(Operation::PayIn).await;
+    let id = world.transaction().await.id;
+    for standing in [Standing::Approved, Standing::Reversed, Standing::Approved, Standing::Reversed] {
+        found(&world, 1, says(standing)).await;
+    }
+    assert_eq!(world.attempt(1).await.attempt.outcome, Some(S::Reversed));
+    assert_eq!(world.events(id).await.iter().filter(|event| *event == "attempt_paid").count(), 1);
+    found(&world, 2, says(Standing::Declined)).await;
+    assert_eq!(world.transaction().await.status, S::Declined, "the earlier one's money is not there any more");
+}
+
+/// Paid, and all of it refunded: no late success, and the account stays.
+#[tokio::test]
+async fn a_late_success_that_went_back_is_none() {
+    let (world, second) = two_attempts(Operation::PayIn).await;
+    found(&world, 2, says(Standing::Declined)).await;
+    found(&world, 1, says(Standing::Approved).turn(TurnKind::Refunded, "1", Some(10_000))).await;
+    let t = world.transaction().await;
+    assert_eq!((t.status, t.live, t.method_id), (S::Declined, 2, second.id));
+    assert_eq!(
+        (world.attempt(1).await.attempt.outcome, world.attempt(2).await.attempt.outcome),
+        (Some(S::Reversed), Some(S::Declined))
+    );
+}
+
+/// What went back of it is counted once it is the payment: its provider is asked at once.
+#[tokio::test]
+async fn what_went_back_of_an_earlier_one_is_counted_when_it_is_the_payment() {
+    let (world, _second) = two_attempts(Operation::PayIn).await;
+    let id = world.transaction().await.id;
+    let part = || says(Standing::Approved).turn(TurnKind::Refunded, "1", Some(3_000));
+    found(&world, 1, part()).await;
+    found(&world, 2, says(Standing::Declined)).await;
+    let t = world.transaction().await;
+    assert_eq!((t.status, t.live), (S::Approved, 1));
+    let next = world.job_of(id, 1).await.unwrap();
+    assert!(next.kind == JobKind::Late && next.due_at <= world.a.clock().now(), "it is asked about");
+    found(&world, 1, part()).await;
+    assert_eq!(world.transaction().await.given_back.refunded_minor, 3_000);
+}
+
+/// A payment that is known to be paid does not fail because its provider says otherwise later.
+#[tokio::test]
+async fn paid_and_then_declined_is_an_anomaly() {
+    let (world, _second) = two_attempts(Operation::PayIn).await;
+    found(&world, 1, says(Standing::Approved)).await;
+    found(&world, 1, says(Standing::Declined)).await;
+    assert_eq!(world.attempt(1).await.attempt.outcome, Some(S::Approved));
+    assert_eq!(world.transaction().await.attention, Some(Attention::Anomaly));
+}
+
+/// Another process has a callback about the first attempt while the second one's call is open here: its outcome comes first.
+#[tokio::test]
+async fn a_fact_about_one_attempt_never_costs_another_its_outcome() {
+    let world = World::new(false).await;
+    let second = world.second_account().await;
+    world.psp.refuses(true);
+    second.psp.holds_back(true);
+    let request = world.request(&world.a, Operation::PayIn, None).await;
+    let engine = world.a.clone();
+    let then = vec![second.id];
+    let paying = tokio::spawn(async move { engine.pay(PayRequest { then, ..request }).await });
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while second.psp.references().is_empty() {
+        assert!(tokio::time::Instant::now() < deadline, "the second account is not asked");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    call(&world, &world.b).await;
+    // As soon as it is put off nobody works on it.
+    while world.db.query("SELECT 1 FROM callbacks WHERE owner IS NULL", Vec::new()).await.unwrap().is_empty() {
+        assert!(tokio::time::Instant::now() < deadline, "the callback is worked on");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    second.psp.holds_back(false);
+    let answer = paying.await.unwrap();
+    assert_eq!(answer.status, 200, "{}", body(&answer));
+    assert!(body(&answer).contains("redirect"), "the page is answered: {}", body(&answer));
+    assert_eq!(world.transaction().await.status, S::Pending);
 }

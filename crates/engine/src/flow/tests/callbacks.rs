@@ -37,7 +37,7 @@ async fn a_callback_that_is_stored_late_is_still_processed() {
                 id: late,
                 received_at: START,
                 raw: vec![0],
-                attempt: 0,
+                tries: 0,
                 digest: None,
                 copies: 1,
                 told: false,

@@ -15,7 +15,7 @@ fn not_believed() -> Step {
 }
 
 fn ended(doubt: Doubt) -> Ended {
-    Ended { step: not_believed(), doubt: Some(doubt), calls: Vec::new(), sent_at: None, arrived: false }
+    Ended { step: not_believed(), doubt: Some(doubt), calls: Vec::new(), sent_at: None, arrived: false, lost: None }
 }
 
 async fn anomalies(world: &World, id: TransactionId) -> usize {

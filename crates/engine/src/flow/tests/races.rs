@@ -102,7 +102,7 @@ async fn a_paused_process_does_not_send_an_approved_pay_out_that_was_taken_over(
             assert!(do_jobs(&b).await.is_empty());
         })
     });
-    world.db.at("next_kind = ?10", Act::After(hook));
+    world.db.at("UPDATE attempts SET callback_token_hash", Act::After(hook));
     assert_eq!(do_jobs(&world.a).await.len(), 1, "it meets what the other one stored");
     assert!(world.db.done());
     assert_eq!(world.psp.count("POST"), 0, "sent after it was taken over");

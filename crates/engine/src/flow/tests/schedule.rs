@@ -82,7 +82,7 @@ async fn a_creation_without_a_verdict_is_asked_about() {
         world.pay(&world.a, Operation::PayIn, Some("k")).await;
         let id = world.transaction().await.id;
         let mut work = world.a.load(world.company, id).await.unwrap().unwrap();
-        let ended = Ended { step, doubt: Some(Doubt::Page), calls: Vec::new(), sent_at: None, arrived: false };
+        let ended = Ended { step, doubt: Some(Doubt::Page), calls: Vec::new(), sent_at: None, arrived: false, lost: None };
         let answer = world.a.finish_creation(&mut work, Task::PayIn, ended, false).await.unwrap();
         let stands = world.transaction().await;
         assert_eq!((stands.status, stands.attention), (TransactionStatus::Pending, Some(Attention::Anomaly)));

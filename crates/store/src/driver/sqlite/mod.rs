@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
@@ -213,7 +214,7 @@ fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|e| unavailable(&e))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(|e| unavailable(&e))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    statements(&connection).map_err(|e| unavailable(&e))?;
     // fullfsync matters on macOS only, where fsync alone leaves data in the drive's cache. mmap stays off: an I/O
     // error in a mapped page kills the process instead of failing one statement.
     let settings = format!(
@@ -232,13 +233,20 @@ fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|e| unavailable(&e))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(|e| unavailable(&e))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    statements(&connection).map_err(|e| unavailable(&e))?;
     let settings = format!(
         "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; \
          PRAGMA mmap_size = 0; PRAGMA cache_size = -{READER_CACHE_KIB};"
     );
     connection.execute_batch(&settings).map_err(|e| unavailable(&e))?;
     Ok(connection)
+}
+
+/// How a connection prepares statements: once, whatever values are bound to them. Without the guarantee SQLite looks at the values,
+/// and prepares a statement anew whenever one of them is bound: a plan would hang on them, and the time goes into parsing.
+pub(crate) fn statements(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// Reads back what durability rests upon: SQLite ignores a `PRAGMA` that it cannot honour.

@@ -358,3 +358,39 @@ async fn sqlite_takes_the_index_that_fits() {
     check_sqlite(&db, "100,000 rows, with statistics", &mut complaints).await;
     assert!(complaints.is_empty(), "{complaints}");
 }
+
+/// Bound to other values, a statement is not prepared anew: neither its plan nor its time hangs on them.
+#[tokio::test]
+async fn sqlite_prepares_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("test.db");
+    let driver = Arc::new(SqliteDriver::open(&path).unwrap());
+    driver.migrate(migrate::migrations(Dialect::Sqlite)).await.unwrap();
+    driver.close().await;
+    let db = rusqlite::Connection::open(&path).unwrap();
+    crate::driver::sqlite::statements(&db).unwrap();
+    let (mut looked_at, mut again) = (0, String::new());
+    for (text, params, _) in recorded(Dialect::Sqlite).await {
+        let mut statement = db.prepare(&text).unwrap();
+        for round in 0..3 {
+            for (at, value) in (1..).zip(&params) {
+                let bound = match value {
+                    Value::Null => statement.raw_bind_parameter(at, rusqlite::types::Null),
+                    Value::Int(int) => statement.raw_bind_parameter(at, int + round),
+                    Value::Text(text) => statement.raw_bind_parameter(at, format!("{text}{round}")),
+                    Value::Bytes(bytes) => statement.raw_bind_parameter(at, bytes),
+                };
+                bound.unwrap();
+            }
+            // What it finds, or why these values are refused, does not matter.
+            let mut rows = statement.raw_query();
+            while let Ok(Some(_)) = rows.next() {}
+        }
+        looked_at += 1;
+        if statement.get_status(rusqlite::StatementStatus::RePrepare) > 0 {
+            again.push_str(&format!("\n{text}\n"));
+        }
+    }
+    assert!(looked_at > 150, "{looked_at} statements");
+    assert!(again.is_empty(), "prepared anew:{again}");
+}

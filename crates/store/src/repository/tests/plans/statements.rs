@@ -117,8 +117,10 @@ fn outcome(state: deliveries::DeliveryState, next_at: Option<Timestamp>) -> deli
 fn an_attempt(batch: &mut Batch, t: &Transaction) {
     let attempt = Attempt { psp_transaction_id: Some("psp-1".to_owned()), ..Attempt::first(t) };
     attempts::insert(batch, t, &attempt, vec![1], Some([5; 32]), Some(&job()));
-    attempts::update(batch, t, &attempt, attempts::Change { memo: Some(vec![1]), token_hash: Some([5; 32]), next: None });
-    attempts::update(batch, t, &attempt, attempts::Change { next: Some(None), ..attempts::Change::default() });
+    for (psp_id, next) in [(false, None), (true, None), (false, Some(None)), (true, Some(None))] {
+        let change = attempts::Change { memo: Some(vec![1]), token_hash: Some([5; 32]), psp_id, next };
+        attempts::update(batch, t, &attempt, change);
+    }
 }
 
 /// A payment's way from its creation to its webhook.
@@ -143,7 +145,7 @@ async fn a_payment(db: &Recorder) {
     transactions::update(&mut batch, &t);
     transactions::update_live(&mut batch, &t);
     transactions::update_sealed(&mut batch, company(), id(7), vec![1]);
-    transactions::mark_stuck(&mut batch, company(), id(7));
+    transactions::mark_stuck(&mut batch, company(), id(7), 1);
     jobs::set_counters(&mut batch, company(), id(7), 1, &Json::Object(Vec::new()));
     jobs::stop_a_run(&mut batch, company(), id(7), 1);
     jobs::pull_forward(&mut batch, company(), id(7), 1, NOW);
@@ -157,7 +159,7 @@ async fn a_payment(db: &Recorder) {
         id: id(8),
         received_at: NOW,
         raw: vec![1],
-        attempt: 0,
+        tries: 0,
         digest: Some(vec![2; 32]),
         copies: 1,
         told: false,

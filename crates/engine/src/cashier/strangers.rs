@@ -1,11 +1,10 @@
 //! Fields that a Cashier request brings and that nobody reads. They are passed over; in the sandbox the answer names them, so
 //! that a slip is seen.
 
-use domain::{Json, Operation};
-use engine::answer::nearest;
-use providers::Provider;
+use crate::answer::nearest;
+use domain::Json;
 use providers::card;
-use providers::descriptor::{FieldRule, RequestField};
+use providers::descriptor::{FieldRule, OperationSpec, RequestField};
 
 /// Fields that every request may have, whether its provider reads them or not (Cashier API, section 1).
 const COMMON: [&str; 12] = [
@@ -30,8 +29,8 @@ const NAME_MAX_CHARS: usize = 64;
 const CARD_DIGITS: usize = 12;
 
 /// The value of `X-Mozarto-Warning`; `None` when every field is known.
-pub(crate) fn warning(provider: &dyn Provider, operation: Operation, body: &Json) -> Option<String> {
-    let fields = provider.descriptor().operation(operation)?.fields;
+pub(super) fn warning(spec: &OperationSpec, body: &Json) -> Option<String> {
+    let fields = spec.fields;
     let mut known: Vec<&str> = COMMON.to_vec();
     known.extend(fields.iter().map(|field| field.name));
     let mut strangers = Vec::new();
@@ -85,10 +84,11 @@ fn shown(name: &str, known: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::Operation;
 
     fn told(provider: &str, operation: Operation, body: &str) -> Option<String> {
         let provider = providers::by_name(provider).unwrap();
-        warning(provider, operation, &Json::parse(body.as_bytes()).unwrap())
+        warning(provider.descriptor().operation(operation).unwrap(), &Json::parse(body.as_bytes()).unwrap())
     }
 
     #[test]
