@@ -197,6 +197,12 @@ impl Clock {
         }
     }
 
+    /// Waits for milliseconds as they pass, not scaled, also beside a clock that is moved by hand: how long others take for what
+    /// they are in the middle of has nothing to do with the timeline.
+    pub async fn pause(&self, wait_ms: u64) {
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+    }
+
     /// Moves a manual clock on. The system's clock does not listen.
     pub fn advance(&self, by_ms: i64) {
         if let Source::Manual { now_ms, moved } = &self.source {

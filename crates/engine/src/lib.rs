@@ -8,6 +8,7 @@
 //! money is made before its intent is durable, or made again because its answer was lost.
 
 pub mod admin;
+mod anew;
 pub mod answer;
 pub mod auth;
 pub mod cashier;

@@ -142,8 +142,10 @@ pub(crate) struct Watched {
 
 impl Watched {
     fn committed(&self, result: CommitResult) -> CommitResult {
-        if let Err(CommitError::Unavailable(why)) = &result {
-            self.pulse.failed(why);
+        match &result {
+            Err(CommitError::Unavailable(why)) => self.pulse.failed(why),
+            Err(CommitError::Unknown(why)) => self.pulse.failed(&format!("commit outcome unknown: {why}")),
+            Err(CommitError::Guard(_) | CommitError::Duplicate(_) | CommitError::Check(_) | CommitError::Corrupt(_)) | Ok(_) => {}
         }
         result
     }

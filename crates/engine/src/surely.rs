@@ -3,7 +3,7 @@
 use domain::{CompanyId, Transaction, TransactionId};
 use std::time::{Duration, Instant};
 use store::repository::{audit, transactions};
-use store::{Batch, CommitError, Driver, QueryError, Row};
+use store::{Batch, CommitError, Driver, QueryError, Row, StoreError as _};
 
 /// How often a commit is tried again while the store is away.
 const TRIES: u32 = 8;
@@ -53,7 +53,7 @@ pub(crate) enum Away {
 /// Answers what the commit handed back; `None`: it is stored, by a try whose answer was lost.
 ///
 /// # Errors
-/// [`CommitError`]. Only one with `outcome_unknown` leaves open whether the batch is stored; it comes once the store could not be
+/// [`CommitError`]. Only [`CommitError::Unknown`] leaves open whether the batch is stored; it comes once the store could not be
 /// asked for some time.
 pub(crate) async fn commit(
     db: &dyn Driver,
@@ -68,17 +68,17 @@ pub(crate) async fn commit(
             Ok(rows) => return Ok(Some(rows)),
             Err(error) => error,
         };
-        if error.outcome_unknown() {
+        if error.may_be_stored() {
             in_doubt.get_or_insert_with(|| error.clone());
         }
         match &in_doubt {
-            Some(doubt) if !matches!(error, CommitError::Unavailable(_)) => match receipt.is_stored(db).await {
+            Some(doubt) if !error.store_is_away() => match receipt.is_stored(db).await {
                 Ok(true) => return Ok(None),
                 Ok(false) => return Err(error),
                 Err(_) => error = doubt.clone(),
             },
             Some(doubt) => error = doubt.clone(),
-            None if away == Away::EndsIt || !matches!(error, CommitError::Unavailable(_)) => return Err(error),
+            None if away == Away::EndsIt || !error.store_is_away() => return Err(error),
             None => {}
         }
         if attempt >= TRIES || (away == Away::EndsIt && began.elapsed() > CALLER_WAITS) {

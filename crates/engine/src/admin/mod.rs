@@ -59,6 +59,7 @@ impl From<ChangeError> for AdminError {
             ChangeError::NotFound => Self::NotFound,
             ChangeError::NotYours(sentence) => Self::NotYou(sentence),
             ChangeError::Conflict(sentence) => Self::Conflict(sentence),
+            ChangeError::Overtaken => Self::Conflict(error.to_string()),
             ChangeError::StoreAway => Self::Unavailable,
             ChangeError::Store(cause) => Self::internal(&cause),
         }

@@ -195,7 +195,9 @@ impl From<DecisionError> for AdminError {
     fn from(error: DecisionError) -> Self {
         match error {
             DecisionError::NotFound => Self::NotFound,
-            DecisionError::Decided { .. } | DecisionError::NotPossible(_) => Self::Conflict(error.to_string()),
+            DecisionError::Decided { .. } | DecisionError::NotPossible(_) | DecisionError::Overtaken => {
+                Self::Conflict(error.to_string())
+            }
             DecisionError::MakerIsChecker => Self::NotYou(error.to_string()),
             DecisionError::Engine(error) => Self::of_store(&error),
         }

@@ -19,6 +19,8 @@ const PLATFORM: &str = "platform";
 /// Companies whose keys are wrapped anew in one batch.
 const REWRAP_BATCH: u32 = 500;
 
+/// The platform's key is still the one that was read.
+const SAME_KEY_GUARD: &str = "platform key";
 const FIND: &str = "SELECT value FROM instance WHERE name = ?1";
 const INSERT: &str = "INSERT INTO instance (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
 const REPLACE: &str = "UPDATE instance SET value = ?3 WHERE name = ?1 AND value = ?2";
@@ -93,7 +95,7 @@ pub async fn rotate_master_key(db: &dyn Driver, old: &MasterKey, new: &MasterKey
     let platform = open(db, old).await?.map_err(corrupt)?;
     let rewrapped = STANDARD.encode(new.wrap(&platform).map_err(corrupt)?);
     let mut batch = Batch::new();
-    batch.guard("platform key", REPLACE, vec![PLATFORM_KEY.into(), stored.into(), rewrapped.into()]);
+    batch.guard(SAME_KEY_GUARD, REPLACE, vec![PLATFORM_KEY.into(), stored.into(), rewrapped.into()]);
     db.commit(batch).await.map_err(unanswered)?;
     Ok(wrapped_anew)
 }

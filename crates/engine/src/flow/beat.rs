@@ -164,7 +164,9 @@ impl Engine {
             ticks.tick().await;
             match self.beat().await {
                 Ok(()) => {}
-                Err(EngineError::Commit(CommitError::Unavailable(why))) => self.inner.pulse.missed(&why),
+                Err(EngineError::Commit(CommitError::Unavailable(why) | CommitError::Unknown(why))) => {
+                    self.inner.pulse.missed(&why)
+                }
                 Err(error) => trouble!(warn, error, "heartbeat: {error}"),
             }
         }
@@ -176,7 +178,7 @@ impl Engine {
         let mut batch = Batch::new();
         nodes::beat(&mut batch, dialect, this, now);
         let stored = tokio::time::timeout(BEAT_LIMIT, self.store().beat(batch)).await;
-        let rows = stored.map_err(|_| CommitError::Unavailable("the heartbeat was not stored in time".to_owned()))??;
+        let rows = stored.map_err(|_| CommitError::Unknown("the heartbeat was not stored in time".to_owned()))??;
         self.inner.pulse.beaten();
         let beaten = nodes::beaten(dialect, &rows)?;
         self.follow(beaten.store_clock, now);

@@ -10,6 +10,7 @@ use super::inbox::{self, Incoming, Kept};
 use super::inquire::Asked;
 use super::rates::{About, Behind, Taken, name_hash};
 use super::work::Work;
+use crate::anew::Meeting as _;
 use crate::core::Engine;
 use crate::pulse::trouble;
 use crate::waits::Waits;
@@ -22,13 +23,11 @@ use std::collections::{BTreeMap, VecDeque};
 use store::repository::attempts::Which;
 use store::repository::callbacks::{self, StoredCallback, Weight};
 use store::repository::jobs;
-use store::repository::transactions::{self, VERSION_GUARD};
-use store::{Batch, CommitError, StoreError};
+use store::repository::transactions;
+use store::{Batch, StoreError};
 
 /// How long this process has a callback to itself, milliseconds, not scaled.
 const LEASE_MS: i64 = 60_000;
-/// How often a callback is begun anew because another process changed its transaction at the same moment.
-const MEETINGS_MAX: u32 = 5;
 /// A callback that could not be processed for a reason of ours is tried again after this, milliseconds as written.
 const TROUBLE_WAIT_MS: i64 = 5_000;
 /// A callback that came while another process's call is open waits this long, milliseconds as written.
@@ -158,22 +157,24 @@ impl Engine {
             }
             // Of the company, but of another account: whoever has this address should know nothing of it.
             Some(found) if found.attempt.psp_type == provider.descriptor().psp_type => {
-                let _lock = self.inner.locks.lock(found.transaction.id).await;
-                let which = Which::Number(found.attempt.n);
-                let Some(mut work) = self.load_attempt(company, found.transaction.id, which).await? else {
-                    return Ok(reading.answer);
-                };
-                let told = self.told_before(&work).await?;
-                let mut commit = Commit::open(self, &mut work);
-                commit.only_new(told);
-                if commit.anomaly("a callback to another account's address names this transaction", "warning") {
-                    commit.store().await?;
-                }
+                self.anew(|| self.tell_of_stray(company, found.transaction.id, found.attempt.n)).await?;
             }
             // Nor of another provider's transaction, whatever it is called.
             Some(_) | None => self.unmatched(provider, company, method_id, &reading).await?,
         }
         Ok(reading.answer)
+    }
+
+    async fn tell_of_stray(&self, company: CompanyId, id: TransactionId, n: i64) -> Result<(), EngineError> {
+        let _lock = self.inner.locks.lock(id).await;
+        let Some(mut work) = self.load_attempt(company, id, Which::Number(n)).await? else { return Ok(()) };
+        let told = self.told_before(&work).await?;
+        let mut commit = Commit::open(self, &mut work);
+        commit.only_new(told);
+        if commit.anomaly("a callback to another account's address names this transaction", "warning") {
+            commit.store().await?;
+        }
+        Ok(())
     }
 
     fn read(&self, work: &Work, incoming: Incoming<'_>) -> CallbackReading {
@@ -265,20 +266,12 @@ impl Engine {
 
     /// Processes the open callbacks of a transaction; on trouble puts them off.
     pub(super) async fn work_on_callbacks_of(&self, company: CompanyId, id: TransactionId) {
-        let lock = self.inner.locks.lock(id).await;
-        for _ in 0..MEETINGS_MAX {
-            match self.process_callbacks(company, id).await {
-                Ok(()) => return,
-                // Another process changed the transaction meanwhile: look again.
-                Err(EngineError::Commit(CommitError::Guard(VERSION_GUARD))) => {}
-                Err(error) => {
-                    trouble!(error, error, transaction = %id, "processing callbacks: {error}");
-                    break;
-                }
-            }
+        match self.anew(|| self.process_callbacks(company, id)).await {
+            Ok(()) => return,
+            // Others keep changing the transaction: everyday life among several.
+            Err(error) if error.met_another() => {}
+            Err(error) => trouble!(error, error, transaction = %id, "processing callbacks: {error}"),
         }
-        // Whoever else has something to do about it need not wait for a store that is away.
-        drop(lock);
         let mut waits = Waits::for_ms(LEASE_MS);
         while let Err(error) = self.put_callbacks_off(company, id).await {
             trouble!(warn, error, transaction = %id, "putting callbacks off: {error}");
@@ -299,6 +292,7 @@ impl Engine {
 
     /// Processes the open callbacks, oldest first. Hints that say the same are answered by one inquiry, others each by its own.
     async fn process_callbacks(&self, company: CompanyId, id: TransactionId) -> Result<(), EngineError> {
+        let _lock = self.inner.locks.lock(id).await;
         let open = callbacks::open(self.store(), company, id).await?;
         if open.is_empty() {
             return Ok(());

@@ -1,5 +1,7 @@
 //! What people do: approve, reject, release again, resolve, ask now, test a connection.
 
+mod judged;
+
 use super::EngineError;
 use super::conclude::Commit;
 use super::inquire::Asked;
@@ -18,7 +20,7 @@ use std::time::Instant;
 use store::CommitError;
 use store::repository::audit::AuditEntry;
 use store::repository::credentials;
-use store::repository::holds::{self, HoldStatus, MAKER_GUARD, UNDECIDED_GUARD};
+use store::repository::holds::{self, HoldStatus, MAKER_GUARD};
 
 /// Why a decision was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,9 @@ pub enum DecisionError {
     /// The transaction is not in a state for this.
     #[error("{0}")]
     NotPossible(String),
+    /// Others keep changing the transaction.
+    #[error("Somebody else changed this transaction just now")]
+    Overtaken,
     /// Whoever made a pay-out, or the credential that made it, may not decide about it.
     #[error("Whoever made a pay-out, or the credential that made it, may not decide about it")]
     MakerIsChecker,
@@ -90,21 +95,11 @@ fn standing(status: TransactionStatus, attention: Option<Attention>) -> Json {
 }
 
 impl Engine {
-    /// Lets a pay-out on hold go: one commit, answered at once; the sending is a job.
-    ///
-    /// # Errors
-    /// [`DecisionError`].
-    pub async fn approve(&self, caller: &Caller, id: &str, reason: Option<String>) -> Result<Transaction, DecisionError> {
+    async fn try_approve(&self, caller: &Caller, id: &str, reason: Option<&str>) -> Result<Transaction, DecisionError> {
         // Another process may have switched the account off just now.
         self.directory().refresh().await?;
         let (by, mut work, _lock) = self.in_hand(caller, id).await?;
-        let decided = Decided {
-            word: "approve",
-            by: &by,
-            reason: reason.as_deref(),
-            origin: caller.origin.as_deref(),
-            before: stood(&work),
-        };
+        let decided = Decided { word: "approve", by: &by, reason, origin: caller.origin.as_deref(), before: stood(&work) };
         self.must_wait(&work).await?;
         self.must_not_be_maker(caller, &work).await?;
         self.must_be_usable(&work)?;
@@ -126,20 +121,16 @@ impl Engine {
         Ok(work.transaction)
     }
 
-    /// Refuses a pay-out on hold: nothing is sent.
-    ///
-    /// # Errors
-    /// [`DecisionError`].
-    pub async fn reject(&self, caller: &Caller, id: &str, reason: String) -> Result<Transaction, DecisionError> {
+    async fn try_reject(&self, caller: &Caller, id: &str, reason: &str) -> Result<Transaction, DecisionError> {
         let (by, mut work, _lock) = self.in_hand(caller, id).await?;
         let decided =
-            Decided { word: "reject", by: &by, reason: Some(&reason), origin: caller.origin.as_deref(), before: stood(&work) };
+            Decided { word: "reject", by: &by, reason: Some(reason), origin: caller.origin.as_deref(), before: stood(&work) };
         self.must_wait(&work).await?;
         self.must_not_be_maker(caller, &work).await?;
         let mut commit = Commit::open(self, &mut work);
         let (company, transaction) = (commit.work.company_id(), commit.work.id());
         commit.work.transaction.psp_status = "rejected".to_owned();
-        commit.work.transaction.message = Some(reason.clone());
+        commit.work.transaction.message = Some(reason.to_owned());
         commit.work.transaction.attention = None;
         change(&mut commit, Change::Reject, decided)?;
         holds::decide(&mut commit.batch, company, transaction, HoldStatus::Rejected, commit.now);
@@ -148,11 +139,7 @@ impl Engine {
         Ok(work.transaction)
     }
 
-    /// Orders that a pay-out whose release never took effect be released once more, where the provider has it.
-    ///
-    /// # Errors
-    /// [`DecisionError`].
-    pub async fn release(&self, caller: &Caller, id: &str, reason: Option<String>) -> Result<Transaction, DecisionError> {
+    async fn try_release(&self, caller: &Caller, id: &str, reason: Option<&str>) -> Result<Transaction, DecisionError> {
         let (by, mut work, _lock) = self.in_hand(caller, id).await?;
         self.must_be_stuck(&work)?;
         self.must_not_be_maker(caller, &work).await?;
@@ -160,13 +147,7 @@ impl Engine {
         if !work.provider.descriptor().release_again || work.transaction.operation != Operation::PayOut {
             return Err(DecisionError::NotPossible(format!("{} has no \"Release again\"", work.transaction.psp_type)));
         }
-        let decided = Decided {
-            word: "release",
-            by: &by,
-            reason: reason.as_deref(),
-            origin: caller.origin.as_deref(),
-            before: stood(&work),
-        };
+        let decided = Decided { word: "release", by: &by, reason, origin: caller.origin.as_deref(), before: stood(&work) };
         let mut commit = Commit::open(self, &mut work);
         commit.work.transaction.attention = None;
         commit.note("released_again", None, None, decided_detail(decided));
@@ -178,16 +159,12 @@ impl Engine {
         Ok(work.transaction)
     }
 
-    /// Settles a transaction that no schedule could settle.
-    ///
-    /// # Errors
-    /// [`DecisionError`].
-    pub async fn resolve(
+    async fn try_resolve(
         &self,
         caller: &Caller,
         id: &str,
         to: TransactionStatus,
-        reason: String,
+        reason: &str,
     ) -> Result<Transaction, DecisionError> {
         let (by, mut work, _lock) = self.in_hand(caller, id).await?;
         self.must_be_stuck(&work)?;
@@ -198,7 +175,7 @@ impl Engine {
             _ => return Err(DecisionError::NotPossible("to must be Approved or Failed".to_owned())),
         };
         let decided =
-            Decided { word: "resolve", by: &by, reason: Some(&reason), origin: caller.origin.as_deref(), before: stood(&work) };
+            Decided { word: "resolve", by: &by, reason: Some(reason), origin: caller.origin.as_deref(), before: stood(&work) };
         let mut commit = Commit::open(self, &mut work);
         if step == Change::Fail && commit.work.transaction.status.is_final() {
             // It has ended without money already, and stays so.
@@ -206,7 +183,7 @@ impl Engine {
             commit.note("resolved", None, None, decided_detail(decided));
         } else {
             commit.work.transaction.psp_status = "resolved".to_owned();
-            commit.work.transaction.message = Some(reason.clone());
+            commit.work.transaction.message = Some(reason.to_owned());
             change(&mut commit, step, decided)?;
         }
         self.record(&mut commit, decided);
@@ -214,11 +191,7 @@ impl Engine {
         Ok(work.transaction)
     }
 
-    /// Asks the provider now.
-    ///
-    /// # Errors
-    /// [`DecisionError`].
-    pub async fn inquire_now(&self, caller: &Caller, id: &str) -> Result<Transaction, DecisionError> {
+    async fn try_inquire_now(&self, caller: &Caller, id: &str) -> Result<Transaction, DecisionError> {
         let (_, mut work, _lock) = self.in_hand(caller, id).await?;
         let job = work.job.clone();
         let held_by_provider = work.provider.descriptor().operation(Operation::PayOut).is_some_and(|spec| spec.always_held);
@@ -423,11 +396,6 @@ impl Engine {
     async fn store_decision(&self, commit: Commit<'_>) -> Result<(), DecisionError> {
         match commit.store().await {
             Ok(()) => Ok(()),
-            Err(EngineError::Commit(CommitError::Guard(guard)))
-                if guard == UNDECIDED_GUARD || guard == store::repository::transactions::VERSION_GUARD =>
-            {
-                Err(DecisionError::NotPossible("Somebody else changed this transaction just now".to_owned()))
-            }
             Err(EngineError::Commit(CommitError::Check(MAKER_GUARD))) => Err(DecisionError::MakerIsChecker),
             Err(error) => Err(error.into()),
         }

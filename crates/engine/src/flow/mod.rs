@@ -52,6 +52,7 @@ pub use store::repository::holds::{Decision, Hold, HoldStatus};
 pub use store::repository::transactions::{Filter as TransactionFilter, TimelineEntry};
 pub use views::{HoldView, TransactionPage, TransactionView};
 
+use crate::anew::Meeting;
 use store::{CommitError, QueryError};
 
 /// Something of ours failed: 500, and a line in the log.
@@ -78,6 +79,12 @@ impl From<QueryError> for EngineError {
 impl From<CommitError> for EngineError {
     fn from(error: CommitError) -> Self {
         Self::Commit(error)
+    }
+}
+
+impl Meeting for EngineError {
+    fn met_another(&self) -> bool {
+        matches!(self, Self::Commit(error) if error.met_another())
     }
 }
 

@@ -17,10 +17,9 @@ use domain::{CompanyId, Json, Transaction, TransactionId, TransactionStatus};
 use providers::pages::{BrowserReturn, Challenge, HostedForm, Opening, PageUrls, query_pairs};
 use providers::{Callback, Finding, Provider, Standing, Step, Task};
 use std::time::Duration;
-use store::CommitError;
 use store::repository::attempts::Which;
 use store::repository::page_tokens::{self, Page};
-use store::repository::transactions::{self, VERSION_GUARD};
+use store::repository::transactions;
 use tokio::sync::OwnedMutexGuard;
 
 impl Engine {
@@ -75,8 +74,6 @@ const RETURN_WAIT: Duration = Duration::from_secs(3);
 /// Without a script the browser waits so long for a device check, milliseconds as written, looking so often.
 const CHECK_WAIT_MS: i64 = 8_000;
 const CHECK_LOOK_MS: i64 = 500;
-/// How often a page is begun anew because another process changed its transaction at the same moment.
-const MEETINGS_MAX: u32 = 5;
 /// Transactions read at once when pages are opened again.
 const OPENED_AGAIN_PAGE: u32 = 200;
 /// Longest token that is looked up, characters; ours are shorter.
@@ -116,7 +113,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the store does not answer; nothing was served, and nothing used up.
     pub async fn open_pay_page(&self, token: &str) -> Result<Shown, EngineError> {
-        anew(|| self.try_pay_page(token)).await
+        self.anew(|| self.try_pay_page(token)).await
     }
 
     async fn try_pay_page(&self, token: &str) -> Result<Shown, EngineError> {
@@ -137,7 +134,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the store does not answer.
     pub async fn open_challenge(&self, token: &str) -> Result<Shown, EngineError> {
-        anew(|| self.try_challenge(token)).await
+        self.anew(|| self.try_challenge(token)).await
     }
 
     async fn try_challenge(&self, token: &str) -> Result<Shown, EngineError> {
@@ -160,7 +157,7 @@ impl Engine {
     /// [`EngineError`] when the store does not answer, or the call could not be committed.
     pub async fn next_of_challenge(&self, token: &str) -> Result<Shown, EngineError> {
         let (engine, token) = (self.clone(), token.to_owned());
-        self.in_task(async move { anew(|| engine.step_challenge(&token, false)).await }).await
+        self.in_task(async move { engine.anew(|| engine.step_challenge(&token, false)).await }).await
     }
 
     /// `POST /3ds/{token}/return`: the browser is through. None of what it brings is looked at.
@@ -172,7 +169,7 @@ impl Engine {
         self.in_task(async move {
             let until = engine.clock().after(CHECK_WAIT_MS);
             loop {
-                match anew(|| engine.step_challenge(&token, true)).await? {
+                match engine.anew(|| engine.step_challenge(&token, true)).await? {
                     Shown::Wait if engine.clock().now() < until => {
                         engine.clock().sleep_until(engine.clock().after(CHECK_LOOK_MS)).await;
                     }
@@ -190,7 +187,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the store does not answer.
     pub async fn browser_returned(&self, provider: &str, token: &str, word: &str, query: &str) -> Result<Shown, EngineError> {
-        anew(|| self.try_returned(provider, token, word, query)).await
+        self.anew(|| self.try_returned(provider, token, word, query)).await
     }
 
     async fn try_returned(&self, provider: &str, token: &str, word: &str, query: &str) -> Result<Shown, EngineError> {
@@ -251,7 +248,7 @@ impl Engine {
             return Ok(DeviceCheck::TooMany);
         }
         let headers = &as_text(headers);
-        anew(|| self.try_device_checked(provider, token, headers, body)).await
+        self.anew(|| self.try_device_checked(provider, token, headers, body)).await
     }
 
     async fn try_device_checked(
@@ -435,6 +432,16 @@ impl Engine {
         n: i64,
         hint: Option<&Json>,
     ) -> Result<(), EngineError> {
+        self.anew(|| self.try_ask_for_browser(company, id, n, hint)).await
+    }
+
+    async fn try_ask_for_browser(
+        &self,
+        company: CompanyId,
+        id: TransactionId,
+        n: i64,
+        hint: Option<&Json>,
+    ) -> Result<(), EngineError> {
         let _lock = self.inner.locks.lock(id).await;
         let Some(mut work) = self.load_attempt(company, id, Which::Number(n)).await? else { return Ok(()) };
         let job = work.job.clone();
@@ -467,18 +474,6 @@ impl Engine {
             Err(_) => Err(EngineError::Corrupt("a task about a page ended early".to_owned())),
         }
     }
-}
-
-/// Begins anew when another process has changed the transaction at the same moment, whatever it was about: how it stands then
-/// decides. Nothing was served.
-async fn anew<T, F: Future<Output = Result<T, EngineError>>>(attempt: impl Fn() -> F) -> Result<T, EngineError> {
-    for _ in 1..MEETINGS_MAX {
-        match attempt().await {
-            Err(EngineError::Commit(CommitError::Guard(VERSION_GUARD))) => {}
-            ended => return ended,
-        }
-    }
-    attempt().await
 }
 
 /// The merchant's address for a result, our ids added.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use store::Dialect;
 use store::repository::jobs::Job;
 use store::repository::{callbacks, jobs, nodes, transactions};
-use store::{Batch, CommitError, QueryError};
+use store::{Batch, CommitError, QueryError, StoreError as _};
 use tokio::time::Instant;
 
 /// How long a claimed job or callback belongs to its process, milliseconds, not scaled.
@@ -150,7 +150,7 @@ impl Engine {
         loop {
             match self.store().commit(self.back(job, error)).await {
                 Ok(_) | Err(CommitError::Guard(_)) => return,
-                Err(CommitError::Unavailable(why)) => {
+                Err(CommitError::Unavailable(why) | CommitError::Unknown(why)) => {
                     tracing::debug!(transaction = %job.transaction_id, "putting a job back: {why}");
                     if !waits.pause(&self.inner.stop).await {
                         return;
@@ -251,8 +251,5 @@ fn rooms(
 
 /// Whether what failed may well succeed in a moment: the store was away, or another process was faster.
 fn passes(error: &EngineError) -> bool {
-    matches!(
-        error,
-        EngineError::Commit(CommitError::Unavailable(_) | CommitError::Guard(_)) | EngineError::Query(QueryError::Unavailable(_))
-    )
+    error.store_is_away() || matches!(error, EngineError::Commit(CommitError::Guard(_)))
 }

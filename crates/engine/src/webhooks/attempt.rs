@@ -191,7 +191,9 @@ async fn store(engine: &Engine, claimed: &Claimed, fill: impl Fn(&mut Batch)) ->
         match engine.store().commit(batch).await {
             Ok(rows) => return Some(rows),
             Err(CommitError::Guard(LEASE_GUARD)) => return None,
-            Err(CommitError::Unavailable(why)) => tracing::debug!("recording a delivery attempt: {why}"),
+            Err(CommitError::Unavailable(why) | CommitError::Unknown(why)) => {
+                tracing::debug!("recording a delivery attempt: {why}")
+            }
             Err(error) => {
                 tracing::error!("recording a delivery attempt: {error}");
                 return None;

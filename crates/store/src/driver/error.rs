@@ -3,9 +3,6 @@
 
 use super::RowError;
 
-/// The beginning of the text of [`CommitError::Unavailable`] when nobody can say whether the batch is stored.
-pub const COMMIT_OUTCOME_UNKNOWN: &str = "commit outcome unknown";
-
 /// Why a batch was not answered as stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
@@ -18,25 +15,16 @@ pub enum CommitError {
     /// The statement of this label broke a `CHECK`, `NOT NULL` or foreign key, or a trigger refused it. Nothing is stored.
     #[error("refused by the schema: {0}")]
     Check(&'static str),
-    /// The database could not be reached or could not write. Whether the batch is stored is unknown if
-    /// [`CommitError::outcome_unknown`] says so; otherwise nothing is stored.
+    /// The database could not be reached or could not write. Nothing is stored.
     #[error("database unavailable: {0}")]
     Unavailable(String),
+    /// The answer to the commit was lost: nobody can say whether the batch is stored. Whoever gets this looks, and repeats
+    /// nothing blindly.
+    #[error("database unavailable: commit outcome unknown: {0}")]
+    Unknown(String),
     /// The code and the database disagree (SQL that does not run, a damaged file). Nothing is stored.
     #[error("database corrupt or not of this version: {0}")]
     Corrupt(String),
-}
-
-impl CommitError {
-    pub(crate) fn unknown(why: impl std::fmt::Display) -> Self {
-        CommitError::Unavailable(format!("{COMMIT_OUTCOME_UNKNOWN}: {why}"))
-    }
-
-    /// Whether the batch may have been stored after all (the answer to the commit was lost).
-    /// The caller must look, not repeat blindly.
-    pub fn outcome_unknown(&self) -> bool {
-        matches!(self, CommitError::Unavailable(text) if text.starts_with(COMMIT_OUTCOME_UNKNOWN))
-    }
 }
 
 /// What a failure means for whoever met it.
@@ -57,11 +45,14 @@ pub trait StoreError {
 
 impl StoreError for CommitError {
     fn store_is_away(&self) -> bool {
-        matches!(self, CommitError::Unavailable(_))
+        match self {
+            Self::Unavailable(_) | Self::Unknown(_) => true,
+            Self::Guard(_) | Self::Duplicate(_) | Self::Check(_) | Self::Corrupt(_) => false,
+        }
     }
 
     fn may_be_stored(&self) -> bool {
-        self.outcome_unknown()
+        matches!(self, Self::Unknown(_))
     }
 }
 

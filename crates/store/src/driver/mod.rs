@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use futures::future::BoxFuture;
 
 pub use self::batch::{Batch, Expect, MAX_BATCH_STATEMENTS, Statement};
-pub use self::error::{BackupError, COMMIT_OUTCOME_UNKNOWN, CommitError, OpenError, QueryError, StoreError};
+pub use self::error::{BackupError, CommitError, OpenError, QueryError, StoreError};
 pub use self::postgres::PostgresDriver;
 pub use self::sqlite::SqliteDriver;
 pub use self::value::{Row, RowError, Value};

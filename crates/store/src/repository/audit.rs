@@ -41,6 +41,8 @@ impl AuditEntry {
     }
 }
 
+/// An entry of that id is there already.
+const ID_TAKEN: &str = "audit";
 const INSERT: &str = "INSERT INTO audit (company_id, id, at, actor, action, object, before, after, origin) \
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const LIST: &str = "SELECT id, at, actor, action, object, before, after, origin FROM audit \
@@ -62,7 +64,7 @@ pub fn insert(batch: &mut Batch, company: CompanyId, entry: &AuditEntry) {
         entry.after.as_ref().map(Json::to_text).into(),
         entry.from.clone().into(),
     ];
-    batch.insert("audit", INSERT, values);
+    batch.insert(ID_TAKEN, INSERT, values);
 }
 
 /// Whether that entry is on a company's log.

@@ -7,6 +7,8 @@ use domain::{Brand, BrandId, CompanyId, Timestamp};
 /// The label of the insertion that fails when the company has a brand of that id.
 pub const DUPLICATE: &str = "brand";
 
+/// The brand is there.
+const THERE_GUARD: &str = "brand is there";
 const INSERT: &str = "INSERT INTO brands (company_id, id, name, active, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const UPDATE: &str = "UPDATE brands SET name = ?3, active = ?4, updated_at = ?5 WHERE company_id = ?1 AND id = ?2";
 const FIND: &str = "SELECT id, name, active, created_at, updated_at FROM brands WHERE company_id = ?1 AND id = ?2";
@@ -34,7 +36,7 @@ pub fn update(batch: &mut Batch, company: CompanyId, brand: &Brand) {
         brand.active.into(),
         brand.updated_at.millis().into(),
     ];
-    batch.guard("brand", UPDATE, values);
+    batch.guard(THERE_GUARD, UPDATE, values);
 }
 
 /// A brand.

@@ -54,6 +54,10 @@ macro_rules! columns {
     };
 }
 
+/// A company of that id is there already.
+const ID_TAKEN: &str = "company";
+/// The company is there.
+const THERE_GUARD: &str = "company is there";
 const INSERT: &str =
     concat!("INSERT INTO companies (", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)");
 const UPDATE: &str = "UPDATE companies SET name = ?2, billing_currency = ?3, country = ?4, suspended = ?5, \
@@ -132,7 +136,7 @@ pub fn insert(batch: &mut Batch, company: &StoredCompany) {
         company.created_at.millis().into(),
         company.updated_at.millis().into(),
     ];
-    batch.insert("company", INSERT, values);
+    batch.insert(ID_TAKEN, INSERT, values);
 }
 
 /// Changes what may be changed of a company; its version is raised by [`raise_version`].
@@ -149,7 +153,7 @@ pub fn update(batch: &mut Batch, company: &StoredCompany) {
         company.user_token_key_at.map(Timestamp::millis).into(),
         company.updated_at.millis().into(),
     ];
-    batch.guard("company", UPDATE, values);
+    batch.guard(THERE_GUARD, UPDATE, values);
 }
 
 /// Raises the configuration's version, which must still be `from`; otherwise the batch fails with [`CONFIG_VERSION_GUARD`].

@@ -17,6 +17,10 @@ macro_rules! columns {
     };
 }
 
+/// A credential of that id is there already.
+const ID_TAKEN: &str = "credential";
+/// The credential is there.
+const THERE_GUARD: &str = "credential is there";
 const INSERT: &str =
     concat!("INSERT INTO credentials (", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)");
 const UPDATE: &str = "UPDATE credentials SET name = ?3, scopes = ?4, secret = ?5, token_digest = ?6, generation = ?7, \
@@ -49,7 +53,7 @@ pub fn insert(batch: &mut Batch, data_key: &DataKey, credential: &Credential) ->
         credential.last_used_at.map(Timestamp::millis).into(),
         ids(&credential.made_by).into(),
     ];
-    batch.insert("credential", INSERT, values);
+    batch.insert(ID_TAKEN, INSERT, values);
     Ok(())
 }
 
@@ -70,7 +74,7 @@ pub fn update(batch: &mut Batch, data_key: &DataKey, credential: &Credential) ->
         credential.revoked_at.map(Timestamp::millis).into(),
         ids(&credential.made_by).into(),
     ];
-    batch.guard("credential", UPDATE, values);
+    batch.guard(THERE_GUARD, UPDATE, values);
     Ok(())
 }
 

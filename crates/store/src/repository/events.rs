@@ -29,6 +29,8 @@ pub struct StoredEvent {
 
 // The round is read by the statement that stores the event: whoever reads it holds the table's lock by then, by which the
 // sequencer knows of him.
+/// An event of that id is there already.
+const ID_TAKEN: &str = "webhook event";
 const INSERT: &str = "INSERT INTO webhook_events (company_id, id, transaction_id, sequence, method_id, sample, created_at, body /*pg , round */) \
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 /*pg , (SELECT f.round FROM feed_state f WHERE f.one = 1) */)";
 
@@ -147,7 +149,7 @@ pub fn insert(batch: &mut Batch, event: &StoredEvent) {
         event.created_at.millis().into(),
         (&*event.body).into(),
     ];
-    batch.insert("webhook event", INSERT, values);
+    batch.insert(ID_TAKEN, INSERT, values);
 }
 
 /// The company's events after that one (from the first: `None`), in an order to which later ones are only ever added at the end;

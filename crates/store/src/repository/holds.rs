@@ -73,6 +73,8 @@ pub const UNDECIDED_GUARD: &str = "hold is waiting";
 /// The label of the constraint that keeps the maker from deciding.
 pub const MAKER_GUARD: &str = "approval";
 
+/// The transaction has a hold already.
+const ID_TAKEN: &str = "hold";
 const INSERT: &str = "INSERT INTO holds (company_id, transaction_id, status, requested_at, expires_at, required) VALUES (?1, ?2, 'waiting', ?3, ?4, ?5)";
 const DECIDE: &str =
     "UPDATE holds SET status = ?3, decided_at = ?4 WHERE company_id = ?1 AND transaction_id = ?2 AND status || '' = 'waiting'";
@@ -92,7 +94,7 @@ pub fn insert(batch: &mut Batch, company: CompanyId, hold: &Hold) {
         hold.expires_at.millis().into(),
         hold.required.into(),
     ];
-    batch.insert("hold", INSERT, values);
+    batch.insert(ID_TAKEN, INSERT, values);
 }
 
 /// Decides a hold that is still waiting; otherwise the batch fails with [`UNDECIDED_GUARD`].

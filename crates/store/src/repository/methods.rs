@@ -36,6 +36,8 @@ macro_rules! columns {
     };
 }
 
+/// A payment method of that id is there already.
+const ID_TAKEN: &str = "payment method";
 const INSERT: &str = concat!(
     "INSERT INTO payment_methods (",
     columns!(),
@@ -66,7 +68,7 @@ pub fn insert(batch: &mut Batch, data_key: &DataKey, method: &PaymentMethod) -> 
         method.updated_at.millis().into(),
         token_hash(method).into(),
     ];
-    batch.insert("payment method", INSERT, values);
+    batch.insert(ID_TAKEN, INSERT, values);
     Ok(())
 }
 

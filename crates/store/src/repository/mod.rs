@@ -33,6 +33,9 @@ pub mod users;
 #[path = "tests/holds.rs"]
 mod holds_tests;
 #[cfg(test)]
+#[path = "tests/labels.rs"]
+mod labels_tests;
+#[cfg(test)]
 #[path = "tests/lists.rs"]
 mod lists_tests;
 #[cfg(test)]

@@ -14,6 +14,10 @@ macro_rules! columns {
     };
 }
 
+/// A rule of that id is there already.
+const ID_TAKEN: &str = "rule";
+/// The rule is there.
+const THERE_GUARD: &str = "rule is there";
 const INSERT: &str = concat!("INSERT INTO rules (company_id, ", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
 const UPDATE: &str = "UPDATE rules SET name = ?3, priority = ?4, active = ?5, matching = ?6, action = ?7, \
                       version = ?8, updated_at = ?9 WHERE company_id = ?1 AND id = ?2 AND version = ?10";
@@ -35,7 +39,7 @@ pub fn insert(batch: &mut Batch, company: CompanyId, rule: &Rule) {
         rule.created_at.millis().into(),
         rule.updated_at.millis().into(),
     ];
-    batch.insert("rule", INSERT, values);
+    batch.insert(ID_TAKEN, INSERT, values);
 }
 
 /// Changes a rule that is still at the version before `rule.version`; otherwise the batch fails with [`VERSION_GUARD`].
@@ -57,7 +61,7 @@ pub fn update(batch: &mut Batch, company: CompanyId, rule: &Rule) {
 
 /// Takes a rule out. Transactions keep its id and version.
 pub fn delete(batch: &mut Batch, company: CompanyId, rule: RuleId) {
-    batch.guard("rule", DELETE, vec![company.to_string().into(), rule.to_string().into()]);
+    batch.guard(THERE_GUARD, DELETE, vec![company.to_string().into(), rule.to_string().into()]);
 }
 
 /// A rule.

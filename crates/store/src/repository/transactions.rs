@@ -106,6 +106,8 @@ pub use list::{Found, SELECTIVE_ROWS, search};
 #[cfg(test)]
 pub(crate) use list::{Pace, search_at};
 
+/// A transaction of that id is there already.
+const ID_TAKEN: &str = "transaction";
 const INSERT: &str = concat!(
     "INSERT INTO transactions (",
     columns!(),
@@ -170,7 +172,7 @@ pub fn insert(batch: &mut Batch, t: &Transaction, sealed: Vec<u8>) {
         t.attempts.into(),
         sealed.into(),
     ];
-    batch.insert("transaction", INSERT, values);
+    batch.insert(ID_TAKEN, INSERT, values);
 }
 
 /// Changes a transaction that is still at the version before `t.version`; otherwise the batch fails with [`VERSION_GUARD`].

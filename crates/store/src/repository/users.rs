@@ -90,6 +90,8 @@ macro_rules! columns {
     };
 }
 
+/// The person is there.
+const THERE_GUARD: &str = "person is there";
 const INSERT: &str = concat!("INSERT INTO users (", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
 const UPDATE: &str = "UPDATE users SET first_name = ?3, last_name = ?4, password_hash = ?5, role = ?6, updated_at = ?7 \
                       WHERE company_id = ?1 AND id = ?2";
@@ -123,7 +125,7 @@ pub fn update(batch: &mut Batch, user: &User) {
         user.role.as_str().into(),
         user.updated_at.millis().into(),
     ];
-    batch.guard("user", UPDATE, values);
+    batch.guard(THERE_GUARD, UPDATE, values);
 }
 
 /// The person who logs in with this email (lower case), of whatever company: a login names no company.

@@ -3,6 +3,7 @@
 mod bed;
 mod commits;
 mod concurrency;
+mod labels;
 mod migrations;
 mod queries;
 
@@ -42,6 +43,7 @@ conformance! {
     concurrency::what_was_answered_is_there_after_reopening,
     concurrency::dropped_callers_do_not_cancel,
     concurrency::answers_are_visible_at_once,
+    labels::a_refusal_names_the_very_statement,
     migrations::each_is_applied_once,
     migrations::an_edited_one_is_refused,
     migrations::a_failed_one_leaves_nothing,

@@ -18,18 +18,17 @@ pub use rules::RulePatch;
 pub use users::NewUser;
 
 use super::{Directory, view};
+use crate::anew::Meeting;
 use crate::clock::Clock;
 use crate::core::{Config, Engine};
 use crate::random::Random;
 use crate::surely::{self, Away, Receipt};
 use domain::{Company, CompanyId, CredentialId, Json, PaymentMethod, Timestamp};
 use store::repository::audit::{self, AuditEntry};
-use store::repository::{companies, methods as stored_methods, rules as stored_rules};
+use store::repository::companies;
 use store::vault::{DataKey, VaultError};
 use store::{Batch, CommitError, Driver, QueryError};
 
-/// How often a change is planned again because another one came first.
-const ATTEMPTS_MAX: u32 = 8;
 /// Longest shown name of anything, characters.
 pub const NAME_MAX_CHARS: usize = 100;
 /// Most brands of a company.
@@ -55,9 +54,12 @@ pub enum ChangeError {
     /// 403: what would be handed out is more than the actor has; the sentence says what.
     #[error("{0}")]
     NotYours(String),
-    /// 409: not possible any more, or others keep changing the same.
+    /// 409: not possible any more.
     #[error("{0}")]
     Conflict(String),
+    /// 409: others keep changing the same.
+    #[error("The configuration is being changed by others; try again")]
+    Overtaken,
     /// 503: the store is away; nothing was changed.
     #[error("the store is away")]
     StoreAway,
@@ -87,10 +89,19 @@ impl From<QueryError> for ChangeError {
 
 impl From<CommitError> for ChangeError {
     fn from(error: CommitError) -> Self {
+        if error.met_another() {
+            return Self::Overtaken;
+        }
         if store::StoreError::nothing_was_begun(&error) {
             return Self::StoreAway;
         }
         Self::Store(error.to_string())
+    }
+}
+
+impl Meeting for ChangeError {
+    fn met_another(&self) -> bool {
+        matches!(self, Self::Overtaken)
     }
 }
 
@@ -194,21 +205,14 @@ impl<T> Plan<T> {
 
 /// Plans on what is stored and commits; plans again when somebody else's change came first.
 macro_rules! change {
-    ($changes:expr, $company:expr, |$open:ident| $plan:expr) => {{
-        let mut attempt = 0;
-        loop {
+    ($changes:expr, $company:expr, |$open:ident| $plan:expr) => {
+        $crate::anew::anew($changes.clock, $changes.random, || async {
             let $open = $changes.open($company).await?;
             let plan = $plan?;
-            if let Some(result) = $changes.commit(&$open, plan).await? {
-                break Ok(result);
-            }
-            attempt += 1;
-            if attempt >= $crate::directory::change::ATTEMPTS_MAX {
-                let text = "The configuration is being changed by others; try again";
-                break Err($crate::directory::change::ChangeError::Conflict(text.to_owned()));
-            }
-        }
-    }};
+            $changes.commit(&$open, plan).await
+        })
+        .await
+    };
 }
 use change;
 
@@ -224,8 +228,7 @@ impl Changes<'_> {
         Ok(Open { stored, company, data_key })
     }
 
-    /// `None`: another change of the company came first, and nothing was stored.
-    async fn commit<T>(&self, open: &Open, plan: Plan<T>) -> Result<Option<T>, ChangeError> {
+    async fn commit<T>(&self, open: &Open, plan: Plan<T>) -> Result<T, ChangeError> {
         let company = open.company.id;
         let Plan { batch: rows, action, object, before, after, result } = plan;
         let mut batch = Batch::new();
@@ -236,13 +239,8 @@ impl Changes<'_> {
         let committed = surely::commit(self.db, batch, &Receipt::Act(company, &entry.id), Away::EndsIt).await;
         // Also after an error: whether it is stored may be unknown.
         self.directory.changed(company);
-        match committed {
-            Ok(_) => Ok(Some(result)),
-            Err(CommitError::Guard(
-                companies::CONFIG_VERSION_GUARD | stored_methods::VERSION_GUARD | stored_rules::VERSION_GUARD,
-            )) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        committed?;
+        Ok(result)
     }
 
     fn entry(&self, action: &str, object: String, before: Option<Json>, after: Option<Json>) -> AuditEntry {

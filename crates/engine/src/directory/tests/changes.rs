@@ -1,10 +1,12 @@
 //! Companies, brands, rules, credentials, people: what is refused, what is kept, what is on the audit log.
 
 use super::world::{World, on_both};
+use crate::admin::AdminError;
 use crate::directory::change::{ChangeError, CompanyPatch, NewCompany, NewCredential, NewUser, NewUserTokenKey, RulePatch};
 use domain::company::CredentialKind;
 use domain::{CompanyId, Operation, RuleId, Scope, Secret};
 use futures::future::join_all;
+use std::sync::atomic::Ordering;
 use store::Driver;
 use store::repository::audit;
 
@@ -180,7 +182,7 @@ async fn changes_at_once_lose_nothing() {
         for result in join_all(attempts).await {
             match result {
                 Ok(_) => made += 1,
-                Err(ChangeError::Conflict(_)) => refused += 1,
+                Err(ChangeError::Overtaken) => refused += 1,
                 Err(error) => panic!("{error}"),
             }
         }
@@ -189,6 +191,52 @@ async fn changes_at_once_lose_nothing() {
         assert_eq!(snapshot.version, 2 + i64::try_from(made).unwrap());
         assert_eq!(actions(world, id).await.len(), 2 + made);
         assert!(made >= 8, "{made} made, {refused} refused");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_was_overtaken_four_times_is_made_and_one_that_was_five_times_is_refused() {
+    on_both(async |world| {
+        let id = world.company("one").await;
+        for (times, brand) in [(4, "b"), (5, "c")] {
+            world.db.overtaken.store(times, Ordering::SeqCst);
+            let made = world.changes().create_brand(id, brand, "x", true).await;
+            assert_eq!(world.db.overtaken.load(Ordering::SeqCst), 0);
+            match made {
+                Ok(brand) => assert_eq!((times, brand.id.as_str()), (4, "b")),
+                Err(error) => {
+                    let told = "The configuration is being changed by others; try again";
+                    assert_eq!((times, AdminError::from(error)), (5, AdminError::Conflict(told.to_owned())));
+                }
+            }
+        }
+        let mut actions = actions(world, id).await;
+        // Of one instant.
+        actions.sort_unstable();
+        assert_eq!(actions, ["brand.create", "company.create"]);
+    })
+    .await;
+}
+
+/// An email is of one person in all companies: no version of a company keeps two apart who take it at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_those_who_take_an_email_at_once_one_gets_it_and_the_others_are_told() {
+    on_both(async |world| {
+        let companies = join_all((0..6).map(|n| world.company(["1", "2", "3", "4", "5", "6"][n]))).await;
+        let user = NewUser {
+            email: "dana@example.com".to_owned(),
+            first_name: "Dana".to_owned(),
+            last_name: "Weiss".to_owned(),
+            role: "owner".to_owned(),
+            password_hash: "$argon2id$x".to_owned(),
+        };
+        let taken = companies.iter().map(async |id| world.changes().create_user(*id, &user).await);
+        let (made, refused): (Vec<_>, Vec<_>) = join_all(taken).await.into_iter().partition(Result::is_ok);
+        assert_eq!((made.len(), refused.len()), (1, 5));
+        for refused in refused {
+            assert_eq!(sentences(refused), ["email is in use already"]);
+        }
     })
     .await;
 }

@@ -26,6 +26,8 @@ pub(crate) struct Counting {
     inner: Box<dyn Driver>,
     queries: AtomicU64,
     commits: AtomicU64,
+    /// Before so many of the next commits another process changes the configuration.
+    pub(crate) overtaken: AtomicU64,
 }
 
 impl Driver for Counting {
@@ -34,7 +36,15 @@ impl Driver for Counting {
     }
     fn commit(&self, batch: Batch) -> BoxFuture<'_, CommitResult> {
         self.commits.fetch_add(1, Ordering::SeqCst);
-        self.inner.commit(batch)
+        let left = self.overtaken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        Box::pin(async move {
+            if left.is_ok() {
+                let mut other = Batch::new();
+                other.run("UPDATE companies SET config_version = config_version + 1", Vec::new());
+                self.inner.commit(other).await?;
+            }
+            self.inner.commit(batch).await
+        })
     }
     fn query(&self, sql: &'static str, params: Vec<Value>) -> BoxFuture<'_, Result<Vec<Row>, QueryError>> {
         self.queries.fetch_add(1, Ordering::SeqCst);
@@ -114,7 +124,12 @@ impl World {
         database: Option<testkit::postgres::TestDatabase>,
     ) -> Self {
         driver.migrate(store::migrate::migrations(driver.dialect())).await.unwrap();
-        let db = Arc::new(Counting { inner: driver, queries: AtomicU64::new(0), commits: AtomicU64::new(0) });
+        let db = Arc::new(Counting {
+            inner: driver,
+            queries: AtomicU64::new(0),
+            commits: AtomicU64::new(0),
+            overtaken: AtomicU64::new(0),
+        });
         let master_key = MasterKey::generate().unwrap();
         check_master_key(db.as_ref(), &master_key).await.unwrap();
         let config = config(environment);

@@ -5,6 +5,7 @@
 mod attempts;
 mod callbacks;
 mod doubt;
+mod meetings;
 mod nodes;
 mod pages;
 mod psp;

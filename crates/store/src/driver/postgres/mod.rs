@@ -138,7 +138,7 @@ impl PostgresDriver {
             return Err(closed("the writers have stopped"));
         }
         drop(beats);
-        answer.await.map_err(|_| CommitError::unknown("a writer has stopped, or the next heartbeat took its place"))?
+        answer.await.map_err(|_| CommitError::Unknown("a writer has stopped, or the next heartbeat took its place".to_owned()))?
     }
 
     async fn commit_batch(&self, batch: Batch) -> CommitResult {
@@ -152,7 +152,7 @@ impl PostgresDriver {
         let queued = queue.send(Work { batch, reply }).await;
         queued.map_err(|_| unavailable("the writers have stopped"))?;
         // A writer answers everything it takes; if it died with our batch in hand, nobody knows.
-        answer.await.map_err(|_| CommitError::unknown("the writer has stopped"))?
+        answer.await.map_err(|_| CommitError::Unknown("the writer has stopped".to_owned()))?
     }
 
     /// A connection for reading. While the server is silent none is taken, and none made: a crowd of connections that nobody

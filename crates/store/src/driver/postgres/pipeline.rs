@@ -246,7 +246,7 @@ fn judge_batch(batch: &[Step], next: &mut impl FnMut() -> Answer) -> Verdict {
             None => Verdict::Broken(convert::describe(&error)),
         },
         (None, Some(why)) => {
-            let refusal = Refusal { error: CommitError::unknown(why), class: Class::Corrupt };
+            let refusal = Refusal { error: CommitError::Unknown(why), class: Class::Corrupt };
             Verdict::Done(Err(refusal))
         }
         (None, None) => Verdict::Done(Ok(returned)),

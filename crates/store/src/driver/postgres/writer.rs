@@ -317,7 +317,7 @@ impl Writer<'_> {
             Outcome::Unknown(why) => {
                 tracing::debug!(reason = %why, batches = batches.len(), "a commit has no known outcome");
                 drop(Connection::take(connection));
-                Err(Failed::Whole(CommitError::unknown(why)))
+                Err(Failed::Whole(CommitError::Unknown(why)))
             }
         }
     }

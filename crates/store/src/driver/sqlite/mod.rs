@@ -81,13 +81,14 @@ impl SqliteDriver {
         })
     }
 
-    async fn send<T>(&self, work: impl FnOnce(oneshot::Sender<T>) -> Work) -> Result<T, &'static str> {
+    async fn send<T>(&self, work: impl FnOnce(oneshot::Sender<T>) -> Work) -> Result<T, CommitError> {
+        let closed = |why: &str| CommitError::Unavailable(why.to_owned());
         let queue = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let queue = queue.ok_or("the database is closed")?;
+        let queue = queue.ok_or_else(|| closed("the database is closed"))?;
         let (reply, answer) = oneshot::channel();
-        queue.send(work(reply)).await.map_err(|_| "the writer has stopped")?;
+        queue.send(work(reply)).await.map_err(|_| closed("the writer has stopped"))?;
         // The writer answers everything it takes; if it died with our work in hand, nobody knows.
-        answer.await.map_err(|_| super::COMMIT_OUTCOME_UNKNOWN)
+        answer.await.map_err(|_| CommitError::Unknown("the writer has stopped".to_owned()))
     }
 
     /// Puts the heartbeat into its place and wakes the writer; one that is at work anyway finds it there when it forms its next
@@ -102,7 +103,9 @@ impl SqliteDriver {
             return Err(closed("the writer has stopped"));
         }
         drop(queue);
-        answer.await.map_err(|_| CommitError::unknown("the writer has stopped, or the next heartbeat took its place"))?
+        answer
+            .await
+            .map_err(|_| CommitError::Unknown("the writer has stopped, or the next heartbeat took its place".to_owned()))?
     }
 
     async fn read(&self, sql: Sql, params: Vec<Value>) -> Result<Vec<Row>, QueryError> {
@@ -122,12 +125,7 @@ impl Driver for SqliteDriver {
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, CommitResult> {
-        Box::pin(async move {
-            match self.send(|reply| Work::Batch(batch, reply)).await {
-                Ok(result) => result,
-                Err(why) => Err(CommitError::Unavailable(why.to_owned())),
-            }
-        })
+        Box::pin(async move { self.send(|reply| Work::Batch(batch, reply)).await? })
     }
 
     fn beat(&self, batch: Batch) -> BoxFuture<'_, CommitResult> {
@@ -154,7 +152,8 @@ impl Driver for SqliteDriver {
         Box::pin(async move {
             match self.send(|reply| Work::Migrate(list, reply)).await {
                 Ok(result) => result,
-                Err(why) => Err(MigrationError::Unavailable(why.to_owned())),
+                Err(CommitError::Unavailable(why) | CommitError::Unknown(why)) => Err(MigrationError::Unavailable(why)),
+                Err(error) => Err(MigrationError::Unavailable(error.to_string())),
             }
         })
     }

@@ -134,7 +134,7 @@ impl Writer {
             }
             Err(GroupFailure::Unknown(why)) => {
                 tracing::error!(batches = batches.len(), reason = %why, "a commit has no known outcome");
-                batches.iter().map(|_| Err(CommitError::unknown(&why))).collect()
+                batches.iter().map(|_| Err(CommitError::Unknown(why.clone()))).collect()
             }
         }
     }
@@ -241,12 +241,13 @@ fn run_batch(connection: &Connection, batch: &Batch) -> Result<Vec<Vec<Row>>, (C
         let text = format!("a batch of more than {MAX_BATCH_STATEMENTS} statements");
         return Err((CommitError::Corrupt(text), Class::Corrupt));
     }
+    // Before any of it runs, as PostgreSQL does: both name the same statement.
+    if let Some(statement) = batch.0.iter().find(|statement| convert::has_nul(&statement.params)) {
+        return Err((CommitError::Check(statement.label), Class::Check));
+    }
     let mut returned = Vec::new();
     for statement in &batch.0 {
         let failed = |failure: Failure| (failure.commit_error(statement.label), failure.class());
-        if convert::has_nul(&statement.params) {
-            return Err((CommitError::Check(statement.label), Class::Check));
-        }
         let prepared = connection.prepare_cached(statement.sql);
         let mut prepared = prepared.map_err(|error| failed(error.into()))?;
         match statement.expect {

@@ -16,6 +16,10 @@ macro_rules! holds_others_back {
     };
 }
 
+/// A delivery of that id is there already.
+const ID_TAKEN: &str = "delivery";
+/// An attempt of that number is there already.
+const ATTEMPT_TAKEN: &str = "delivery attempt";
 const INSERT: &str = concat!(
     "INSERT INTO deliveries (company_id, id, event_id, transaction_id, sequence, method_id, attempts, attempts_total, created_at, state, next_at) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, \
@@ -78,7 +82,7 @@ pub fn insert(batch: &mut Batch, id: TransactionId, event: &crate::repository::e
         event.created_at.millis().into(),
         event.created_at.plus_ms(BEHIND_ANOTHER_MS).millis().into(),
     ];
-    batch.insert("delivery", INSERT, values);
+    batch.insert(ID_TAKEN, INSERT, values);
 }
 
 /// Adds the delivery of a sample event, on which its maker works at once.
@@ -94,7 +98,7 @@ pub fn insert_claimed(batch: &mut Batch, id: TransactionId, event: &crate::repos
         lease.until.millis().into(),
         lease.owner.into(),
     ];
-    batch.insert("delivery", INSERT_CLAIMED, values);
+    batch.insert(ID_TAKEN, INSERT_CLAIMED, values);
 }
 
 /// Adds the first delivery of a transaction, on which this process works at once: see [`handed_over`] for what the commit hands
@@ -220,7 +224,7 @@ pub fn record(batch: &mut Batch, claimed: &Claimed, owner: &str, outcome: &Outco
     ]);
     batch.guard(LEASE_GUARD, RECORD, values);
     batch.insert(
-        "delivery attempt",
+        ATTEMPT_TAKEN,
         ADD_ATTEMPT,
         vec![
             delivery.company_id.to_string().into(),
