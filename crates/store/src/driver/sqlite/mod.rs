@@ -243,7 +243,8 @@ fn open_reader(path: &Path) -> Result<Connection, OpenError> {
 }
 
 /// How a connection prepares statements: once, whatever values are bound to them. Without the guarantee SQLite looks at the
-/// values, and prepares a statement anew whenever one of them is bound: a plan would hang on them, and the time goes into parsing.
+/// values, and prepares a statement anew whenever one of them is bound: a plan would hang on them, and the time goes into
+/// parsing.
 pub(crate) fn statements(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
