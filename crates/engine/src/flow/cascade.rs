@@ -26,7 +26,7 @@ use store::{Batch, CommitError, StoreError as _};
 fn refusal_of(ended: &Ended) -> Option<&Refusal> {
     match (&ended.step, ended.lost) {
         (Step::Refused(refusal), None) => Some(refusal),
-        (Step::Refused(refusal) | Step::Silence(refusal), Some(lost)) if lost.nothing_sent() => Some(refusal),
+        (Step::Refused(refusal) | Step::Silence(refusal), Some(lost)) if lost.nothing_sent() && !ended.arrived => Some(refusal),
         _ => None,
     }
 }
@@ -158,7 +158,7 @@ impl Engine {
         t.updated_at = now;
         let mut entries = vec![("attempt", detail)];
         if let Some(text) = &refusal.anomaly {
-            let text = left.masker().text(text);
+            let text = domain::visible::visible(&left.masker().text(text), &[]).into_owned();
             tracing::warn!(transaction = %id, severity = "warning", "anomaly: {text}");
             let detail =
                 [("text", Json::text(text)), ("severity", Json::text("warning")), ("attempt", Json::from(left.attempt.n))];

@@ -53,6 +53,8 @@ pub(super) struct Commit<'a> {
     job: Option<Option<Job>>,
     /// Another attempt is the live one from here on.
     live_changed: bool,
+    /// Something that should not be was told.
+    anomalous: bool,
     /// A job of another attempt was brought forward.
     wakes_jobs: bool,
     announced: bool,
@@ -84,6 +86,7 @@ impl<'a> Commit<'a> {
             memo_changed: false,
             job: None,
             live_changed: false,
+            anomalous: false,
             wakes_jobs: false,
             announced: false,
             handed: None,
@@ -377,7 +380,9 @@ impl<'a> Commit<'a> {
             }
         }
         if self.work.transaction.attention == Some(Attention::Stuck) {
-            self.work.transaction.attention = None;
+            // What is open no more needs nobody to settle it; what should not be is still to be looked at.
+            let anomalous = self.anomalous || self.work.paid_otherwise().is_some();
+            self.work.transaction.attention = anomalous.then_some(Attention::Anomaly);
         }
         if self.work.has_key {
             keys::expire(&mut self.batch, company, id, self.now.plus_ms(self.engine.config().retention.idempotency_ms));

@@ -407,7 +407,7 @@ fn must_not_be_paid(work: &Work) -> Result<(), DecisionError> {
     match work.paid_otherwise() {
         None => Ok(()),
         Some(paid) => {
-            let text = format!("Attempt {} of this pay-out was paid: reject it, or settle it by hand", paid.n);
+            let text = format!("Attempt {} of this pay-out was paid: it must not be sent again", paid.n);
             Err(DecisionError::NotPossible(text))
         }
     }

@@ -88,7 +88,7 @@ impl Engine {
             }
             commit.note("asked", None, None, detail);
         }
-        self.next_action(&mut commit, job, asked, counters, ask_at);
+        self.next_action(&mut commit, job, asked, counters, (ask_at, readable));
         if let Asked::Callback { hint, open, waiting } = asked {
             // With a schedule of its own running, a silent provider will be asked again anyway; but not with what the callback
             // says.
@@ -189,7 +189,7 @@ impl Engine {
         job: Option<&Job>,
         asked: Asked<'_>,
         counters: Counters,
-        ask_at: Option<Timestamp>,
+        (ask_at, readable): (Option<Timestamp>, bool),
     ) {
         let Some(job) = job else { return };
         let status = commit.work.stands();
@@ -213,7 +213,8 @@ impl Engine {
                 }
             }
             Asked::Schedule if !status.is_final() && !stuck => commit.no_job(),
-            Asked::Late if may_turn_paid(commit.work) => {
+            // Silence is no answer: what went back of one that turned out paid is still to be found.
+            Asked::Late if may_turn_paid(commit.work) || !readable => {
                 let tries = job.tries + 1;
                 let wait = usize::try_from(tries).ok().and_then(|index| LATE_CHECKS_MS.get(index));
                 match wait {

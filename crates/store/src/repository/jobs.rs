@@ -175,8 +175,10 @@ pub async fn claim(
         batch.returning(claim, values);
     }
     let rows = db.commit(batch).await?;
-    let claimed = rows.iter().flatten().map(|row| job(row, 0)).collect::<Result<Vec<_>, _>>();
-    Ok(claimed.map_err(|error| CommitError::Corrupt(error.to_string()))?.into_iter().flatten().collect())
+    // One that cannot be read keeps none of the others from being done.
+    let readable =
+        |row: &Row| job(row, 0).inspect_err(|error| tracing::error!("a job that cannot be read: {error}")).ok().flatten();
+    Ok(rows.iter().flatten().filter_map(readable).collect())
 }
 
 /// Makes the jobs of owners due now that are not among the living (see `nodes`).
@@ -208,7 +210,7 @@ pub(super) const COLUMNS: usize = 10;
 /// The job of an attempt's row whose key, provider and next action begin at that column; `None`: nothing is due.
 pub(super) fn job(row: &Row, at: usize) -> Result<Option<Job>, QueryError> {
     let (Some(word), Some(due_at)) = (row.opt_str(at + 4)?, row.opt_int(at + 5)?) else { return Ok(None) };
-    let first_at = Timestamp::from_millis(row.int(at + 7)?);
+    let first_at = Timestamp::from_millis(row.opt_int(at + 7)?.unwrap_or(due_at));
     Ok(Some(Job {
         company_id: parse(row, at)?,
         transaction_id: parse(row, at + 1)?,
@@ -216,7 +218,7 @@ pub(super) fn job(row: &Row, at: usize) -> Result<Option<Job>, QueryError> {
         psp_type: row.text(at + 3)?,
         next: Next::read(word, row.opt_str(at + 8)?.unwrap_or_default(), first_at),
         due_at: Timestamp::from_millis(due_at),
-        tries: row.uint32(at + 6)?,
+        tries: row.opt_int(at + 6)?.and_then(|tries| tries.try_into().ok()).unwrap_or_default(),
         first_at,
         owner: row.opt_text(at + 9)?,
     }))

@@ -119,8 +119,8 @@ const UPDATE: &str = "UPDATE transactions SET status = ?4, psp_status = ?5, mess
                       disputed = ?15 \
                       WHERE company_id = ?1 AND id = ?2 AND version = ?3";
 const UPDATE_SEALED: &str = "UPDATE transactions SET sealed = ?3 WHERE company_id = ?1 AND id = ?2";
-const MARK_STUCK: &str = "UPDATE transactions SET attention = 'stuck', version = version + 1 \
-                          WHERE company_id = ?1 AND id = ?2 AND live = ?3";
+const MARK_STUCK: &str = "UPDATE transactions SET attention = CASE WHEN live = ?3 THEN 'stuck' ELSE COALESCE(attention, 'anomaly') END, \
+                          version = version + 1 WHERE company_id = ?1 AND id = ?2";
 // Another attempt is the live one from here on.
 const UPDATE_LIVE: &str =
     "UPDATE transactions SET live = ?3, attempts = ?4, psp_type = ?5, method_id = ?6 WHERE company_id = ?1 AND id = ?2";
@@ -202,7 +202,7 @@ pub fn update_sealed(batch: &mut Batch, company: CompanyId, id: TransactionId, s
     batch.run(UPDATE_SEALED, vec![company.to_string().into(), id.to_string().into(), sealed.into()]);
 }
 
-/// Hands a transaction that cannot even be read to a person, where that attempt is its live one.
+/// Hands a transaction whose attempt cannot even be read to a person; of one that is not live it is an anomaly, no more.
 pub fn mark_stuck(batch: &mut Batch, company: CompanyId, id: TransactionId, n: i64) {
     batch.run(MARK_STUCK, vec![company.to_string().into(), id.to_string().into(), n.into()]);
 }

@@ -125,8 +125,11 @@ impl Commit<'_> {
     }
 
     fn paid_twice(&mut self, one: i64, other: i64) {
-        let text =
-            format!("paid twice: attempt {one} was paid, and so was attempt {other}; the payer's money of one of them goes back");
+        let whose = match self.work.transaction.operation {
+            Operation::PayIn => "the payer's money of one of them goes back",
+            Operation::PayOut => "the money of one of them is to be got back",
+        };
+        let text = format!("paid twice: attempt {one} was paid, and so was attempt {other}; {whose}");
         self.anomaly(&text, "highest");
     }
 
@@ -134,9 +137,7 @@ impl Commit<'_> {
     /// live one, and the payment is approved by it. Answers whether it is: what it ends as is announced then.
     pub(super) fn end_by_the_paid_one(&mut self, ends_as: TransactionStatus) -> bool {
         let transaction = &self.work.transaction;
-        let Some(paid) = self.work.paid_otherwise().filter(|_| transaction.operation == Operation::PayIn).cloned() else {
-            return false;
-        };
+        let Some(paid) = self.work.paid_otherwise().cloned() else { return false };
         let in_hand = transaction.live == self.work.attempt.n;
         if ends_as == TransactionStatus::Approved {
             // Unless it is the one that makes it so.
@@ -145,7 +146,7 @@ impl Commit<'_> {
             }
             return false;
         }
-        if !ends_as.may_turn_late() {
+        if !ends_as.may_turn_late() || transaction.operation == Operation::PayOut {
             return false;
         }
         if in_hand {

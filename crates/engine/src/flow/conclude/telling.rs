@@ -66,6 +66,7 @@ impl Commit<'_> {
         metrics::counter!("mozarto_anomalies_total", "provider" => self.work.provider.descriptor().name).increment(1);
         tracing::warn!(transaction = %self.work.id(), severity, "anomaly: {text}");
         self.note("anomaly", None, None, Json::object([("text", Json::text(text)), ("severity", Json::text(severity))]));
+        self.anomalous = true;
         if self.work.transaction.attention != Some(Attention::Stuck) {
             self.work.transaction.attention = Some(Attention::Anomaly);
         }

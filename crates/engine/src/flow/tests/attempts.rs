@@ -395,3 +395,42 @@ async fn a_fact_about_one_attempt_never_costs_another_its_outcome() {
     assert!(body(&answer).contains("redirect"), "the page is answered: {}", body(&answer));
     assert_eq!(world.transaction().await.status, S::Pending);
 }
+
+/// One that was a person's turn and turns out paid twice is still to be looked at when it has ended.
+#[tokio::test]
+async fn paid_twice_while_a_person_was_to_act() {
+    let (world, _second) = two_attempts(Operation::PayIn).await;
+    found(&world, 1, says(Standing::Approved)).await;
+    let mut batch = Batch::new();
+    batch.run("UPDATE transactions SET attention = 'stuck'", Vec::new());
+    world.db.commit(batch).await.unwrap();
+    found(&world, 2, says(Standing::Approved)).await;
+    let t = world.transaction().await;
+    assert_eq!((t.status, t.attention), (S::Approved, Some(Attention::Anomaly)));
+}
+
+/// The first one is paid while the second one's money is on its way, and that arrives too.
+#[tokio::test]
+async fn a_pay_out_that_is_paid_twice_is_told() {
+    let (world, _second) = two_attempts(Operation::PayOut).await;
+    let id = world.transaction().await.id;
+    found(&world, 1, says(Standing::Approved)).await;
+    found(&world, 2, says(Standing::Approved)).await;
+    let timeline = transactions::timeline(world.db.as_ref(), world.company, id).await.unwrap();
+    let told = timeline.iter().filter(|entry| entry.detail.to_text().contains("and so was attempt 2"));
+    assert_eq!(told.count(), 1);
+    assert_eq!(world.transaction().await.attention, Some(Attention::Anomaly));
+}
+
+/// A provider that keeps silent when it is asked what went back of the payment is asked again.
+#[tokio::test]
+async fn silence_ends_no_question_about_what_went_back() {
+    let (world, _second) = two_attempts(Operation::PayIn).await;
+    let id = world.transaction().await.id;
+    found(&world, 1, says(Standing::Approved)).await;
+    found(&world, 2, says(Standing::Declined)).await;
+    world.psp.keeps_silent(true);
+    do_jobs(&world.a).await;
+    let again = world.job_of(id, 1).await.expect("it is asked again");
+    assert!(matches!(again.next, Next::Late) && again.due_at > world.a.clock().now());
+}
