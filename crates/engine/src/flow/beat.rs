@@ -3,7 +3,6 @@
 
 use super::EngineError;
 use super::lives::Lives;
-use super::work::Work;
 use crate::clock::{Clock, wall};
 use crate::core::Engine;
 use crate::pulse::{Pulse, trouble};
@@ -105,18 +104,6 @@ impl Engine {
             }
             _ => Ok(false),
         }
-    }
-
-    /// Whether a call about the transaction is open, of this attempt or another one, whose process lives as far as is known.
-    pub(super) async fn a_call_is_open(&self, work: &Work) -> Result<bool, EngineError> {
-        let now = self.clock().now();
-        let all = work.job.iter().chain(work.others.iter().filter_map(|(_, job)| job.as_ref()));
-        for intent in all.filter(|job| job.next.is_intent()) {
-            if intent.due_at > now || self.is_anothers(intent).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     pub(super) async fn first_beat(&self) -> Result<(), EngineError> {

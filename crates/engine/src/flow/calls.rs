@@ -318,6 +318,18 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether a call about the transaction is open, of this attempt or another one, whose process lives as far as is known.
+    pub(super) async fn a_call_is_open(&self, work: &Work) -> Result<bool, EngineError> {
+        let now = self.clock().now();
+        let all = work.job.iter().chain(work.others.iter().filter_map(|(_, job)| job.as_ref()));
+        for intent in all.filter(|job| job.next.is_intent()) {
+            if intent.due_at > now || self.is_anothers(intent).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     async fn send(&self, work: &Work, call: Call, log: &mut Vec<Json>) -> Reply {
         let limits = work.provider.descriptor().limits;
         let headers: Vec<(&str, &str)> = call.headers.iter().map(|(name, value)| (*name, value.expose())).collect();
